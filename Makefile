@@ -1,0 +1,64 @@
+# Everything from a fresh clone: only Python >= 3.11 and make are needed.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+CONFORMANCE ?= ../shared/conformance
+MSG ?=
+ARGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEV := .venv/.dev
+CONFORM := .conformance/.installed
+PIP := -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help demo test check format bench chaos conformance stub clean
+
+help:  ## Show what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), without an API key
+	@MSG="$(MSG)" $(BIN)/python -m holdfast.demo $(ARGS)
+
+test: $(DEV)  ## Run every test
+	$(BIN)/python -m pytest -q -m "not chaos" $(ARGS)
+
+check: $(DEV)  ## What a change has to pass, in under a minute
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest -q -m "not slow and not chaos" -n 2 $(ARGS)
+
+format: $(DEV)  ## Format, fix what can be fixed, rewrite the stub of public names
+	$(BIN)/python tests/public_names.py
+	$(BIN)/ruff check --fix-only --quiet src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+chaos: $(DEV)  ## Kill runs at random and check what is left (ARGS="--seed 7 --runs 50")
+	$(BIN)/python tests/chaos/chaos.py $(ARGS)
+
+bench:  ## Compare the cost of a turn with other SDKs; writes benchmarks/RESULTS.md
+	$(PYTHON) benchmarks/compare.py $(ARGS)
+
+conformance: $(CONFORM)  ## Run openai-agents' own public tests; updates docs/compatibility.md
+	.conformance/bin/python tests/conformance/run.py $(CONFORMANCE) $(ARGS)
+
+clean:  ## Remove what make has made
+	rm -rf .venv .bench .conformance
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv with $$($(PYTHON) --version) ..." >&2; \
+	  $(PYTHON) -m venv .venv; }
+	@$(BIN)/python $(PIP) -e .
+	@touch $@
+
+$(DEV): $(INSTALLED)
+	@$(BIN)/python $(PIP) -e '.[dev]'
+	@touch $@
+
+$(CONFORM): pyproject.toml $(CONFORMANCE)/requirements.txt
+	@test -x .conformance/bin/python || $(PYTHON) -m venv .conformance
+	@.conformance/bin/python $(PIP) -r $(CONFORMANCE)/requirements.txt msgspec rich typer
+	@.conformance/bin/python $(PIP) --no-deps -e .
+	@touch $@

@@ -1,0 +1,189 @@
+"""The rules of the layout, as tests: who may import whom, and how big a thing may grow."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "holdfast"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+# A layer may import itself and the layers to its left. This line is the architecture.
+LAYERS = (
+    "core", "definitions", "tracing", "models", "journal", "sessions", "engine", "run",
+)  # fmt: skip
+# Leaves may import every layer, and nothing of ours imports them.
+LEAVES = ("testing", "compat", "cli", "demo")
+# A leaf that builds on another one: the demo is a program of the command line's kind.
+LEAF_ON_LEAF = {("cli", "demo"), ("demo", "cli"), ("demo", "testing"), ("cli", "testing")}
+# At the root stand the public table and the version, which anything may read.
+ROOT_MODULES = {"__init__", "__main__", "version"}
+
+MAX_FILE = 500
+MAX_FUNCTION = 50
+MAX_NESTING = 3
+# Ceilings in lines, docstrings and blank lines included. They only come down: the aim for what a
+# durable run needs is 9,000 in all, and half of these lines spell out a public API given from outside.
+MAX_LINES = {
+    "core": 2_300, "definitions": 7_600, "tracing": 2_400, "models": 3_400, "journal": 1_800,
+    "sessions": 500, "engine": 5_000, "run": 2_300, "testing": 800, "compat": 350, "cli": 1_300,
+    "demo": 600,
+}  # fmt: skip
+
+# A reason, or it does not stand here.
+TOO_LONG_FILES: dict[str, str] = {}
+TOO_LONG_FUNCTIONS: dict[str, str] = {}
+TOO_DEEP_FUNCTIONS: dict[str, str] = {}
+
+IMPURE = {
+    "asyncio", "concurrent", "contextlib", "datetime", "io", "logging", "multiprocessing", "os",
+    "pathlib", "random", "secrets", "socket", "sqlite3", "subprocess", "tempfile", "threading",
+    "time", "uuid",
+}  # fmt: skip
+HEAVY = ("openai", "pydantic", "mcp", "griffe", "griffelib", "rich", "typer", "httpx", "requests")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Block = (
+    ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar,
+    ast.Match,
+)  # fmt: skip
+
+each_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Name every module that a tree imports, wherever in it, also for type checkers only."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            yield "." * node.level
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def parts_imported(path: Path) -> set[str]:
+    names = [name.split(".") for name in imported(ast.parse(path.read_text()))]
+    return {name[1] for name in names if name[0] == "holdfast" and len(name) > 1}
+
+
+@each_module
+def test_every_module_has_its_place(path: Path):
+    assert part_of(path) in {*LAYERS, *LEAVES, *ROOT_MODULES}
+
+
+@each_module
+def test_imports_point_down(path: Path):
+    part, used = part_of(path), parts_imported(path)
+    if part in LAYERS:
+        above = {*LAYERS[LAYERS.index(part) + 1 :], *LEAVES}
+        assert not used & above
+    if part in LEAVES:
+        leaves = {(part, other) for other in used & {*LEAVES} - {part}}
+        assert leaves <= LEAF_ON_LEAF
+
+
+@each_module
+def test_imports_are_absolute(path: Path):
+    assert not [name for name in imported(ast.parse(path.read_text())) if name.startswith(".")]
+
+
+@each_module
+def test_a_file_fits_the_limit(path: Path):
+    lines = path.read_text().count("\n")
+    assert lines <= MAX_FILE or str(path.relative_to(SOURCE)) in TOO_LONG_FILES
+
+
+@each_module
+def test_functions_are_short_and_flat(path: Path):
+    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, Function)]
+    name = str(path.relative_to(SOURCE))
+    long = [f.name for f in functions if length(f) > MAX_FUNCTION]
+    deep = [f.name for f in functions if nesting(f) > MAX_NESTING]
+    assert [f for f in long if f"{name}:{f}" not in TOO_LONG_FUNCTIONS] == []
+    assert [f for f in deep if f"{name}:{f}" not in TOO_DEEP_FUNCTIONS] == []
+
+
+def length(function: Function) -> int:
+    """Return the lines of a function, without its docstring: an explained one is not a long one."""
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    if ast.get_docstring(function) is None:
+        return lines
+    said = function.body[0]
+    return lines - ((said.end_lineno or 0) - said.lineno + 1)
+
+
+def nesting(node: ast.AST, depth: int = 0) -> int:
+    """Return how deep blocks stand in blocks; a function inside is measured on its own."""
+    deepest = depth
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function | ast.ClassDef):
+            continue
+        is_elif = isinstance(node, ast.If) and isinstance(child, ast.If) and child in node.orelse
+        inside = depth + (isinstance(child, Block) and not is_elif)
+        deepest = max(deepest, nesting(child, inside))
+    return deepest
+
+
+@pytest.mark.parametrize("package", MAX_LINES)
+def test_a_package_stays_under_its_ceiling(package: str):
+    files = (SOURCE / package).rglob("*.py")
+    assert sum(path.read_text().count("\n") for path in files) <= MAX_LINES[package]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SOURCE / "core").rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE))
+)
+def test_the_core_is_pure(path: Path):
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(n) for block in ast.walk(tree) if is_typing_block(block) for n in ast.walk(block)
+    }
+    names = [
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in typing_only
+        for name in imported(node)
+    ]
+    roots = {name.split(".")[0] for name in names}
+    assert not roots & IMPURE
+    assert roots - {"holdfast"} <= {*sys.stdlib_module_names, "msgspec"} | lazily_allowed(tree)
+
+
+def is_typing_block(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def lazily_allowed(tree: ast.Module) -> set[str]:
+    """Return what functions import for themselves: types of these, built when asked for."""
+    local = {
+        name.split(".")[0]
+        for function in ast.walk(tree)
+        if isinstance(function, Function)
+        for name in imported(function)
+    }
+    return local & {"openai", "pydantic_core"}
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "statement", ["import holdfast", "from holdfast import Agent, Runner, function_tool"]
+)
+def test_importing_loads_no_heavy_library(statement: str):
+    loaded = {name.split(".")[0] for name in modules_after(statement)}
+    assert not loaded & {*HEAVY}
