@@ -1,0 +1,220 @@
+"""Every error that Holdfast raises on purpose: one family, rooted in `AgentsException`.
+
+The first half bears the names and texts of the public API that Holdfast shares. The second half is
+about what Holdfast adds: the journal and the life of a durable run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class RunErrorDetails:
+    """What a run had done when it failed; hangs on the exception as `run_data`."""
+
+    input: Any
+    new_items: list[Any]
+    raw_responses: list[Any]
+    last_agent: Any
+    context_wrapper: Any
+    input_guardrail_results: list[Any]
+    output_guardrail_results: list[Any]
+    tool_input_guardrail_results: list[Any] = field(default_factory=list[Any])
+    tool_output_guardrail_results: list[Any] = field(default_factory=list[Any])
+
+    def __str__(self) -> str:
+        counts = (
+            ("new item", len(self.new_items)),
+            ("raw response", len(self.raw_responses)),
+            ("input guardrail result", len(self.input_guardrail_results)),
+            ("output guardrail result", len(self.output_guardrail_results)),
+        )
+        name = getattr(self.last_agent, "name", None)
+        lines = ["RunErrorDetails:", f"- Last agent: Agent(name={name!r}, ...)"]
+        lines += [f"- {count} {what}(s)" for what, count in counts]
+        return "\n".join(lines)
+
+
+class AgentsException(Exception):
+    """The base of all of Holdfast's errors."""
+
+    run_data: RunErrorDetails | None
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.run_data = None
+
+
+class _Message(AgentsException):
+    """An error whose only fact is its text."""
+
+    message: str
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class MaxTurnsExceeded(_Message):
+    """The run wanted another turn than its `max_turns` allow. Raise the limit and resume it."""
+
+
+class ModelBehaviorError(_Message):
+    """The model answered something that it should not: an unknown tool, malformed JSON, nothing."""
+
+
+class UserError(_Message):
+    """The library is used in a way that cannot work; the text says what to change."""
+
+
+class MCPToolCancellationError(_Message):
+    """An MCP server cancelled a tool call on its own."""
+
+
+class ModelRefusalError(AgentsException):
+    """The model refused to answer."""
+
+    refusal: str
+
+    def __init__(self, refusal: str) -> None:
+        self.refusal = refusal
+        super().__init__(f"Model refused to produce output: {refusal}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.refusal,)
+
+
+class ModelTimeoutError(AgentsException):
+    """One attempt of a model call took longer than `ModelSettings.timeout`."""
+
+    timeout_seconds: float
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
+        super().__init__(f"Model call timed out after {timeout_seconds:g} seconds.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.timeout_seconds,)
+
+
+class ToolTimeoutError(AgentsException):
+    """A tool took longer than its `timeout` and asked to fail the run when it does."""
+
+    tool_name: str
+    timeout_seconds: float
+
+    def __init__(self, tool_name: str, timeout_seconds: float) -> None:
+        self.tool_name = tool_name
+        self.timeout_seconds = timeout_seconds
+        super().__init__(f"Tool '{tool_name}' timed out after {timeout_seconds:g} seconds.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.tool_name, self.timeout_seconds)
+
+
+class _GuardrailTripped(AgentsException):
+    """A guardrail of a whole run said no."""
+
+    guardrail_result: Any
+
+    def __init__(self, guardrail_result: Any) -> None:
+        self.guardrail_result = guardrail_result
+        kind = type(guardrail_result.guardrail).__name__
+        super().__init__(f"Guardrail {kind} triggered tripwire")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.guardrail_result,)
+
+
+class InputGuardrailTripwireTriggered(_GuardrailTripped):
+    """An input guardrail refused the run's input."""
+
+
+class OutputGuardrailTripwireTriggered(_GuardrailTripped):
+    """An output guardrail refused the run's final output."""
+
+
+class ToolInputGuardrailTripwireTriggered(AgentsException):
+    """A tool guardrail refused a call and asked to fail the run."""
+
+    guardrail: Any
+    output: Any
+
+    def __init__(self, guardrail: Any, output: Any) -> None:
+        self.guardrail = guardrail
+        self.output = output
+        kind = type(guardrail).__name__
+        super().__init__(f"Tool input guardrail {kind} triggered tripwire")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.guardrail, self.output)
+
+
+class ToolOutputGuardrailTripwireTriggered(AgentsException):
+    """A tool guardrail refused a result and asked to fail the run."""
+
+    guardrail: Any
+    output: Any
+
+    def __init__(self, guardrail: Any, output: Any) -> None:
+        self.guardrail = guardrail
+        self.output = output
+        kind = type(guardrail).__name__
+        super().__init__(f"Tool output guardrail {kind} triggered tripwire")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.guardrail, self.output)
+
+
+# --- Durable runs. -----------------------------------------------------------------------
+
+
+class JournalError(AgentsException):
+    """The journal could not do what it was asked to. Nothing was half written."""
+
+    run_id: str = ""
+    """The run in question; empty when it is about the whole journal."""
+    seq: int | None = None
+    """The position in the run's log, where there is one."""
+
+
+class JournalUnavailable(JournalError):
+    """The journal cannot be opened or reached. Try again, or choose another place for it."""
+
+
+class JournalConflict(JournalError):
+    """Another process has appended to the run since this one read it. Read it again."""
+
+
+class Fenced(JournalConflict):
+    """Another process has taken the run over. This one must stop working on it."""
+
+
+class JournalCorrupt(JournalError):
+    """A record of a run does not match its checksum or cannot be decoded."""
+
+
+class StorageFull(JournalError):
+    """No space is left where the journal is. Free some, then resume the run."""
+
+
+class StorageBusy(JournalError):
+    """The journal was locked by somebody else for too long. Try again."""
+
+
+class RunNotFound(AgentsException):
+    """No run with this id is in the journal."""
+
+
+class AlreadyRunning(AgentsException):
+    """A living process owns the run. Wait for it, watch it, or stop it first."""
+
+
+class HandoffNotFound(AgentsException):
+    """The log hands off to an agent that the given agent does not reach any more."""
+
+
+class IncompatibleRun(AgentsException):
+    """The run was written by a version, or for agents, that cannot go on with it."""
