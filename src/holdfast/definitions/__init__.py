@@ -1,0 +1,1 @@
+"""What users write: agents, tools, handoffs, guardrails, settings, hooks."""

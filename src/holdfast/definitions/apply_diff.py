@@ -1,0 +1,216 @@
+"""Apply a V4A diff, the patch format that models write, to the text of one file.
+
+    diff ──parse──▶ sections ──locate──▶ chunks at line numbers ──splice──▶ text
+
+A section is a place (anchors, then context) and a change. Context is searched for from where the
+section before ended: exactly, then without trailing blanks, then without any outer blanks. What is
+kept is always the file's own line, so a lenient match never rewrites blanks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+ApplyDiffMode = Literal["default", "create"]
+
+_END = ("*** End Patch", "*** Update File:", "*** Delete File:", "*** Add File:")
+_END_OF_FILE = "*** End of File"
+
+
+class InvalidDiff(ValueError):
+    """A diff that is malformed or does not fit the file; the text tells the model what to repair."""
+
+
+@dataclass
+class Chunk:
+    """Lines to take out and lines to put in, ``offset`` lines into the section's context."""
+
+    offset: int
+    deleted: list[str] = field(default_factory=list[str])
+    inserted: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class Section:
+    """One place in the file and what changes there."""
+
+    anchors: list[str]
+    context: list[str] = field(default_factory=list[str])
+    """Kept and deleted lines, as they stand in the file."""
+    chunks: list[Chunk] = field(default_factory=list[Chunk])
+    at_end: bool = False
+
+
+def apply_diff(input: str, diff: str, mode: ApplyDiffMode = "default") -> str:
+    """The text that ``diff`` makes of ``input``, with the line endings of ``input``.
+
+    Args:
+        input: The file's text. In mode "create" it is not looked at.
+        diff: Sections of a V4A diff, without the envelope.
+        mode: "create" for a new file: every line of the diff starts with a plus.
+
+    Raises:
+        ValueError: The diff is malformed, or its context is not in the file.
+    """
+    newline = _newline(input if mode == "default" and "\n" in input else diff)
+    lines = diff.replace("\r\n", "\n").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if mode == "create":
+        return newline.join(_created(lines))
+    if not lines:
+        return input
+    original = input.replace("\r\n", "\n").split("\n")
+    chunks: list[Chunk] = []
+    cursor = 0
+    for section in _sections(lines):
+        start, cursor = _locate(original, section, cursor)
+        chunks += [Chunk(start + c.offset, c.deleted, c.inserted) for c in section.chunks]
+    return newline.join(_spliced(original, chunks))
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _is_end(line: str) -> bool:
+    return line.startswith(_END) or line.strip() == "***"
+
+
+def _created(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        if _is_end(line):
+            return
+        if not line.startswith("+"):
+            raise InvalidDiff(
+                f"Invalid Add File Line: {line!r}. Each line of a new file starts with +."
+            )
+        yield line[1:]
+
+
+def _sections(lines: Sequence[str]) -> Iterator[Section]:
+    at = 0
+    is_first = True
+    while at < len(lines) and not _is_end(lines[at]):
+        anchors, at = _anchors(lines, at)
+        if not anchors and not is_first:
+            raise InvalidDiff(f"Invalid Line: {lines[at]!r}. A further section starts with @@.")
+        section = Section(anchors)
+        at = _read_body(lines, at, section)
+        if not section.context and not section.chunks:
+            raise InvalidDiff(f"Nothing in this section (line {at} of the diff).")
+        is_first = False
+        yield section
+
+
+def _anchors(lines: Sequence[str], at: int) -> tuple[list[str], int]:
+    anchors: list[str] = []
+    while at < len(lines) and (lines[at] == "@@" or lines[at].startswith("@@ ")):
+        anchors.append(lines[at][3:])
+        at += 1
+    return anchors, at
+
+
+def _read_body(lines: Sequence[str], at: int, section: Section) -> int:
+    chunk: Chunk | None = None
+    while at < len(lines):
+        line = lines[at]
+        if line.startswith("@@") or _is_end(line):
+            return at
+        at += 1
+        if line == _END_OF_FILE:
+            section.at_end = True
+            return at
+        mark, text = (line[0], line[1:]) if line else (" ", "")
+        if mark not in " +-":
+            raise InvalidDiff(f"Invalid Line: {line!r}. Lines start with a blank, + or -.")
+        if mark == " ":
+            chunk = None
+        elif chunk is None or (mark == "-" and chunk.inserted):
+            chunk = Chunk(len(section.context))
+            section.chunks.append(chunk)
+        _add(section, chunk, mark, text)
+    return at
+
+
+def _add(section: Section, chunk: Chunk | None, mark: str, text: str) -> None:
+    if mark != "+":
+        section.context.append(text)
+    if chunk is not None:
+        (chunk.inserted if mark == "+" else chunk.deleted).append(text)
+
+
+def _locate(original: list[str], section: Section, cursor: int) -> tuple[int, int]:
+    """Where the section's context starts, and where the next section may start."""
+    cursor = _anchored(original, section.anchors, cursor)
+    context = section.context
+    start = _found_at_end(original, context) if section.at_end else None
+    if start is None:
+        start = _found(original, context, cursor)
+    if start is not None:
+        return start, start + len(context)
+    kind = "EOF Context" if section.at_end else "Context"
+    raise InvalidDiff(f"Invalid {kind} {cursor}:\n" + "\n".join(context))
+
+
+def _anchored(original: list[str], anchors: list[str], cursor: int) -> int:
+    start = cursor
+    for nth, anchor in enumerate(anchors):
+        if not anchor:
+            continue
+        if nth == 0 and anchor in original[:start]:
+            continue  # The place is inside what an earlier section named already.
+        line = _found(original, [anchor], cursor, _ANCHOR_FORMS)
+        if line is not None:
+            cursor = line + 1
+        elif len(anchors) > 1:
+            raise InvalidDiff(f"Invalid Anchor {cursor}:\n{anchor}")
+        # A lone anchor is a hint: the context alone may be unique.
+    return cursor
+
+
+def _same(line: str) -> str:
+    return line
+
+
+_Form = Callable[[str], str]
+_FORMS: tuple[_Form, ...] = (_same, str.rstrip, str.strip)
+_ANCHOR_FORMS: tuple[_Form, ...] = (_same, str.strip)
+
+
+def _found(
+    original: list[str], wanted: list[str], cursor: int, forms: tuple[_Form, ...] = _FORMS
+) -> int | None:
+    if not wanted:
+        return cursor
+    for form in forms:
+        lines, goal = [form(line) for line in original], [form(line) for line in wanted]
+        for start in range(cursor, len(lines) - len(goal) + 1):
+            if lines[start : start + len(goal)] == goal:
+                return start
+    return None
+
+
+def _found_at_end(original: list[str], wanted: list[str]) -> int | None:
+    # A file that ends in a newline splits into its lines and an empty one, which is no line.
+    length = len(original) - 1 if original[-1] == "" else len(original)
+    start = length - len(wanted)
+    return start if start >= 0 and _found(original[:length], wanted, start) == start else None
+
+
+def _spliced(original: list[str], chunks: list[Chunk]) -> list[str]:
+    result: list[str] = []
+    at = 0
+    for chunk in chunks:
+        if chunk.offset > len(original):
+            raise InvalidDiff(
+                f"applyDiff: chunk at line {chunk.offset} is past the end of the file."
+            )
+        if chunk.offset < at:
+            raise InvalidDiff(f"applyDiff: chunk at line {chunk.offset} overlaps the one before.")
+        result += original[at : chunk.offset]
+        result += chunk.inserted
+        at = chunk.offset + len(chunk.deleted)
+    return result + original[at:]

@@ -1,0 +1,48 @@
+"""Which tools and handoffs an agent has right now."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Iterable
+from typing import Any, TypeVar
+
+TThing = TypeVar("TThing")
+
+
+async def gathered(*awaitables: Awaitable[Any]) -> list[Any]:
+    """All results. If one fails, the others are cancelled and have ended before its error is raised."""
+    tasks = [asyncio.ensure_future(each) for each in awaitables]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        left = [each for each in tasks if not each.done()]
+        for each in left:
+            each.cancel()
+        if left:
+            await asyncio.gather(*left, return_exceptions=True)
+
+
+async def is_enabled(thing: Any, context: Any, agent: Any) -> bool:
+    """Whether a tool or handoff is to be offered; what cannot be switched off always is."""
+    switch = getattr(thing, "is_enabled", True)
+    if not callable(switch):
+        return bool(switch)
+    answer = switch(context, agent)
+    return bool(await answer) if inspect.isawaitable(answer) else bool(answer)
+
+
+async def enabled(things: Iterable[TThing], context: Any, agent: Any) -> list[TThing]:
+    """Those that are to be offered, in their order. Users' functions are asked side by side."""
+    things = list(things)
+    asked = {i for i, each in enumerate(things) if callable(getattr(each, "is_enabled", True))}
+    answers: dict[int, bool] = {}
+    if asked:
+        order = sorted(asked)
+        found = await gathered(*(is_enabled(things[i], context, agent) for i in order))
+        answers = dict(zip(order, found, strict=True))
+    return [
+        each
+        for i, each in enumerate(things)
+        if (answers[i] if i in asked else getattr(each, "is_enabled", True))
+    ]

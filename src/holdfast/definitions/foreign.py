@@ -1,0 +1,33 @@
+"""How pydantic sees our own types, so that users' models and tools may hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+
+def pydantic_schema(
+    cls: type,
+    wire: Literal["dict", "list"],
+    read: Callable[[Any], Any],
+    write: Callable[[Any], Any],
+) -> Any:
+    """The answer to `__get_pydantic_core_schema__` of a type that has a JSON form of its own.
+
+    Args:
+        cls: The type. Its instances are taken as they are.
+        wire: What its JSON form is.
+        read: Makes an instance of the JSON form.
+        write: The JSON form of an instance.
+    """
+    from pydantic_core import core_schema
+
+    plain = core_schema.dict_schema() if wire == "dict" else core_schema.list_schema()
+    read_plain = core_schema.no_info_after_validator_function(read, plain)
+    return core_schema.json_or_python_schema(
+        json_schema=read_plain,
+        python_schema=core_schema.union_schema(
+            [core_schema.is_instance_schema(cls), read_plain], mode="left_to_right"
+        ),
+        serialization=core_schema.plain_serializer_function_ser_schema(write),
+    )

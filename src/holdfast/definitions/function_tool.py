@@ -1,0 +1,313 @@
+"""A tool with JSON arguments, and what it does when it fails."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdfast.definitions import debug
+from holdfast.definitions.approvals import field_of
+from holdfast.definitions.callers import ToolCaller, check_callers
+from holdfast.definitions.context import RunContextWrapper, ToolContext
+from holdfast.definitions.function_invoker import FunctionBody, ToolInvoker, parsed_object
+from holdfast.definitions.logger import logger
+from holdfast.definitions.output_contract import OutputContract
+from holdfast.definitions.strict_schema import ensure_strict_json_schema
+from holdfast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
+from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
+from holdfast.definitions.tool_output import FailureText
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+ToolErrorFunction = Callable[[RunContextWrapper[Any], Exception], Awaitable[str] | str]
+ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
+OnUncertain = Literal["retry", "once", "ask"]
+# The second argument of these callbacks is an agent, which is defined above this module.
+IsEnabled = bool | Callable[[RunContextWrapper[Any], Any], Awaitable[bool] | bool]
+NeedsApproval = (
+    bool | Callable[[RunContextWrapper[Any], dict[str, Any], str], Awaitable[bool] | bool]
+)
+
+DEFAULT_TOOL_ERROR_MESSAGE = "An error occurred while running the tool. Please try again."
+DEFAULT_APPROVAL_REJECTION_MESSAGE = "Tool execution was not approved."
+USE_DEFAULT: Any = object()
+"""Stands for `default_tool_error_function`, whatever that is when a tool fails."""
+
+
+@dataclass
+class FunctionToolCustomDataContext:
+    """What `FunctionTool.custom_data_extractor` gets to see of a finished call."""
+
+    tool_context: ToolContext[Any]
+    tool: FunctionTool
+    output: Any
+    raw_item: Mapping[str, Any]
+
+
+CustomData = Mapping[str, Any] | None
+FunctionToolCustomDataExtractor = Callable[
+    [FunctionToolCustomDataContext], Awaitable[CustomData] | CustomData
+]
+
+
+class _Wrapped:
+    """Gives a decorated tool's function as `__wrapped__`, and hides that attribute from others."""
+
+    def __get__(self, tool: FunctionTool | None, kind: type) -> Callable[..., Any]:
+        invoker = None if tool is None else tool.on_invoke_tool
+        if not isinstance(invoker, ToolInvoker) or invoker.original is None:
+            raise AttributeError("__wrapped__")
+        return invoker.original
+
+    def __set__(self, tool: FunctionTool, value: Any) -> None:
+        raise AttributeError("__wrapped__ of a FunctionTool cannot be set.")
+
+
+@dataclass(eq=False)
+class FunctionTool:
+    """A tool with JSON arguments. Most are made by `function_tool`."""
+
+    name: str
+    description: str
+    params_json_schema: dict[str, Any]
+    """Of the arguments. Made strict, in a copy, if `strict_json_schema` says so."""
+    on_invoke_tool: Callable[[ToolContext[Any], str], Awaitable[Any]]
+    strict_json_schema: bool = True
+    is_enabled: IsEnabled = True
+    """Asked anew for every turn, and again before a call."""
+    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None
+    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None
+    needs_approval: NeedsApproval = False
+    timeout_seconds: float | None = None
+    timeout_behavior: ToolTimeoutBehavior = "error_as_result"
+    timeout_error_function: ToolErrorFunction | None = None
+    defer_loading: bool = False
+    custom_data_extractor: FunctionToolCustomDataExtractor | None = field(
+        default=None, kw_only=True
+    )
+    allowed_callers: list[ToolCaller] | None = field(default=None, kw_only=True)
+    output_json_schema: dict[str, Any] | None = field(default=None, kw_only=True)
+    on_uncertain: OnUncertain = field(default="retry", kw_only=True)
+    """What to do about a call that was started and whose outcome is unknown after a crash."""
+    _output_type_adapter: TypeAdapter[Any] | None = field(default=None, repr=False, kw_only=True)
+    _failure_error_function: ToolErrorFunction | None = field(
+        default=None, repr=False, kw_only=True
+    )
+    _use_default_failure_error_function: bool = field(default=True, repr=False, kw_only=True)
+    _is_agent_tool: bool = field(default=False, repr=False, kw_only=True)
+    _agent_instance: Any = field(default=None, repr=False, kw_only=True)
+    _tool_namespace: str | None = field(default=None, repr=False, kw_only=True)
+    _tool_namespace_description: str | None = field(default=None, repr=False, kw_only=True)
+    _mcp_title: str | None = field(default=None, repr=False, kw_only=True)
+    _tool_origin: ToolOrigin | None = field(default=None, repr=False, kw_only=True)
+    _emit_tool_origin: bool = field(default=True, repr=False, kw_only=True)
+    _mcp_annotations: Any | None = field(default=None, repr=False, kw_only=True)
+    __wrapped__ = _Wrapped()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.on_invoke_tool, ToolInvoker):
+            self.on_invoke_tool = self.on_invoke_tool.bound_to(self)
+        if self.strict_json_schema:
+            self.params_json_schema = ensure_strict_json_schema(self.params_json_schema)
+        check_callers(f"tool {self.name!r}", self.allowed_callers)
+        if self.output_json_schema is not None:
+            self.output_json_schema = OutputContract.of_schema(self.output_json_schema).schema
+        _check_timeout(self)
+
+    def __copy__(self) -> FunctionTool:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        invoke = self.on_invoke_tool
+        if isinstance(invoke, ToolInvoker):
+            twin.on_invoke_tool = invoke.bound_to(twin)
+        elif isinstance(invoke, types.MethodType) and invoke.__self__ is self:
+            twin.on_invoke_tool = types.MethodType(invoke.__func__, twin)
+        return twin
+
+    @property
+    def qualified_name(self) -> str:
+        """Its name, behind its namespace if it has one."""
+        return f"{self._tool_namespace}.{self.name}" if self._tool_namespace else self.name
+
+    @property
+    def namespace(self) -> str | None:
+        """Its namespace."""
+        return self._tool_namespace
+
+    @property
+    def namespace_description(self) -> str | None:
+        """What the model is told about its namespace."""
+        return self._tool_namespace_description
+
+    def move_to(self, namespace: str, description: str) -> None:
+        """Put it into a namespace."""
+        self._tool_namespace = namespace
+        self._tool_namespace_description = description
+
+    @property
+    def origin(self) -> ToolOrigin | None:
+        """Where it came from; None if its calls should not tell."""
+        return (self._tool_origin or _FROM_FUNCTION) if self._emit_tool_origin else None
+
+    @property
+    def mcp_annotations(self) -> Any | None:
+        """What its MCP server says about it."""
+        return self._mcp_annotations
+
+    @property
+    def agent(self) -> Any | None:
+        """The agent behind it, if it is one."""
+        return self._agent_instance if self._is_agent_tool else None
+
+    @property
+    def output_adapter(self) -> TypeAdapter[Any] | None:
+        """The type behind `output_json_schema`, if it was made from one."""
+        return self._output_type_adapter
+
+    @property
+    def wants_default_failures(self) -> bool:
+        """Whether its author left open what the model is told when it fails."""
+        return self._use_default_failure_error_function
+
+    def failure_function(
+        self, context: RunContextWrapper[Any] | None = None
+    ) -> ToolErrorFunction | None:
+        """What turns its failures into text for the model; None if they should be raised."""
+        if not self._use_default_failure_error_function:
+            return self._failure_error_function
+        # A program was promised a value of the declared shape: an excuse in its place would be
+        # taken for one.
+        if self.output_json_schema is not None and _is_programs(context):
+            return None
+        return default_tool_error_function
+
+    async def failure_text(
+        self, context: RunContextWrapper[Any], error: Exception
+    ) -> FailureText | None:
+        """What the model is told about ``error``; None if it should be raised."""
+        function = self.failure_function(context)
+        if function is None:
+            return None
+        _log_failure(self.name, error)
+        text: Any = function(context, error)
+        if inspect.isawaitable(text):
+            text = await text
+        return FailureText(text, error, is_default=self._use_default_failure_error_function)
+
+    def approval_arguments(self, arguments: str) -> dict[str, Any] | None:
+        """What `needs_approval` may decide on; None if only a person may, so never the callback.
+
+        That is so when the function would get something else than what the model sent.
+        """
+        invoke = self.on_invoke_tool
+        if isinstance(invoke, ToolInvoker) and isinstance(invoke.body, FunctionBody):
+            return invoke.body.approval_arguments(arguments)
+        return parsed_object(arguments)
+
+
+_FROM_FUNCTION = ToolOrigin(ToolOriginType.FUNCTION)
+
+
+@dataclass
+class FunctionToolResult:
+    """What came of one call of a function tool."""
+
+    tool: FunctionTool
+    output: Any
+    run_item: Any
+    """The item in the run's result; None where there is none."""
+    interruptions: list[Any] = field(default_factory=list[Any])
+    """Open questions of an agent that runs as this tool."""
+    agent_run_result: Any = None
+
+
+def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
+    """What the model is told of a failure by default: that there was one.
+
+    The error's text may hold secrets, or instructions of somebody else's.
+    """
+    del ctx, error
+    return DEFAULT_TOOL_ERROR_MESSAGE
+
+
+def default_tool_timeout_error_message(*, tool_name: str, timeout_seconds: float) -> str:
+    """What the model is told of a late call by default."""
+    return f"Tool '{tool_name}' timed out after {timeout_seconds:g} seconds."
+
+
+def get_function_tool_origin(function_tool: FunctionTool) -> ToolOrigin | None:
+    """Where a tool came from; None if its calls should not tell."""
+    return function_tool.origin
+
+
+def set_function_tool_failure_error_function(
+    function_tool: FunctionTool, failure_error_function: ToolErrorFunction | None = USE_DEFAULT
+) -> FunctionTool:
+    """``function_tool``, with another failure policy."""
+    is_default = failure_error_function is USE_DEFAULT
+    function_tool._use_default_failure_error_function = is_default  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
+    function_tool._failure_error_function = None if is_default else failure_error_function  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
+    return function_tool
+
+
+def resolve_function_tool_failure_error_function(
+    function_tool: FunctionTool, context: RunContextWrapper[Any] | None = None
+) -> ToolErrorFunction | None:
+    """What turns a tool's failures into text for the model; None if they should be raised."""
+    return function_tool.failure_function(context)
+
+
+async def maybe_invoke_function_tool_failure_error_function(
+    *, function_tool: FunctionTool, context: RunContextWrapper[Any], error: BaseException
+) -> FailureText | None:
+    """What the model is told about ``error``; None if it should be raised.
+
+    A cancellation reaches the tool's failure function as an ordinary exception.
+    """
+    told = error if isinstance(error, Exception) else RuntimeError("Tool execution cancelled.")
+    text = await function_tool.failure_text(context, told)
+    if text is not None:
+        text.error = error
+    return text
+
+
+def _log_failure(name: str, error: Exception) -> None:
+    if debug.DONT_LOG_TOOL_DATA:
+        logger.debug("Tool %s failed", name)
+    else:
+        logger.error("Tool %s failed", name, exc_info=error)
+
+
+def _is_programs(context: RunContextWrapper[Any] | None) -> bool:
+    """Whether a call was made by a program of the model's."""
+    if not isinstance(context, ToolContext):
+        return False
+    return field_of(field_of(context.tool_call, "caller"), "type") == "program"
+
+
+def _check_timeout(tool: FunctionTool) -> None:
+    seconds: Any = tool.timeout_seconds
+    if seconds is not None:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise TypeError(
+                "FunctionTool timeout_seconds must be a positive number in seconds or None, "
+                f"got {seconds!r}."
+            )
+        if not math.isfinite(seconds):
+            raise ValueError(
+                f"FunctionTool timeout_seconds must be a finite number, got {seconds}."
+            )
+        if seconds <= 0:
+            raise ValueError(f"FunctionTool timeout_seconds must be greater than 0, got {seconds}.")
+    if tool.timeout_behavior not in ("error_as_result", "raise_exception"):
+        raise ValueError(
+            "FunctionTool timeout_behavior must be one of: error_as_result, raise_exception; "
+            f"got {tool.timeout_behavior!r}."
+        )
+    if tool.timeout_error_function is not None and not callable(tool.timeout_error_function):
+        raise TypeError("FunctionTool timeout_error_function must be callable or None.")

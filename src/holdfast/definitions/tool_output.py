@@ -1,0 +1,204 @@
+"""From what a tool returned to the item that the model gets to see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, cast
+
+# Pydantic reads these classes when a user's function returns one, and needs this TypedDict for it.
+from typing_extensions import TypedDict
+
+from holdfast.core.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from holdfast.definitions.tool_output_models import (
+        ToolOutputFileContent,
+        ToolOutputImage,
+        ToolOutputText,
+        ValidToolOutputPydanticModels,
+        ValidToolOutputPydanticModelsTypeAdapter,
+    )
+
+__all__ = [
+    "FailureText",
+    "ToolOutputFileContent",
+    "ToolOutputFileContentDict",
+    "ToolOutputImage",
+    "ToolOutputImageDict",
+    "ToolOutputText",
+    "ToolOutputTextDict",
+    "ValidToolOutputPydanticModels",
+    "ValidToolOutputPydanticModelsTypeAdapter",
+    "tool_output_item",
+]
+
+# The models, which `__getattr__` imports when somebody first names one.
+_MODELS = (
+    "ToolOutputFileContent",
+    "ToolOutputImage",
+    "ToolOutputText",
+    "ValidToolOutputPydanticModels",
+    "ValidToolOutputPydanticModelsTypeAdapter",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """The pydantic models, imported when somebody first names one."""
+    if name not in _MODELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("holdfast.definitions.tool_output_models"), name)
+
+
+class ToolOutputTextDict(TypedDict, total=False):
+    """`ToolOutputText` as a dict."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ToolOutputImageDict(TypedDict, total=False):
+    """`ToolOutputImage` as a dict."""
+
+    type: Literal["image"]
+    image_url: NotRequired[str]
+    file_id: NotRequired[str]
+    detail: NotRequired[Literal["low", "high", "auto"]]
+
+
+class ToolOutputFileContentDict(TypedDict, total=False):
+    """`ToolOutputFileContent` as a dict."""
+
+    type: Literal["file"]
+    file_data: NotRequired[str]
+    file_url: NotRequired[str]
+    file_id: NotRequired[str]
+    filename: NotRequired[str]
+
+
+class FailureText(str):
+    """What the model reads in place of a result, because its tool failed with ``error``."""
+
+    __slots__ = ("error", "is_default")
+    error: BaseException
+    is_default: bool
+    """Whether it stands outside of what the tool's author said: the default text, or the run's.
+
+    Then the schema that the author declared for results is not held against it.
+    """
+
+    def __new__(cls, text: str, error: BaseException, *, is_default: bool) -> Self:
+        """Attach ``error`` to ``text``."""
+        self = super().__new__(cls, text)
+        self.error = error
+        self.is_default = is_default
+        return self
+
+
+def tool_output_item(
+    call_id: str,
+    value: Any,
+    *,
+    caller: Mapping[str, Any] | None = None,
+    output_json_schema: Mapping[str, Any] | None = None,
+    output_type_adapter: TypeAdapter[Any] | None = None,
+) -> dict[str, Any]:
+    """The item that answers a function call with ``value``.
+
+    Args:
+        call_id: The call's id.
+        value: What the tool returned.
+        caller: The call's own note of the program that made it, if one did.
+        output_json_schema: The schema that the tool declares for its results, if any.
+        output_type_adapter: The type behind that schema, where there is one.
+
+    Raises:
+        UserError: The value does not fit what the tool declares, or a program cannot read it.
+    """
+    output = _output(value, caller, output_json_schema, output_type_adapter)
+    item: dict[str, Any] = {"call_id": call_id, "output": output, "type": "function_call_output"}
+    if caller is not None:
+        item["caller"] = dict(caller)
+    return item
+
+
+def _output(
+    value: Any,
+    caller: Mapping[str, Any] | None,
+    schema: Mapping[str, Any] | None,
+    adapter: TypeAdapter[Any] | None,
+) -> str | list[dict[str, Any]]:
+    is_promised = adapter is not None or schema is not None
+    is_programs = caller is not None and caller.get("type") == "program"
+    if isinstance(value, FailureText) and value.is_default:
+        # What a tool declares does not bind it; a program at least gets an object.
+        return json.dumps({"error": value}) if is_promised and is_programs else str(value)
+    if adapter is not None:
+        return _typed_output(value, adapter)
+    if schema is not None:
+        return _object_output(value)
+    if isinstance(value, str):
+        return str(value)
+    parts = _parts(value)
+    if parts is not None:
+        return parts
+    return _program_output(value) if is_programs else str(value)
+
+
+def _typed_output(value: Any, adapter: TypeAdapter[Any]) -> str:
+    try:
+        if isinstance(value, str):
+            value = adapter.validate_json(value)
+        else:
+            value = adapter.validate_python(value)
+    except ValueError as error:
+        raise UserError(
+            "Function tool output does not match its declared output schema."
+        ) from error
+    return adapter.dump_json(value, by_alias=True).decode()
+
+
+def _object_output(value: Any) -> str:
+    from pydantic_core import from_json, to_json
+
+    try:
+        parsed = from_json(value if isinstance(value, str) else to_json(value, inf_nan_mode="null"))
+    except ValueError as error:
+        raise UserError("Function tool output schema requires a JSON object.") from error
+    if not isinstance(parsed, dict):
+        raise UserError("Function tool output schema requires a JSON object.")
+    return to_json(parsed, inf_nan_mode="null").decode()
+
+
+def _program_output(value: Any) -> str:
+    from pydantic_core import to_json
+
+    try:
+        return to_json(value, inf_nan_mode="null").decode()
+    except ValueError as error:
+        raise UserError(
+            "Programmatic function tool outputs must be strings, structured tool outputs, or "
+            f"JSON-serializable values; got {type(value).__name__}."
+        ) from error
+
+
+def _parts(value: Any) -> list[dict[str, Any]] | None:
+    # Numbers, None and the like are by far the most common, and need no look at the models.
+    if value is None or isinstance(value, int | float | bytes):
+        return None
+    from holdfast.definitions.tool_output_models import part_of
+
+    several = isinstance(value, list | tuple)
+    values: list[Any] = list(cast("list[Any]", value)) if several else [value]
+    parts = [part_of(each) for each in values]
+    if not parts or any(part is None for part in parts):
+        return None
+    return [_wire_part(part) for part in parts]
+
+
+def _wire_part(part: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = part.model_dump(exclude_none=True)
+    return {**fields, "type": f"input_{part.type}"}
