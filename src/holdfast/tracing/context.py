@@ -1,0 +1,106 @@
+"""The trace of a run: a new one, one that is current already, or one that a resumed run goes on with."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from holdfast.tracing.config import TracingConfig
+from holdfast.tracing.create import get_current_trace, trace
+from holdfast.tracing.interface import Trace
+from holdfast.tracing.traces import NoOpTrace, TraceState, reattach_trace
+
+
+def create_trace_for_run(  # noqa: PLR0913 (upstream's signature)
+    *,
+    workflow_name: str,
+    trace_id: str | None,
+    group_id: str | None,
+    metadata: dict[str, Any] | None,
+    tracing: TracingConfig | None,
+    disabled: bool,
+    trace_state: TraceState | None = None,
+    reattach_resumed_trace: bool = False,
+) -> Trace | None:
+    """The trace to start for a run; None if it belongs to the current one.
+
+    Args:
+        workflow_name: See `trace`, as for the next five.
+        trace_id: See there.
+        group_id: See there.
+        metadata: See there.
+        tracing: See there.
+        disabled: Record nothing of the run, not even in the current trace.
+        trace_state: The trace that the run had before it was interrupted.
+        reattach_resumed_trace: Go on with that one if this process started it with the same
+            settings.
+    """
+    if get_current_trace() is not None:
+        return NoOpTrace() if disabled else None
+    made = trace(
+        workflow_name=workflow_name,
+        trace_id=trace_id,
+        group_id=group_id,
+        metadata=metadata,
+        tracing=tracing,
+        disabled=disabled,
+    )
+    if not trace_state or not reattach_resumed_trace or isinstance(made, NoOpTrace):
+        return made
+    key = tracing.get("api_key") if tracing else None
+    is_same = (
+        trace_state.trace_id == trace_id
+        and trace_state.workflow_name == workflow_name
+        and trace_state.group_id == group_id
+        and trace_state.metadata == metadata
+        and trace_state.has_key(key)
+    )
+    if not is_same or not trace_state.was_started_here():
+        return made
+    return reattach_trace(trace_state, tracing_api_key=key)
+
+
+class TraceCtxManager:
+    """Holds the trace of a run open. Takes what `create_trace_for_run` takes.
+
+    Attributes:
+        trace: The trace that was started; None if the current one is used.
+    """
+
+    def __init__(  # noqa: PLR0913 (upstream's signature)
+        self,
+        workflow_name: str,
+        trace_id: str | None,
+        group_id: str | None,
+        metadata: dict[str, Any] | None,
+        tracing: TracingConfig | None,
+        disabled: bool,
+        trace_state: TraceState | None = None,
+        reattach_resumed_trace: bool = False,
+    ) -> None:
+        self.trace: Trace | None = None
+        self._create = lambda: create_trace_for_run(
+            workflow_name=workflow_name,
+            trace_id=trace_id,
+            group_id=group_id,
+            metadata=metadata,
+            tracing=tracing,
+            disabled=disabled,
+            trace_state=trace_state,
+            reattach_resumed_trace=reattach_resumed_trace,
+        )
+
+    def __enter__(self) -> Self:
+        self.trace = self._create()
+        if self.trace is not None:
+            self.trace.start(mark_as_current=True)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        if self.trace is not None:
+            self.trace.finish(reset_current=True)

@@ -1,0 +1,54 @@
+"""Which trace and which span are current, per task and thread."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any, ClassVar
+
+_trace: ContextVar[Any] = ContextVar("holdfast_trace", default=None)
+_span: ContextVar[Any] = ContextVar("holdfast_span", default=None)
+
+
+class Scope:
+    """Reads and sets what is current. Tasks inherit it from where they were created."""
+
+    get_current_span = staticmethod(_span.get)
+    set_current_span = staticmethod(_span.set)
+    reset_current_span = staticmethod(_span.reset)
+    get_current_trace = staticmethod(_trace.get)
+    set_current_trace = staticmethod(_trace.set)
+    reset_current_trace = staticmethod(_trace.reset)
+
+
+class _Current:
+    """Being current for a while. One object is so at most once at a time."""
+
+    _variable: ClassVar[ContextVar[Any]]
+    _prev_context_token: Token[Any] | None = None
+
+    def _become_current(self) -> None:
+        self._prev_context_token = self._variable.set(self)
+
+    def _step_back(self, *, exc_type: type[BaseException] | None = None) -> None:
+        token, self._prev_context_token = self._prev_context_token, None
+        if token is None:
+            return
+        try:
+            self._variable.reset(token)
+        except ValueError:
+            # An abandoned generator is closed in whatever context closes it, where nothing was
+            # set. Anywhere else, this is a caller's mistake.
+            if exc_type is not GeneratorExit:
+                raise
+
+
+class CurrentTrace(_Current):
+    """What can be the current trace."""
+
+    _variable = _trace
+
+
+class CurrentSpan(_Current):
+    """What can be the current span."""
+
+    _variable = _span

@@ -1,0 +1,56 @@
+"""Times and ids, as the trace provider in use makes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Times of this machine and random ids. A provider may have its own."""
+
+    def time_iso(self) -> str:
+        """The time now, ISO 8601, UTC."""
+        return datetime.now(UTC).isoformat()
+
+    def gen_trace_id(self) -> str:
+        """A new id of a trace: ``trace_`` and 32 hex digits."""
+        return f"trace_{os.urandom(16).hex()}"
+
+    def gen_span_id(self) -> str:
+        """A new id of a span: ``span_`` and 24 hex digits."""
+        return f"span_{os.urandom(12).hex()}"
+
+    def gen_group_id(self) -> str:
+        """A new id of a group of traces: ``group_`` and 24 hex digits."""
+        return f"group_{os.urandom(12).hex()}"
+
+
+_clock: Callable[[], Clock] = Clock
+
+
+def ask(clock: Callable[[], Clock]) -> None:
+    """Take times and ids from what ``clock`` returns, from now on."""
+    global _clock  # noqa: PLW0603  # `setup` names the provider here; importing it would be a cycle
+    _clock = clock
+
+
+def time_iso() -> str:
+    """See `Clock`, as for the next three."""
+    return _clock().time_iso()
+
+
+def gen_trace_id() -> str:
+    """See `Clock`."""
+    return _clock().gen_trace_id()
+
+
+def gen_span_id() -> str:
+    """See `Clock`."""
+    return _clock().gen_span_id()
+
+
+def gen_group_id() -> str:
+    """See `Clock`."""
+    return _clock().gen_group_id()
