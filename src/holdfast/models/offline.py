@@ -1,0 +1,210 @@
+"""A stand-in for a language model: deterministic, without network, key or cost.
+
+It is for trying out agents, for demos and for tests of everything around a model. It understands
+nothing. It matches words of the conversation with the names, descriptions and parameters of tools
+and handoffs, and then does what an agent usually has to:
+
+1. hand off, when a handoff's words fit the request better than the agent's own tools do;
+2. look first: call every tool that reads (`lookup_order`, `get_weather`) and fits, in parallel,
+   once for each thing that is mentioned;
+3. then act (`refund_order`), where the request says so, and nothing that was looked up failed;
+   arguments come from the request, then from what tools returned;
+4. close by saying what the tools returned, or answer in the JSON that the output schema wants.
+
+It has no state: a reply is a function of the request alone. So it continues a resumed run where
+that was, and a call is never made twice, because the conversation shows that it has been made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.usage import Usage
+from holdfast.definitions.handoff import Handoff
+from holdfast.definitions.model import Model, ModelTracing
+from holdfast.definitions.run_items import ModelResponse
+from holdfast.definitions.tool import FunctionTool, Tool
+from holdfast.models.offline_args import instance
+from holdfast.models.offline_plan import Conversation, Option, Wanted, next_calls, read
+from holdfast.models.offline_text import plain
+from holdfast.models.streaming import reply_events
+
+if TYPE_CHECKING:
+    from openai.types.responses import (
+        ResponseInputItemParam,
+        ResponseOutputItem,
+        ResponsePromptParam,
+        ResponseStreamEvent,
+    )
+
+    from holdfast.definitions.output import AgentOutputSchemaBase
+    from holdfast.definitions.settings import ModelSettings
+
+NOTICE = "(This is Holdfast's offline stand-in, not a language model.)"
+
+
+@dataclass(frozen=True)
+class _Request:
+    instructions: str | None
+    input: str | list[Any]
+    tools: list[Tool]
+    handoffs: list[Handoff[Any, Any]]
+    schema: AgentOutputSchemaBase | None
+    tool_choice: Any
+
+
+class OfflineModel(Model):
+    """Stands in for a language model where there is no network or no key. See the module's head."""
+
+    model = "offline"
+
+    async def get_response(  # noqa: PLR0913 (upstream's signature)
+        self,
+        system_instructions: str | None,
+        input: str | list[ResponseInputItemParam],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        output_schema: AgentOutputSchemaBase | None,
+        handoffs: list[Handoff[Any, Any]],
+        tracing: ModelTracing,  # noqa: ARG002 (upstream's signature)
+        *,
+        previous_response_id: str | None = None,  # noqa: ARG002 (upstream's signature)
+        conversation_id: str | None = None,  # noqa: ARG002 (upstream's signature)
+        prompt: ResponsePromptParam | None = None,  # noqa: ARG002 (upstream's signature)
+    ) -> ModelResponse:
+        """The next calls, or the closing text."""
+        choice = model_settings.tool_choice
+        return _reply(_Request(system_instructions, input, tools, handoffs, output_schema, choice))
+
+    async def stream_response(  # noqa: PLR0913 (upstream's signature)
+        self,
+        system_instructions: str | None,
+        input: str | list[ResponseInputItemParam],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        output_schema: AgentOutputSchemaBase | None,
+        handoffs: list[Handoff[Any, Any]],
+        tracing: ModelTracing,  # noqa: ARG002 (upstream's signature)
+        *,
+        previous_response_id: str | None = None,  # noqa: ARG002 (upstream's signature)
+        conversation_id: str | None = None,  # noqa: ARG002 (upstream's signature)
+        prompt: ResponsePromptParam | None = None,  # noqa: ARG002 (upstream's signature)
+    ) -> AsyncIterator[ResponseStreamEvent]:
+        """The same reply, word by word."""
+        choice = model_settings.tool_choice
+        reply = _reply(_Request(system_instructions, input, tools, handoffs, output_schema, choice))
+        for event in reply_events(reply, model=self.model, split=_tokens):
+            yield event
+
+
+def _reply(request: _Request) -> ModelResponse:
+    talk = read(request.input)
+    options = [_tool(tool) for tool in request.tools if isinstance(tool, FunctionTool)]
+    options += [_transfer(handoff) for handoff in request.handoffs]
+    wanted = next_calls(talk, options, request.tool_choice)
+    output = [_call(talk, wanted, index) for index in range(len(wanted.calls))]
+    if not output:
+        output = [_message(_closing(request, talk, wanted, options), talk)]
+    return ModelResponse(output=output, usage=_usage(request, output), response_id=None)
+
+
+def _tool(tool: FunctionTool) -> Option:
+    return Option(tool.name, tool.description, tool.params_json_schema)
+
+
+def _transfer(handoff: Handoff[Any, Any]) -> Option:
+    said = f"{handoff.agent_name} {handoff.tool_description}"
+    return Option(handoff.tool_name, said, handoff.input_json_schema, is_handoff=True)
+
+
+def _call(talk: Conversation, wanted: Wanted, index: int) -> ResponseOutputItem:
+    from openai.types.responses import ResponseFunctionToolCall
+
+    name, arguments = wanted.calls[index]
+    text = json.dumps(arguments, ensure_ascii=False)
+    # The place in the conversation, and what is asked: a filter may have cut calls out of the
+    # history, and two different calls must not have one id.
+    check = zlib.crc32(f"{name} {text}".encode())
+    call_id = f"call_{talk.calls_so_far + index}_{check:08x}"
+    return ResponseFunctionToolCall(
+        type="function_call", name=name, arguments=text, call_id=call_id, id=f"fc_{call_id}"
+    )
+
+
+def _message(text: str, talk: Conversation) -> ResponseOutputItem:
+    from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+
+    part = ResponseOutputText(type="output_text", text=text, annotations=[], logprobs=[])
+    item_id = f"msg_{talk.items}_{zlib.crc32(text.encode()):08x}"
+    return ResponseOutputMessage(
+        id=item_id, type="message", role="assistant", status="completed", content=[part]
+    )
+
+
+def _closing(request: _Request, talk: Conversation, wanted: Wanted, options: list[Option]) -> str:
+    prose = _prose(talk, wanted, options)
+    schema = request.schema
+    if schema is None or schema.is_plain_text():
+        return f"{prose} {NOTICE}"
+    wire = instance(schema.json_schema(), talk.source(), f"{prose} {NOTICE}")
+    return json.dumps(wire, ensure_ascii=False)
+
+
+def _prose(talk: Conversation, wanted: Wanted, options: list[Option]) -> str:
+    done = [call for call in talk.calls if not call.is_transfer]
+    lines = [_report(call.name, call.arguments, call.value) for call in done]
+    lines += [
+        f"I did not call {name}: {', '.join(missing)} is missing."
+        for name, missing in wanted.missing.items()
+    ]
+    lines += [f"I did not call {name}, because looking it up failed." for name in wanted.given_up]
+    if lines:
+        return " ".join(lines)
+    said = f'You said: "{talk.request.strip()}".' if talk.request.strip() else "You said nothing."
+    if not options:
+        return f"{said} I have no tools, so this is all that I can answer."
+    names = ", ".join(option.name for option in options)
+    return f"{said} That fits none of what I can do here: {names}."
+
+
+def _report(name: str, arguments: dict[str, Any], value: Any) -> str:
+    given = [entry for entry in arguments.values() if entry not in (None, "", [], {})]
+    about = f" for {plain(given[0])}" if given else ""
+    text = plain(value).replace(NOTICE, "").strip() or "nothing"  # an agent as a tool said it too
+    return f"I called {name}{about}, and it returned: {text}{'' if text[-1] in '.!?' else '.'}"
+
+
+def _usage(request: _Request, output: list[ResponseOutputItem]) -> Usage:
+    asked = len(str(request.instructions or "").split()) + len(_said(request.input).split())
+    answered = sum(len(_said(item.model_dump(exclude_unset=True)).split()) for item in output)
+    return Usage(
+        requests=1,
+        input_tokens=asked,
+        output_tokens=answered,
+        total_tokens=asked + answered,
+    )
+
+
+_COUNTED = ("content", "text", "output", "arguments", "input")
+
+
+def _said(value: Any) -> str:
+    """The texts in an item or in a list of them, by the fields that hold text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        entries: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  wire items
+        return " ".join(_said(entry) for entry in entries)
+    if isinstance(value, dict):
+        fields: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  wire items
+        return " ".join(_said(fields[key]) for key in _COUNTED if key in fields)
+    return ""
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"\s*\S+|\s+$", text) or [text]

@@ -1,0 +1,289 @@
+"""One finished reply as the stream of Responses events that would have led to it, and back.
+
+`reply_events` serves every model that has its answer at once (scripted, offline). What a Response
+cannot say (several requests in one reply, no id, the provider's own usage) travels beside it in
+private attributes, so that `reply_of` gives back exactly the reply that was streamed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.errors import ModelBehaviorError
+from holdfast.core.usage import Usage
+from holdfast.definitions.run_items import ModelResponse
+
+if TYPE_CHECKING:
+    from openai.types.responses import Response, ResponseOutputItem, ResponseStreamEvent
+
+_USAGE = "_agents_sdk_normalized_usage"
+_REQUESTS = "_agents_sdk_request_count"
+_RAW_USAGE = "_agents_sdk_raw_usage"
+_REQUEST_ID = "_request_id"  # openai sets it on what it parses
+
+
+_EVENTS = {
+    "response.output_item.added": "ResponseOutputItemAddedEvent",
+    "response.output_item.done": "ResponseOutputItemDoneEvent",
+    "response.completed": "ResponseCompletedEvent",
+    "response.content_part.added": "ResponseContentPartAddedEvent",
+    "response.content_part.done": "ResponseContentPartDoneEvent",
+    "response.output_text.delta": "ResponseTextDeltaEvent",
+    "response.output_text.annotation.added": "ResponseOutputTextAnnotationAddedEvent",
+    "response.output_text.done": "ResponseTextDoneEvent",
+    "response.refusal.delta": "ResponseRefusalDeltaEvent",
+    "response.refusal.done": "ResponseRefusalDoneEvent",
+    "response.reasoning_summary_part.added": "ResponseReasoningSummaryPartAddedEvent",
+    "response.reasoning_summary_text.delta": "ResponseReasoningSummaryTextDeltaEvent",
+    "response.reasoning_summary_text.done": "ResponseReasoningSummaryTextDoneEvent",
+    "response.reasoning_summary_part.done": "ResponseReasoningSummaryPartDoneEvent",
+    "response.reasoning_text.delta": "ResponseReasoningTextDeltaEvent",
+    "response.reasoning_text.done": "ResponseReasoningTextDoneEvent",
+    "response.function_call_arguments.delta": "ResponseFunctionCallArgumentsDeltaEvent",
+    "response.function_call_arguments.done": "ResponseFunctionCallArgumentsDoneEvent",
+    "response.created": "ResponseCreatedEvent",
+    "response.in_progress": "ResponseInProgressEvent",
+}
+
+
+def _whole(text: str) -> list[str]:
+    return [text]
+
+
+def reply_events(
+    reply: ModelResponse, *, model: str, split: Callable[[str], list[str]] = _whole
+) -> Iterator[ResponseStreamEvent]:
+    """The events of ``reply``, from ``response.created`` to ``response.completed``.
+
+    Args:
+        reply: A finished reply of messages, reasoning, function calls and patch calls.
+        model: The name that the response carries.
+        split: Cuts a text into its deltas.
+
+    Raises:
+        ModelBehaviorError: An item is of another kind; nothing has been yielded.
+    """
+    for item in reply.output:
+        if getattr(item, "type", None) not in _PARTS:  # a mapping has no attributes
+            raise ModelBehaviorError(
+                f"Automatic streaming does not support {type(item).__name__}. "
+                "Give the exact events with ModelStep.stream(...)."
+            )
+    return _numbered(_events(reply, model, split))
+
+
+def reply_of(response: Response, *, keep_raw_usage: bool = False) -> ModelResponse:
+    """What a finished ``response`` of a stream or request says, as the reply of a model."""
+    return ModelResponse(
+        output=list(response.output),
+        usage=usage_in(response),
+        response_id=response.id,
+        request_id=getattr(response, _REQUEST_ID, None),
+        raw_usage=raw_usage_of(response) if keep_raw_usage else None,
+    )
+
+
+def mark_request(response: Response, request_id: str) -> None:
+    """Let ``response`` say which request it answers, as the library does without streaming."""
+    setattr(response, _REQUEST_ID, request_id)
+
+
+def usage_in(response: Response) -> Usage:
+    """The tokens that ``response`` cost; one request and no tokens where it does not say."""
+    wire = response.usage
+    if wire is None:
+        return Usage(requests=1)
+    exact: Usage | None = getattr(wire, _USAGE, None)
+    if exact is not None:
+        return copy.deepcopy(exact)
+    return Usage(
+        requests=getattr(wire, _REQUESTS, 1),
+        input_tokens=wire.input_tokens or 0,
+        output_tokens=wire.output_tokens or 0,
+        total_tokens=wire.total_tokens or 0,
+        # Copies: a Usage fills gaps in what it is given, and the response is not ours.
+        input_tokens_details=copy.copy(wire.input_tokens_details),
+        output_tokens_details=copy.copy(wire.output_tokens_details),
+    )
+
+
+def raw_usage_of(response: Response) -> dict[str, Any] | None:
+    """The usage in the provider's own words, a copy; None when there is none."""
+    kept = getattr(response, _RAW_USAGE, None)
+    if kept is not None:
+        return copy.deepcopy(kept)
+    wire = response.usage
+    if wire is None or getattr(wire, _USAGE, None) is not None:
+        return None
+    return wire.model_dump(exclude_unset=True, warnings=False)
+
+
+def _event(kind: str, **facts: Any) -> Any:
+    from openai.types import responses
+
+    return getattr(responses, _EVENTS[kind])(type=kind, sequence_number=0, **facts)
+
+
+def _numbered(events: Iterator[Any]) -> Iterator[Any]:
+    for number, event in enumerate(events):
+        event.sequence_number = number
+        yield event
+
+
+def _events(reply: ModelResponse, model: str, split: Callable[[str], list[str]]) -> Iterator[Any]:
+    for kind in ("response.created", "response.in_progress"):
+        yield _event(kind, response=_response(reply, model, opened=True))
+    for index, item in enumerate(reply.output):
+        began = _opening(item)
+        yield _event("response.output_item.added", item=began, output_index=index)
+        where = {"item_id": _event_id(item), "output_index": index}
+        yield from _PARTS[item.type](item, where, split)
+        yield _event("response.output_item.done", item=copy.deepcopy(item), output_index=index)
+    yield _event("response.completed", response=_response(reply, model))
+
+
+def _response(reply: ModelResponse, model: str, *, opened: bool = False) -> Response:
+    from openai.types.responses import Response
+
+    response = Response(
+        id=reply.response_id or "",
+        created_at=0.0,
+        model=model,
+        object="response",
+        output=[] if opened else copy.deepcopy(reply.output),
+        parallel_tool_calls=False,
+        tool_choice="none",
+        tools=[],
+        top_p=None,
+        status="in_progress" if opened else "completed",
+        usage=None if opened else _wire_usage(reply.usage),
+    )
+    response.id = reply.response_id  # pyright: ignore[reportAttributeAccessIssue]  None says there is none
+    if reply.request_id is not None:
+        setattr(response, _REQUEST_ID, reply.request_id)
+    if reply.raw_usage is not None and not opened:
+        setattr(response, _RAW_USAGE, copy.deepcopy(reply.raw_usage))
+    return response
+
+
+def _wire_usage(usage: Usage) -> Any:
+    from openai.types.responses import ResponseUsage
+
+    wire = ResponseUsage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens,
+        input_tokens_details=copy.deepcopy(usage.input_tokens_details),
+        output_tokens_details=copy.deepcopy(usage.output_tokens_details),
+    )
+    setattr(wire, _USAGE, copy.deepcopy(usage))
+    setattr(wire, _REQUESTS, usage.requests)
+    return wire
+
+
+def _event_id(item: Any) -> str:
+    return item.call_id if item.id is None else item.id
+
+
+def _opening(item: ResponseOutputItem) -> Any:
+    """The item as it is announced: in progress, with nothing in it yet."""
+    blank: dict[str, Any] = {"status": "in_progress"}
+    if item.type == "message":
+        blank["content"] = []
+    elif item.type == "function_call":
+        blank["arguments"] = ""
+    elif item.type == "reasoning":
+        blank |= {"summary": [], "encrypted_content": None}
+        if item.content is not None:
+            blank["content"] = []
+    return copy.deepcopy(item).model_copy(update=blank)
+
+
+def _message(
+    item: Any, where: dict[str, Any], split: Callable[[str], list[str]]
+) -> Iterator[ResponseStreamEvent]:
+    for index, part in enumerate(item.content):
+        at = {**where, "content_index": index}
+        yield _event("response.content_part.added", part=_opening_part(part), **at)
+        yield from (_refusal if part.type == "refusal" else _text)(part, at, split)
+        yield _event("response.content_part.done", part=copy.deepcopy(part), **at)
+
+
+def _opening_part(part: Any) -> Any:
+    blank: dict[str, Any] = {"refusal": ""}
+    if part.type != "refusal":
+        blank = {"text": "", "annotations": [], "logprobs": []}
+    return copy.deepcopy(part).model_copy(update=blank)
+
+
+def _text(
+    part: Any, at: dict[str, Any], split: Callable[[str], list[str]]
+) -> Iterator[ResponseStreamEvent]:
+    # Which token fell into which delta is not known, so the first delta carries all of them.
+    known: list[Any] = part.logprobs or []
+    logprobs: list[Any] = [entry.model_dump() for entry in known]
+    for number, delta in enumerate(split(part.text)):
+        yield _event(
+            "response.output_text.delta", delta=delta, logprobs=[] if number else logprobs, **at
+        )
+    for number, annotation in enumerate(part.annotations):
+        yield _event(
+            "response.output_text.annotation.added",
+            annotation=annotation.model_dump(),
+            annotation_index=number,
+            **at,
+        )
+    yield _event("response.output_text.done", text=part.text, logprobs=logprobs, **at)
+
+
+def _refusal(
+    part: Any, at: dict[str, Any], split: Callable[[str], list[str]]
+) -> Iterator[ResponseStreamEvent]:
+    for delta in split(part.refusal):
+        yield _event("response.refusal.delta", delta=delta, **at)
+    yield _event("response.refusal.done", refusal=part.refusal, **at)
+
+
+def _reasoning(
+    item: Any, where: dict[str, Any], split: Callable[[str], list[str]]
+) -> Iterator[ResponseStreamEvent]:
+    for index, part in enumerate(item.summary):
+        at = {**where, "summary_index": index}
+        shown: Any = {"type": "summary_text", "text": part.text}
+        yield _event("response.reasoning_summary_part.added", part={**shown, "text": ""}, **at)
+        for delta in split(part.text):
+            yield _event("response.reasoning_summary_text.delta", delta=delta, **at)
+        yield _event("response.reasoning_summary_text.done", text=part.text, **at)
+        yield _event("response.reasoning_summary_part.done", part=shown, **at)
+    for index, part in enumerate(item.content or []):
+        at = {**where, "content_index": index}
+        for delta in split(part.text):
+            yield _event("response.reasoning_text.delta", delta=delta, **at)
+        yield _event("response.reasoning_text.done", text=part.text, **at)
+
+
+def _function_call(
+    item: Any, where: dict[str, Any], split: Callable[[str], list[str]]
+) -> Iterator[ResponseStreamEvent]:
+    for delta in split(item.arguments):
+        yield _event("response.function_call_arguments.delta", delta=delta, **where)
+    yield _event(
+        "response.function_call_arguments.done",
+        arguments=item.arguments,
+        name=item.name,
+        **where,
+    )
+
+
+def _nothing(*_: Any) -> Iterator[Any]:
+    return iter(())
+
+
+_PARTS: dict[str, Callable[[Any, dict[str, Any], Callable[[str], list[str]]], Iterator[Any]]] = {
+    "message": _message,
+    "reasoning": _reasoning,
+    "function_call": _function_call,
+    "apply_patch_call": _nothing,
+}
