@@ -1,0 +1,138 @@
+"""Where a program's journal is, and one shared instance of it per process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from holdfast.core.errors import JournalUnavailable
+from holdfast.journal.journal import Durability, Journal
+from holdfast.journal.memory import MemoryJournal
+from holdfast.journal.sqlite import SqliteJournal
+
+
+class _Shared(NamedTuple):
+    journal: Journal
+    file: tuple[int, int] | None
+
+    def is_current(self, place: str) -> bool:
+        """Whether it is open, and its file neither deleted nor replaced since."""
+        if isinstance(self.journal, SqliteJournal):
+            return not self.journal.is_closed and self.file == _identity(place)
+        return True
+
+
+_shared: dict[tuple[str, str], _Shared] = {}
+_answers: dict[tuple[str, str | None, str, str], tuple[str, _Shared]] = {}
+_opening = threading.Lock()
+
+
+def open_journal(path: str | Path | None = None, durability: Durability = "power") -> Journal:
+    """The journal at a place, shared by all of this process that ask for the same one.
+
+    Args:
+        path: A file; or "memory", to keep logs as long as the process lives; or "off", to forget
+            each with its run. None leaves it to the environment: `HOLDFAST_JOURNAL` holds any of
+            these, `HOLDFAST_HOME` a folder; without them it is `.holdfast/journal.db` right here.
+        durability: What the logs have to survive.
+
+    Raises:
+        JournalUnavailable: The place that was asked for cannot be used. If none was, logs are kept
+            in memory instead, with one warning.
+        JournalCorrupt: There is something else, or a damaged journal.
+    """
+    asked = path or os.environ.get("HOLDFAST_JOURNAL", "")
+    # Every run asks. Resolving the path costs 50 µs; the answer depends on these five only.
+    question = (str(asked), os.environ.get("HOLDFAST_HOME"), os.getcwd(), durability)  # noqa: PTH109  # a Path costs more than the call
+    answer = _answers.get(question)
+    if answer is not None and answer[1].is_current(answer[0]):
+        return answer[1].journal
+    journal = _found(asked, durability)
+    shared = next(each for each in _shared.values() if each.journal is journal)
+    place = Path(asked) if asked else _default()
+    _answers[question] = (os.path.realpath(place), shared)
+    return journal
+
+
+def _found(asked: str | Path, durability: Durability) -> Journal:
+    if durability == "memory" or asked in ("memory", "off"):
+        return _memory("off" if asked == "off" else "memory")
+    place = Path(asked) if asked else _default()
+    key = (os.path.realpath(place), durability)
+    found = _shared.get(key)
+    if found is not None and found.is_current(key[0]):
+        return found.journal
+    with _opening:
+        return _open(place, key, required=bool(asked))
+
+
+def _default() -> Path:
+    home = os.environ.get("HOLDFAST_HOME")
+    return Path(home, "journal.db") if home else Path(".holdfast", "journal.db")
+
+
+def _memory(kind: str) -> Journal:
+    with _opening:
+        key = (kind, "memory")
+        if key not in _shared:
+            _shared[key] = _Shared(MemoryJournal(keep=0 if kind == "off" else 1000), None)
+        return _shared[key].journal
+
+
+def _open(place: Path, key: tuple[str, str], *, required: bool) -> Journal:
+    found = _shared.get(key)
+    if found is not None:
+        if found.is_current(key[0]):
+            return found.journal
+        _close(found.journal)
+    try:
+        if not required:
+            _make_private(place.parent)
+        journal: Journal = SqliteJournal(Path(key[0]), durability=key[1])
+        _shared[key] = _Shared(journal, _identity(key[0]))
+    except JournalUnavailable as error:
+        if required:
+            raise
+        warnings.warn(
+            f"Runs are kept in memory only and will not survive this process: {error}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        journal = MemoryJournal()
+        _shared[key] = _Shared(journal, None)
+    return journal
+
+
+def _make_private(folder: Path) -> None:
+    """A folder of our own is nobody else's business, and not the repository's either."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", "utf-8")
+    except OSError:  # Opening the journal will fail too, and say why.
+        return
+
+
+def _identity(place: str) -> tuple[int, int] | None:
+    try:
+        stat = os.stat(place)  # noqa: PTH116  # a Path costs more than the call
+    except OSError:
+        return None
+    return (stat.st_dev, stat.st_ino)
+
+
+def _close(journal: Journal) -> None:
+    if isinstance(journal, SqliteJournal):
+        journal.shut()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Leave whole files behind rather than logs to recover from."""
+    while _shared:
+        _close(_shared.popitem()[1].journal)

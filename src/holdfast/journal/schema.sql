@@ -1,0 +1,27 @@
+-- Runs, what was appended to them, and the big things that events refer to by hash.
+
+CREATE TABLE run (
+    number     INTEGER PRIMARY KEY,
+    id         TEXT    NOT NULL UNIQUE,
+    epoch      INTEGER NOT NULL,  -- Rises by one whenever the run is acquired.
+    owner      TEXT    NOT NULL,  -- The process that holds it; see owner.py. Empty: nobody.
+    status     TEXT    NOT NULL,
+    agent      TEXT    NOT NULL,
+    parent     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL   -- Microseconds since 1970, as all times here.
+);
+
+-- One row per append. Place and key are one number, so that there is no index to write beside the
+-- table: 26 µs for a commit instead of 36 µs, half the bytes, and a run is read in one sweep.
+-- (A text key WITHOUT ROWID took 54 µs, and 4.7 kB of log per append with 2,000 runs, not 0.8 kB.)
+CREATE TABLE log (
+    place   INTEGER PRIMARY KEY,  -- The run's number * 2^32 + the position of the first event.
+    count   INTEGER NOT NULL,
+    epoch   INTEGER NOT NULL,     -- Of the writer.
+    at      INTEGER NOT NULL,
+    version INTEGER NOT NULL,     -- Of the event schema.
+    crc     INTEGER NOT NULL,     -- Over the run's id, all of the above and the body.
+    body    BLOB    NOT NULL      -- A JSON array of `count` events. Never rewritten.
+);
+
+CREATE TABLE blob (hash TEXT NOT NULL UNIQUE, body BLOB NOT NULL);

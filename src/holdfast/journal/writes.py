@@ -1,0 +1,179 @@
+"""What a transaction of the SQLite journal is made of.
+
+Each write is applied inside a transaction that it may share with others, and finds out there
+whether it is still allowed. If the transaction fails, `undo` puts its lease back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+
+from holdfast.core.errors import AgentsException, AlreadyRunning, RunNotFound
+from holdfast.journal.codec import Draft, seal
+from holdfast.journal.journal import TERMINAL, Lease, fenced
+from holdfast.journal.owner import is_alive
+
+_INSERT_LOG = (
+    "INSERT INTO log SELECT (?1 << 32) + ?3, ?4, epoch, ?5, ?6, ?7, ?8 FROM run"
+    " WHERE number = ?1 AND epoch = ?2"
+)
+_INSERT_RUN = (
+    "INSERT INTO run (id, epoch, owner, status, agent, parent, created_at)"
+    " VALUES (?, ?, ?, 'running', ?, ?, ?)"
+)
+_FIND = "SELECT number, epoch, owner FROM run WHERE id = ?"
+_HEAD = (
+    "SELECT (place & 0xffffffff) + count FROM log WHERE place >= ?1 << 32"
+    " AND place < (?1 + 1) << 32 ORDER BY place DESC LIMIT 1"
+)
+_ACQUIRE = (
+    "UPDATE run SET epoch = ?, owner = ?, status = replace(status, 'waiting', 'running')"
+    " WHERE number = ?"
+)
+_RELEASE = (
+    "UPDATE run SET owner = '', status = coalesce(nullif(?, ''), status)"
+    " WHERE number = ? AND epoch = ?"
+)
+
+
+class Write:
+    """One party to a transaction."""
+
+    __slots__ = ("barrier", "error", "future", "lease", "owner", "size")
+
+    def __init__(
+        self, lease: Lease, owner: str = "", *, barrier: bool = True, size: int = 0
+    ) -> None:
+        self.lease = lease
+        self.owner = owner
+        self.barrier = barrier
+        """Whether somebody waits for it."""
+        self.size = size
+        """How many bytes it adds, about."""
+        self.error: AgentsException | None = None
+        """Why it alone was refused, once applied."""
+        self.future: asyncio.Future[None] | None = None
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        """Take part in the transaction, or set `error` and change nothing."""
+        raise NotImplementedError
+
+    def is_one_statement(self) -> bool:
+        """Whether `apply` is a transaction by itself when nothing else is in it."""
+        return False
+
+    def undo(self) -> None:
+        """Put back what `apply` changed in the lease: the transaction came to nothing."""
+
+    def settle(self) -> None:
+        """The transaction is committed."""
+
+
+class Append(Write):
+    """Events for the end of a log."""
+
+    __slots__ = ("_created", "_seq", "draft")
+
+    def __init__(self, lease: Lease, draft: Draft, owner: str, *, barrier: bool) -> None:
+        super().__init__(lease, owner, barrier=barrier, size=len(draft.body))
+        self.draft = draft
+        self._seq = -1
+        self._created = False
+
+    def is_one_statement(self) -> bool:
+        return bool(self.lease.number and not self.draft.status)
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        lease = self.lease
+        at = time.time_ns() // 1000
+        if lease.lost or (not lease.number and not self._create_run(db, at)):
+            self.error = self.error or fenced(lease)
+            return
+        seq, length, epoch, _, version, crc, body = seal(
+            self.draft, lease.run_id, lease.head, lease.epoch, at
+        )
+        values = (lease.number, epoch, seq, length, at, version, crc, body)
+        try:
+            refused = db.execute(_INSERT_LOG, values).rowcount != 1
+        except sqlite3.IntegrityError:  # A fork of this process shares the lease and was first.
+            refused = True
+        if refused:
+            self.error = fenced(lease)
+            lease.lost = True
+            return
+        self._seq = seq
+        lease.head = seq + length
+        if self.draft.status and not (self._created and self.draft.status == "running"):
+            # Whoever ends a run does not need it any more: this saves a release its transaction.
+            owner = "" if self.draft.status in TERMINAL else self.owner
+            query = "UPDATE run SET status = ?, owner = ? WHERE number = ?"
+            db.execute(query, (self.draft.status, owner, lease.number))
+
+    def undo(self) -> None:
+        if self._seq >= 0:
+            self.lease.head = self._seq
+        if self._created:
+            self.lease.number = 0
+        self._seq, self._created = -1, False
+
+    def settle(self) -> None:
+        if self.draft.status and self.error is None:
+            self.lease.status = self.draft.status
+
+    def _create_run(self, db: sqlite3.Connection, at: int) -> bool:
+        lease, started = self.lease, self.draft.started
+        agent, parent = (started.agent, started.parent) if started else ("", "")
+        try:
+            values = (lease.run_id, lease.epoch, self.owner, agent, parent, at)
+            lease.number = db.execute(_INSERT_RUN, values).lastrowid or 0
+        except sqlite3.IntegrityError:
+            lease.lost = True
+            self.error = AlreadyRunning(
+                f"Run {lease.run_id!r} exists already. To go on with it, acquire it without `new`."
+            )
+        self._created = not lease.lost
+        return self._created
+
+
+class Claim(Write):
+    """The acquisition of a run that exists."""
+
+    __slots__ = ("_force",)
+
+    def __init__(self, lease: Lease, owner: str, *, force: bool) -> None:
+        super().__init__(lease, owner)
+        self._force = force
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        run_id = self.lease.run_id
+        found = db.execute(_FIND, (run_id,)).fetchone()
+        if found is None:
+            self.error = RunNotFound(f"There is no run {run_id!r} in this journal.")
+            return
+        number, epoch, holder = found
+        if not self._force and holder != self.owner and is_alive(holder):
+            self.error = AlreadyRunning(
+                f"Run {run_id!r} is held by process {holder.split(':')[1]}, which is alive. Wait "
+                "for it or watch the run; taking it over would stop it there."
+            )
+            return
+        db.execute(_ACQUIRE, (epoch + 1, self.owner, number))
+        head = db.execute(_HEAD, (number,)).fetchone()
+        lease = self.lease
+        lease.number, lease.epoch, lease.head = number, epoch + 1, head[0] if head else 0
+
+
+class Release(Write):
+    """The end of a lease."""
+
+    __slots__ = ("_status",)
+
+    def __init__(self, lease: Lease, status: str) -> None:
+        """Leave the run in `status`, or in the one that it has if that is empty."""
+        super().__init__(lease)
+        self._status = status
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        db.execute(_RELEASE, (self._status, self.lease.number, self.lease.epoch))

@@ -1,0 +1,141 @@
+"""Write the golden log of this version: `python tests/golden/write_log.py`, once per release.
+
+A log that a release has written is never written again: that later versions read it is the point.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from holdfast.core.events import (
+    VERSION,
+    ApprovalDecided,
+    ApprovalRequested,
+    ApprovalWaived,
+    Call,
+    CancelRequested,
+    ChildCompleted,
+    ChildStarted,
+    ContextPatched,
+    EffectAccepted,
+    EffectFailed,
+    EffectStarted,
+    Entry,
+    ErrorFacts,
+    Event,
+    GuardrailChecked,
+    GuardrailNames,
+    HandedOff,
+    History,
+    HistoryCompacted,
+    InputAdded,
+    MessageReceived,
+    ModelReplied,
+    OutputBlocked,
+    OutputProduced,
+    RunAcquired,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunForked,
+    RunReopened,
+    RunStarted,
+    SessionLoaded,
+    SessionSaved,
+    StepRecorded,
+    TimerFired,
+    TimerSet,
+    ToolReturned,
+    TurnContinued,
+    TurnPrepared,
+    UsageAdded,
+    UsageFacts,
+)  # fmt: skip
+from holdfast.journal.codec import encode, seal
+
+RUN = "golden"
+FOLDER = Path(__file__).parent
+
+
+def user(text: str) -> dict[str, object]:
+    return {"role": "user", "content": text}
+
+
+def message(text: str) -> dict[str, object]:
+    part = {"type": "output_text", "text": text, "annotations": []}
+    return {"type": "message", "role": "assistant", "content": [part], "status": "completed"}
+
+
+def called(call_id: str, name: str) -> dict[str, object]:
+    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": '{"q":1}'}
+
+
+def answer(call_id: str, text: str) -> dict[str, object]:
+    return {"type": "function_call_output", "call_id": call_id, "output": text}
+
+
+USAGE = UsageFacts(1, 120, 30, 150, 100, 5, 12)
+CALLS = (
+    Call("c1", "lookup", "function", 0),
+    Call("c2", "pay", "function", 1, approval="yes", policy="once", lane="money"),
+    Call("c3", "transfer_to_clerk", "handoff", 2, namespace="desk"),
+)
+KEPT = Entry(user("Grüße, 你好"), "message", "triage", "start")
+
+APPENDS: list[list[Event]] = [
+    [
+        RunStarted(
+            "triage", [user("Grüße, 你好")], is_text=True, max_turns=10,
+            guardrails=GuardrailNames(("polite",), ("safe",)), options={"session": True},
+            parent="parent", parent_effect="t1.c9",
+        ),
+        SessionLoaded("s0", [user("earlier"), user("Grüße, 你好")], [user("Grüße, 你好")]),
+        GuardrailChecked("g1.in.0", "input", "polite", info={"score": 0.25}, agent="triage"),
+        EffectStarted("p1", "prepare"),
+    ],
+    [
+        TurnPrepared("p1", "triage", "a" * 40, "b" * 40, "c" * 40, prompt={"id": "pmpt_1"}),
+        EffectStarted("m1", "model", "gpt", key="golden/m1"),
+    ],
+    [EffectAccepted("m1", "resp_1")],
+    [
+        ModelReplied(
+            "m1", "triage",
+            [called("c1", "lookup"), called("c2", "pay"), called("c3", "transfer_to_clerk")],
+            CALLS, USAGE, "resp_1", "req_1",
+        ),
+        EffectStarted("t1.c1", "tool", "lookup", 2, "retry", "golden/t1.c1"),
+        ApprovalRequested("t1.c2", "c2", "triage", "pay", "f" * 16, "in_doubt", item=called("c2", "pay")),
+    ],
+    [StepRecorded("t1.c1", "fetch", {"rows": [1, 2.5, None, True]}), ChildStarted("t1.c1", "golden/c1", "expert")],
+    [ChildCompleted("t1.c1", "golden/c1"), ToolReturned("t1.c1", "c1", answer("c1", "found"), name="lookup")],
+    [ApprovalDecided("c2", True, always=True, message="go", agent="triage", name="pay"), ApprovalWaived("t1.c2", "c2")],
+    [EffectFailed("t1.c2", ErrorFacts("TimeoutError", "took 3 s", "t1.c2", {"s": 3}), 1795270211.5), TimerSet("w1", 1795270211.5)],
+    [TimerFired("w1"), ToolReturned("t1.c2", "c2", answer("c2", "paid"), "unknown", "pay")],
+    [HandedOff("h1.c3", "c3", "triage", "clerk", answer("c3", "to clerk"), History([user("hi")], (KEPT,), (KEPT,)))],
+    [RunAcquired("pid 7"), MessageReceived("i1", [user("wait")]), InputAdded("i2", [user("more")], GuardrailNames(("polite",)))],
+    [ContextPatched({"user": {"name": "Ada"}}), HistoryCompacted("k1", History([user("in short")], ()))],
+    [OutputProduced("f2", {"total": 3}, "structured", message("3"), ("sane",)), TurnContinued("f2")],
+    [OutputBlocked("f2", "c1", answer("c1", "withheld")), UsageAdded("k1", USAGE), SessionSaved("s1", 3)],
+    [RunFailed(ErrorFacts("MaxTurnsExceeded", "10 turns")), RunReopened(20, has_limit=True), CancelRequested()],
+    [RunCancelled("after_turn"), RunForked("other", 4), RunCompleted()],
+]  # fmt: skip
+
+
+def write(file: Path) -> None:
+    seq = 0
+    lines: list[str] = []
+    for n, events in enumerate(APPENDS):
+        row = seal(encode(events), RUN, seq, 1 + n // 10, 1795270211000000 + n)
+        seq += row.length
+        lines.append(json.dumps([*row[:-1], base64.b64encode(row.body).decode()]))
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    target = FOLDER / f"v{VERSION}.jsonl"
+    if target.exists():
+        raise SystemExit(f"{target} exists. A golden log is not written twice.")
+    write(target)

@@ -1,0 +1,163 @@
+"""Whatever happens in whatever order, a journal says what was acknowledged and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from contract import STARTED, step
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from holdfast.core.errors import AlreadyRunning, Fenced, RunNotFound, StorageFull
+from holdfast.core.events import Event, RunCompleted, RunReopened, StepRecorded
+from holdfast.journal import Lease, SqliteJournal
+
+RUNS = st.sampled_from(["a", "b", "c"])
+EVENTS = st.lists(
+    st.one_of(
+        st.integers(0, 99).map(step),
+        st.text(max_size=50).map(lambda text: StepRecorded("t", "text", result=text)),
+        st.just(RunCompleted()),
+        st.just(RunReopened()),
+    ),
+    min_size=1,
+    max_size=4,
+)
+AFTER = {RunCompleted: "completed", RunReopened: "running"}
+
+
+class Machine(RuleBasedStateMachine):
+    """Two processes (as far as owners tell) over one file, and a list of what each run holds."""
+
+    leases = Bundle("leases")
+    durability = "process"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.folder = Path(tempfile.mkdtemp())
+        self.logs: dict[str, list[Event]] = {}
+        self.epochs: dict[str, int] = {}
+        self.status: dict[str, str] = {}
+        self.journals = [self.opened(n) for n in range(2)]
+
+    def opened(self, n: int) -> SqliteJournal:
+        # The second one looks dead to the first and the other way round, so each may take over.
+        owner = f"elsewhere:{n}:1"
+        path = self.folder / "journal.db"
+        return SqliteJournal(path, durability=self.durability, owned_by=owner)
+
+    def teardown(self) -> None:
+        for journal in self.journals:
+            self.loop.run(journal.close())
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+    @rule(target=leases, n=st.integers(0, 1), run_id=RUNS, new=st.booleans(), force=st.booleans())
+    def acquire(self, n: int, run_id: str, *, new: bool, force: bool) -> tuple[int, Lease] | None:
+        new = new and run_id not in self.logs
+        try:
+            lease = self.loop.run(self.journals[n].acquire(run_id, new=new, force=force))
+        except AlreadyRunning:
+            assert not force
+            return None
+        except RunNotFound:
+            assert run_id not in self.logs
+            return None
+        if not new:
+            self.epochs[run_id] += 1
+            assert lease.epoch == self.epochs[run_id]
+            assert lease.head == len(self.logs[run_id])
+            if self.status[run_id] == "waiting":
+                self.status[run_id] = "running"
+        return n, lease
+
+    @rule(held=leases, events=EVENTS, full=st.booleans())
+    def append(self, held: tuple[int, Lease] | None, events: list[Event], *, full: bool) -> None:
+        if held is None:
+            return
+        n, lease = held
+        run_id = lease.run_id
+        is_new = not lease.number
+        before = lease.head
+        if is_new:
+            events = [STARTED, *events]
+        if full:
+            events = [*events, StepRecorded("t", "big", result="x" * 100_000)]
+            self.let_grow(n, 2)
+        try:
+            self.loop.run(self._append(n, lease, events))
+        except (Fenced, AlreadyRunning):
+            is_current = not is_new and lease.epoch == self.epochs[run_id]
+            assert not is_current or lease.lost
+            assert not (is_new and run_id not in self.logs and not lease.lost)
+        except StorageFull:
+            assert full
+            assert lease.head == before
+        else:
+            if is_new:
+                assert run_id not in self.logs
+                self.logs[run_id], self.epochs[run_id] = [], 1
+                self.status[run_id] = "running"
+            assert lease.epoch == self.epochs[run_id]
+            self.logs[run_id] += events
+            for event in events:
+                self.status[run_id] = AFTER.get(type(event), self.status[run_id])
+            assert lease.head == len(self.logs[run_id])
+        finally:
+            self.let_grow(n, 100_000)
+
+    async def _append(self, n: int, lease: Lease, events: list[Event]) -> None:
+        await self.journals[n].append(lease, events)
+
+    @rule(held=leases, status=st.sampled_from(["waiting", "running", ""]))
+    def release(self, held: tuple[int, Lease] | None, status: str) -> None:
+        if held is None:
+            return
+        n, lease = held
+        self.loop.run(self.journals[n].release(lease, status))
+        if lease.number and lease.epoch == self.epochs.get(lease.run_id) and not lease.lost:
+            self.status[lease.run_id] = status or self.status[lease.run_id]
+
+    @rule(n=st.integers(0, 1))
+    def reopen(self, n: int) -> None:
+        self.loop.run(self.journals[n].close())
+        self.journals[n] = self.opened(n)
+
+    @rule(n=st.integers(0, 1))
+    def checkpoint(self, n: int) -> None:
+        self.journals[n].committer.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @invariant()
+    def both_read_what_was_acknowledged(self) -> None:
+        for journal in self.journals:
+            for run_id, log in self.logs.items():
+                stored = self.loop.run(journal.read(run_id))
+                assert [each.event for each in stored] == log
+            runs = {run.run_id: run for run in self.loop.run(journal.runs())}
+            assert {run_id: run.status for run_id, run in runs.items()} == self.status
+            assert all(runs[run_id].events == len(log) for run_id, log in self.logs.items())
+
+    def let_grow(self, n: int, pages: int) -> None:
+        db = self.journals[n].committer.db
+        (size,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {size + pages}")
+
+
+class PowerMachine(Machine):
+    durability = "power"
+
+
+TestProcess = Machine.TestCase
+TestPower = PowerMachine.TestCase
+TestProcess.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestPower.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.slow
+class TestLonger(Machine.TestCase):
+    settings = settings(max_examples=500, stateful_step_count=50, deadline=None)
