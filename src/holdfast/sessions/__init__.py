@@ -1,0 +1,1 @@
+"""Conversations that span runs."""

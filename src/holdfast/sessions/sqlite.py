@@ -1,0 +1,276 @@
+"""A session in a SQLite database, in the tables that openai-agents has.
+
+One connection and one lock per session. A call works on the loop's thread, where it takes some
+50 µs, unless the database or the connection is busy: then it waits in a thread. So a call is
+never cancelled in the middle on the loop, and one in a thread is waited for before it raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from holdfast.sessions.session import SessionABC, SessionSettings, session_settings_from
+
+if TYPE_CHECKING:
+    from holdfast.definitions.run_items import TResponseInputItem
+
+_T = TypeVar("_T")
+_BUSY_TIMEOUT_S = 5.0
+_RETRY_S = 0.01
+
+
+class SQLiteSession(SessionABC):
+    """A conversation in a SQLite file, or in memory.
+
+    Any number of sessions, threads and processes may share a file. A row that is no JSON object
+    is passed over.
+
+    Args:
+        session_id: The conversation.
+        db_path: The file; it is made if need be. ``":memory:"`` is private to this object.
+        sessions_table: The table of conversations.
+        messages_table: The table of items.
+        session_settings: How the session is read where a run does not say.
+
+    Raises:
+        sqlite3.OperationalError: The file cannot be opened or made.
+        TypeError: ``session_settings`` has a key that is no setting.
+    """
+
+    session_settings: SessionSettings | None
+
+    def __init__(
+        self,
+        session_id: str,
+        db_path: str | Path = ":memory:",
+        sessions_table: str = "agent_sessions",
+        messages_table: str = "agent_messages",
+        session_settings: SessionSettings | dict[str, Any] | None = None,
+    ) -> None:
+        self.session_id = session_id
+        self.session_settings = session_settings_from(session_settings) or SessionSettings()
+        self.db_path = db_path
+        self.sessions_table = sessions_table
+        self.messages_table = messages_table
+        self._sql = _Statements(sessions_table, messages_table)
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = _opened(str(db_path), self._sql)
+
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """The newest ``limit`` items, the oldest first.
+
+        Args:
+            limit: None stands for the limit of ``session_settings``; less than 0 for no limit.
+        """
+        if limit is None and self.session_settings is not None:
+            limit = self.session_settings.limit
+        return await self._run(lambda connection: self._newest(connection, limit))
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        # Encoded first, so that an item that cannot be kept leaves no half of the others.
+        rows = [(self.session_id, json.dumps(item)) for item in items]
+        await self._run(lambda connection: self._insert(connection, rows))
+
+    async def pop_item(self) -> TResponseInputItem | None:
+        return await self._run(self._pop)
+
+    async def clear_session(self) -> None:
+        await self._run(self._clear)
+
+    def close(self) -> None:
+        """Close the database. Every later call raises `RuntimeError`; a second close does not."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # --- What is done in a transaction. --------------------------------------------------
+
+    def _newest(self, connection: sqlite3.Connection, limit: int | None) -> list[Any]:
+        if limit == 0:
+            return []
+        items: list[Any] = []
+        rows: Iterable[tuple[str]] = connection.execute(self._sql.newest, (self.session_id,))
+        for (data,) in rows:
+            item = _decoded(data)
+            if item is not None:
+                items.append(item)
+            if len(items) == limit:
+                break
+        items.reverse()
+        return items
+
+    def _insert(self, connection: sqlite3.Connection, rows: list[tuple[str, str]]) -> None:
+        if not rows:
+            return
+        with _transaction(connection):
+            connection.execute(self._sql.touch, (self.session_id,))
+            connection.executemany(self._sql.insert, rows)
+
+    def _pop(self, connection: sqlite3.Connection) -> Any:
+        with _transaction(connection):
+            while True:
+                rows = connection.execute(self._sql.pop, (self.session_id,)).fetchall()
+                if not rows:
+                    return None
+                if (item := _decoded(rows[0][0])) is not None:
+                    return item
+
+    def _clear(self, connection: sqlite3.Connection) -> None:
+        with _transaction(connection):
+            connection.execute(self._sql.clear_messages, (self.session_id,))
+            connection.execute(self._sql.clear_session, (self.session_id,))
+
+    # --- How it is done. -----------------------------------------------------------------
+
+    async def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        if self._lock.acquire(blocking=False):
+            try:
+                return work(self._open_connection())
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise
+            finally:
+                self._lock.release()
+        return await _await_mutation(asyncio.to_thread(self._run_waiting, work))
+
+    def _run_waiting(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._locked_connection() as connection:
+            connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("PRAGMA busy_timeout = 0")
+
+    @contextmanager
+    def _locked_connection(self) -> Generator[sqlite3.Connection]:
+        with self._lock:
+            yield self._open_connection()
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise RuntimeError(
+                f"SQLiteSession is closed (session {self.session_id!r}). Make a new one to go on."
+            )
+        return self._connection
+
+
+async def _await_mutation(mutation: Awaitable[_T]) -> _T:
+    """Wait for ``mutation`` to the end even if cancelled, so that its outcome is never unknown."""
+    task = asyncio.ensure_future(mutation)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(asyncio.wait([task]))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # The caller has been cancelled; a failure is nobody's any more.
+    raise cancelled
+
+
+class _Statements:
+    """The SQL of one pair of tables."""
+
+    def __init__(self, sessions_table: str, messages_table: str) -> None:
+        sessions, messages = _quoted(sessions_table), _quoted(messages_table)
+        index = _quoted(f"idx_{messages_table}_session_id")
+        self.schema = f"""
+            BEGIN IMMEDIATE;
+            CREATE TABLE IF NOT EXISTS {sessions} (
+                session_id TEXT PRIMARY KEY,
+                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+                updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+            );
+            CREATE TABLE IF NOT EXISTS {messages} (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                session_id TEXT NOT NULL REFERENCES {sessions} (session_id) ON DELETE CASCADE,
+                message_data TEXT NOT NULL,
+                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+            );
+            CREATE INDEX IF NOT EXISTS {index} ON {messages} (session_id, id);
+            COMMIT;
+        """
+        # The names of tables are quoted; everything else is bound.
+        self.newest = f"SELECT message_data FROM {messages} WHERE session_id = ? ORDER BY id DESC"  # noqa: S608
+        self.touch = (
+            f"INSERT INTO {sessions} (session_id) VALUES (?) "  # noqa: S608
+            "ON CONFLICT (session_id) DO UPDATE SET updated_at = CURRENT_TIMESTAMP"
+        )
+        self.insert = f"INSERT INTO {messages} (session_id, message_data) VALUES (?, ?)"  # noqa: S608
+        self.pop = (
+            f"DELETE FROM {messages} WHERE id = (SELECT id FROM {messages} "  # noqa: S608
+            "WHERE session_id = ? ORDER BY id DESC LIMIT 1) RETURNING message_data"
+        )
+        self.clear_messages = f"DELETE FROM {messages} WHERE session_id = ?"  # noqa: S608
+        self.clear_session = f"DELETE FROM {sessions} WHERE session_id = ?"  # noqa: S608
+
+
+def _opened(path: str, sql: _Statements) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _switch_to_wal(connection)
+        connection.executescript(sql.schema)
+        connection.execute("PRAGMA busy_timeout = 0")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work side by side. SQLite does not wait for this lock by itself."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            return
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Generator[None]:
+    # Immediate: the lock for writing is taken first, so nothing is half done when it is not to
+    # be had.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    # An extended code holds the plain one in its lowest byte.
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _decoded(data: str) -> dict[str, Any] | None:
+    try:
+        item: object = json.loads(data)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", item) if isinstance(item, dict) else None
