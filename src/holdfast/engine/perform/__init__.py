@@ -1,0 +1,1 @@
+"""Performing effects, one module an effect. Each returns the events that end it."""

@@ -1,0 +1,122 @@
+"""Whether a call needs a person."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from holdfast.core.effects import AskApproval, RunTool
+from holdfast.core.errors import UserError
+from holdfast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ApprovalWaived,
+    Event,
+    ToolReturned,
+)
+from holdfast.core.items import invocation
+from holdfast.definitions.run_items import ToolApprovalItem
+from holdfast.definitions.tool import FunctionTool
+from holdfast.engine.drive import Done
+from holdfast.engine.env import RunEnv
+from holdfast.engine.perform.prepare import live_turn
+from holdfast.engine.perform.tool import Handle, call_context, returned
+from holdfast.engine.perform.tool_guardrails import Checks
+from holdfast.engine.projection import behind
+from holdfast.engine.turn import PreparedTurn
+
+
+async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
+    """Ask the tool's author whether this call needs a person, unless one has decided already."""
+    call = effect.call
+    turn = await live_turn(env)
+    tool: Any = turn.tool(call)
+    if tool is None:
+        return Done([ApprovalWaived(effect.id, call.id)])  # The model is told that it is gone.
+    if call.approval == "ask" and not await _needs_person(env, effect, tool):
+        return Done([ApprovalWaived(effect.id, call.id)])
+    checked = await _checked_before(env, effect, tool)
+    if checked and isinstance(checked[-1], ToolReturned):
+        return Done(checked)
+    done = await _asked(env, effect, turn, tool)
+    return Done([*checked, *done])
+
+
+async def _checked_before(env: RunEnv, effect: AskApproval, tool: Any) -> list[Event]:
+    """What the tool's guardrails say before a person is asked, where the run wants to know.
+
+    It ends with the call's answer where one of them refuses the call.
+    """
+    execution = env.config.tool_execution
+    if execution is None or not execution.pre_approval_tool_input_guardrails:
+        return []
+    if not isinstance(tool, FunctionTool) or not tool.tool_input_guardrails:
+        return []
+    call = effect.call
+    run = RunTool(id=_tool_effect(effect), name=call.name, agent=effect.agent, call=call)
+    checks, context = Checks(env, run), call_context(env, call, tool, Handle(env, run.id))
+    refusal = await checks.ask_about_input(context, tool)
+    if refusal is None:
+        checks.keep()
+        return checks.events
+    done = await returned(env, run, tool, context, refusal, checks)
+    return [ApprovalWaived(effect.id, call.id), *done.events]
+
+
+def _tool_effect(effect: AskApproval) -> str:
+    return f"t{effect.id[1:]}"
+
+
+async def _asked(env: RunEnv, effect: AskApproval, turn: PreparedTurn, tool: Any) -> list[Event]:
+    """The request for a person's word, and that word where it is known already."""
+    call = effect.call
+    item = env.call_item(call.index)
+    key = _tool_effect(effect)
+    request = ApprovalRequested(key, call.id, effect.agent, call.name, invocation(item))
+    waiting = ToolApprovalItem(
+        agent=turn.agent,
+        raw_item=behind(env, item),
+        tool_name=call.name,
+        tool_namespace=call.namespace,
+    )
+    env.live.waiting[call.id] = waiting
+    if (asked := getattr(tool, "on_approval", None)) is not None:
+        answer: Any = asked(env.context, waiting)
+        answer = await answer if inspect.isawaitable(answer) else answer
+        decision = ApprovalDecided(
+            call.id,
+            bool(answer["approve"]),
+            message=answer.get("reason"),
+            agent=effect.agent,
+            name=call.scoped_name,
+        )
+        return [request, decision]
+    known = env.context._approvals.about(waiting, call.id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    if known is None:
+        return [request]
+    decided = ApprovalDecided(
+        call.id,
+        known.approved,
+        always=known.always,
+        message=known.message,
+        agent=effect.agent,
+        name=call.scoped_name,
+    )
+    return [request, decided]
+
+
+async def _needs_person(env: RunEnv, effect: AskApproval, tool: Any) -> bool:
+    item = env.call_item(effect.call.index)
+    if not isinstance(tool, FunctionTool):
+        subject = item.get("operation") or item.get("action") or item.get("input")
+        return bool(await tool.needs_approval(env.context, subject, effect.call.id))
+    arguments = tool.approval_arguments(item.get("arguments") or "")
+    if arguments is None:
+        return True  # Nobody but a person may decide on what cannot be shown as it will run.
+    asked: Any = tool.needs_approval
+    if not callable(asked):
+        raise UserError(
+            f"needs_approval of tool {tool.name!r} must be a bool or a callable, got {asked!r}."
+        )
+    answer: Any = asked(env.context, arguments, effect.call.id)
+    return bool(await answer if inspect.isawaitable(answer) else answer)

@@ -1,0 +1,146 @@
+"""Checking a run's input and its final output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.effects import CheckGuardrail
+from holdfast.core.events import Event, GuardrailChecked, GuardrailNames, OutputBlocked
+from holdfast.definitions.agent import Agent
+from holdfast.definitions.guardrail import (
+    GuardrailFunctionOutput,
+    InputGuardrail,
+    InputGuardrailResult,
+    OutputGuardrail,
+    OutputGuardrailResult,
+)
+from holdfast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
+from holdfast.engine.drive import Done
+from holdfast.engine.env import RunEnv
+from holdfast.engine.perform.conclude import final_output
+
+BLOCKED = "Output withheld by an output guardrail."
+
+
+def input_guardrails(agent: Agent[Any], config: RunConfig) -> list[InputGuardrail[Any]]:
+    """A run's input guardrails in the order of their ids: blocking ones first."""
+    both = [*agent.input_guardrails, *(config.input_guardrails or ())]
+    return sorted(both, key=lambda guardrail: guardrail.run_in_parallel)
+
+
+def guardrail_names(agent: Agent[Any], config: RunConfig) -> GuardrailNames:
+    """The names of a run's input guardrails, for its log."""
+    if not agent.input_guardrails and not config.input_guardrails:
+        return _NONE
+    both = input_guardrails(agent, config)
+    return GuardrailNames(
+        tuple(g.get_name() for g in both if not g.run_in_parallel),
+        tuple(g.get_name() for g in both if g.run_in_parallel),
+    )
+
+
+_NONE = GuardrailNames()
+
+
+async def check(env: RunEnv, effect: CheckGuardrail) -> Done:
+    """Ask one guardrail."""
+    if effect.stage == "output":
+        return await _check_output(env, effect)
+    agent = env.agents.first
+    guardrail = input_guardrails(agent, env.config)[effect.index]
+    result = await guardrail.run(agent, _subject(env, effect), env.context)
+    env.live.checks[effect.id] = result
+    return Done([_checked(effect, result.output)])
+
+
+def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
+    """What an input guardrail looks at: the run's input, or what was staged for this turn."""
+    state = env.log.state
+    if not effect.id.startswith("g1."):
+        return [item for message in state.inbox for item in message.items]
+    if env.live.input is not None:
+        return env.live.input
+    assert state.started
+    head = state.started.input
+    return head[0]["content"] if state.started.is_text else head
+
+
+async def _check_output(env: RunEnv, effect: CheckGuardrail) -> Done:
+    agent = env.agents.agent(effect.agent)
+    guardrail = output_guardrails(agent, env.config)[effect.index]
+    output = final_output(env)
+    result = await guardrail.run(env.context, agent, output)
+    env.live.checks[effect.id] = result
+    events: list[Event] = [_checked(effect, result.output)]
+    if result.output.tripwire_triggered:
+        events += _withheld(env, effect)
+    return Done(events)
+
+
+def output_guardrails(agent: Agent[Any], config: RunConfig) -> list[OutputGuardrail[Any]]:
+    """The output guardrails of the agent that ends the run, and of the run."""
+    return [*agent.output_guardrails, *(config.output_guardrails or ())]
+
+
+def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[Event]:
+    """A refused output that a tool made is not left in the conversation."""
+    state = env.log.state
+    if not state.output or state.output.kind != "tool":
+        return []
+    blocked: list[Event] = []
+    for entry in state.entries:
+        if entry.kind == "tool_output" and entry.source.startswith(f"t{state.turn}."):
+            call_id = str(entry.item.get("call_id"))
+            text = _blocked_message(env, effect)
+            blocked.append(OutputBlocked(entry.source, call_id, {**entry.item, "output": text}))
+    return blocked
+
+
+def _blocked_message(env: RunEnv, effect: CheckGuardrail) -> str:
+    message = env.config.output_guardrail_blocked_message
+    if message is None or isinstance(message, str):
+        return BLOCKED if message is None else message
+    args = OutputGuardrailBlockedMessageArgs(
+        default_message=BLOCKED,
+        guardrail_name=effect.name,
+        agent=env.agents.agent(effect.agent),
+        run_context=env.context,
+    )
+    answer = message(args)
+    return BLOCKED if answer is None else answer
+
+
+def check_results(env: RunEnv, stage: str) -> list[Any]:
+    """The results of the run's guardrails at one stage, as they answered; from the log if need be."""
+    return [check_result(env, event) for event in env.log.state.checks if event.stage == stage]
+
+
+def check_result(env: RunEnv, event: GuardrailChecked) -> Any:
+    """A guardrail's result, made again from the log where another process saw it."""
+    known = env.live.checks.get(event.id)
+    if known is not None:
+        return known
+    output = GuardrailFunctionOutput(event.info, event.tripped)
+    index = int(event.id.rpartition(".")[2])
+    if event.stage == "input":
+        guardrail = input_guardrails(env.agents.first, env.config)[index]
+        return InputGuardrailResult(guardrail=guardrail, output=output)
+    agent = env.agents.agent(event.agent)
+    return OutputGuardrailResult(
+        guardrail=output_guardrails(agent, env.config)[index],
+        agent_output=final_output(env),
+        agent=agent,
+        output=output,
+    )
+
+
+def _checked(effect: CheckGuardrail, output: Any) -> GuardrailChecked:
+    try:
+        info = msgspec.to_builtins(output.output_info)
+    except TypeError:
+        info = str(output.output_info)
+    return GuardrailChecked(
+        effect.id, effect.stage, effect.name, bool(output.tripwire_triggered), info, effect.agent
+    )

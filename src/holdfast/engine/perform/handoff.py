@@ -1,0 +1,148 @@
+"""Handing off: the callback, the new agent, and what its history filter leaves."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import Any
+
+from msgspec.structs import replace
+
+from holdfast.core.effects import HandOff
+from holdfast.core.errors import UserError
+from holdfast.core.events import Entry, HandedOff, History, Item
+from holdfast.core.items import tool_text
+from holdfast.core.state import RunState, answered
+from holdfast.definitions.handoff import HandoffInputData, handoff_target
+from holdfast.definitions.handoff_history import held_positions, nest_handoff_history
+from holdfast.engine.drive import Done
+from holdfast.engine.env import RunEnv
+from holdfast.engine.hooks import tell
+from holdfast.engine.perform.prepare import live_turn
+from holdfast.engine.perform.refusal import not_found
+from holdfast.engine.projection import entries_of, run_item
+from holdfast.engine.turn import AnyAgent, AnyHandoff
+
+_log = logging.getLogger("openai.agents")
+
+
+async def hand_off(env: RunEnv, effect: HandOff) -> Done:
+    """Let the handoff say who takes over, and with what history."""
+    call, turn = effect.call, await live_turn(env)
+    transfer = turn.transfers.get(call.name)
+    if transfer is None:
+        return await not_found(env, effect)
+    known: AnyAgent | None = handoff_target(transfer)
+    if known is not None:
+        env.enter(known)  # User code that runs from here on may change it for another run.
+    source = turn.agent
+    arguments = env.call_item(call.index).get("arguments") or ""
+    target: AnyAgent = await transfer.on_invoke_handoff(env.context, arguments)
+    item = tool_text(call.id, transfer.get_transfer_message(target))
+    name = env.agents.name(target)
+    env.enter(target)
+    history = await _history(env, effect, transfer, item, name)
+    event = HandedOff(effect.id, call.id, effect.agent, name, item, history)
+    hooks = env.hooks
+
+    async def after() -> None:
+        await tell(
+            hooks.on_handoff(context=env.context, from_agent=source, to_agent=target)
+            if hooks is not None
+            else None,
+            source.hooks.on_handoff(env.context, agent=target, source=source)
+            if source.hooks is not None
+            else None,
+        )
+
+    return Done([event], after if hooks is not None or source.hooks is not None else None)
+
+
+async def _history(
+    env: RunEnv, effect: HandOff, transfer: AnyHandoff, item: Item, name: str
+) -> History | None:
+    """The conversation as the filter that applies leaves it; None where none applies."""
+    config = env.config
+    chosen = transfer.input_filter
+    chosen = config.handoff_input_filter if chosen is None else chosen
+    nests = transfer.nest_handoff_history
+    nests = config.nest_handoff_history if nests is None else nests
+    options = env.log.state.options
+    is_kept = options.conversation_id or options.previous_response_id or options.chains_responses
+    if is_kept and chosen is not None:
+        raise UserError(
+            "Server-managed conversations do not support handoff input filters. Remove "
+            "Handoff.input_filter or RunConfig.handoff_input_filter, or disable conversation_id, "
+            "previous_response_id, and auto_previous_response_id."
+        )
+    if is_kept and nests:
+        _log.warning(
+            "Server-managed conversations do not support nest_handoff_history: it is disabled here, for "
+            "the provider keeps the conversation."
+        )
+        return None
+    if chosen is None and not nests:
+        return None
+    data = _input_data(env, effect, item, name)
+    if chosen is not None:
+        if not callable(chosen):
+            raise UserError(f"Invalid input filter: {chosen!r} cannot be called.")
+        answer: Any = chosen(data)
+        answer = await answer if inspect.isawaitable(answer) else answer
+        if not isinstance(answer, HandoffInputData):
+            raise UserError(f"Invalid input filter result: {answer!r}")
+    else:
+        answer = nest_handoff_history(data, history_mapper=config.handoff_history_mapper)
+    return _as_history(env, effect, answer)
+
+
+def _input_data(env: RunEnv, effect: HandOff, item: Item, name: str) -> HandoffInputData:
+    """The conversation in three parts: the input, what came before this turn, this turn."""
+    state = env.log.state
+    turn = f"m{state.turn}"
+    output = Entry(item, "handoff_output", effect.agent, effect.id, name)
+    entries = [*state.model_entries, *answered(state), output]
+    start = next((n for n, entry in enumerate(entries) if entry.source == turn), len(entries))
+    items = [run_item(env, entry) for entry in entries]
+    head: Any = state.head
+    is_text = state.started and state.started.is_text and len(head) == 1
+    return HandoffInputData(
+        input_history=head[0]["content"] if is_text else tuple(head),
+        pre_handoff_items=tuple(items[:start]),
+        new_items=tuple(items[start:]),
+        run_context=env.context,
+    )
+
+
+def _as_history(env: RunEnv, effect: HandOff, data: HandoffInputData) -> History:
+    history = data.input_history
+    head: list[Any] = (
+        [{"content": history, "role": "user"}] if isinstance(history, str) else list(history)
+    )
+    before = entries_of(env, data.pre_handoff_items, effect.id)
+    new = entries_of(env, data.new_items, effect.id)
+    if data.input_items is None:
+        return History(head, (*before, *new))
+    # What the model is not shown again stays for the caller and the session.
+    seen = (*before, *entries_of(env, data.input_items, effect.id))
+    start = _turn_start(env.log.state)
+    kept = (*env.log.state.entries.since(0)[:start], *new)
+    held = set(held_positions(data, [run_item(env, entry) for entry in kept]))
+    told = [_told(env, entry) if n in held else entry for n, entry in enumerate(kept)]
+    return History(head, tuple(told), seen)
+
+
+def _told(env: RunEnv, entry: Entry) -> Entry:
+    """An entry that the run's input has in its summary: the same item for the caller."""
+    told = replace(entry, is_told=True)
+    known = env.live.items.get(id(entry))
+    if known:
+        env.live.items[id(told)] = (told, known[1])
+    return told
+
+
+def _turn_start(state: RunState) -> int:
+    """How many entries the run had before the turn in progress."""
+    source = f"m{state.turn}"
+    entries = state.entries.since(0)
+    return next((n for n, entry in enumerate(entries) if entry.source == source), len(entries))

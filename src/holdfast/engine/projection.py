@@ -1,0 +1,269 @@
+"""The typed objects that users see, made from a run's log and from what this process has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from holdfast.core.events import ApprovalRequested, Entry, Item, ModelReplied
+from holdfast.core.items import call_id
+from holdfast.core.state import RunState, answered
+from holdfast.core.usage import usage_of
+from holdfast.definitions.approvals import qualified
+from holdfast.definitions.run_items import (
+    CompactionItem,
+    HandoffCallItem,
+    HandoffOutputItem,
+    InputItem,
+    MCPApprovalRequestItem,
+    MCPApprovalResponseItem,
+    MCPListToolsItem,
+    MessageOutputItem,
+    ModelResponse,
+    ReasoningItem,
+    RunItem,
+    ToolApprovalItem,
+    ToolCallItem,
+    ToolCallOutputItem,
+    ToolSearchCallItem,
+    ToolSearchOutputItem,
+)
+from holdfast.definitions.tool import FunctionTool
+from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
+from holdfast.engine.env import RunEnv
+from holdfast.engine.error_handlers import RunErrorData
+from holdfast.engine.registry import reachable
+
+_CLASSES: dict[str, Any] = {
+    "message": MessageOutputItem,
+    "reasoning": ReasoningItem,
+    "tool_call": ToolCallItem,
+    "handoff_call": HandoffCallItem,
+    "input": InputItem,
+    "mcp_approval_request": MCPApprovalRequestItem,
+    "mcp_approval_response": MCPApprovalResponseItem,
+    "mcp_list_tools": MCPListToolsItem,
+    "compaction": CompactionItem,
+    "tool_search_call": ToolSearchCallItem,
+    "tool_search_output": ToolSearchOutputItem,
+}
+_PLAIN = {"input", "mcp_approval_response", "compaction"}
+"""Kinds whose raw item is a dict also when a model's typed object exists."""
+_OUTPUTS = {"tool_output", "ignored_handoff"}
+
+
+def behind(env: RunEnv, item: Item) -> Any:
+    """What an item was made from, in this process; made again from the item otherwise."""
+    known = env.live.behind.get(id(item))
+    if known and known[0] is item:
+        return known[1]
+    return typed(item)
+
+
+def wire(raw: Any) -> Item:
+    """A reply's item as JSON, without what was not set."""
+    if isinstance(raw, Mapping):
+        return {str(k): v for k, v in msgspec.to_builtins(raw).items() if v is not None}
+    item = raw.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
+    item.setdefault("type", raw.type)
+    return {key: value for key, value in item.items() if value is not None}
+
+
+def typed(item: Item) -> Any:
+    """An item of a model's reply as an `openai` object; as it is where it does not fit one."""
+    from openai.types.responses import ResponseOutputItem
+    from pydantic import TypeAdapter, ValidationError
+
+    global _adapter  # noqa: PLW0603  # made once: it takes milliseconds
+    _adapter = _adapter or TypeAdapter(ResponseOutputItem)
+    try:
+        return _adapter.validate_python(item)
+    except ValidationError:
+        return item
+
+
+_adapter: Any = None
+
+
+def run_item(env: RunEnv, entry: Entry) -> RunItem:
+    """The typed form of an entry; the same object every time."""
+    known = env.live.items.get(id(entry))
+    if known and known[0] is entry:
+        return known[1]
+    made = _made(env, entry)
+    env.live.items[id(entry)] = (entry, made)
+    return made
+
+
+def _made(env: RunEnv, entry: Entry) -> RunItem:
+    agent = env.agents.agent(entry.agent)
+    if entry.kind in _OUTPUTS:
+        known = env.live.behind.get(id(entry.item))
+        value = known[1] if known and known[0] is entry.item else entry.item.get("output")
+        tool = _tool(env, agent, entry.item)
+        return ToolCallOutputItem(
+            agent=agent,
+            raw_item=cast("Any", entry.item),
+            output=value,
+            tool_origin=_origin(entry.item, tool),
+            custom_data=entry.data,
+        )
+    if entry.kind == "handoff_output":
+        target = env.agents.agent(entry.to)
+        return HandoffOutputItem(
+            agent=agent, raw_item=cast("Any", entry.item), source_agent=agent, target_agent=target
+        )
+    raw = entry.item if entry.kind in _PLAIN else behind(env, entry.item)
+    kind = _CLASSES.get(entry.kind, ToolCallItem)
+    if kind is not ToolCallItem:
+        return kind(agent=agent, raw_item=raw)
+    tool = _tool(env, agent, entry.item)
+    return ToolCallItem(
+        agent=agent,
+        raw_item=raw,
+        description=getattr(tool, "description", None),
+        title=getattr(tool, "_mcp_title", None),
+        tool_origin=_origin(entry.item, tool),
+    )
+
+
+def _tool(env: RunEnv, agent: Any, item: Item) -> Any:
+    """The tool of a call or an output: as the call meant it, or else the agent's of that name."""
+    known = env.live.tools.get(call_id(item))
+    if known is not None or item.get("type") != "function_call":
+        return known
+    name = qualified(str(item.get("name")), item.get("namespace"))
+    own = (tool for tool in agent.tools if isinstance(tool, FunctionTool))
+    found = next((tool for tool in own if tool.qualified_name == name), None)
+    if found is not None:
+        env.live.tools[call_id(item)] = found
+    return found
+
+
+def _origin(item: Item, tool: Any) -> ToolOrigin | None:
+    if item.get("type") == "mcp_call":
+        return ToolOrigin(ToolOriginType.MCP, mcp_server_name=item.get("server_label"))
+    return tool.origin if isinstance(tool, FunctionTool) else None
+
+
+def entries_of(env: RunEnv, items: Sequence[RunItem], source: str) -> tuple[Entry, ...]:
+    """The log's form of typed items: the entries that they were made from, or new ones."""
+    known = {id(item): entry for entry, item in env.live.items.values()}
+    return tuple(known.get(id(item)) or _new_entry(env, item, source) for item in items)
+
+
+def _new_entry(env: RunEnv, item: RunItem, source: str) -> Entry:
+    kind = next((k for k, cls in _CLASSES.items() if type(item) is cls), "tool_output")
+    to = ""
+    if isinstance(item, HandoffOutputItem):
+        kind, to = "handoff_output", env.agents.name(item.target_agent)
+    entry = Entry(wire(item.to_input_item()), kind, env.agents.name(item.agent), source, to)
+    env.live.items[id(entry)] = (entry, item)
+    return entry
+
+
+# --- A whole run. ------------------------------------------------------------------------
+
+
+def new_items(env: RunEnv) -> list[RunItem]:
+    """What the run has added to the conversation, with what waits for a person at the end."""
+    state = env.log.state
+    items = [run_item(env, entry) for entry in (*state.entries, *answered(state))]
+    return [*items, *interruptions(env)]
+
+
+def told_items(env: RunEnv) -> set[int]:
+    """Identities of the new items that the run's input tells already."""
+    return {id(run_item(env, entry)) for entry in env.log.state.entries if entry.is_told}
+
+
+def interruptions(env: RunEnv) -> list[ToolApprovalItem]:
+    """The calls that wait for a person."""
+    return list(waiting(env).values())
+
+
+def waiting(env: RunEnv) -> dict[str, ToolApprovalItem]:
+    """The calls that wait for a person, by the key of their request."""
+    state = env.log.state
+    if state.ended:
+        return {}
+    return {
+        key: approval_item(env, key, request)
+        for key, request in state.requested.items()
+        if key not in state.decided and (request.child or request.call_id in state.open_calls)
+    }
+
+
+def approval_item(env: RunEnv, key: str, request: ApprovalRequested) -> ToolApprovalItem:
+    """The typed form of a request for a person's word; the same object every time."""
+    known = env.live.waiting.get(key)
+    if known is None:
+        item = request.item
+        if request.child:
+            agent: Any = reachable(env.agents.first).get(request.agent)
+        else:
+            agent = env.agents.agent(request.agent)
+            item = call_item(env.log.state, request.call_id)
+        raw = behind(env, item)
+        namespace = item.get("namespace")
+        known = ToolApprovalItem(
+            agent=agent, raw_item=raw, tool_name=request.name, tool_namespace=namespace
+        )
+        env.live.waiting[key] = known
+    return known
+
+
+def call_item(state: RunState, call_id: str) -> Item:
+    """The item of a call of the reply in progress."""
+    assert state.reply
+    return next(state.reply.output[call.index] for call in state.reply.calls if call.id == call_id)
+
+
+def model_response(env: RunEnv, event: ModelReplied) -> ModelResponse:
+    """A model's answer as it came, or made again from the log."""
+    known = env.live.responses.get(event.id)
+    if known is None:
+        known = ModelResponse(
+            output=[behind(env, item) for item in event.output],
+            usage=usage_of(event.usage),
+            response_id=event.response_id,
+            request_id=event.request_id,
+        )
+        env.live.responses[event.id] = known
+    return known
+
+
+def raw_responses(env: RunEnv) -> list[ModelResponse]:
+    """All answers of models in the run, oldest first."""
+    return [
+        model_response(env, event) for event in env.log.events if isinstance(event, ModelReplied)
+    ]
+
+
+def given_input(env: RunEnv) -> Any:
+    """The run's input as its caller gave it, or as a handoff's filter left it."""
+    state = env.log.state
+    assert state.started
+    is_untouched = state.head is state.started.input or state.is_loaded
+    if is_untouched and env.live.input is not None:
+        return env.live.input
+    head = state.started.input if is_untouched else state.head
+    is_text = state.started.is_text and len(head) == 1 and set(head[0]) == {"content", "role"}
+    return head[0]["content"] if is_text else head
+
+
+def error_data(env: RunEnv) -> RunErrorData:
+    """What an error handler is told of the run."""
+    state = env.log.state
+    items = new_items(env)
+    output = [item.to_input_item() for item in items]
+    return RunErrorData(
+        input=given_input(env),
+        new_items=items,
+        history=cast("Any", [*state.head, *output]),
+        output=output,
+        raw_responses=raw_responses(env),
+        last_agent=env.agents.agent(state.agent),
+    )

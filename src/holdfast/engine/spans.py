@@ -1,0 +1,455 @@
+"""The spans of a run: what happens in it, told to those who trace it.
+
+    trace → task (the run) → agent (one activation) → turn → model call, tool call, handoff
+
+A run whose process has no listener opens none of them; asking is one attribute test per effect.
+Agents and turns begin in `before`, which the loop calls in its own task, so that tasks started
+later inherit them as what is current. Calls, handoffs and guardrails are spans around one effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from holdfast.core.effects import (
+    AskApproval,
+    CallModel,
+    CheckGuardrail,
+    Conclude,
+    Effect,
+    HandOff,
+    LoadSession,
+    Prepare,
+    Recover,
+    RunTool,
+    SaveSession,
+)
+from holdfast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
+from holdfast.core.events import (
+    ApprovalRequested,
+    Call,
+    ErrorFacts,
+    GuardrailChecked,
+    HandedOff,
+    ModelReplied,
+    RunFailed,
+    ToolReturned,
+)
+from holdfast.core.usage import task_usage_to_span_data, turn_usage_to_span_data
+from holdfast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
+from holdfast.definitions.handoff import Handoff
+from holdfast.definitions.tool_output import FailureText
+from holdfast.engine.drive import Done
+from holdfast.engine.env import RunEnv
+from holdfast.engine.turn import output_schema
+from holdfast.tracing import (
+    Span,
+    Trace,
+    TraceCtxManager,
+    agent_span,
+    function_span,
+    get_current_span,
+    get_current_trace,
+    guardrail_span,
+    handoff_span,
+    is_listening,
+    task_span,
+    turn_span,
+)
+from holdfast.tracing.config import TracingConfig, include_task_and_turn_spans
+from holdfast.tracing.scope import Scope
+from holdfast.tracing.traces import TraceState
+
+REDACTED = "Error details are redacted."
+TOOL_REDACTED = f"Tool execution failed. {REDACTED}"
+DEFAULT_WORKFLOW = "Agent workflow"
+_TOOLS = {"function", "computer", "custom", "shell", "apply_patch", "local_shell"}
+_AnySpan = Span[Any]
+_Perform = Callable[[Any], Awaitable[Done]]
+
+
+def spans_of(env: RunEnv) -> Spans | None:
+    """The spans of a run; None if nobody would be told of them."""
+    return Spans(env) if is_listening() else None
+
+
+class Spans:
+    """What is open of one run's spans. Enter it around the run."""
+
+    __slots__ = (
+        "_agent", "_at_start", "_at_turn", "_env", "_has_left", "_number", "_outer", "_scope",
+        "_task", "_turn", "_workflow",
+    )  # fmt: skip
+
+    def __init__(self, env: RunEnv) -> None:
+        self._env = env
+        self._workflow, self._scope = _trace_of(env)
+        self._outer: _AnySpan | None = None
+        """What was current before the run."""
+        self._task: _AnySpan | None = None
+        self._agent: _AnySpan | None = None
+        self._turn: _AnySpan | None = None
+        self._number = 0
+        """The turn that `_turn` is about."""
+        self._has_left = False
+        """Whether the agent has handed off; its span ends when the next one begins."""
+        self._at_start: dict[str, int] = {}
+        self._at_turn: dict[str, int] = {}
+
+    # --- The run. ------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> Trace | None:
+        """The trace that was started for the run; None where it belongs to another one."""
+        return self._scope.trace
+
+    def __enter__(self) -> Self:
+        env = self._env
+        self._outer = get_current_span()
+        self._scope.__enter__()
+        env.live.trace = TraceState.from_trace(get_current_trace())
+        self._at_start = task_usage_to_span_data(env.context.usage)
+        if env.config.tracing_disabled or include_task_and_turn_spans(env.config.tracing):
+            # Also where the run is not traced: what was current around it does not go on in it.
+            self._task = task_span(self._workflow)
+            self._task.start(mark_as_current=True)
+        env.spans = self
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        ended = self._env.log.state.ended
+        try:
+            if isinstance(exc_val, Exception):
+                self._fail(exc_val)
+            elif isinstance(ended, RunFailed):
+                self._fail_as(ended.error)
+            self._end_agent()
+            if self._task is not None:
+                self._task.span_data.usage = self._spent(self._at_start)
+                self._task.finish(reset_current=True)
+        finally:
+            self._env.spans = None
+            self._scope.__exit__(exc_type, exc_val, exc_tb)
+
+    def _spent(self, since: dict[str, int]) -> dict[str, int] | None:
+        now = task_usage_to_span_data(self._env.context.usage)
+        spent = {key: count - since[key] for key, count in now.items()}
+        return spent if spent["requests"] else None
+
+    # --- Agents and turns. ---------------------------------------------------------------
+
+    def before(self, effect: Effect) -> None:
+        """Open and close what ``effect`` begins or ends. Called in the loop's own task."""
+        match effect:
+            case LoadSession():
+                pass
+            case SaveSession():
+                self._end_turn()
+            case Recover():
+                self._end_turn()
+                self._fail_as(effect.error)
+            case CheckGuardrail(stage="output"):
+                self._end_turn()
+                self._begin_agent()
+            case Prepare() | CallModel():
+                self._begin_agent()
+                self._begin_turn(self._env.log.state.turn + 1)
+            case _:
+                self._begin_agent()
+
+    def _begin_agent(self) -> None:
+        if self._agent is not None and not self._has_left:
+            return
+        self._end_agent()
+        self._has_left = False
+        agent = self._env.agents.agent(self._env.log.state.agent)
+        targets = [
+            target.agent_name if isinstance(target, Handoff) else target.name
+            for target in agent.handoffs
+        ]
+        tools = [_traced(tool) for tool in agent.tools]
+        self._agent = agent_span(agent.name, targets, tools, _output_name(agent))
+        self._agent.start(mark_as_current=True)
+
+    def _end_agent(self) -> None:
+        self._end_turn()
+        if self._agent is None:
+            return
+        turn = self._env.turn
+        if turn is not None and turn.agent.name == self._agent.span_data.name:
+            # What was enabled is known by now.
+            self._agent.span_data.tools = [_traced(tool) for tool in turn.tools]
+            self._agent.span_data.handoffs = [target.agent_name for target in turn.handoffs]
+        self._agent.finish(reset_current=True)
+        self._agent = None
+
+    def _begin_turn(self, number: int) -> None:
+        if self._number == number:
+            return
+        self._end_turn()
+        self._number = number
+        self._at_turn = task_usage_to_span_data(self._env.context.usage)
+        if include_task_and_turn_spans(self._env.config.tracing):
+            agent = self._env.agents.agent(self._env.log.state.agent)
+            self._turn = turn_span(number, agent.name)
+            self._turn.start(mark_as_current=True)
+
+    def _end_turn(self) -> None:
+        if self._turn is None:
+            return
+        if spent := self._spent(self._at_turn):
+            kept = turn_usage_to_span_data(self._env.context.usage).keys()
+            self._turn.span_data.usage = {key: spent[key] for key in kept}
+        self._turn.finish(reset_current=True)
+        self._turn = None
+
+    # --- Effects. ------------------------------------------------------------------------
+
+    async def perform(self, effect: Effect, perform: _Perform) -> Done:
+        """What ``perform`` makes of ``effect``, with a span around it where there is one for it."""
+        match effect:
+            case RunTool(verdict="run") if effect.call.kind in _TOOLS:
+                return await self._call(effect, perform)
+            case HandOff():
+                return await self._hand_off(effect, perform)
+            case CheckGuardrail():
+                return await _check(effect, perform)
+            case LoadSession():
+                with _current(self._outer):
+                    return await perform(effect)
+            case Conclude():
+                with _invalid_json(self._turn):
+                    return await perform(effect)
+            case AskApproval():
+                done = await perform(effect)
+                if any(isinstance(event, ApprovalRequested) for event in done.events):
+                    with self._opened(effect.call):
+                        pass  # It waits. When it runs, it is a span of its own.
+                return done
+            case CallModel():
+                done = await perform(effect)
+                self._tell_unknown(done)
+                return done
+            case _:
+                return await perform(effect)
+
+    def blame(self, message: str, error: Exception) -> None:
+        """Let the turn say what its user code did wrong."""
+        span = self._turn or self._agent
+        if span is not None:
+            span.set_error({"message": message, "data": {"error": self._text(error, REDACTED)}})
+
+    def _tell_unknown(self, done: Done) -> None:
+        span = self._turn or self._agent
+        replies = [event for event in done.events if isinstance(event, ModelReplied)]
+        for call in (call for reply in replies for call in reply.calls):
+            if call.kind == "unknown" and span is not None:
+                span.set_error({"message": "Tool not found", "data": {"tool_name": call.name}})
+
+    async def _hand_off(self, effect: HandOff, perform: _Perform) -> Done:
+        env = self._env
+        source = env.agents.agent(effect.agent)
+        with handoff_span(from_agent=source.name) as span:
+            self._tell_rivals(span)
+            with _invalid_json(span):
+                done = await perform(effect)
+            for event in done.events:
+                if isinstance(event, HandedOff):
+                    span.span_data.to_agent = env.agents.agent(event.to).name
+                    self._has_left = True
+        return _under(span, done)
+
+    def _tell_rivals(self, span: _AnySpan) -> None:
+        """A reply may hand off once; the span says so where it asked for more."""
+        reply, turn = self._env.log.state.reply, self._env.turn
+        assert reply
+        names = [call.name for call in reply.calls if call.kind == "handoff"]
+        if len(names) > 1:
+            transfers = turn.transfers if turn is not None else {}
+            asked = [transfers[n].agent_name if n in transfers else n for n in names]
+            data = {"requested_agents": asked}
+            span.set_error({"message": "Multiple handoffs requested", "data": data})
+
+    # --- Tools. --------------------------------------------------------------------------
+
+    async def _call(self, effect: RunTool, perform: _Perform) -> Done:
+        with self._opened(effect.call) as span:
+            try:
+                done = await perform(effect)
+            except Exception as error:
+                text = self._text(_root(error), TOOL_REDACTED)
+                _tell_failure(span, effect.name, "Error running tool", text)
+                raise
+            items = [event.item for event in done.events if isinstance(event, ToolReturned)]
+            if items and self._env.config.trace_include_sensitive_data:
+                known = self._env.live.behind.get(id(items[0]))
+                span.span_data.output = known[1] if known else items[0].get("output")
+        return _under(span, done)
+
+    def excused(self, name: str, failure: FailureText) -> None:
+        """Let the span of the tool that runs say that it failed, and the model was told so."""
+        span = get_current_span()
+        if span is None or isinstance(failure.error, ToolTimeoutError):
+            return
+        # What the model may not know of the error is not in the trace either.
+        is_hidden = failure.is_default or failure == DEFAULT_TOOL_ERROR_MESSAGE
+        text = TOOL_REDACTED if is_hidden else self._text(failure.error, TOOL_REDACTED)
+        _tell_failure(span, name, "Error running tool (non-fatal)", text)
+
+    def _opened(self, call: Call) -> _AnySpan:
+        env = self._env
+        tool = env.turn.tool(call) if env.turn is not None else None
+        name = getattr(tool, "trace_name", None) or call.qualified_name
+        given = None
+        if env.config.trace_include_sensitive_data:
+            given = _arguments(env.call_item(call.index))
+        span = function_span(name, given)
+        span.span_data.call_id = call.id
+        return span
+
+    # --- Errors. -------------------------------------------------------------------------
+
+    def _fail_as(self, facts: ErrorFacts) -> None:
+        """Let the agent's span say what the run fails with."""
+        limit = facts.data.get("max_turns")
+        if limit is not None:
+            self._begin_agent()
+            self._blame_agent("Max turns exceeded", {"max_turns": limit})
+        elif name := facts.data.get("guardrail"):
+            data = {"guardrail": name}
+            if facts.kind.startswith("Input") and self._env.show is not None:
+                data["type"] = "input_guardrail"
+            self._blame_agent("Guardrail tripwire triggered", data)
+        elif error := self._env.live.errors.get(facts.source):
+            self._fail(error)
+        elif facts.kind != ModelBehaviorError.__name__:
+            has_data = self._env.config.trace_include_sensitive_data
+            text = facts.message if has_data else REDACTED
+            self._blame_agent("Error in agent run", {"error": text})
+
+    def _fail(self, error: Exception) -> None:
+        # What a model did wrong stands on the span of its call.
+        if not isinstance(error, ModelBehaviorError):
+            self._blame_agent("Error in agent run", {"error": self._text(error, REDACTED)})
+
+    def _blame_agent(self, message: str, data: dict[str, Any]) -> None:
+        if self._agent is not None and self._agent.error is None:
+            self._agent.set_error({"message": message, "data": data})
+
+    def _text(self, error: BaseException, redacted: str) -> str:
+        if not self._env.config.trace_include_sensitive_data:
+            return redacted
+        try:
+            return str(error)
+        except Exception:  # noqa: BLE001  # a user's exception class
+            return "Error details are unavailable."
+
+
+def _tell_failure(span: _AnySpan, name: str, message: str, text: str) -> None:
+    span.set_error({"message": message, "data": {"tool_name": name, "error": text}})
+
+
+async def _check(effect: CheckGuardrail, perform: _Perform) -> Done:
+    with guardrail_span(effect.name) as span:
+        done = await perform(effect)
+        span.span_data.triggered = any(
+            isinstance(event, GuardrailChecked) and event.tripped for event in done.events
+        )
+    return done
+
+
+def _trace_of(env: RunEnv) -> tuple[str, TraceCtxManager]:
+    """The workflow's name and its trace: for a run that goes on, as it was where nothing is said."""
+    config, before = env.config, env.live.trace
+    name, tracing = config.workflow_name, config.tracing
+    trace_id, group_id, metadata = config.trace_id, config.group_id, config.trace_metadata
+    if before is not None:
+        name = before.workflow_name or name if name == DEFAULT_WORKFLOW else name
+        trace_id = trace_id or before.trace_id
+        group_id = group_id or before.group_id
+        metadata = before.metadata if metadata is None else metadata
+        if tracing is None and before.tracing_api_key:
+            tracing = TracingConfig(api_key=before.tracing_api_key)
+    manager = TraceCtxManager(
+        workflow_name=name,
+        trace_id=trace_id,
+        group_id=group_id,
+        metadata=metadata,
+        tracing=tracing,
+        disabled=config.tracing_disabled,
+        trace_state=before,
+        reattach_resumed_trace=before is not None,
+    )
+    return name, manager
+
+
+def _traced(tool: Any) -> str:
+    """What spans call a tool."""
+    return getattr(tool, "trace_name", None) or tool.name
+
+
+def _output_name(agent: Any) -> str | None:
+    try:
+        schema = output_schema(agent)
+    except UserError:
+        return None  # Whoever needs the schema fails with this.
+    return schema.name() if schema else "str"
+
+
+def _arguments(item: dict[str, Any]) -> str | None:
+    """What a call gives its tool, as text."""
+    if "arguments" in item:
+        return item["arguments"]
+    given = item.get("input") or item.get("action") or item.get("operation") or item.get("actions")
+    if given is None or isinstance(given, str):
+        return given
+    return msgspec.json.encode(given, enc_hook=str).decode()
+
+
+def _root(error: Exception) -> BaseException:
+    """What a tool raised, without the sentence that the engine puts around it."""
+    is_wrapped = isinstance(error, UserError) and str(error).startswith("Error running tool")
+    return error.__cause__ if is_wrapped and error.__cause__ else error
+
+
+def _under(span: _AnySpan, done: Done) -> Done:
+    """``done`` with its hooks told below ``span``."""
+    after = done.after
+    if after is None:
+        return done
+
+    async def told() -> None:
+        with _current(span):
+            await after()
+
+    return Done(done.events, told)
+
+
+@contextmanager
+def _invalid_json(span: _AnySpan | None) -> Generator[None]:
+    """Let ``span`` say so where what a model wrote is not what was asked for."""
+    try:
+        yield
+    except ModelBehaviorError:
+        if span is not None:
+            span.set_error({"message": "Invalid JSON provided", "data": {}})
+        raise
+
+
+@contextmanager
+def _current(span: _AnySpan | None) -> Generator[None]:
+    token = Scope.set_current_span(span)
+    try:
+        yield
+    finally:
+        Scope.reset_current_span(token)
