@@ -1,0 +1,1 @@
+"""Starting, watching and resuming runs: what users call."""

@@ -1,0 +1,135 @@
+"""Going on from a state: the run's own log where nobody has gone on since, a fork of it else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from holdfast.core.errors import UserError
+from holdfast.core.events import Item, RunReopened
+from holdfast.core.state import Options
+from holdfast.definitions.context import RunContextWrapper
+from holdfast.engine.env import RunEnv
+from holdfast.engine.local_runs import (
+    RunRequest,
+    begin,
+    continue_log,
+    environment,
+    record_decisions,
+    take_over,
+)
+from holdfast.engine.log import RunLog
+from holdfast.engine.projection import wire
+from holdfast.journal.journal import Journal
+from holdfast.run.run_state import RunState
+from holdfast.run.state_json import is_closed, unsaved_items
+
+
+async def continued(
+    journal: Journal, request: RunRequest, state: RunState[Any], context: Any
+) -> RunEnv:
+    """A run that goes on from ``state``, with what was decided and added since.
+
+    Args:
+        journal: Where the run is kept.
+        request: What the caller says about the run now.
+        state: Where it goes on.
+        context: Replaces the context of the state; None keeps it.
+
+    Raises:
+        UserError: The run has nothing left to do, or its session is missing.
+    """
+    for text in state._texts.values():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        journal.blobs.put(text.encode())
+    log = await continue_log(journal, state._run_id, state._events)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
+    try:
+        _check(log, request)
+        env = environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if log.state.started:
+            _reopen(env, request, state)
+        else:
+            _begin(env, request, state)
+    except BaseException:
+        await journal.release(log.lease, "")
+        raise
+    return env
+
+
+def _check(log: RunLog, request: RunRequest) -> None:
+    if is_closed(log.state):
+        raise UserError(
+            "This run state cannot be resumed: its final output was accepted, but could not be saved to "
+            "the session. Read the output from the run, or start a new run."
+        )
+    if not unsaved_items(log.state):
+        return
+    wanted = log.state.options.session_id
+    given = getattr(request.session, "session_id", None)
+    if request.session is None or (wanted and given != wanted):
+        raise UserError(
+            f"The run has a pending Session write for session {wanted!r}, but was given "
+            f"{'none' if request.session is None else repr(given)}. Resume it with that session."
+        )
+
+
+def _context(state: RunState[Any], given: Any) -> RunContextWrapper[Any]:
+    own = state._context  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if given is None:
+        return own
+    if not isinstance(given, RunContextWrapper):
+        own.context = given
+        return own
+    for decision in own._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+        given._approvals.add(decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return given  # pyright: ignore[reportUnknownVariableType]  # a wrapper of any context
+
+
+def _reopen(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:
+    if env.log.state.ended:
+        env.log.add([RunReopened()])
+        env.live.has_output = env.log.state.output is not None and env.live.has_output
+    take_over(env.log, request)
+    record_decisions(env)
+    env.log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _begin(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:
+    """The run of a state that a program made by hand."""
+    given: Any = state._live.input  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    conversation, previous, chains = state._kept_by_provider  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    options: Options = msgspec.structs.replace(
+        request.options,
+        conversation_id=request.options.conversation_id or conversation,
+        previous_response_id=request.options.previous_response_id or previous,
+        chains_responses=request.options.chains_responses or chains,
+    )
+    check_request(replace(request, options=options))
+    wanted = replace(request, options=options, max_turns=state._max_turns)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    is_text = isinstance(given, str)
+    items: list[Item] = [{"content": given, "role": "user"}] if is_text else list(map(wire, given))
+    begin(env.log, wanted, items, is_text=is_text)
+    env.log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def check_request(request: RunRequest) -> None:
+    """Refuse what a run cannot have together.
+
+    Raises:
+        UserError: The provider keeps the conversation, and so would something else.
+    """
+    options, config = request.options, request.config
+    if not (options.conversation_id or options.previous_response_id or options.chains_responses):
+        return
+    if request.session is not None:
+        raise UserError(
+            "Session persistence cannot be combined with conversation_id, previous_response_id, or "
+            "auto_previous_response_id: the provider keeps the conversation already."
+        )
+    if config.output_guardrails or request.agent.output_guardrails:
+        raise UserError(
+            "Output guardrails cannot be combined with server-managed conversation history "
+            "(conversation_id, previous_response_id, auto_previous_response_id): the provider keeps "
+            "what the guardrail would withhold."
+        )

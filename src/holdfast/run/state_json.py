@@ -1,0 +1,294 @@
+"""A stored run: the log, which is all that is read, and what other readers expect beside it.
+
+The names beside `holdfast` are those of the format that programs have learnt to look at: who runs,
+what was said, what waits. They are a view, written from the log and not read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from holdfast.core.errors import UserError
+from holdfast.core.events import Call, Entry, Event, RunFailed, TurnPrepared
+from holdfast.core.state import RunState as Folded, answered
+from holdfast.core.usage import serialize_usage
+from holdfast.definitions.approvals import Approvals, Decision, owner_of
+from holdfast.definitions.run_items import ModelResponse, ToolApprovalItem
+from holdfast.engine.env import RunEnv
+from holdfast.engine.projection import given_input, interruptions, raw_responses, run_item
+from holdfast.engine.registry import AnyAgent, Registry, reachable
+from holdfast.journal.journal import BlobStore
+
+CURRENT_SCHEMA_VERSION = "1.21"
+SUPPORTED_SCHEMA_VERSIONS = frozenset(f"1.{minor}" for minor in range(22))
+_FIRST_WITH_MARKER = 17
+"""The first minor version that knows of outputs that were accepted and not saved."""
+
+
+def check_document(data: Any) -> None:
+    """Refuse what is not a state that this version reads.
+
+    Raises:
+        UserError: It is not an object, or its version is missing or not supported.
+    """
+    if not isinstance(data, dict):
+        raise UserError("Run state JSON must be an object")
+    document = cast("dict[str, Any]", data)
+    version = document.get("$schemaVersion")
+    if version is None:
+        raise UserError("Run state is missing schema version")
+    if not isinstance(version, str):
+        raise UserError("Run state schema version has an invalid type")
+    if version not in SUPPORTED_SCHEMA_VERSIONS:
+        raise UserError(
+            "Run state schema version is not supported. Supported versions are: "
+            f"{', '.join(sorted(SUPPORTED_SCHEMA_VERSIONS))}. New snapshots are written as version "
+            f"{CURRENT_SCHEMA_VERSION}."
+        )
+    is_old = int(version.partition(".")[2]) < _FIRST_WITH_MARKER
+    if is_old and document.get("terminal_unrecoverable"):
+        raise UserError("Run state terminal marker is invalid: its version does not have one")
+    context: Any = document.get("context") or {}
+    if version == CURRENT_SCHEMA_VERSION and not isinstance(
+        context.get("tool_invocations", {}), dict
+    ):
+        raise UserError("Run state context.tool_invocations must be a mapping")
+
+
+def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> dict[str, Any]:
+    """A run as JSON types.
+
+    Args:
+        env: The run.
+        events: Its log.
+        context: Its context object, as `context_to_json` keeps it.
+    """
+    state = env.log.state
+    items = [_item(env, entry) for entry in _conversation(state)]
+    responses = [_response(each) for each in raw_responses(env)]
+    document: dict[str, Any] = {
+        "$schemaVersion": CURRENT_SCHEMA_VERSION,
+        "current_turn": state.turn,
+        "current_agent": _agent(env, env.agents.agent(state.agent)),
+        "original_input": _normal(given_input(env)),
+        "model_responses": responses,
+        "context": {
+            "usage": serialize_usage(env.context.usage),
+            "approvals": {},
+            "tool_invocations": {},
+            **context,
+            "function_tool_approvals": _decisions(env),
+        },
+        "tool_use_tracker": {},
+        "max_turns": state.max_turns,
+        "no_active_agent_run": True,
+        "input_guardrail_results": [],
+        "output_guardrail_results": [],
+        "tool_input_guardrail_results": [],
+        "tool_output_guardrail_results": [],
+        "conversation_id": state.options.conversation_id,
+        "previous_response_id": state.response_id or state.options.previous_response_id,
+        "auto_previous_response_id": state.options.chains_responses,
+        "generated_prompt_cache_key": None,
+        "reasoning_item_id_policy": "omit" if state.options.omits_reasoning_ids else None,
+        "generated_items": items,
+        "session_items": items,
+        "last_model_response": responses[-1] if responses else None,
+        "current_turn_persisted_item_count": state.saved,
+        "holdfast": {
+            "run_id": env.log.run_id,
+            "events": msgspec.to_builtins(events),
+            "decisions": _own_decisions(env),
+        },
+    }
+    document |= _step(env)
+    if unsaved := unsaved_items(state):
+        session = {"session_id": state.options.session_id, "items": unsaved}
+        document["pending_session_write"] = msgspec.to_builtins(session)
+    if is_closed(state):
+        document["terminal_unrecoverable"] = True
+    return document
+
+
+def read_events(document: dict[str, Any]) -> tuple[str, list[Event]]:
+    """The id and the log of a stored run.
+
+    Raises:
+        UserError: The document holds no log.
+    """
+    kept: Any = document.get("holdfast")
+    if not isinstance(kept, dict):
+        raise UserError("The run state has no Holdfast log. Only states of Holdfast can go on.")
+    log = cast("dict[str, Any]", kept)
+    return log["run_id"], [msgspec.convert(each, Event) for each in log["events"]]
+
+
+def texts_of(events: list[Event], blobs: BlobStore) -> dict[str, str]:
+    """What a log refers to by the hash of its content: instructions and the documents of tools."""
+    turns = [event for event in events if isinstance(event, TurnPrepared)]
+    names = {name for turn in turns for name in (turn.instructions, turn.tools) if name}
+    return {name: blobs.get(name).decode("utf-8", "replace") for name in sorted(names)}
+
+
+def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
+    """What people had decided, for the agents that the program ``first`` begins."""
+    agents = reachable(first)
+    registry = Registry(first)
+    for decision in document["holdfast"]["decisions"]:
+        name = decision["agent_name"]
+        if name not in agents and (found := registry.find(name)) is not None:
+            agents[name] = found
+    return Approvals.from_json(document["holdfast"]["decisions"], agents)
+
+
+# --- What is not saved. ------------------------------------------------------------------
+
+
+def unsaved_items(state: Folded) -> list[dict[str, Any]]:
+    """What a failed run could not add to its session; empty when that is not why it failed."""
+    if not isinstance(state.ended, RunFailed) or not state.ended.error.source.startswith("s"):
+        return []
+    before = state.before_failure
+    assert before
+    if not before.is_input_saved:
+        return list(before.new_input)
+    entries = [*before.entries.since(before.saved), *answered(before)]
+    return [entry.item for entry in entries]
+
+
+def is_closed(state: Folded) -> bool:
+    """Whether an output was accepted, and the run failed to save it: nothing is left to do again."""
+    before = state.before_failure
+    if before is None or not unsaved_items(state) or before.output is None:
+        return False
+    return len(before.passed) >= len(before.output.guardrails) and before.turn > 0
+
+
+# --- Parts of the view. ------------------------------------------------------------------
+
+
+def _conversation(state: Folded) -> list[Entry]:
+    """What the run has added, but for an output that no caller got."""
+    entries = [*state.entries, *answered(state)]
+    if isinstance(state.ended, RunFailed) and state.output:
+        entries = [entry for entry in entries if entry.source != state.output.id]
+    return entries
+
+
+def _step(env: RunEnv) -> dict[str, Any]:
+    """What waits for a person, and the reply that asked for it."""
+    state = env.log.state
+    waiting = [_waiting(env, item) for item in interruptions(env)]
+    step: Any = None
+    if waiting:
+        step = {"type": "next_step_interruption", "data": {"interruptions": waiting}}
+    reply: Any = None
+    if state.reply and not state.ended:
+        functions = [_function(state, call) for call in state.reply.calls if _is_function(call)]
+        reply = {"functions": functions, "interruptions": waiting}
+    return {"current_step": step, "last_processed_response": reply}
+
+
+def _is_function(call: Call) -> bool:
+    return call.kind in ("function", "unknown")
+
+
+def _function(state: Folded, call: Call) -> dict[str, Any]:
+    assert state.reply
+    item = state.reply.output[call.index]
+    return {"tool_call": item, "tool": {"name": call.name}}
+
+
+def _waiting(env: RunEnv, item: ToolApprovalItem) -> dict[str, Any]:
+    return {
+        "type": item.type,
+        "raw_item": _raw(item.raw_item),
+        "agent": _agent(env, item.agent),
+        "tool_name": item.tool_name,
+    }
+
+
+def _item(env: RunEnv, entry: Entry) -> dict[str, Any]:
+    item: Any = run_item(env, entry)
+    form = {"type": item.type, "raw_item": _raw(item.raw_item), "agent": _agent(env, item.agent)}
+    if item.type == "tool_call_output_item":
+        form["output"] = msgspec.to_builtins(item.output, enc_hook=_jsonable)
+    return form
+
+
+def _agent(env: RunEnv, agent: Any) -> dict[str, Any]:
+    known = env.agents.name(agent)
+    return {"name": agent.name} if known == agent.name else {"name": agent.name, "identity": known}
+
+
+def _raw(raw: Any) -> Any:
+    if isinstance(raw, Mapping):
+        return msgspec.to_builtins(dict(cast("Mapping[str, Any]", raw)), enc_hook=_jsonable)
+    return raw.model_dump(mode="json", exclude_unset=True, warnings=False)
+
+
+def _jsonable(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+def _response(response: ModelResponse) -> dict[str, Any]:
+    return {
+        "usage": serialize_usage(response.usage),
+        "output": [_raw(item) for item in response.output],
+        "response_id": response.response_id,
+        "request_id": response.request_id,
+    }
+
+
+def _normal(given: Any) -> Any:
+    """A run's input with messages of an assistant in full."""
+    if not isinstance(given, list):
+        return given
+    items = cast("list[Any]", msgspec.to_builtins(given, enc_hook=_jsonable))
+    return [_message(each) for each in items]
+
+
+def _message(item: Any) -> Any:
+    if not isinstance(item, dict) or cast("dict[str, Any]", item).get("role") != "assistant":
+        return item  # pyright: ignore[reportUnknownVariableType]  # a caller's item
+    message: dict[str, Any] = {"status": "completed", **item}
+    if isinstance(content := message.get("content"), str):
+        message["content"] = [{"type": "output_text", "text": content, "annotations": []}]
+    return message
+
+
+# --- Decisions. --------------------------------------------------------------------------
+
+
+def _made(env: RunEnv) -> list[Decision]:
+    return env.context._approvals.decisions  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+
+
+def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
+    """The decisions, each with the name that the log knows its agent by."""
+    names = {owner_of(agent): name for name, agent in env.agents.known().items()}
+    decisions = env.context._approvals.to_json()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    for decision in decisions:
+        name = names.get(decision["capability"]["owner"])
+        decision["agent_name"] = name or decision["agent_name"]
+    return decisions
+
+
+def _decisions(env: RunEnv) -> list[dict[str, Any]]:
+    """The decisions by agent and tool, to look at."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in _made(env):
+        key = (each.agent_name, each.capability.name)
+        decision = found.setdefault(key, {"approved": [], "rejected": []})
+        side, other = ("approved", "rejected") if each.approved else ("rejected", "approved")
+        if each.always:
+            decision[side], decision[other] = True, []
+        elif isinstance(decision[side], list) and each.call_id not in decision[side]:
+            decision[side].append(each.call_id)
+    return [
+        {"agent": {"name": agent}, "tool_key": tool, "decision": decision}
+        for (agent, tool), decision in found.items()
+    ]

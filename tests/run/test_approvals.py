@@ -1,0 +1,308 @@
+"""Approvals: a run that waits can be stored, decided on elsewhere, and gone on with more than once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+from openai.types.responses import ResponseFunctionShellToolCall
+from openai.types.responses.response_output_item import McpApprovalRequest
+
+from holdfast import (
+    Agent,
+    HostedMCPTool,
+    RunConfig,
+    RunContextWrapper,
+    Runner,
+    RunState,
+    ShellTool,
+    UserError,
+    function_tool,
+)
+from holdfast.core.errors import ModelBehaviorError
+from holdfast.core.events import RunForked
+from holdfast.core.evolve import fold
+from holdfast.journal.memory import MemoryJournal
+from holdfast.run.state_json import read_events
+from holdfast.testing import ScriptedModel, assistant_message, function_call
+
+CALL = function_call("pay", {"amount": 7}, call_id="c1")
+DONE = assistant_message("done")
+
+
+class Desk:
+    """An agent that pays when it is let, and what it paid."""
+
+    def __init__(self, *replies: list[Any], **tool: Any) -> None:
+        self.paid: list[int] = []
+
+        def pay(amount: int) -> str:
+            self.paid.append(amount)
+            return f"paid {amount}"
+
+        tools: list[Any] = [function_tool(pay, needs_approval=True, **tool)]
+
+        self.model = ScriptedModel([[CALL], *(replies or ([DONE],))])
+        self.agent = Agent(name="desk", model=self.model, tools=tools)
+        self.journal = MemoryJournal()
+        self.config = RunConfig(journal=self.journal)
+
+    async def run(self, given: Any, **options: Any) -> Any:
+        return await Runner.run(self.agent, given, run_config=self.config, **options)
+
+    async def paused(self, **options: Any) -> RunState[Any]:
+        return (await self.run("pay 7", **options)).to_state()
+
+
+class Broken:
+    """A session whose next writes fail, before or after they took effect."""
+
+    session_id = "broken"
+    session_settings = None
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.failure = ""
+
+    async def get_items(self, limit: int | None = None) -> list[Any]:
+        return self.items[-limit:] if limit else list(self.items)
+
+    async def add_items(self, items: list[Any]) -> None:
+        failure, self.failure = self.failure, ""
+        if failure != "before":
+            self.items += items
+        if failure:
+            raise OSError("disk")
+
+    def kinds(self) -> list[str]:
+        return [item.get("type", "message") for item in self.items]
+
+
+ELSEWHERE = """
+import asyncio, sys
+sys.path.insert(0, {tests!r})
+from test_approvals import Desk
+
+async def main():
+    print((await Desk().paused(context={{"who": "Ada"}})).to_string())
+
+asyncio.run(main())
+"""
+
+
+async def test_a_waiting_run_goes_on_in_another_process_from_its_json():
+    program = ELSEWHERE.format(tests=__file__.rpartition("/")[0])
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await other.communicate()
+    desk = Desk()
+    desk.model = desk.agent.model = ScriptedModel([[DONE]])
+    state = await RunState.from_string(desk.agent, told.decode())
+    state.approve(state.get_interruptions()[0])
+    result = await desk.run(state)
+    assert result.final_output == "done"
+    assert desk.paid == [7]
+    assert result.context_wrapper.context == {"who": "Ada"}
+
+
+async def test_a_decision_is_part_of_what_is_stored():
+    desk = Desk()
+    state = await desk.paused()
+    state.reject(state.get_interruptions()[0], rejection_message="not today")
+    result = await desk.run(await RunState.from_json(desk.agent, json.loads(state.to_string())))
+    assert desk.paid == []
+    assert "not today" in [item.get("output") for item in result.to_input_list()]
+
+
+async def test_a_state_resumed_twice_forks():
+    desk = Desk([DONE], [DONE])
+    state = await desk.paused()
+    one, other = [await RunState.from_json(desk.agent, state.to_json()) for _ in range(2)]
+    one.approve(one.get_interruptions()[0])
+    other.reject(other.get_interruptions()[0])
+    first, second = await desk.run(one), await desk.run(other)
+    assert desk.paid == [7]
+    assert first.run_id != second.run_id
+    events = [each.event for each in await desk.journal.read(second.run_id)]
+    forked = [event for event in events if isinstance(event, RunForked)]
+    assert [event.source for event in forked] == [first.run_id]
+    assert events[: forked[0].at] == [
+        each.event for each in (await desk.journal.read(first.run_id))[: forked[0].at]
+    ]
+
+
+async def test_a_fork_decides_for_itself_also_in_the_runs_of_its_tools():
+    inner = Desk([DONE], [DONE])
+    tool = inner.agent.as_tool(tool_name="ask_desk", tool_description="")
+    call = function_call("ask_desk", {"input": "pay"}, call_id="o1")
+    outer = Agent(name="outer", model=ScriptedModel([[call], [DONE], [DONE]]), tools=[tool])
+    paused = await Runner.run(outer, "go", run_config=inner.config)
+    state = paused.to_state()
+    one, other = [await RunState.from_json(outer, state.to_json()) for _ in range(2)]
+    one.approve(one.get_interruptions()[0])
+    await Runner.run(outer, one, run_config=inner.config)
+    assert inner.paid == [7]
+    other.reject(other.get_interruptions()[0], rejection_message="no")
+    await Runner.run(outer, other, run_config=inner.config)
+    assert inner.paid == [7]
+    told = inner.model.calls[-1].input
+    assert [item.get("output") for item in told if "output" in item] == ["no"]
+
+
+@pytest.mark.parametrize("failure", ["before", "after"])
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_a_write_that_failed_is_made_good_and_the_tool_is_not_run_again(
+    failure: str, is_stored: bool
+):
+    desk, session = Desk(), Broken()
+    state = await desk.paused(session=session)
+    state.approve(state.get_interruptions()[0])
+    session.failure = failure
+    with pytest.raises(OSError, match="disk"):
+        await desk.run(state, session=session)
+    if is_stored:
+        state = await RunState.from_json(desk.agent, state.to_json())
+    result = await desk.run(state, session=session)
+    assert result.final_output == "done"
+    assert desk.paid == [7]
+    assert session.kinds() == ["message", "function_call", "function_call_output", "message"]
+
+
+async def test_a_run_with_an_unsaved_write_wants_its_session_back():
+    desk, session = Desk(), Broken()
+    state = await desk.paused(session=session)
+    state.approve(state.get_interruptions()[0])
+    session.failure = "before"
+    with pytest.raises(OSError, match="disk"):
+        await desk.run(state, session=session)
+    with pytest.raises(UserError, match="pending Session write"):
+        await desk.run(state)
+
+
+async def test_an_accepted_output_that_was_not_saved_closes_the_state():
+    desk, session = Desk(), Broken()
+    desk.agent.tool_use_behavior = "stop_on_first_tool"
+    state = await desk.paused(session=session)
+    state.approve(state.get_interruptions()[0])
+    session.failure = "before"
+    with pytest.raises(OSError, match="disk"):
+        await desk.run(state, session=session)
+    assert state.to_json()["terminal_unrecoverable"] is True
+    with pytest.raises(UserError, match="cannot be resumed"):
+        await desk.run(state, session=session)
+    assert desk.paid == [7]
+
+
+async def test_a_tool_that_failed_is_not_run_again():
+    desk = Desk(failure_error_function=None)
+    state = await desk.paused()
+    state.approve(state.get_interruptions()[0])
+    desk.paid = None  # type: ignore[assignment]  # so that the tool fails
+    with pytest.raises(UserError, match="Error running tool pay"):
+        await desk.run(state)
+    with pytest.raises(ModelBehaviorError, match="already executed"):
+        await desk.run(state)
+
+
+async def test_a_call_that_is_repeated_later_has_its_answer_already():
+    again = function_call("pay", '{ "amount": 7 }', call_id="c1")
+    desk = Desk([again], [DONE])
+    state = await desk.paused()
+    state.approve(state.get_interruptions()[0])
+    result = await desk.run(state)
+    assert result.final_output == "done"
+    assert desk.paid == [7]
+    calls = [item for item in result.to_input_list() if item.get("type") == "function_call"]
+    assert len(calls) == 1
+
+
+async def test_another_call_under_a_known_id_fails_before_it_runs():
+    desk = Desk([function_call("pay", {"amount": 8}, call_id="c1")])
+    state = await desk.paused()
+    state.approve(state.get_interruptions()[0])
+    with pytest.raises(ModelBehaviorError, match="unique call ID"):
+        await desk.run(state)
+    assert desk.paid == [7]
+
+
+async def test_input_may_be_added_only_where_a_model_call_follows():
+    desk = Desk()
+    state = await desk.paused()
+    state.add_input("and thanks")
+    assert state.pending_input == [{"content": "and thanks", "role": "user"}]
+    state.clear_pending_input()
+    desk.agent.tool_use_behavior = "stop_on_first_tool"
+    with pytest.raises(UserError, match="may end the run"):
+        state.add_input("late")
+
+
+async def test_a_state_made_by_hand_begins_a_run():
+    desk = Desk()
+    desk.model = desk.agent.model = ScriptedModel([[DONE]])
+    fresh = RunState(RunContextWrapper(None), "hello", desk.agent, 3)
+    fresh = await RunState.from_json(desk.agent, fresh.to_json())
+    result = await desk.run(fresh)
+    assert (result.final_output, result.max_turns) == ("done", 3)
+    assert desk.model.calls[0].input == [{"content": "hello", "role": "user"}]
+
+
+async def test_the_state_of_a_finished_run_goes_on_with_another_turn():
+    desk = Desk([DONE], [assistant_message("more")])
+    state = await desk.paused()
+    state.approve(state.get_interruptions()[0])
+    finished = await desk.run(state)
+    result = await desk.run(finished.to_state())
+    assert (finished.final_output, result.final_output) == ("done", "more")
+    assert result.context_wrapper.usage.requests == 3
+
+
+async def test_reopening_brings_back_what_the_failure_dropped():
+    desk, session = Desk(), Broken()
+    state = await desk.paused(session=session)
+    state.approve(state.get_interruptions()[0])
+    session.failure = "before"
+    with pytest.raises(OSError, match="disk"):
+        await desk.run(state, session=session)
+    _, events = read_events(state.to_json())
+    folded = fold(events)
+    assert folded.before_failure is not None
+    assert folded.before_failure.ended is None
+
+
+def provider_request(server: str) -> McpApprovalRequest:
+    return McpApprovalRequest(
+        id=f"request-{server}",
+        type="mcp_approval_request",
+        arguments="{}",
+        name="lookup",
+        server_label=server,
+    )
+
+
+async def test_a_decision_about_a_provider_s_tool_holds_for_its_server_only():
+    tools: list[Any] = [
+        HostedMCPTool(tool_config={"type": "mcp", "server_label": name, "server_url": "https://x"})
+        for name in ("a", "b")
+    ]
+    model = ScriptedModel([[provider_request("a")], [provider_request("b")]])
+    agent = Agent(name="desk", model=model, tools=tools)
+    config = RunConfig(journal=MemoryJournal())
+    state = (await Runner.run(agent, "go", run_config=config)).to_state()
+    state.approve(state.get_interruptions()[0], always_approve=True)
+    result = await Runner.run(agent, state, run_config=config)
+    assert [item.call_id for item in result.interruptions] == ["request-b"]
+
+
+async def test_a_shell_under_a_name_of_its_own_waits_for_a_person_too():
+    ran: list[Any] = []
+    shell = ShellTool(name="safe_shell", executor=lambda _: str(ran.append(1)), needs_approval=True)
+    action = {"commands": ["ls"], "max_output_length": None, "timeout_ms": None}
+    facts = {"id": "sh", "call_id": "s1", "status": "completed", "action": action}
+    call: Any = ResponseFunctionShellToolCall.model_validate({**facts, "type": "shell_call"})
+    agent = Agent(name="desk", model=ScriptedModel([[call]]), tools=[shell])
+    result = await Runner.run(agent, "go", run_config=RunConfig(journal=MemoryJournal()))
+    assert (len(result.interruptions), ran) == (1, [])
