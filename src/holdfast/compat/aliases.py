@@ -1,0 +1,157 @@
+"""Modules named `agents.…` that stand for ours.
+
+An alias owns no public name. Reading an attribute reads our module, and writing one (a test
+that patches `agents.run.X`) writes our module, so there is one truth under two names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.compat.table import ALIASES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = "agents"
+
+
+def install() -> None:
+    """Make `import agents` and `import agents.x.y` resolve to Holdfast. Harmless when repeated.
+
+    Raises:
+        RuntimeError: Another `agents` has been imported already. Call this earlier.
+    """
+    present = sys.modules.get(ROOT)
+    if present is not None and not isinstance(present, Alias):
+        raise RuntimeError(
+            f"`agents` is already imported from {getattr(present, '__file__', None)!r}. Call "
+            "`holdfast.compat.install()` before the first import of `agents`."
+        )
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+
+
+def uninstall() -> None:
+    """Take `install()` back; modules and objects that were imported already stay usable."""
+    if _FINDER in sys.meta_path:
+        sys.meta_path.remove(_FINDER)
+    for name in [name for name, module in sys.modules.items() if isinstance(module, Alias)]:
+        del sys.modules[name]
+
+
+class Alias(ModuleType):
+    """A module object that reads and writes through to the modules it stands for."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Find `name` as a public name, then as an aliased submodule, then in our modules."""
+        if _is_dunder(name) and name not in _SHARED_DUNDERS:
+            # A `__path__` of ours would let Python import our files again as `agents.…`.
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
+        if self.__name__ != ROOT or name not in _public_names():
+            submodule = f"{self.__name__}.{name}"
+            if _FINDER.find_spec(submodule) is not None:
+                return importlib.import_module(submodule)
+        for target in _modules(self.__name__):
+            try:
+                return getattr(target, name)
+            except AttributeError:
+                continue
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Write to every one of our modules that has `name`, or had until it was deleted here."""
+        if _belongs_to_import_system(name, value):
+            self._bind_submodule(name, value)
+            return
+        homes = _owners(self.__name__, name) or _DELETED.pop((self.__name__, name), [])
+        for module in homes or _modules(self.__name__)[:1]:
+            setattr(module, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        """Delete from our modules, and remember from which, for a patch that is undone."""
+        homes = _owners(self.__name__, name)
+        if not homes:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
+        _DELETED[self.__name__, name] = homes
+        for module in homes:
+            delattr(module, name)
+
+    def __dir__(self) -> list[str]:
+        """Names of our modules and of aliased submodules."""
+        names = {name for module in _modules(self.__name__) for name in dir(module)}
+        prefix = f"{self.__name__}."
+        below = {name.removeprefix(prefix) for name in ALIASES if name.startswith(prefix)}
+        return sorted(names | {name for name in below if "." not in name})
+
+    def _bind_submodule(self, name: str, value: Any) -> None:
+        # `import agents.apply_diff` binds the submodule on its parent; the public function of
+        # that name must stay visible, as it does upstream.
+        if self.__name__ == ROOT and name in _public_names():
+            return
+        super().__setattr__(name, value)
+
+
+class _Finder:
+    """Meta-path finder and loader of aliases; everything else is left to the other finders."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        del path, target
+        if name not in ALIASES or (ALIASES[name] and not _targets(name)):
+            return None
+        # Every alias is a package, so that a missing submodule is a plain "No module named".
+        spec = ModuleSpec(name, self, origin=__file__, is_package=True)  # pyright: ignore[reportArgumentType] # a loader by duck type
+        spec.has_location = True
+        spec.submodule_search_locations = []
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return Alias(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The first target is imported at once: what it cannot import is an error here.
+        _modules(module.__name__, only_first=True)
+
+
+_FINDER = _Finder()
+_SHARED_DUNDERS = frozenset({"__all__", "__version__"})
+_DELETED: dict[tuple[str, str], list[ModuleType]] = {}
+
+
+def _targets(alias: str) -> list[str]:
+    return [name for name in ALIASES[alias] if _exists(name)]
+
+
+def _exists(name: str) -> bool:
+    if name in sys.modules:
+        return True
+    parent = name.rpartition(".")[0]
+    return (not parent or _exists(parent)) and find_spec(name) is not None
+
+
+def _modules(alias: str, *, only_first: bool = False) -> list[ModuleType]:
+    names = _targets(alias)
+    return [importlib.import_module(name) for name in (names[:1] if only_first else names)]
+
+
+def _owners(alias: str, name: str) -> list[ModuleType]:
+    return [module for module in _modules(alias) if name in vars(module)]
+
+
+def _public_names() -> Sequence[str]:
+    return importlib.import_module("holdfast").__all__
+
+
+def _belongs_to_import_system(name: str, value: Any) -> bool:
+    return (_is_dunder(name) and name not in _SHARED_DUNDERS) or isinstance(value, Alias)
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")

@@ -1,0 +1,102 @@
+"""Which of our modules answer for a module of openai-agents. Facts only; `aliases.py` acts on them.
+
+A name is looked up in the modules of its row from left to right; a dot is the package itself.
+A module that this installation does not have is passed over, and a row that has none left does not
+exist. An empty row is a package that only holds others.
+"""
+
+_TOOL = """
+    definitions.tool definitions.function_tool definitions.hosted_tools definitions.shell_tools
+    definitions.computer definitions.custom_tool definitions.editor definitions.tool_output
+    definitions.tool_output_models definitions.tool_guardrail definitions.tool_origin
+    definitions.callers definitions.names definitions.schema definitions.strict_schema
+    definitions.context definitions.threads
+"""
+
+_TRACING = """
+    tracing tracing.create tracing.setup tracing.spans tracing.traces tracing.span_data
+    tracing.processors tracing.interface tracing.provider tracing.config tracing.context
+    tracing.util
+"""
+
+_ROWS = {
+    "agents": ".",
+    "agents._config": "models.defaults",
+    "agents._debug": "definitions.debug",
+    "agents.agent": "definitions.agent definitions.agent_tool_input run.agent_tool",
+    "agents.agent_output": "definitions.output",
+    "agents.agent_tool_input": "definitions.agent_tool_input",
+    "agents.agent_tool_state": "run.agent_tool",
+    "agents.apply_diff": "definitions.apply_diff",
+    "agents.computer": "definitions.computer",
+    "agents.decorators": "compat.decorators",
+    "agents.editor": "definitions.editor",
+    "agents.exceptions": "core.errors",
+    "agents.extensions": "",
+    "agents.extensions.handoff_filters": "definitions.handoff_filters",
+    "agents.extensions.handoff_prompt": "definitions.handoff_prompt",
+    "agents.function_schema": "definitions.schema",
+    "agents.guardrail": "definitions.guardrail",
+    "agents.handoffs": "definitions.handoff definitions.handoff_history",
+    "agents.handoffs.history": "definitions.handoff_history",
+    "agents.items": "definitions.run_items definitions.tool_output core.usage",
+    "agents.lifecycle": "definitions.hooks",
+    "agents.logger": "definitions.logger",
+    "agents.memory": "sessions.session sessions.sqlite",
+    "agents.memory.session": "sessions.session",
+    "agents.memory.session_settings": "sessions.session",
+    "agents.memory.sqlite_session": "sessions.sqlite",
+    "agents.memory.util": "sessions.session",
+    "agents.model_settings": "definitions.settings definitions.retry",
+    "agents.models": "models",
+    "agents.models._openai_shared": "models.defaults",
+    "agents.models.chatcmpl_helpers": "models.chat",
+    "agents.models.default_models": "models.default_models",
+    "agents.models.fake_id": "models.fake_id",
+    "agents.models.interface": "definitions.model",
+    "agents.models.multi_provider": "models.provider",
+    "agents.models.openai_agent_registration": "models.defaults",
+    "agents.models.openai_chatcompletions": "models.chat",
+    "agents.models.openai_client_utils": "models.endpoint",
+    "agents.models.openai_provider": "models.provider models.defaults",
+    "agents.models.openai_responses": "models.responses",
+    "agents.prompts": "definitions.prompt",
+    "agents.repl": "run.repl",
+    "agents.result": "run.result run.stream definitions.context",
+    "agents.retry": "definitions.retry",
+    "agents.run": "run.runner engine.config",
+    "agents.run_config": "engine.config definitions.settings sessions.session",
+    "agents.run_context": "definitions.context",
+    "agents.run_error_handlers": "engine.error_handlers",
+    "agents.run_state": "run.run_state",
+    "agents.stream_events": "definitions.stream_events",
+    "agents.strict_schema": "definitions.strict_schema",
+    "agents.testing": "testing",
+    "agents.testing.model": "testing.scripted testing",
+    "agents.tool": _TOOL,
+    "agents.tool_context": "definitions.context",
+    "agents.tool_guardrails": "definitions.tool_guardrail",
+    "agents.tracing": _TRACING,
+    "agents.tracing.config": "tracing.config",
+    "agents.tracing.context": "tracing.context tracing.create",
+    "agents.tracing.create": "tracing.create",
+    "agents.tracing.logger": "tracing.logger",
+    "agents.tracing.model_tracing": "tracing.model_tracing tracing.create",
+    "agents.tracing.processor_interface": "tracing.interface",
+    "agents.tracing.processors": "tracing.processors tracing.exporters",
+    "agents.tracing.provider": "tracing.provider",
+    "agents.tracing.scope": "tracing.scope",
+    "agents.tracing.setup": "tracing.setup",
+    "agents.tracing.span_data": "tracing.span_data",
+    "agents.tracing.spans": "tracing.spans",
+    "agents.tracing.traces": "tracing.traces",
+    "agents.tracing.util": "tracing.util",
+    "agents.usage": "core.usage",
+    "agents.version": "version",
+}
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    upstream: tuple(f"holdfast.{ours}".rstrip(".") for ours in row.split())
+    for upstream, row in _ROWS.items()
+}
+"""Name of a module of openai-agents -> names of our modules, searched in this order."""

@@ -1,0 +1,292 @@
+"""What a scripted model is told to do, and what it was asked.
+
+A step is checked and copied when it is queued, so that a mistake shows where it was written and
+a later change of a list or item cannot reach into the script.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from holdfast.core.usage import Usage
+from holdfast.definitions.retry import ModelRetryAdvice
+from holdfast.definitions.run_items import ModelResponse
+
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseOutputItem, ResponsePromptParam, ResponseStreamEvent
+
+    from holdfast.definitions.handoff import Handoff
+    from holdfast.definitions.model import ModelTracing
+    from holdfast.definitions.output import AgentOutputSchemaBase
+    from holdfast.definitions.settings import ModelSettings
+    from holdfast.definitions.tool import Tool
+
+ModelStepReason = Literal[
+    "invalid_input",
+    "unsupported_field",
+    "invalid_error",
+    "invalid_responder",
+    "invalid_stream_events",
+    "conflicting_outcomes",
+    "invalid_retry_advice",
+]
+
+
+class ModelScriptError(Exception):
+    """The base of what a scripted model complains about; a runner lets it through unwrapped."""
+
+
+class InvalidModelStep(ModelScriptError):
+    """A step cannot be played. Correct the step that ``input_index`` (from zero) points at."""
+
+    def __init__(self, message: str, *, reason: ModelStepReason, input_index: int) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.input_index = input_index
+
+
+class UnexpectedModelCall(ModelScriptError):
+    """The model was called once more than the script has steps. Add a step, or find out why."""
+
+    def __init__(self, message: str, *, call: ModelCall, call_index: int) -> None:
+        super().__init__(message)
+        self.call = call
+        self.call_index = call_index
+
+
+class UnconsumedModelSteps(ModelScriptError):
+    """The script has steps that no call has asked for."""
+
+    def __init__(self, message: str, *, remaining_steps: int) -> None:
+        super().__init__(message)
+        self.remaining_steps = remaining_steps
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One request to a scripted model, as it was when it was made."""
+
+    system_instructions: str | None
+    input: Any
+    model_settings: ModelSettings
+    tools: list[Tool]
+    output_schema: AgentOutputSchemaBase | None
+    handoffs: list[Handoff[Any, Any]]
+    tracing: ModelTracing
+    previous_response_id: str | None
+    conversation_id: str | None
+    prompt: ResponsePromptParam | None
+    streamed: bool
+
+    def detached(self) -> ModelCall:
+        """A copy that shares only what has identity: tools, handoffs, the output schema."""
+        return replace(
+            self,
+            input=copy.deepcopy(self.input),
+            model_settings=copy.deepcopy(self.model_settings),
+            prompt=copy.deepcopy(self.prompt),
+            tools=list(self.tools),
+            handoffs=list(self.handoffs),
+        )
+
+
+@dataclass
+class ModelStep:
+    """What a scripted model does with one request: an output, an error, an answer or a stream.
+
+    At most one of ``error``, ``responder`` and ``stream_events`` may be given. With
+    ``stream_events``, ``output`` is what a request that does not stream gets.
+    """
+
+    output: Sequence[ResponseOutputItem] = field(default_factory=tuple)
+    usage: Usage = field(default_factory=Usage)
+    response_id: str | None = "resp-789"
+    request_id: str | None = None
+    raw_usage: dict[str, Any] | None = None
+    error: Exception | None = None
+    responder: ModelResponder | None = None
+    stream_events: Sequence[ResponseStreamEvent] | ModelStreamFactory | None = None
+    retry_advice: ModelRetryAdvice | None = None
+
+    @classmethod
+    def raise_error(
+        cls, error: Exception, *, retry_advice: ModelRetryAdvice | None = None
+    ) -> ModelStep:
+        """A step that fails with ``error``, and advises about a retry of exactly that failure."""
+        return cls(error=error, retry_advice=retry_advice)
+
+    @classmethod
+    def respond(cls, responder: ModelResponder) -> ModelStep:
+        """A step that is worked out from the call, by a function that may be async."""
+        return cls(responder=responder)
+
+    @classmethod
+    def stream(
+        cls,
+        events: Sequence[ResponseStreamEvent] | ModelStreamFactory,
+        *,
+        output: Sequence[ResponseOutputItem] = (),
+        usage: Usage | None = None,
+        response_id: str | None = "resp-789",
+    ) -> ModelStep:
+        """A step whose stream is given event by event, or by a function of the call."""
+        return cls(
+            stream_events=events if callable(events) else tuple(events),
+            output=output,
+            usage=Usage() if usage is None else usage,
+            response_id=response_id,
+        )
+
+
+class ModelStepSpec(TypedDict, total=False):
+    """A step as a plain mapping, with the fields of `ModelStep`."""
+
+    output: Sequence[ResponseOutputItem]
+    usage: Usage
+    response_id: str | None
+    request_id: str | None
+    raw_usage: dict[str, Any] | None
+    error: Exception | None
+    responder: ModelResponder | None
+    stream_events: Sequence[ResponseStreamEvent] | ModelStreamFactory | None
+    retry_advice: ModelRetryAdvice | None
+
+
+ModelScriptItem = (
+    ModelStep | ModelStepSpec | ModelResponse | Sequence["ResponseOutputItem"] | Exception
+)
+ModelResponder = Callable[[ModelCall], ModelScriptItem | Awaitable[ModelScriptItem]]
+ModelStreamFactory = Callable[[ModelCall], AsyncIterator["ResponseStreamEvent"]]
+
+
+def checked_step(step: Any, index: int = 0) -> ModelStep:
+    """A private copy of ``step``, in whatever form it was given.
+
+    Raises:
+        InvalidModelStep: It is none of the forms a step can have.
+    """
+    made = _as_step(step, index)
+    _check_fields(made, index)
+    _check_outcome(made, index)
+    events = made.stream_events
+    return replace(
+        made,
+        output=tuple(copy.deepcopy(item) for item in made.output),
+        usage=copy.deepcopy(made.usage),
+        raw_usage=copy.deepcopy(made.raw_usage),
+        stream_events=events if callable(events) else copy.deepcopy(events),
+        retry_advice=copy.deepcopy(made.retry_advice),
+    )
+
+
+def assistant_message(text: str, *, item_id: str = "scripted-message") -> ResponseOutputItem:
+    """A finished message of the assistant that says ``text``."""
+    from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+
+    part = ResponseOutputText(type="output_text", text=text, annotations=[], logprobs=[])
+    return ResponseOutputMessage(
+        id=item_id, type="message", role="assistant", status="completed", content=[part]
+    )
+
+
+def function_call(
+    name: str,
+    arguments: str | Mapping[str, Any],
+    *,
+    call_id: str,
+    item_id: str | None = None,
+    namespace: str | None = None,
+) -> ResponseOutputItem:
+    """A call of a function tool.
+
+    Args:
+        name: The tool.
+        arguments: A mapping, or JSON as the model would write it; a string is passed on as it is,
+            also when it is not JSON.
+        call_id: Ties the call to its output. Use each one once in a run.
+        item_id: The item's own id; the call's id when it is not given.
+        namespace: The namespace that the tool is called in.
+    """
+    from openai.types.responses import ResponseFunctionToolCall
+
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+    told: dict[str, Any] = {} if namespace is None else {"namespace": namespace}
+    return ResponseFunctionToolCall(
+        type="function_call",
+        name=name,
+        arguments=arguments,
+        call_id=call_id,
+        id=call_id if item_id is None else item_id,
+        **told,
+    )
+
+
+def _as_step(step: Any, index: int) -> ModelStep:
+    if isinstance(step, ModelStep):
+        return step
+    if isinstance(step, ModelResponse):
+        return ModelStep(
+            output=step.output,
+            usage=step.usage,
+            response_id=step.response_id,
+            request_id=step.request_id,
+            raw_usage=step.raw_usage,
+        )
+    if isinstance(step, Exception):
+        return ModelStep(error=step)
+    if not isinstance(step, Mapping):
+        return ModelStep(output=step)
+    spec: Mapping[str, Any] = step  # pyright: ignore[reportUnknownVariableType]  a caller's mapping
+    unknown = sorted(str(key) for key in spec if key not in _FIELDS)
+    if unknown:
+        _refuse("unsupported_field", index, f"has unknown fields: {', '.join(unknown)}")
+    return ModelStep(**spec)
+
+
+_FIELDS = {entry.name for entry in fields(ModelStep)}
+
+
+def _check_fields(step: ModelStep, index: int) -> None:
+    output: Any = step.output
+    if not isinstance(output, Sequence) or isinstance(output, str | bytes | bytearray):
+        _refuse("invalid_input", index, "needs a sequence of items as its output")
+    kinds: dict[str, tuple[type, ...]] = {
+        "usage": (Usage,),
+        "response_id": (str, type(None)),
+        "request_id": (str, type(None)),
+        "raw_usage": (Mapping, type(None)),
+    }
+    for name, allowed in kinds.items():
+        value = getattr(step, name)
+        if not isinstance(value, allowed):
+            wanted = " or ".join(kind.__name__ for kind in allowed)
+            _refuse("invalid_input", index, f"needs {wanted} as its {name}")
+
+
+def _check_outcome(step: ModelStep, index: int) -> None:
+    events: Any = step.stream_events
+    if step.error is not None and not isinstance(step.error, Exception):  # pyright: ignore[reportUnnecessaryIsInstance]
+        _refuse("invalid_error", index, "needs an Exception as its error")
+    if step.responder is not None and not callable(step.responder):
+        _refuse("invalid_responder", index, "needs a callable as its responder")
+    if not (events is None or callable(events) or isinstance(events, Sequence)):
+        _refuse("invalid_stream_events", index, "needs a sequence or a callable as stream_events")
+    outcomes: list[Any] = [step.error, step.responder, events]
+    if sum(outcome is not None for outcome in outcomes) > 1:
+        _refuse("conflicting_outcomes", index, "can have one of error, responder and stream_events")
+    advice: Any = step.retry_advice
+    if advice is None:
+        return
+    if step.error is None or not isinstance(advice, ModelRetryAdvice):
+        _refuse("invalid_retry_advice", index, "can have ModelRetryAdvice only beside an error")
+
+
+def _refuse(reason: ModelStepReason, index: int, problem: str) -> None:
+    raise InvalidModelStep(
+        f"Scripted model step #{index + 1} {problem}.", reason=reason, input_index=index
+    )

@@ -1,0 +1,87 @@
+"""`import agents` means Holdfast after `install()`, in every spelling that programs use."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from unittest import mock
+
+import pytest
+
+import holdfast
+from holdfast.compat import install, reset_defaults, uninstall
+from holdfast.compat.aliases import Alias
+from holdfast.compat.table import ALIASES
+
+
+@pytest.fixture(autouse=True)
+def agents() -> Iterator[ModuleType]:
+    install()
+    yield importlib.import_module("agents")
+    uninstall()
+
+
+def test_objects_are_the_same_under_both_names(agents: ModuleType):
+    assert agents.Agent is holdfast.Agent
+    assert importlib.import_module("agents.exceptions").UserError is holdfast.UserError
+
+
+@pytest.mark.parametrize("name", sorted(ALIASES))
+def test_an_aliased_module_can_be_imported_or_is_plainly_missing(name: str):
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert error.name == name  # noqa: PT017 (missing is fine, missing something else is not)
+        return
+    assert isinstance(module, Alias)
+    assert "holdfast" in (module.__file__ or "")
+    assert dir(module)
+
+
+def test_submodules_are_attributes_without_an_import(agents: ModuleType):
+    assert agents.tool.function_tool is holdfast.function_tool
+    assert agents.tracing.create.trace is holdfast.trace
+
+
+def test_a_function_wins_over_a_submodule_of_its_name(agents: ModuleType):
+    importlib.import_module("agents.apply_diff")
+    assert agents.apply_diff is holdfast.apply_diff
+
+
+def test_our_own_folders_are_not_reachable_as_agents():
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("agents.core")
+
+
+def test_patching_an_alias_reaches_our_module_and_is_undone():
+    ours = importlib.import_module("holdfast.core.usage")
+    before = ours.Usage
+    importlib.import_module("agents.usage")
+    with mock.patch("agents.usage.Usage", "patched"):
+        assert ours.Usage == "patched"
+    assert ours.Usage is before
+
+
+def test_a_star_import_brings_the_public_names():
+    namespace: dict[str, object] = {}
+    exec("from agents import *", namespace)
+    assert set(holdfast.__all__) <= {*namespace, "__version__"}
+
+
+def test_uninstall_forgets_the_aliases():
+    uninstall()
+    assert not [name for name, module in sys.modules.items() if isinstance(module, Alias)]
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("agents")
+
+
+def test_install_refuses_to_shadow_a_package_in_use(monkeypatch: pytest.MonkeyPatch):
+    uninstall()
+    monkeypatch.setitem(sys.modules, "agents", ModuleType("agents"))
+    with pytest.raises(RuntimeError, match="already imported"):
+        install()
+
+
+def test_defaults_can_be_reset():
+    holdfast.set_default_openai_key("sk-test", use_for_tracing=False)
+    reset_defaults()
