@@ -1,0 +1,279 @@
+"""The commands. Each is a few lines: parse, call, print; errors become a panel and a status.
+
+Exit status: 0 done, 1 the run failed or the check found something, 2 something is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from holdfast.cli.doctor import examine
+from holdfast.cli.keys import has_key, is_offline
+from holdfast.cli.live import LiveScreen, show_events
+from holdfast.cli.logs import list_runs, read_run
+from holdfast.cli.program import Program, ProgramError, load_program
+from holdfast.cli.show import console, run_summary, run_tree
+from holdfast.cli.text import plain, short
+from holdfast.core.errors import AgentsException, JournalError, RunNotFound
+from holdfast.definitions.agent import Agent
+from holdfast.demo.screen import play
+from holdfast.run.runner import get_default_agent_runner
+
+app = typer.Typer(
+    help="Durable multi-agent runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the start of one.")]
+AgentPlace = Annotated[str, typer.Option("--agent", metavar="FILE:AGENT", help="The program.")]
+
+
+class Missing(Exception):
+    """Something has to be given before the command can work."""
+
+    def __init__(self, title: str, *lines: str) -> None:
+        super().__init__(title)
+        self.lines = lines
+
+
+@app.command()
+def demo(
+    message: Annotated[str, typer.Argument(help="What the customer writes.")] = "",
+    home: Annotated[Path | None, typer.Option(help="Where to play it.")] = None,
+) -> None:
+    """A support desk that is killed in the middle of a refund, and goes on."""
+    raise typer.Exit(play(message or os.environ.get("MSG", ""), home))
+
+
+@app.command()
+def run(
+    place: Annotated[str, typer.Argument(metavar="FILE[:AGENT]", help="A Python file.")],
+    message: Annotated[str, typer.Argument(help="What to tell the agent.")],
+    run_id: Annotated[
+        str, typer.Option("--id", help="Continue or return the run of this id.")
+    ] = "",
+) -> None:
+    """Run an agent of a Python file."""
+    _finish(lambda: _run(place, message, run_id))
+
+
+@app.command()
+def runs(
+    status: Annotated[str, typer.Option(help="Only these: running, waiting, completed, …")] = "",
+) -> None:
+    """List the runs of this directory's journal, the newest first."""
+    _finish(lambda: _runs(status))
+
+
+@app.command()
+def show(run_id: RunId) -> None:
+    """Show what a run did: its steps, and where a process died."""
+    _finish(lambda: _show(run_id))
+
+
+@app.command()
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="[RUN]")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="All runs that were interrupted.")
+    ] = False,
+    place: AgentPlace = "",
+) -> None:
+    """Go on with a run, or with all that were interrupted."""
+    if bool(run_id) == everything:
+        raise typer.BadParameter("Name a run, or say --all.")
+    _finish(lambda: _resume(run_id, place))
+
+
+@app.command()
+def doctor() -> None:
+    """Check what runs need: Python, the journal, a key."""
+    _finish(_doctor)
+
+
+# --- What they do. -----------------------------------------------------------------------
+
+
+async def _run(place: str, message: str, run_id: str) -> int:
+    program = load_program(place)
+    _need_key(program.agent)
+    # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
+    result = get_default_agent_runner().run_streamed(
+        program.agent, message, run_id=run_id or None, program=program.place
+    )
+    return await _watch(program.agent, result)
+
+
+async def _runs(status: str) -> int:
+    found = [row for row in await list_runs(status or None) if not row.parent]
+    screen = console()
+    if not found:
+        screen.print("No runs here yet. Start one with: holdfast demo")
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "agent", "status", "events", "updated"):
+        table.add_column(name, justify="right" if name == "events" else "left", no_wrap=True)
+    now = time.time()
+    for row in found:
+        is_cut_off = row.status == "running" and not row.owner_alive
+        state = Text("interrupted" if is_cut_off else plain(row.status))
+        state.stylize("yellow" if is_cut_off else "")
+        age = _age(now - row.updated_at)
+        cells = (short(row.run_id, 32), short(row.agent, 16))
+        table.add_row(*map(Text, cells), state, str(row.events), age)
+    screen.print(table)
+    return 0
+
+
+async def _show(run_id: str) -> int:
+    found = await _matching(run_id)
+    view, children = await read_run(found)
+    screen = console()
+    screen.print(run_tree(found, view, children, screen.width))
+    screen.print(run_summary(view))
+    return 0
+
+
+async def _resume(run_id: str, place: str) -> int:
+    chosen = [await _matching(run_id)] if run_id else await _interrupted()
+    if not chosen:
+        console().print("Nothing to resume: no run was interrupted.")
+    codes = [await _resume_one(each, place) for each in chosen]
+    return max(codes, default=0)
+
+
+async def _resume_one(run_id: str, place: str) -> int:
+    program = await _program_of(run_id, place)
+    _need_key(program.agent)
+    console().print(Text(f"resuming {plain(run_id)}", style="bold"))
+    result = get_default_agent_runner().run_streamed(program.agent, "", run_id=run_id)
+    return await _watch(program.agent, result)
+
+
+async def _doctor() -> int:
+    checks = await examine()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        style, mark = _VERDICTS[check.verdict]
+        table.add_row(Text(mark, style=style), Text(check.name), Text(plain(check.found)))
+    console().print(table)
+    return 1 if any(check.verdict == "bad" for check in checks) else 0
+
+
+_VERDICTS: dict[str, tuple[str, str]] = {
+    "good": ("green", "✓"),
+    "note": ("yellow", "!"),
+    "bad": ("red", "✗"),
+}
+
+
+async def _watch(agent: Agent[Any], result: Any) -> int:
+    screen = console()
+    live = LiveScreen(screen)
+    live.agent(agent.name)
+    await show_events(result.stream_events(), live)
+    waits = [item.tool_name for item in result.interruptions]
+    if waits:
+        screen.print(Text(f"waits for a person: {', '.join(map(plain, waits))}", style="cyan"))
+    screen.print(Text(f"\nholdfast show {plain(result.run_id)}", style="dim"))
+    return 0
+
+
+# --- What they share. --------------------------------------------------------------------
+
+
+_PANEL_MAX = 400
+"""Characters of a line in a panel: six lines of the screen."""
+
+
+def _finish(command: Any) -> None:
+    """Run a command, and turn what can go wrong into a panel and an exit status."""
+    try:
+        code = asyncio.run(command())
+    except Missing as missing:
+        _panel(str(missing), *missing.lines)
+        code = 2
+    except (ProgramError, RunNotFound) as error:
+        _panel("Not found", str(error))
+        code = 2
+    except JournalError as error:
+        _panel(type(error).__name__, str(error))
+        code = 1
+    except AgentsException as error:
+        _panel("The run failed", f"{type(error).__name__}: {error}")
+        code = 1
+    except KeyboardInterrupt:
+        _panel("Stopped", "What was done is kept. Go on with: holdfast resume --all")
+        code = 130
+    raise typer.Exit(code)
+
+
+def _panel(title: str, *lines: str) -> None:
+    """At most eight lines on the error stream, borders included."""
+    text = Text("\n".join(plain(line)[:_PANEL_MAX] for line in lines[:6]))
+    console(stderr=True).print(Panel(text, title=title, title_align="left", border_style="red"))
+
+
+def _need_key(agent: Agent[Any]) -> None:
+    name = agent.model or ""
+    needs_none = (
+        not isinstance(name, str) or name == "offline" or "/" in name.removeprefix("openai/")
+    )
+    if needs_none or has_key() or is_offline():
+        return
+    raise Missing(
+        "No API key",
+        "OPENAI_API_KEY is not set, and this agent calls a model by its name.",
+        "",
+        "  export OPENAI_API_KEY=…        to call the real model",
+        "  HOLDFAST_OFFLINE=1 holdfast …  to use the offline stand-in",
+        "  holdfast demo                  to see a run, no key needed",
+    )
+
+
+async def _matching(run_id: str) -> str:
+    known = [row.run_id for row in await list_runs()]
+    if run_id in known:
+        return run_id
+    starts = [other for other in known if other.startswith(run_id)]
+    if len(starts) == 1:
+        return starts[0]
+    if starts:
+        some = ", ".join(starts[:3])
+        raise RunNotFound(f"{len(starts)} runs start with {run_id!r}: {some}. Type more of it.")
+    raise RunNotFound(f"There is no run {run_id!r} among {len(known)}. See: holdfast runs")
+
+
+async def _interrupted() -> list[str]:
+    rows = await list_runs("running")
+    return [row.run_id for row in rows if not row.owner_alive and not row.parent]
+
+
+async def _program_of(run_id: str, place: str) -> Program:
+    if not place:
+        view, _ = await read_run(run_id)
+        place = view.program
+    if not place:
+        raise Missing(
+            "Which program?",
+            f"Run {run_id} does not say which file it was started from.",
+            f"  holdfast resume {run_id} --agent FILE:AGENT",
+        )
+    return load_program(place)
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"

@@ -1,0 +1,106 @@
+"""What runs need, looked at: each check is one line that says what was found."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import stat
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from holdfast.cli.keys import has_key, is_offline
+from holdfast.cli.logs import journal_file, list_runs
+from holdfast.core.errors import JournalError
+from holdfast.version import __version__
+
+Verdict = Literal["good", "note", "bad"]
+
+
+class Check(NamedTuple):
+    """What was looked at, and what was found."""
+
+    name: str
+    verdict: Verdict
+    found: str
+
+
+async def examine() -> list[Check]:
+    """All checks. Changes nothing."""
+    file = journal_file()
+    checks = [_python(), Check("holdfast", "good", __version__), *_files(file), _key()]
+    return [*checks, await _runs(is_there=file is not None and file.exists())]
+
+
+def _python() -> Check:
+    is_right = sys.version_info >= (3, 11)
+    return Check("python", "good" if is_right else "bad", platform.python_version())
+
+
+def _files(file: Path | None) -> list[Check]:
+    if file is None:
+        kind = os.environ["HOLDFAST_JOURNAL"]
+        return [Check("journal", "note", f"{kind!r}: runs end with their process")]
+    if not file.exists():
+        folder = next(parent for parent in file.absolute().parents if parent.exists())
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            return [Check("journal", "good", f"{file} (not there yet; {folder} is writable)")]
+        return [
+            Check(
+                "journal",
+                "bad",
+                f"{folder} is not writable, or no folder: runs end with their process",
+            )
+        ]
+    return [_writable(file), _mode(file), _integrity(file)]
+
+
+def _writable(file: Path) -> Check:
+    size = file.stat().st_size / 2**20
+    if os.access(file, os.W_OK) and os.access(file.absolute().parent, os.W_OK):
+        return Check("journal", "good", f"{file}, {size:.1f} MB")
+    return Check("journal", "bad", f"{file} is read-only. Give yourself the right to write it.")
+
+
+def _mode(file: Path) -> Check:
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o077:
+        return Check("file mode", "note", f"{mode:04o}: others can read it. chmod 600 {file}")
+    return Check("file mode", "good", f"{mode:04o}")
+
+
+def _integrity(file: Path) -> Check:
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+            (found,) = db.execute("pragma quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return Check("integrity", "bad", f"SQLite says: {error}. Restore the file from a copy.")
+    if found == "ok":
+        return Check("integrity", "good", "SQLite's quick check passed")
+    return Check("integrity", "bad", f"{found}. Restore the file from a copy.")
+
+
+def _key() -> Check:
+    if is_offline():
+        return Check("model", "good", "offline stand-in (HOLDFAST_OFFLINE is set)")
+    if has_key():
+        return Check("model", "good", "OPENAI_API_KEY is set")
+    text = "no OPENAI_API_KEY and no HOLDFAST_OFFLINE=1: agents need a model of their own"
+    return Check("model", "note", text)
+
+
+async def _runs(*, is_there: bool) -> Check:
+    if not is_there:
+        return Check("runs", "good", "none yet")
+    try:
+        rows = await list_runs()
+    except JournalError as error:
+        return Check("runs", "bad", str(error))
+    cut_off = [row for row in rows if row.status == "running" and not row.owner_alive]
+    waiting = sum(1 for row in rows if row.status == "waiting")
+    text = f"{len(rows)}, {waiting} waiting for a person, {len(cut_off)} interrupted"
+    if cut_off:
+        return Check("runs", "note", f"{text}. Go on with them: holdfast resume --all")
+    return Check("runs", "good", text)

@@ -1,0 +1,11 @@
+"""`python -m holdfast.demo [MESSAGE]`; `MSG` in the environment does as well."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from holdfast.demo.screen import play
+
+if __name__ == "__main__":
+    sys.exit(play(" ".join(sys.argv[1:]) or os.environ.get("MSG", "")))
