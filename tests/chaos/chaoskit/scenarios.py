@@ -1,0 +1,310 @@
+"""Programs to kill. Each is what a user would write: it starts its run, or goes on with it.
+
+A scenario returns what its user sees at the end, as JSON. It must be the same whatever happened
+before, except where a tool's policy says otherwise (see `harness.check`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from chaoskit.world import World, answered, call, say, script, until
+from holdfast import (
+    Agent,
+    GuardrailFunctionOutput,
+    InputGuardrailTripwireTriggered,
+    RunContextWrapper,
+    Runner,
+    SQLiteSession,
+    function_tool,
+    input_guardrail,
+)
+from holdfast.definitions.context import ToolContext
+
+Outcome = Any
+Scenario = Callable[[World], Awaitable[Outcome]]
+SCENARIOS: dict[str, Scenario] = {}
+"""Those that are killed everywhere."""
+SPECIAL: dict[str, Scenario] = {}
+"""Those that one test is about."""
+
+
+def scenario(play: Scenario) -> Scenario:
+    """Register a scenario under its function's name."""
+    SCENARIOS[play.__name__] = play
+    return play
+
+
+def tool(
+    world: World, name: str, *, policy: str = "retry", pause_s: float = 0.0, **options: Any
+) -> Any:
+    """A tool that leaves a trace in the world, and returns what it was given."""
+
+    async def work(ctx: ToolContext[Any], order: int) -> str:
+        world.did(f"tool:{name}:{ctx.tool_call_id}", ctx.idempotency_key)
+        await asyncio.sleep(pause_s)
+        return f"{name} {order}"
+
+    return function_tool(name_override=name, on_uncertain=policy, **options)(work)
+
+
+def output_of(result: Any) -> Outcome:
+    """What a user sees of a result: the answer, and the conversation behind it."""
+    kinds = [f"{item.agent.name}: {item.type}" for item in result.new_items]
+    return {"output": str(result.final_output), "items": kinds, "last": result.last_agent.name}
+
+
+@scenario
+async def plain(world: World) -> Outcome:
+    """Two turns, one tool each."""
+    rules = script([call("look", "a", order=1)], [call("pay", "b", order=1)], say("paid"))
+    tools = [tool(world, "look"), tool(world, "pay")]
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=tools)
+    return output_of(await world.run(agent, "pay 1"))
+
+
+@scenario
+async def streamed(world: World) -> Outcome:
+    """The same through `run_streamed`."""
+    rules = script([call("look", "a", order=1)], say("seen"))
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=[tool(world, "look")])
+    result = Runner.run_streamed(agent, "look at 1", run_id="run", run_config=world.config())
+    async for _ in result.stream_events():
+        pass
+    return output_of(result)
+
+
+@scenario
+async def cyclic_handoffs(world: World) -> Outcome:
+    """There and back again: two agents that hand off to each other."""
+
+    def there(items: list[Any]) -> list[Any]:
+        return (
+            say("all done") if "back" in answered(items) else [call("transfer_to_second", "there")]
+        )
+
+    def back(items: list[Any]) -> list[Any]:
+        if "look" not in answered(items):
+            return [call("look", "look", order=2)]
+        return [call("transfer_to_first", "back")]
+
+    first = Agent(name="first", model=world.model("first", there))
+    second = Agent(name="second", model=world.model("second", back), tools=[tool(world, "look")])
+    first.handoffs, second.handoffs = [second], [first]
+    return output_of(await world.run(first, "go"))
+
+
+@scenario
+async def parallel_tools(world: World) -> Outcome:
+    """Four tools of one reply that end in another order than they begin."""
+    names = ["a", "b", "c", "d"]
+    tools = [tool(world, name, pause_s=0.004 - n / 1000) for n, name in enumerate(names)]
+    calls = [call(name, f"call-{name}", order=n) for n, name in enumerate(names)]
+    agent = Agent(name="desk", model=world.model("desk", script(calls, say("four"))), tools=tools)
+    result = await world.run(agent, "all")
+    outputs = [item.output for item in result.new_items if item.type == "tool_call_output_item"]
+    return {**output_of(result), "outputs": outputs}
+
+
+@scenario
+async def failing_sibling(world: World) -> Outcome:
+    """One of three parallel tools raises; the model is told, the others count."""
+
+    @function_tool
+    async def broken(ctx: ToolContext[Any], order: int) -> str:
+        world.did(f"tool:broken:{ctx.tool_call_id}", ctx.idempotency_key)
+        raise ValueError(f"no {order}")
+
+    calls = [
+        call("a", "call-a", order=1),
+        call("broken", "call-x", order=2),
+        call("b", "call-b", order=3),
+    ]
+    agent = Agent(
+        name="desk",
+        model=world.model("desk", script(calls, say("two of three"))),
+        tools=[tool(world, "a"), broken, tool(world, "b")],
+    )
+    return output_of(await world.run(agent, "all"))
+
+
+@scenario
+async def tripped_guardrail(world: World) -> Outcome:
+    """A guardrail beside the first turn trips: no tool may have run."""
+
+    @input_guardrail
+    async def refuse(
+        ctx: RunContextWrapper[Any], agent: Agent[Any], message: Any
+    ) -> GuardrailFunctionOutput:
+        await asyncio.sleep(0.002)
+        world.did("guardrail:refuse")
+        return GuardrailFunctionOutput(output_info="no", tripwire_triggered=True)
+
+    rules = script([call("pay", "a", order=1)], say("paid"))
+    agent = Agent(
+        name="desk",
+        model=world.model("desk", rules),
+        tools=[tool(world, "pay")],
+        input_guardrails=[refuse],
+    )
+    try:
+        await world.run(agent, "pay")
+    except InputGuardrailTripwireTriggered as error:
+        return {"tripped": error.guardrail_result.guardrail.get_name()}
+    return "not tripped"
+
+
+@scenario
+async def nested_agents(world: World) -> Outcome:
+    """An agent as a tool of an agent as a tool: three logs."""
+    inner = Agent(
+        name="inner",
+        model=world.model("inner", script([call("look", "in", order=3)], say("deep"))),
+        tools=[tool(world, "look")],
+    )
+    middle = Agent(
+        name="middle",
+        model=world.model("middle", script([call("ask_inner", "mid", input="?")], say("middle"))),
+        tools=[inner.as_tool("ask_inner", "asks the inner one")],
+    )
+    outer = Agent(
+        name="outer",
+        model=world.model("outer", script([call("ask_middle", "out", input="?")], say("outer"))),
+        tools=[middle.as_tool("ask_middle", "asks the middle one")],
+    )
+    return output_of(await world.run(outer, "go"))
+
+
+class Receipt(BaseModel):
+    """What the structured scenario ends with."""
+
+    order: int
+    paid: bool
+
+
+@scenario
+async def structured_output(world: World) -> Outcome:
+    """The final output is a validated value."""
+    rules = script([call("pay", "a", order=5)], say('{"order": 5, "paid": true}'))
+    agent = Agent(
+        name="desk",
+        model=world.model("desk", rules),
+        tools=[tool(world, "pay")],
+        output_type=Receipt,
+    )
+    result = await world.run(agent, "pay 5")
+    assert isinstance(result.final_output, Receipt)
+    return output_of(result)
+
+
+@scenario
+async def approval(world: World) -> Outcome:
+    """A person approves one call and rejects another; the decisions are recorded."""
+    calls = [call("pay", "a", order=6), call("void", "b", order=7)]
+    agent = Agent(
+        name="desk",
+        model=world.model("desk", script(calls, say("as you say"))),
+        tools=[tool(world, "pay", needs_approval=True), tool(world, "void", needs_approval=True)],
+    )
+    return output_of(await settle(world, agent, await world.run(agent, "pay and void")))
+
+
+async def settle(world: World, agent: Agent[Any], result: Any) -> Any:
+    """Decide what a run waits for: payments yes, everything else no."""
+    while result.interruptions:
+        state = result.to_state()
+        for item in result.interruptions:
+            decide = state.approve if item.tool_name == "pay" else state.reject
+            decide(item)
+        result = await Runner.run(agent, state, run_config=world.config())
+    return result
+
+
+@scenario
+async def session(world: World) -> Outcome:
+    """A conversation in a session: after any crash it holds each item once."""
+    rules = script([call("look", "a", order=8)], say("seen"))
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=[tool(world, "look")])
+    kept = SQLiteSession("talk", str(world.folder / "session.db"))
+    result = await world.run(agent, "look at 8", session=kept)
+    items = [item.get("type", item.get("role")) for item in await kept.get_items()]
+    kept.close()
+    return {**output_of(result), "session": items}
+
+
+@scenario
+async def cancelled(world: World) -> Outcome:
+    """Cancelled after its first turn: it stays cancelled, and the turn is complete."""
+    rules = script([call("look", "a", order=9)], [call("pay", "b", order=9)], say("paid"))
+    tools = [tool(world, "look"), tool(world, "pay")]
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=tools)
+    result = Runner.run_streamed(agent, "go", run_id="run", run_config=world.config())
+    if world.has_begun:
+        result.cancel(mode="after_turn")  # Its user has asked for that before the crash.
+    async for event in result.stream_events():
+        if event.type == "run_item_stream_event" and event.name == "tool_called":
+            result.cancel(mode="after_turn")
+    return {"output": str(result.final_output)}
+
+
+@scenario
+async def once_policy(world: World) -> Outcome:
+    """A tool that must not run twice: in doubt, the model is told so."""
+
+    def rules(items: list[Any]) -> list[Any]:
+        done = answered(items)
+        if "a" not in done:
+            return [call("pay", "a", order=10)]
+        return say("unknown" if "unknown" in done["a"] else "paid")
+
+    pay = tool(world, "pay", policy="once")
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=[pay])
+    return output_of(await world.run(agent, "pay 10"))
+
+
+@scenario
+async def ask_policy(world: World) -> Outcome:
+    """A tool that a person decides about when it is in doubt."""
+    rules = script([call("pay", "a", order=11)], say("paid"))
+    pay = tool(world, "pay", policy="ask")
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=[pay])
+    result = await world.run(agent, "pay 11")
+    was_asked = bool(result.interruptions)
+    return {**output_of(await settle(world, agent, result)), "asked": was_asked}
+
+
+async def stuck(world: World) -> Outcome:
+    """A tool that hangs until it is told to go on; the process that took over does not wait."""
+
+    @function_tool
+    async def wait(ctx: ToolContext[Any]) -> str:
+        world.did(f"tool:wait:{ctx.tool_call_id}", ctx.idempotency_key)
+        if not world.force:
+            await until(world.folder / "go")
+        return "waited"
+
+    rules = script([call("wait", "a")], [call("pay", "b", order=12)], say("paid"))
+    tools = [wait, tool(world, "pay")]
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=tools)
+    return output_of(await world.run(agent, "pay 12"))
+
+
+async def bulky(world: World) -> Outcome:
+    """Three turns whose tools return more than a page of the journal each."""
+
+    @function_tool
+    async def fetch(ctx: ToolContext[Any], order: int) -> str:
+        world.did(f"tool:fetch:{ctx.tool_call_id}", ctx.idempotency_key)
+        return f"{order} " * 6_000
+
+    steps = [[call("fetch", f"call-{n}", order=n)] for n in range(3)]
+    model = world.model("desk", script(*steps, say("paid")))
+    agent = Agent(name="desk", model=model, tools=[fetch])
+    return output_of(await world.run(agent, "fetch"))
+
+
+SPECIAL |= {"stuck": stuck, "bulky": bulky}
