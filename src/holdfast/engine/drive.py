@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from holdfast.core.decide import decide
 from holdfast.core.effects import Effect, Record
 from holdfast.core.errors import ModelTimeoutError, ToolTimeoutError
-from holdfast.core.events import EffectFailed, EffectStarted, ErrorFacts, Event
+from holdfast.core.events import EffectStarted, ErrorFacts, Event
 from holdfast.core.state import RunState
 from holdfast.engine.log import RunLog
 
@@ -190,11 +190,6 @@ class _Flight:
         self.cancel_all_but(set())
         if leaving := {task for task in self._leaving if not task.done()}:
             await asyncio.wait(leaving, timeout=DRAIN_S)
-
-
-def failure(effect_id: str, kind: str, message: str) -> EffectFailed:
-    """The event of an effect that failed for good."""
-    return EffectFailed(effect_id, ErrorFacts(kind, message, effect_id))
 
 
 def error_facts(error: Exception, effect_id: str, **data: Any) -> ErrorFacts:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from holdfast.core.errors import RunErrorDetails
+from holdfast.core.errors import AgentsException, RunErrorDetails, UserError
 from holdfast.core.events import UsageFacts
 from holdfast.core.items import without_reasoning_id
 from holdfast.definitions.agent import Agent
@@ -79,8 +79,6 @@ class RunResultBase:
         Raises:
             AgentsException: The result was released and nobody else keeps the agent.
         """
-        from holdfast.core.errors import AgentsException
-
         agent = self._released() if self._released else self._last_agent
         if agent is None:
             raise AgentsException(
@@ -121,8 +119,6 @@ class RunResultBase:
             mode: ``normalized`` gives what the model itself would see next, after handoff filters.
         """
         if mode not in ("preserve_all", "normalized"):
-            from holdfast.core.errors import UserError
-
             raise UserError(f"Unsupported to_input_list mode: {mode}")
         given: list[Any] = (
             [{"content": self.input, "role": "user"}]
