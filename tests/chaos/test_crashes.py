@@ -12,7 +12,8 @@ from chaoskit.scenarios import SCENARIOS
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_run_survives_a_crash_at_every_append(warm, scenario):
-    expected = golden(warm, scenario)
+    # How many appends there are depends on what happens to end together: the fewest are always met.
+    expected = min((golden(warm, scenario) for _ in range(4)), key=lambda each: each.appends)
     verdicts = [attack(warm, expected, [point]) for point in expected.points()]
     assert [str(verdict) for verdict in verdicts if verdict.problems] == []
     # Appends differ by one or two where things happen at the same time, so not every point is met.
