@@ -116,12 +116,12 @@ class Committer:
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
-        if self._checkpoint is not None:
-            self._checkpoint.join()
         try:
             if last:
                 self._commit_patiently(list(last))
         finally:
+            if self._checkpoint is not None:  # The last connection to close removes the log file.
+                self._checkpoint.join()
             self.db.close()
 
     def _queue(self) -> _Queue:
