@@ -48,7 +48,7 @@ async def test_a_journal_without_a_point_never_crashes(monkeypatch):
     await journal.append(lease, [RunStarted(agent="a", input=[])])
     assert [row.run_id for row in await journal.runs()] == ["run"]
     assert len(await journal.read("run")) == 1
-    await journal.release(lease, "running")
+    await journal.release(lease)
     await journal.close()
 
 

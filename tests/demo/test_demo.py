@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -30,16 +29,13 @@ def demo(tmp_path):
 
 
 def test_the_desk_is_killed_goes_on_and_refunds_once(demo):
-    began = time.monotonic()
     result = demo()
-    took = time.monotonic() - began
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stderr == ""
     assert result.stdout.count("lookup_order(") >= 2
     assert "SIGKILL" in result.stdout
     assert re.search(r"\d steps reused, 1 in doubt retried with the same key", result.stdout)
     assert re.search(r"A-1007 +EUR 49.90 .* 2 x +once", result.stdout)
-    assert took < 10
 
 
 def test_the_screen_fits_80_columns_and_needs_no_terminal(demo):

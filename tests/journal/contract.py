@@ -75,7 +75,7 @@ class JournalContract:
         with pytest.raises(RunNotFound):
             await journal.read("r")
         assert not await journal.runs()
-        await journal.release(lease, "running")
+        await journal.release(lease)
         assert not await journal.runs()
 
     async def test_a_run_has_one_holder(self, journal: Journal):
@@ -84,11 +84,11 @@ class JournalContract:
             await journal.acquire("r")
         with pytest.raises(AlreadyRunning):
             await journal.acquire("r", new=True)
-        await journal.release(lease, "waiting")
+        await journal.release(lease, waits=True)
         assert (await journal.acquire("r")).epoch == 2
 
     async def test_of_many_that_acquire_at_once_one_succeeds(self, journal: Journal):
-        await journal.release(await begin(journal), "running")
+        await journal.release(await begin(journal))
         tries = [journal.acquire("r") for _ in range(20)]
         found = await asyncio.gather(*tries, return_exceptions=True)
         assert sum(isinstance(each, Lease) for each in found) == 1
@@ -101,7 +101,7 @@ class JournalContract:
         assert (again.epoch, again.head) == (2, 1)
 
     async def test_an_id_that_exists_is_no_new_run(self, journal: Journal):
-        await journal.release(await begin(journal), "running")
+        await journal.release(await begin(journal))
         with pytest.raises(AlreadyRunning):
             await journal.append(await journal.acquire("r", new=True), [STARTED])
         assert len(await journal.read("r")) == 1
@@ -112,14 +112,14 @@ class JournalContract:
         for _ in range(2):
             with pytest.raises(Fenced, match="'r'"):
                 await journal.append(lost, [step(1)])
-        await journal.release(lost, "failed")
+        await journal.release(lost, waits=True)
         await journal.append(taken, [step(2)])
         assert await names(journal) == [2]
         assert (await journal.runs())[0].status == "running"
 
     async def test_a_log_goes_on_where_it_ended(self, journal: Journal):
         lease = await begin(journal)
-        await journal.release(lease, "waiting")
+        await journal.release(lease, waits=True)
         lease = await journal.acquire("r")
         assert lease.head == 1
         await journal.append(lease, [step(1)])
@@ -132,7 +132,7 @@ class JournalContract:
 
         lease = await begin(journal)
         assert await status() == "running"
-        await journal.release(lease, "waiting")
+        await journal.release(lease, waits=True)
         assert await status() == "waiting"
         lease = await journal.acquire("r")
         assert await status() == "running"
@@ -141,7 +141,7 @@ class JournalContract:
         await journal.append(lease, [RunReopened()])
         assert await status() == "running"
         await journal.append(lease, [step(1), RunCompleted()])
-        await journal.release(lease, "")
+        await journal.release(lease)
         assert await status() == "completed"
 
     async def test_runs_are_listed_newest_first(self, journal: Journal):
@@ -149,7 +149,7 @@ class JournalContract:
         second = await journal.acquire("second", new=True)
         await journal.append(second, [RunStarted("clerk", [], parent="first"), step(1)])
         await journal.append(first, [step(1), RunCompleted()])
-        await journal.release(first, "completed")
+        await journal.release(first)
         newest, oldest = await journal.runs()
         assert (newest.run_id, newest.agent, newest.parent) == ("second", "clerk", "first")
         assert (newest.status, newest.events, newest.owner_alive) == ("running", 2, True)
@@ -197,7 +197,7 @@ class JournalContract:
         await journal.append(lease, [step(1)], barrier=False)
         await asyncio.sleep(0.15)  # Longer than they may linger.
         await journal.append(lease, [step(2)], barrier=False)
-        await journal.release(lease, "waiting")
+        await journal.release(lease, waits=True)
         assert await names(journal) == [1, 2]
         assert (await journal.acquire("r")).head == 3
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from contract import STARTED, JournalContract
 
+from holdfast.core.events import RunCompleted
 from holdfast.journal import Journal, MemoryJournal, SqliteJournal
 
 
@@ -35,9 +36,9 @@ async def test_memory_forgets_the_oldest_that_ended():
     journal = MemoryJournal(keep=2)
     waiting = await journal.acquire("waits", new=True)
     await journal.append(waiting, [STARTED])
-    await journal.release(waiting, "waiting")
+    await journal.release(waiting, waits=True)
     for n in range(5):
         lease = await journal.acquire(f"r{n}", new=True)
-        await journal.append(lease, [STARTED])
-        await journal.release(lease, "completed")
+        await journal.append(lease, [STARTED, RunCompleted()])
+        await journal.release(lease)
     assert [run.run_id for run in await journal.runs()] == ["r4", "r3", "waits"]

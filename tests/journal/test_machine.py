@@ -15,6 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from holdfast.core.errors import AlreadyRunning, Fenced, RunNotFound, StorageFull
 from holdfast.core.events import Event, RunCompleted, RunReopened, StepRecorded
 from holdfast.journal import Lease, SqliteJournal
+from holdfast.journal.journal import TERMINAL
 
 RUNS = st.sampled_from(["a", "b", "c"])
 EVENTS = st.lists(
@@ -42,7 +43,8 @@ class Machine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.logs: dict[str, list[Event]] = {}
         self.epochs: dict[str, int] = {}
-        self.status: dict[str, str] = {}
+        self.said: dict[str, str] = {}
+        self.waits: set[str] = set()
         self.journals = [self.opened(n) for n in range(2)]
 
     def opened(self, n: int) -> SqliteJournal:
@@ -72,8 +74,7 @@ class Machine(RuleBasedStateMachine):
             self.epochs[run_id] += 1
             assert lease.epoch == self.epochs[run_id]
             assert lease.head == len(self.logs[run_id])
-            if self.status[run_id] == "waiting":
-                self.status[run_id] = "running"
+            self.waits.discard(run_id)
         return n, lease
 
     @rule(held=leases, events=EVENTS, full=st.booleans())
@@ -102,11 +103,11 @@ class Machine(RuleBasedStateMachine):
             if is_new:
                 assert run_id not in self.logs
                 self.logs[run_id], self.epochs[run_id] = [], 1
-                self.status[run_id] = "running"
+                self.said[run_id] = "running"
             assert lease.epoch == self.epochs[run_id]
             self.logs[run_id] += events
             for event in events:
-                self.status[run_id] = AFTER.get(type(event), self.status[run_id])
+                self.said[run_id] = AFTER.get(type(event), self.said[run_id])
             assert lease.head == len(self.logs[run_id])
         finally:
             self.let_grow(n, 100_000)
@@ -114,14 +115,15 @@ class Machine(RuleBasedStateMachine):
     async def _append(self, n: int, lease: Lease, events: list[Event]) -> None:
         await self.journals[n].append(lease, events)
 
-    @rule(held=leases, status=st.sampled_from(["waiting", "running", ""]))
-    def release(self, held: tuple[int, Lease] | None, status: str) -> None:
+    @rule(held=leases, waits=st.booleans())
+    def release(self, held: tuple[int, Lease] | None, *, waits: bool) -> None:
         if held is None:
             return
         n, lease = held
-        self.loop.run(self.journals[n].release(lease, status))
-        if lease.number and lease.epoch == self.epochs.get(lease.run_id) and not lease.lost:
-            self.status[lease.run_id] = status or self.status[lease.run_id]
+        self.loop.run(self.journals[n].release(lease, waits=waits))
+        is_current = lease.number and lease.epoch == self.epochs.get(lease.run_id)
+        if is_current and not lease.lost and lease.status not in TERMINAL:
+            (self.waits.add if waits else self.waits.discard)(lease.run_id)
 
     @rule(n=st.integers(0, 1))
     def reopen(self, n: int) -> None:
@@ -139,7 +141,10 @@ class Machine(RuleBasedStateMachine):
                 stored = self.loop.run(journal.read(run_id))
                 assert [each.event for each in stored] == log
             runs = {run.run_id: run for run in self.loop.run(journal.runs())}
-            assert {run_id: run.status for run_id, run in runs.items()} == self.status
+            assert {run_id: run.status for run_id, run in runs.items()} == {
+                run_id: "waiting" if said == "running" and run_id in self.waits else said
+                for run_id, said in self.said.items()
+            }
             assert all(runs[run_id].events == len(log) for run_id, log in self.logs.items())
 
     def let_grow(self, n: int, pages: int) -> None:

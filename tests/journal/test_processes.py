@@ -92,10 +92,8 @@ async def test_a_living_owner_keeps_its_run_and_a_killed_one_loses_it(tmp_path: 
     child.kill()
     child.wait()
     assert not (await journal.runs())[0].owner_alive
-    begun = time.perf_counter()
     lease = await journal.acquire("r")
     assert (lease.epoch, lease.head) == (2, 1)
-    assert time.perf_counter() - begun < 1
     await journal.close()
 
 
@@ -139,7 +137,7 @@ async def test_of_two_processes_that_take_a_run_at_once_one_gets_it(
     journal = SqliteJournal(path, durability="process")
     if what == "race":
         for n in range(200):
-            await journal.release(await begin(journal, f"r{n}"), "running")
+            await journal.release(await begin(journal, f"r{n}"))
     children = [start(what, path, 200) for _ in range(2)]
     results = await rounds(children, 200)
     assert [sorted(each) for each in results] == [["lost", "won"]] * 200
@@ -212,7 +210,7 @@ async def test_a_journal_that_stays_locked_is_busy_and_loses_nothing(
 async def test_a_watcher_sees_what_another_process_appends(tmp_path: Path, start: Start):
     path = tmp_path / "journal.db"
     journal = SqliteJournal(path, durability="process")
-    await journal.release(await begin(journal), "running")
+    await journal.release(await begin(journal))
     child = start("append_later", path, "r")
     line(child)
     watcher = journal.watch("r", after=0)
@@ -276,7 +274,7 @@ def test_threads_with_their_own_loops_share_a_journal(tmp_path: Path, durability
         lease = await begin(journal, name)
         for n in range(100):
             await journal.append(lease, [step(n)], barrier=bool(n % 3))
-        await journal.release(lease, "running")
+        await journal.release(lease)
         assert await names(journal, name) == list(range(100))
 
     threads = [threading.Thread(target=_in_thread, args=(work, f"t{n}")) for n in range(8)]

@@ -73,9 +73,10 @@ def decide(state: RunState) -> list[Effect]:
 
 def _fatal(state: RunState) -> ErrorFacts | None:
     # A guardrail's own error comes last: who is told of it believes that the rest was saved.
-    for failure in sorted(state.failures.values(), key=lambda each: each.id[0] == "g"):
-        if failure.retry_at is None:
-            return failure.error
+    if state.failures:
+        for failure in sorted(state.failures.values(), key=lambda each: each.id[0] == "g"):
+            if failure.retry_at is None:
+                return failure.error
     if state.tripped:
         return _tripped(state.tripped)
     for call in state.open_calls.values() if state.spent else ():

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdfast.core.growing import new_list
+
 
 @dataclass
 class RunErrorDetails:
@@ -21,8 +23,8 @@ class RunErrorDetails:
     context_wrapper: Any
     input_guardrail_results: list[Any]
     output_guardrail_results: list[Any]
-    tool_input_guardrail_results: list[Any] = field(default_factory=list[Any])
-    tool_output_guardrail_results: list[Any] = field(default_factory=list[Any])
+    tool_input_guardrail_results: list[Any] = field(default_factory=new_list)
+    tool_output_guardrail_results: list[Any] = field(default_factory=new_list)
 
     def __str__(self) -> str:
         counts = (

@@ -138,6 +138,11 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     spent: frozenset[str] = frozenset()
     """Tool effects that failed after they had begun: a reopened run does not begin them again."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the run goes on only when somebody has decided about a call."""
+        return not self.in_flight and any(key not in self.decided for key in self.requested)
+
 
 def check_id(stage: str, index: int, turn: int = 1) -> str:
     """The effect id of a guardrail."""

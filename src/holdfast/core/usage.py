@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from holdfast.core.events import UsageFacts
+from holdfast.core.growing import new_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +131,7 @@ class Usage:
     output_tokens: int = 0
     output_tokens_details: _OutputDetails = _OutputDetails(required=False)
     total_tokens: int = 0
-    request_usage_entries: list[RequestUsage] = field(default_factory=list[RequestUsage])
+    request_usage_entries: list[RequestUsage] = field(default_factory=new_list)
     """One entry for each request that used tokens, for pricing that depends on a request's size."""
 
     def add(self, other: Usage) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from holdfast.core.growing import new_list
 from holdfast.core.usage import Usage, deserialize_usage, serialize_usage
 from holdfast.definitions.approvals import Approvals, Decision, field_of, qualified
 from holdfast.definitions.foreign import pydantic_schema
@@ -55,7 +56,7 @@ class RunContextWrapper(Generic[TContext]):
 
     context: TContext
     usage: Annotated[Usage, _UsageForm()] = field(default_factory=Usage)
-    turn_input: list[Any] = field(default_factory=list[Any])
+    turn_input: list[Any] = field(default_factory=new_list)
     """For hooks of an agent's start and end: what the agent got, as items."""
     _approvals: Approvals = field(default_factory=Approvals, repr=False)
     tool_input: Any | None = None

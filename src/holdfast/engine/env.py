@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from holdfast.core.effects import Effect
 from holdfast.core.events import Entry, Item
+from holdfast.core.growing import new_dict, new_list
 from holdfast.definitions.context import RunContextWrapper
 from holdfast.definitions.hooks import RunHooks
 from holdfast.definitions.run_items import ModelResponse, RunItem
@@ -34,26 +35,24 @@ from holdfast.tracing.traces import TraceState
 class Live:
     """Objects that this process has seen."""
 
-    behind: dict[int, tuple[Item, Any]] = field(default_factory=dict[int, tuple[Item, Any]])
+    behind: dict[int, tuple[Item, Any]] = field(default_factory=new_dict)
     """By an item's identity, the item and what it was made from: a model's typed object, a tool's
     value."""
-    items: dict[int, tuple[Entry, RunItem]] = field(
-        default_factory=dict[int, tuple[Entry, RunItem]]
-    )
+    items: dict[int, tuple[Entry, RunItem]] = field(default_factory=new_dict)
     """By an entry's identity, the entry and its typed form."""
-    waiting: dict[str, Any] = field(default_factory=dict[str, Any])
+    waiting: dict[str, Any] = field(default_factory=new_dict)
     """The approval items of calls that wait, by the key of the request."""
-    tools: dict[str, Any] = field(default_factory=dict[str, Any])
+    tools: dict[str, Any] = field(default_factory=new_dict)
     """The tools that calls mean, by call id."""
-    asked: dict[str, ModelInputData] = field(default_factory=dict[str, ModelInputData])
+    asked: dict[str, ModelInputData] = field(default_factory=new_dict)
     """What the model call in progress is given, by effect id: the same in all of its attempts."""
-    responses: dict[str, ModelResponse] = field(default_factory=dict[str, ModelResponse])
-    errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
-    checks: dict[str, Any] = field(default_factory=dict[str, Any])
+    responses: dict[str, ModelResponse] = field(default_factory=new_dict)
+    errors: dict[str, Exception] = field(default_factory=new_dict)
+    checks: dict[str, Any] = field(default_factory=new_dict)
     """Results of guardrails, by effect id."""
-    tool_input_checks: list[Any] = field(default_factory=list[Any])
-    tool_output_checks: list[Any] = field(default_factory=list[Any])
-    results: dict[str, Any] = field(default_factory=dict[str, Any])
+    tool_input_checks: list[Any] = field(default_factory=new_list)
+    tool_output_checks: list[Any] = field(default_factory=new_list)
+    results: dict[str, Any] = field(default_factory=new_dict)
     """Results of function tools (`FunctionToolResult`), by effect id."""
     output: Any = None
     has_output: bool = False
@@ -115,7 +114,7 @@ class RunEnv:
 
     spans: Spans | None = None
     """None where nobody traces the run."""
-    entered: list[AnyAgent] = field(default_factory=list[AnyAgent])
+    entered: list[AnyAgent] = field(default_factory=new_list)
     """The agents that this run has used so far."""
 
     def enter(self, agent: AnyAgent) -> None:

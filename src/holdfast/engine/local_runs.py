@@ -155,7 +155,7 @@ async def continue_log(journal: Journal, run_id: str, events: Sequence[Event]) -
         log.add(events)
     if len(log.events) == len(events):
         return log
-    await journal.release(log.lease, "")
+    await journal.release(log.lease, waits=log.state.waits)
     fork = RunLog(journal, await journal.acquire(new_run_id(), new=True))
     fork.add([*events, RunForked(run_id, len(events))])
     return fork
@@ -185,7 +185,7 @@ async def copy_child(journal: Journal, source: str, run_id: str, asked: set[str]
     if events:
         copy.add([*events[:end], RunForked(source, end)])
         await copy.commit()
-    await journal.release(copy.lease, "waiting" if events else "")
+    await journal.release(copy.lease, waits=bool(events))
 
 
 def record_decisions(env: RunEnv) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from holdfast.core.errors import UserError
 from holdfast.core.events import Call, TurnPrepared
+from holdfast.core.growing import new_dict
 from holdfast.definitions.agent import Agent
 from holdfast.definitions.computer import ComputerTool
 from holdfast.definitions.custom_tool import CustomTool
@@ -47,9 +48,9 @@ class PreparedTurn:
     schema: AgentOutputSchemaBase | None
     settings: ModelSettings
     prompt: Any = None
-    functions: dict[str, FunctionTool] = field(default_factory=dict[str, FunctionTool])
-    transfers: dict[str, AnyHandoff] = field(default_factory=dict[str, AnyHandoff])
-    others: dict[str, Tool] = field(default_factory=dict[str, Tool])
+    functions: dict[str, FunctionTool] = field(default_factory=new_dict)
+    transfers: dict[str, AnyHandoff] = field(default_factory=new_dict)
+    others: dict[str, Tool] = field(default_factory=new_dict)
     """Tools that are not functions, by name."""
     instructions_hash: str | None = None
     tools_hash: str | None = None

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from holdfast.core.errors import JournalCorrupt
 
 _KNOWN_MAX = 50_000
+_NOTHING: dict[str, bytes] = {}
 
 
 def content_hash(data: bytes) -> str:
@@ -26,9 +27,9 @@ class Blobs:
         self._known: set[str] = set()
         self._waiting: dict[str, bytes] = {}
 
-    def put(self, data: bytes) -> str:
+    def put(self, data: bytes, name: str | None = None) -> str:
         """The name of `data`; see `BlobStore.put`."""
-        name = content_hash(data)
+        name = name or content_hash(data)
         if name not in self._known:
             self._waiting[name] = data
         return name
@@ -46,7 +47,7 @@ class Blobs:
 
     def waiting(self) -> dict[str, bytes]:
         """What the next transaction has to store."""
-        return self._waiting.copy()
+        return self._waiting.copy() if self._waiting else _NOTHING
 
     def stored(self, names: Iterable[str]) -> None:
         """These are committed."""

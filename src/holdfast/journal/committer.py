@@ -236,9 +236,10 @@ class Committer:
                 raise storage_error(error, self._path) from error
             if sync and self.on_sync is not None:
                 self.on_sync()
+        self._wal_bytes += _PAGE
         if blobs:
             self._blobs.stored(blobs)
-        self._wal_bytes += _PAGE + sum([len(body) for body in blobs.values()])
+            self._wal_bytes += sum(map(len, blobs.values()))
         for write in writes:
             self._wal_bytes += write.size
             write.settle()

@@ -90,8 +90,11 @@ class RunSummary(NamedTuple):
 class BlobStore(Protocol):
     """Big things that events refer to, each stored once, named by its content."""
 
-    def put(self, data: bytes) -> str:
-        """The name of `data`. It is committed together with the next append, not before."""
+    def put(self, data: bytes, name: str | None = None) -> str:
+        """The name of `data`, which callers may know already: large things take time to name.
+
+        It is committed together with the next append, not before.
+        """
         ...
 
     def get(self, name: str) -> bytes:
@@ -164,8 +167,8 @@ class Journal(Protocol):
         """The events of a run behind `after`, and then each as it is committed. Does not end."""
         ...
 
-    async def release(self, lease: Lease, status: str) -> None:
-        """Give up a lease and leave the run in `status`, or in the one that its events say if empty.
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
+        """Give up a lease. A run that has not ended is "waiting" then, or else "running".
 
         Does nothing if the lease is lost.
         """

@@ -21,15 +21,21 @@ def _nobody() -> None:
 
 
 class _Run:
-    __slots__ = ("agent", "epoch", "held", "parent", "rows", "status")
+    __slots__ = ("agent", "epoch", "held", "parent", "rows", "said", "waits")
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.epoch = 0
         self.held: Callable[[], Lease | None] = _nobody
-        self.status = "running"
+        self.said = "running"
+        """What its events say."""
+        self.waits = False
         self.agent = ""
         self.parent = ""
+
+    @property
+    def status(self) -> str:
+        return "waiting" if self.waits and self.said not in TERMINAL else self.said
 
 
 class MemoryJournal:
@@ -57,8 +63,7 @@ class MemoryJournal:
         elif run.held() is not None and not force:
             raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
         run.epoch += 1
-        if run.status == "waiting":
-            run.status = "running"
+        run.waits = False
         self._ended.pop(run_id, None)
         lease = Lease(run_id, run.epoch, _head(run))
         run.held = weakref.ref(lease)  # A lease that nobody has any more holds nothing.
@@ -79,7 +84,7 @@ class MemoryJournal:
         run.rows.append(seal(draft, lease.run_id, lease.head, lease.epoch, at))
         lease.head += draft.length
         if draft.status:
-            run.status = draft.status
+            run.said = draft.status
         if draft.started is not None and not run.agent:
             run.agent, run.parent = draft.started.agent, draft.started.parent
         self._commits += 1
@@ -104,12 +109,12 @@ class MemoryJournal:
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         return self._watchers.follow(self, run_id, after, lambda: self._commits)
 
-    async def release(self, lease: Lease, status: str) -> None:
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
         run = self._runs.get(lease.run_id)
         if run is None or run.epoch != lease.epoch:
             return
         run.held = _nobody
-        run.status = status or run.status
+        run.waits = waits
         if not run.rows:
             del self._runs[lease.run_id]
         elif run.status in TERMINAL:
@@ -131,8 +136,8 @@ class _MemoryBlobs:
         self._bodies: dict[str, bytes] = {}
         self._size_bytes = 0
 
-    def put(self, data: bytes) -> str:
-        name = content_hash(data)
+    def put(self, data: bytes, name: str | None = None) -> str:
+        name = name or content_hash(data)
         if name not in self._bodies:
             self._bodies[name] = data
             self._size_bytes += len(data)
@@ -148,7 +153,7 @@ class _MemoryBlobs:
 
 def _summary(run_id: str, run: _Run) -> RunSummary:
     begun, ended = run.rows[0].at / 1e6, run.rows[-1].at / 1e6
-    held = run.held() is not None
+    held = run.held() is not None and run.status not in TERMINAL
     return RunSummary(run_id, run.agent, run.status, run.parent, begun, ended, _head(run), held)
 
 

@@ -27,7 +27,7 @@ class _Shared(NamedTuple):
 
 
 _shared: dict[tuple[str, str], _Shared] = {}
-_answers: dict[tuple[str, str | None, str, str], tuple[str, _Shared]] = {}
+_answers: dict[tuple[str, str, str, str], tuple[str, _Shared]] = {}
 _opening = threading.Lock()
 
 
@@ -46,8 +46,10 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
         JournalCorrupt: There is something else, or a damaged journal.
     """
     asked = path or os.environ.get("HOLDFAST_JOURNAL", "")
-    # Every run asks. Resolving the path costs 50 µs; the answer depends on these five only.
-    question = (str(asked), os.environ.get("HOLDFAST_HOME"), os.getcwd(), durability)  # noqa: PTH109  # a Path costs more than the call
+    home = "" if asked else os.environ.get("HOLDFAST_HOME", "")
+    # Every run asks. Resolving the path costs 50 µs; the answer depends on these only.
+    here = "" if os.path.isabs(asked or home) else os.getcwd()  # noqa: PTH109, PTH117  # a Path costs more than the calls
+    question = (str(asked), home, here, durability)
     answer = _answers.get(question)
     if answer is not None and answer[1].is_current(answer[0]):
         return answer[1].journal

@@ -5,7 +5,7 @@ CREATE TABLE run (
     id         TEXT    NOT NULL UNIQUE,
     epoch      INTEGER NOT NULL,  -- Rises by one whenever the run is acquired.
     owner      TEXT    NOT NULL,  -- The process that holds it; see owner.py. Empty: nobody.
-    status     TEXT    NOT NULL,
+    is_waiting INTEGER NOT NULL,  -- Whether it was put down until somebody answers.
     agent      TEXT    NOT NULL,
     parent     TEXT    NOT NULL,
     created_at INTEGER NOT NULL   -- Microseconds since 1970, as all times here.
@@ -21,7 +21,9 @@ CREATE TABLE log (
     at      INTEGER NOT NULL,
     version INTEGER NOT NULL,     -- Of the event schema.
     crc     INTEGER NOT NULL,     -- Over the run's id, all of the above and the body.
-    body    BLOB    NOT NULL      -- A JSON array of `count` events. Never rewritten.
+    body    BLOB    NOT NULL,     -- A JSON array of `count` events. Never rewritten.
+    status  TEXT    NOT NULL      -- What the body says of the run's status; empty: nothing. Here, and
+                                  -- not in `run`, so that an end writes one page: 21 µs, not 43 µs.
 );
 
 CREATE TABLE blob (hash TEXT NOT NULL UNIQUE, body BLOB NOT NULL);

@@ -37,10 +37,12 @@ _LOG = (
     " WHERE place >= ?1 << 32 AND place <= (?1 << 32) + ?2), ?1 << 32) ORDER BY place"
 )
 _RUNS = (
-    "SELECT r.id, r.agent, r.status, r.parent, r.created_at, l.at,"
-    " (l.place & 0xffffffff) + l.count, r.owner FROM run r JOIN log l ON l.place ="
+    "SELECT r.id, r.agent, (SELECT status FROM log WHERE place >= r.number << 32"
+    " AND place < (r.number + 1) << 32 AND status <> '' ORDER BY place DESC LIMIT 1),"
+    " r.is_waiting, r.parent, r.created_at, l.at, (l.place & 0xffffffff) + l.count, r.owner"
+    " FROM run r JOIN log l ON l.place ="
     " (SELECT max(place) FROM log WHERE place >= r.number << 32 AND place < (r.number + 1) << 32)"
-    " WHERE ?1 IS NULL OR r.status = ?1 ORDER BY r.number DESC"
+    " ORDER BY r.number DESC"
 )
 
 
@@ -76,6 +78,8 @@ class SqliteJournal:
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         if run_id in self._held and not force:
             raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
+        if not new:
+            self._require(run_id)  # Without a transaction: many ids of callers are new.
         lease = self._held[run_id] = Lease(run_id, 1, 0)
         if not new:
             try:
@@ -96,32 +100,33 @@ class SqliteJournal:
 
     async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
         self.committer.flush()
+        number = self._require(run_id)
         with self._reading() as db:
-            found = db.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
-            rows = db.execute(_LOG, (found[0], after + 1)).fetchall() if found else []
-        if found is None:
-            raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self.path)!r}.")
+            rows = db.execute(_LOG, (number, after + 1)).fetchall()
         return decode(run_id, rows, after=after)
 
     async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
         self.committer.flush()
         with self._reading() as db:
-            rows = db.execute(_RUNS, (status,)).fetchall()
+            rows = db.execute(_RUNS).fetchall()
         alive = {holder: is_alive(holder) for holder in {row[-1] for row in rows}}
-        return [
-            RunSummary(run, agent, now, parent, born / 1e6, at / 1e6, events, alive[holder])
-            for run, agent, now, parent, born, at, events, holder in rows
-        ]
+        found: list[RunSummary] = []
+        for run, agent, said, waits, parent, born, at, events, holder in rows:
+            now = "waiting" if waits and said not in TERMINAL else said
+            held = alive[holder] and said not in TERMINAL
+            if status in (None, now):
+                times = (born / 1e6, at / 1e6)
+                found.append(RunSummary(run, agent, now, parent, *times, events, held))
+        return found
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         return self._watchers.follow(self, run_id, after, self._data_version)
 
-    async def release(self, lease: Lease, status: str) -> None:
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
         self._forget(lease)
-        ended = lease.status in TERMINAL and status in ("", lease.status)
-        if lease.lost or ended:
-            return
-        await self._submit(Release(lease, status))
+        self._leases.discard(lease)
+        if not lease.lost and lease.status not in TERMINAL:
+            await self._submit(Release(lease, waits=waits))
 
     async def close(self) -> None:
         """See `Journal.close`. Blocks until the last commit is on disk."""
@@ -137,7 +142,7 @@ class SqliteJournal:
             return
         committer, reader = self._connections
         leases = list(self._leases)
-        committer.close([Release(lease, "") for lease in leases])
+        committer.close([Release(lease, waits=False) for lease in leases])
         for lease in leases:
             self._forget(lease)
             lease.lost = True
@@ -164,6 +169,14 @@ class SqliteJournal:
             return committer, connect(self.path, busy_ms=1000, read_only=True)
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
+
+    def _require(self, run_id: str) -> int:
+        """The journal's own name for a run."""
+        with self._reading() as db:
+            found = db.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
+        if found is None:
+            raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self.path)!r}.")
+        return found[0]
 
     def _submit(self, write: Write) -> Awaitable[None]:
         return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)

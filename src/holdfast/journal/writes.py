@@ -10,32 +10,30 @@ import asyncio
 import sqlite3
 import time
 
-from holdfast.core.errors import AgentsException, AlreadyRunning, RunNotFound
+from holdfast.core.errors import AgentsException, AlreadyRunning
 from holdfast.journal.codec import Draft, seal
 from holdfast.journal.journal import TERMINAL, Lease, fenced
 from holdfast.journal.owner import is_alive
 
 _INSERT_LOG = (
-    "INSERT INTO log SELECT (?1 << 32) + ?3, ?4, epoch, ?5, ?6, ?7, ?8 FROM run"
+    "INSERT INTO log SELECT (?1 << 32) + ?3, ?4, epoch, ?5, ?6, ?7, ?8, ?9 FROM run"
     " WHERE number = ?1 AND epoch = ?2"
 )
 _INSERT_RUN = (
-    "INSERT INTO run (id, epoch, owner, status, agent, parent, created_at)"
-    " VALUES (?, ?, ?, 'running', ?, ?, ?)"
+    "INSERT INTO run (id, epoch, owner, is_waiting, agent, parent, created_at)"
+    " VALUES (?, ?, ?, 0, ?, ?, ?)"
 )
 _FIND = "SELECT number, epoch, owner FROM run WHERE id = ?"
 _HEAD = (
     "SELECT (place & 0xffffffff) + count FROM log WHERE place >= ?1 << 32"
     " AND place < (?1 + 1) << 32 ORDER BY place DESC LIMIT 1"
 )
-_ACQUIRE = (
-    "UPDATE run SET epoch = ?, owner = ?, status = replace(status, 'waiting', 'running')"
-    " WHERE number = ?"
+_STATUS = (
+    "SELECT status FROM log WHERE place >= ?1 << 32 AND place < (?1 + 1) << 32 AND status <> ''"
+    " ORDER BY place DESC LIMIT 1"
 )
-_RELEASE = (
-    "UPDATE run SET owner = '', status = coalesce(nullif(?, ''), status)"
-    " WHERE number = ? AND epoch = ?"
-)
+_ACQUIRE = "UPDATE run SET epoch = ?, owner = ?, is_waiting = 0 WHERE number = ?"
+_RELEASE = "UPDATE run SET owner = '', is_waiting = ? WHERE number = ? AND epoch = ?"
 
 
 class Write:
@@ -83,7 +81,7 @@ class Append(Write):
         self._created = False
 
     def is_one_statement(self) -> bool:
-        return bool(self.lease.number and not self.draft.status)
+        return self.lease.number != 0
 
     def apply(self, db: sqlite3.Connection) -> None:
         lease = self.lease
@@ -91,10 +89,9 @@ class Append(Write):
         if lease.lost or (not lease.number and not self._create_run(db, at)):
             self.error = self.error or fenced(lease)
             return
-        seq, length, epoch, _, version, crc, body = seal(
-            self.draft, lease.run_id, lease.head, lease.epoch, at
-        )
-        values = (lease.number, epoch, seq, length, at, version, crc, body)
+        row = seal(self.draft, lease.run_id, lease.head, lease.epoch, at)
+        seq, length, epoch = row[:3]
+        values = (lease.number, epoch, seq, length, *row[3:], self.draft.status)
         try:
             refused = db.execute(_INSERT_LOG, values).rowcount != 1
         except sqlite3.IntegrityError:  # A fork of this process shares the lease and was first.
@@ -105,11 +102,6 @@ class Append(Write):
             return
         self._seq = seq
         lease.head = seq + length
-        if self.draft.status and not (self._created and self.draft.status == "running"):
-            # Whoever ends a run does not need it any more: this saves a release its transaction.
-            owner = "" if self.draft.status in TERMINAL else self.owner
-            query = "UPDATE run SET status = ?, owner = ? WHERE number = ?"
-            db.execute(query, (self.draft.status, owner, lease.number))
 
     def undo(self) -> None:
         if self._seq >= 0:
@@ -148,32 +140,29 @@ class Claim(Write):
 
     def apply(self, db: sqlite3.Connection) -> None:
         run_id = self.lease.run_id
-        found = db.execute(_FIND, (run_id,)).fetchone()
-        if found is None:
-            self.error = RunNotFound(f"There is no run {run_id!r} in this journal.")
-            return
-        number, epoch, holder = found
-        if not self._force and holder != self.owner and is_alive(holder):
+        number, epoch, holder = db.execute(_FIND, (run_id,)).fetchone()
+        is_foreign = not self._force and holder != self.owner and is_alive(holder)
+        # Who ends a run does not release it too: that saves each run a transaction.
+        if is_foreign and db.execute(_STATUS, (number,)).fetchone()[0] not in TERMINAL:
             self.error = AlreadyRunning(
                 f"Run {run_id!r} is held by process {holder.split(':')[1]}, which is alive. Wait "
                 "for it or watch the run; taking it over would stop it there."
             )
             return
         db.execute(_ACQUIRE, (epoch + 1, self.owner, number))
-        head = db.execute(_HEAD, (number,)).fetchone()
         lease = self.lease
-        lease.number, lease.epoch, lease.head = number, epoch + 1, head[0] if head else 0
+        lease.number, lease.epoch = number, epoch + 1
+        lease.head = db.execute(_HEAD, (number,)).fetchone()[0]
 
 
 class Release(Write):
     """The end of a lease."""
 
-    __slots__ = ("_status",)
+    __slots__ = ("_waits",)
 
-    def __init__(self, lease: Lease, status: str) -> None:
-        """Leave the run in `status`, or in the one that it has if that is empty."""
+    def __init__(self, lease: Lease, *, waits: bool) -> None:
         super().__init__(lease)
-        self._status = status
+        self._waits = waits
 
     def apply(self, db: sqlite3.Connection) -> None:
-        db.execute(_RELEASE, (self._status, self.lease.number, self.lease.epoch))
+        db.execute(_RELEASE, (self._waits, self.lease.number, self.lease.epoch))

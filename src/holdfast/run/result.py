@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from holdfast.core.errors import AgentsException, RunErrorDetails, UserError
 from holdfast.core.events import UsageFacts
+from holdfast.core.growing import new_list
 from holdfast.core.items import without_reasoning_id
 from holdfast.definitions.agent import Agent
 from holdfast.definitions.context import RunContextWrapper, ToolContext
@@ -62,7 +63,7 @@ class RunResultBase:
     tool_input_guardrail_results: list[Any]
     tool_output_guardrail_results: list[Any]
     context_wrapper: RunContextWrapper[Any]
-    interruptions: list[ToolApprovalItem] = field(default_factory=list[ToolApprovalItem])
+    interruptions: list[ToolApprovalItem] = field(default_factory=new_list)
     _env: RunEnv | None = field(default=None, repr=False)
     _last_agent: Any = field(default=None, repr=False)
     _released: weakref.ref[Any] | None = field(default=None, repr=False)

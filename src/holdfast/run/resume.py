@@ -52,7 +52,7 @@ async def continued(
         else:
             _begin(env, request, state)
     except BaseException:
-        await journal.release(log.lease, "")
+        await journal.release(log.lease, waits=log.state.waits)
         raise
     return env
 

@@ -154,7 +154,7 @@ class _Call:
         finally:
             env.leave()
             ended = log.state.ended
-            await journal.release(log.lease, "" if ended else _status(env))
+            await journal.release(log.lease, waits=log.state.waits)
             await dispose_resolved_computers(run_context=env.context)
             await self.close()
         if isinstance(ended, RunFailed):
@@ -207,13 +207,6 @@ def failure(env: RunEnv, facts: ErrorFacts) -> Exception:
     if isinstance(error, AgentsException) and error.run_data is None:
         error.run_data = details(env)
     return error
-
-
-def _status(env: RunEnv) -> str:
-    """Whether a run that has not ended waits for a person or was left in the middle."""
-    state = env.log.state
-    waits = any(key not in state.decided for key in state.requested)
-    return "waiting" if waits and not state.in_flight else "running"
 
 
 # --- What comes in. ----------------------------------------------------------------------

@@ -89,9 +89,9 @@ class CrashingJournal:
         """Follow a run's log."""
         return self.inner.watch(run_id, after=after)
 
-    async def release(self, lease: Lease, status: str) -> None:
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
         """Give a run back."""
-        await self.inner.release(lease, status)
+        await self.inner.release(lease, waits=waits)
 
     async def close(self) -> None:
         """Close the inner journal."""

@@ -66,7 +66,7 @@ class World:
     async def run(self, agent: Any, message: Any, **options: Any) -> Any:
         """Start the run, or go on with it."""
         if self.force:
-            await self.journal.release(await self.journal.acquire(RUN, force=True), "running")
+            await self.journal.release(await self.journal.acquire(RUN, force=True))
         config = options.pop("config", None) or self.config()
         return await Runner.run(agent, message, run_id=RUN, run_config=config, **options)
 

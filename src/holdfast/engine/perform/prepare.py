@@ -123,10 +123,11 @@ async def restore(env: RunEnv, prepared: TurnPrepared) -> PreparedTurn:
 def _recorded(env: RunEnv, key: str, name: str, turn: PreparedTurn) -> list[Event]:
     blobs = env.log.journal.blobs
     if turn.instructions is not None:
-        turn.instructions_hash = blobs.put(turn.instructions.encode("utf-8", "replace"))
+        text = turn.instructions.encode("utf-8", "replace")
+        turn.instructions_hash = blobs.put(text, turn.instructions_hash)
     if turn.tools or turn.handoffs:
         turn.document = turn.document or tool_document(turn)
-        turn.tools_hash = blobs.put(turn.document)
+        turn.tools_hash = blobs.put(turn.document, turn.tools_hash)
     env.turn = turn
     agent = turn.agent
     has_end = env.hooks is not None or agent.hooks is not None
