@@ -10,9 +10,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEV := .venv/.dev
 CONFORM := .conformance/.installed
+ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos conformance stub clean
+.PHONY: help demo test check format bench chaos endpoints conformance stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,13 +22,13 @@ demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), witho
 	@MSG="$(MSG)" $(BIN)/python -m holdfast.demo $(ARGS)
 
 test: $(DEV)  ## Run every test
-	$(BIN)/python -m pytest -q -m "not chaos" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not chaos and not endpoints" $(ARGS)
 
 check: $(DEV)  ## What a change has to pass, in under a minute
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -q -m "not slow and not chaos" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow and not chaos and not endpoints" -n 2 $(ARGS)
 
 format: $(DEV)  ## Format, fix what can be fixed, rewrite the stub of public names
 	$(BIN)/python tests/public_names.py
@@ -37,6 +38,11 @@ format: $(DEV)  ## Format, fix what can be fixed, rewrite the stub of public nam
 chaos: $(DEV)  ## Kill runs at random and check what is left (ARGS="--seed 7 --runs 50")
 	$(BIN)/python tests/chaos/chaos.py $(ARGS)
 
+endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
+	@$(MAKE) --no-print-directory -j 3 $(ENDPOINTS)
+	HOLDFAST_REQUIRE=$${HOLDFAST_REQUIRE:-all} \
+	  .endpoints/client/bin/python -m pytest -q -m endpoints tests/endpoints $(ARGS)
+
 bench:  ## Compare the cost of a turn with other SDKs; writes benchmarks/RESULTS.md
 	$(PYTHON) benchmarks/compare.py $(ARGS)
 
@@ -44,7 +50,7 @@ conformance: $(CONFORM)  ## Run openai-agents' own public tests; updates docs/co
 	.conformance/bin/python tests/conformance/run.py $(CONFORMANCE) $(ARGS)
 
 clean:  ## Remove what make has made
-	rm -rf .venv .bench .conformance
+	rm -rf .venv .bench .conformance .endpoints
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
@@ -61,4 +67,17 @@ $(CONFORM): pyproject.toml $(CONFORMANCE)/requirements.txt
 	@test -x .conformance/bin/python || $(PYTHON) -m venv .conformance
 	@.conformance/bin/python $(PIP) -r $(CONFORMANCE)/requirements.txt msgspec rich typer
 	@.conformance/bin/python $(PIP) --no-deps -e .
+	@touch $@
+
+# Each in an environment of its own: the proxy wants another openai than we do. The versions are
+# exact, because what is tested here is theirs as much as ours.
+NEEDS_client := -e . litellm==1.83.0 any-llm-sdk==1.40.2 \
+  pytest==9.0.3 pytest-asyncio==1.4.0 pytest-timeout==2.4.0
+NEEDS_inference := xllamacpp==2026.10.11549 gguf==0.19.0
+NEEDS_litellm := 'litellm[proxy]==1.106.2'
+
+.endpoints/%/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
+	@test -x .endpoints/$*/bin/python || $(PYTHON) -m venv .endpoints/$*
+	@.endpoints/$*/bin/python $(PIP) $(NEEDS_$*)
 	@touch $@

@@ -13,12 +13,15 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = """
-core.errors: AgentsException AlreadyRunning Fenced HandoffNotFound IncompatibleRun
+core.errors: AgentsException AlreadyRunning CircuitOpen Fenced HandoffNotFound IncompatibleRun
     InputGuardrailTripwireTriggered JournalConflict JournalCorrupt JournalError JournalUnavailable
-    MCPToolCancellationError MaxTurnsExceeded ModelBehaviorError ModelRefusalError
-    ModelTimeoutError OutputGuardrailTripwireTriggered RunErrorDetails RunNotFound StorageBusy
-    StorageFull ToolInputGuardrailTripwireTriggered ToolOutputGuardrailTripwireTriggered
-    ToolTimeoutError UserError
+    MCPToolCancellationError MaxTurnsExceeded ModelAuthError ModelBehaviorError
+    ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected
+    ModelRefusalError ModelReplyMalformed ModelRequestError ModelResponseTooLarge
+    ModelStreamTruncated ModelTimeoutError ModelUnavailable OutputGuardrailTripwireTriggered
+    RunErrorDetails RunNotFound StorageBusy StorageFull ToolInputGuardrailTripwireTriggered
+    ToolOutputGuardrailTripwireTriggered ToolTimeoutError TooManyToolCalls UserError
+core.health: CircuitBreaker
 core.usage: RequestUsage Usage
 definitions.agent: Agent AgentBase AgentToolStreamEvent StopAtTools ToolsToFinalOutputFunction
     ToolsToFinalOutputResult
@@ -40,6 +43,7 @@ definitions.hosted_tools: CodeInterpreterTool FileSearchTool HostedMCPTool Image
     ImageGenerationToolConfig MCPToolApprovalFunction MCPToolApprovalFunctionResult
     MCPToolApprovalRequest ProgrammaticToolCallingTool ToolSearchTool WebSearchTool
     WebSearchToolImageSettings
+definitions.limits: ModelLimits
 definitions.logger: enable_verbose_stdout_logging
 definitions.model: Model ModelProvider ModelTracing
 definitions.output: AgentOutputSchema AgentOutputSchemaBase
@@ -81,11 +85,14 @@ models.chat: OpenAIChatCompletionsModel
 models.defaults: OpenAIAgentRegistrationConfig set_default_openai_agent_registration
     set_default_openai_api set_default_openai_client set_default_openai_harness
     set_default_openai_key set_default_openai_responses_transport
+models.fallback: FallbackModel Paced
 models.offline: OfflineModel
 models.provider: MultiProvider OpenAIProvider
-models.responses: OpenAIResponsesModel OpenAIResponsesWSModel OpenAIResponsesWebSocketOptions
+models.responses: OpenAIResponsesModel
+models.responses_ws: OpenAIResponsesWSModel OpenAIResponsesWebSocketOptions ResponsesWebSocketError
 run.recover: recover_runs
 run.repl: run_demo_loop
+run.responses_session: ResponsesWebSocketSession responses_websocket_session
 run.result: AgentToolInvocation RunResult
 run.stream: RunResultStreaming
 run.run_state: RunState

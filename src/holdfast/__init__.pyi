@@ -1,6 +1,7 @@
 # Written by `python tests/public_names.py` from the table in __init__.py.
 from holdfast.core.errors import AgentsException as AgentsException
 from holdfast.core.errors import AlreadyRunning as AlreadyRunning
+from holdfast.core.errors import CircuitOpen as CircuitOpen
 from holdfast.core.errors import Fenced as Fenced
 from holdfast.core.errors import HandoffNotFound as HandoffNotFound
 from holdfast.core.errors import IncompatibleRun as IncompatibleRun
@@ -11,18 +12,31 @@ from holdfast.core.errors import JournalError as JournalError
 from holdfast.core.errors import JournalUnavailable as JournalUnavailable
 from holdfast.core.errors import MCPToolCancellationError as MCPToolCancellationError
 from holdfast.core.errors import MaxTurnsExceeded as MaxTurnsExceeded
+from holdfast.core.errors import ModelAuthError as ModelAuthError
 from holdfast.core.errors import ModelBehaviorError as ModelBehaviorError
+from holdfast.core.errors import ModelDeadlineExceeded as ModelDeadlineExceeded
+from holdfast.core.errors import ModelLoopDetected as ModelLoopDetected
+from holdfast.core.errors import ModelPaced as ModelPaced
+from holdfast.core.errors import ModelRateLimited as ModelRateLimited
+from holdfast.core.errors import ModelRedirected as ModelRedirected
 from holdfast.core.errors import ModelRefusalError as ModelRefusalError
+from holdfast.core.errors import ModelReplyMalformed as ModelReplyMalformed
+from holdfast.core.errors import ModelRequestError as ModelRequestError
+from holdfast.core.errors import ModelResponseTooLarge as ModelResponseTooLarge
+from holdfast.core.errors import ModelStreamTruncated as ModelStreamTruncated
 from holdfast.core.errors import ModelTimeoutError as ModelTimeoutError
+from holdfast.core.errors import ModelUnavailable as ModelUnavailable
 from holdfast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered
 from holdfast.core.errors import RunErrorDetails as RunErrorDetails
 from holdfast.core.errors import RunNotFound as RunNotFound
 from holdfast.core.errors import StorageBusy as StorageBusy
 from holdfast.core.errors import StorageFull as StorageFull
+from holdfast.core.errors import TooManyToolCalls as TooManyToolCalls
 from holdfast.core.errors import ToolInputGuardrailTripwireTriggered as ToolInputGuardrailTripwireTriggered
 from holdfast.core.errors import ToolOutputGuardrailTripwireTriggered as ToolOutputGuardrailTripwireTriggered
 from holdfast.core.errors import ToolTimeoutError as ToolTimeoutError
 from holdfast.core.errors import UserError as UserError
+from holdfast.core.health import CircuitBreaker as CircuitBreaker
 from holdfast.core.usage import RequestUsage as RequestUsage
 from holdfast.core.usage import Usage as Usage
 from holdfast.definitions.agent import Agent as Agent
@@ -91,6 +105,7 @@ from holdfast.definitions.hosted_tools import ProgrammaticToolCallingTool as Pro
 from holdfast.definitions.hosted_tools import ToolSearchTool as ToolSearchTool
 from holdfast.definitions.hosted_tools import WebSearchTool as WebSearchTool
 from holdfast.definitions.hosted_tools import WebSearchToolImageSettings as WebSearchToolImageSettings
+from holdfast.definitions.limits import ModelLimits as ModelLimits
 from holdfast.definitions.logger import enable_verbose_stdout_logging as enable_verbose_stdout_logging
 from holdfast.definitions.model import Model as Model
 from holdfast.definitions.model import ModelProvider as ModelProvider
@@ -199,14 +214,19 @@ from holdfast.models.defaults import set_default_openai_client as set_default_op
 from holdfast.models.defaults import set_default_openai_harness as set_default_openai_harness
 from holdfast.models.defaults import set_default_openai_key as set_default_openai_key
 from holdfast.models.defaults import set_default_openai_responses_transport as set_default_openai_responses_transport
+from holdfast.models.fallback import FallbackModel as FallbackModel
+from holdfast.models.fallback import Paced as Paced
 from holdfast.models.offline import OfflineModel as OfflineModel
 from holdfast.models.provider import MultiProvider as MultiProvider
 from holdfast.models.provider import OpenAIProvider as OpenAIProvider
 from holdfast.models.responses import OpenAIResponsesModel as OpenAIResponsesModel
-from holdfast.models.responses import OpenAIResponsesWSModel as OpenAIResponsesWSModel
-from holdfast.models.responses import OpenAIResponsesWebSocketOptions as OpenAIResponsesWebSocketOptions
+from holdfast.models.responses_ws import OpenAIResponsesWSModel as OpenAIResponsesWSModel
+from holdfast.models.responses_ws import OpenAIResponsesWebSocketOptions as OpenAIResponsesWebSocketOptions
+from holdfast.models.responses_ws import ResponsesWebSocketError as ResponsesWebSocketError
 from holdfast.run.recover import recover_runs as recover_runs
 from holdfast.run.repl import run_demo_loop as run_demo_loop
+from holdfast.run.responses_session import ResponsesWebSocketSession as ResponsesWebSocketSession
+from holdfast.run.responses_session import responses_websocket_session as responses_websocket_session
 from holdfast.run.result import AgentToolInvocation as AgentToolInvocation
 from holdfast.run.result import RunResult as RunResult
 from holdfast.run.run_state import RunState as RunState
@@ -284,6 +304,8 @@ __all__ = [
     "ApplyPatchToolCustomDataExtractor",
     "AsyncComputer",
     "Button",
+    "CircuitBreaker",
+    "CircuitOpen",
     "CodeInterpreterTool",
     "CompactionItem",
     "Computer",
@@ -297,6 +319,7 @@ __all__ = [
     "CustomToolCustomDataExtractor",
     "DynamicPromptFunction",
     "Environment",
+    "FallbackModel",
     "Fenced",
     "FileSearchTool",
     "FunctionSpanData",
@@ -342,18 +365,30 @@ __all__ = [
     "MaxTurnsExceeded",
     "MessageOutputItem",
     "Model",
+    "ModelAuthError",
     "ModelBehaviorError",
+    "ModelDeadlineExceeded",
+    "ModelLimits",
+    "ModelLoopDetected",
+    "ModelPaced",
     "ModelProvider",
+    "ModelRateLimited",
+    "ModelRedirected",
     "ModelRefusalError",
+    "ModelReplyMalformed",
+    "ModelRequestError",
     "ModelResponse",
+    "ModelResponseTooLarge",
     "ModelRetryAdvice",
     "ModelRetryAdviceRequest",
     "ModelRetryBackoffSettings",
     "ModelRetryNormalizedError",
     "ModelRetrySettings",
     "ModelSettings",
+    "ModelStreamTruncated",
     "ModelTimeoutError",
     "ModelTracing",
+    "ModelUnavailable",
     "MultiProvider",
     "OfflineModel",
     "OpenAIAgentRegistrationConfig",
@@ -369,6 +404,7 @@ __all__ = [
     "OutputGuardrailBlockedMessageFormatter",
     "OutputGuardrailResult",
     "OutputGuardrailTripwireTriggered",
+    "Paced",
     "ProgrammaticToolCallingTool",
     "Prompt",
     "RawResponsesStreamEvent",
@@ -376,6 +412,8 @@ __all__ = [
     "ReasoningItemIdPolicy",
     "RequestUsage",
     "ResponseSpanData",
+    "ResponsesWebSocketError",
+    "ResponsesWebSocketSession",
     "RetryDecision",
     "RetryPolicy",
     "RetryPolicyContext",
@@ -433,6 +471,7 @@ __all__ = [
     "TContext",
     "TResponseInputItem",
     "TaskSpanData",
+    "TooManyToolCalls",
     "Tool",
     "ToolApprovalItem",
     "ToolCallItem",
@@ -505,6 +544,7 @@ __all__ = [
     "reset_conversation_history_wrappers",
     "resolve_computer",
     "response_span",
+    "responses_websocket_session",
     "retry_policies",
     "run_demo_loop",
     "set_conversation_history_wrappers",

@@ -325,6 +325,13 @@ def test_reasoning_of_a_model_is_not_uploaded():
     assert "SECRET" in str(exported)
 
 
+def test_reasoning_in_a_whole_response_is_not_uploaded():
+    answer = {"type": "message", "role": "assistant", "content": [{"type": "output_text"}]}
+    response = {"object": "response", "output": [{"type": "reasoning", "summary": "S"}, answer]}
+    exported = span_of(type="generation", output=[response])
+    assert fitted(exported)["span_data"]["output"] == [{"object": "response", "output": [answer]}]
+
+
 @pytest.mark.parametrize(
     ("usage", "sent"),
     [

@@ -16,11 +16,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.cli.doctor import examine
+from holdfast.cli.doctor import examine, forget_health
 from holdfast.cli.keys import has_key, is_offline
 from holdfast.cli.live import LiveScreen, show_events
 from holdfast.cli.logs import list_runs, read_run
 from holdfast.cli.program import Program, ProgramError, load_program
+from holdfast.cli.provider import CannotServe, Serving, list_faults, serve
 from holdfast.cli.show import console, run_summary, run_tree
 from holdfast.cli.text import plain, short
 from holdfast.core.errors import AgentsException, JournalError, RunNotFound
@@ -96,9 +97,35 @@ def resume(
 
 
 @app.command()
-def doctor() -> None:
-    """Check what runs need: Python, the journal, a key."""
-    _finish(_doctor)
+def doctor(
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
+    ] = False,
+) -> None:
+    """Check what runs need: Python, the journal, a key, models that answer."""
+    _finish(lambda: _doctor(reset=reset))
+
+
+@app.command()
+def provider(  # noqa: PLR0913 (a command has the options that it has)
+    script: Annotated[
+        Path | None, typer.Option(help="A JSON file of steps to answer from.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Without a script: offline, or demo.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where; 0 takes a free one.")] = 0,
+    log: Annotated[Path | None, typer.Option(help="Add a line of JSON for each request.")] = None,
+    stateless: Annotated[
+        bool, typer.Option("--stateless", help="Choose a step by the conversation's turn.")
+    ] = False,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds between two events.")] = 0.0,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="List how it can fail, and end.")
+    ] = False,
+) -> None:
+    """Serve a fake OpenAI on this machine, for programs under test."""
+    if faults:
+        raise typer.Exit(list_faults())
+    _finish(lambda: _provider(Serving(script, model, port, log, stateless, pause)))
 
 
 # --- What they do. -----------------------------------------------------------------------
@@ -160,7 +187,17 @@ async def _resume_one(run_id: str, place: str) -> int:
     return await _watch(program.agent, result)
 
 
-async def _doctor() -> int:
+async def _provider(told: Serving) -> int:
+    try:
+        return await serve(told)
+    except CannotServe as error:
+        raise Missing("The provider cannot start", str(error)) from error
+
+
+async def _doctor(*, reset: bool) -> int:
+    if reset:
+        known = await forget_health()
+        console().print(f"Forgot the circuits and counts of {known} models.")
     checks = await examine()
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checks:

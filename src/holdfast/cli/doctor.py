@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import stat
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,6 +15,8 @@ from typing import Literal, NamedTuple
 from holdfast.cli.keys import has_key, is_offline
 from holdfast.cli.logs import journal_file, list_runs
 from holdfast.core.errors import JournalError
+from holdfast.core.health import Health, Pace
+from holdfast.journal import open_journal
 from holdfast.version import __version__
 
 Verdict = Literal["good", "note", "bad"]
@@ -30,8 +33,20 @@ class Check(NamedTuple):
 async def examine() -> list[Check]:
     """All checks. Changes nothing."""
     file = journal_file()
+    is_there = file is not None and file.exists()
     checks = [_python(), Check("holdfast", "good", __version__), *_files(file), _key()]
-    return [*checks, await _runs(is_there=file is not None and file.exists())]
+    return [*checks, await _runs(is_there=is_there), *(_models() if is_there else [])]
+
+
+async def forget_health() -> int:
+    """Close all circuits and forget how often models were asked; returns of how many models."""
+    file = journal_file()
+    if file is None or not file.exists():
+        return 0
+    health = open_journal().health
+    known = len(health.all())
+    await health.clear()
+    return known
 
 
 def _python() -> Check:
@@ -104,3 +119,51 @@ async def _runs(*, is_there: bool) -> Check:
     if cut_off:
         return Check("runs", "note", f"{text}. Go on with them: holdfast resume --all")
     return Check("runs", "good", text)
+
+
+def _models() -> list[Check]:
+    """The models that have failed lately, or whose calls are counted."""
+    now = time.time()
+    try:
+        kept = open_journal().health.all()
+    except JournalError as error:
+        return [Check("models", "bad", str(error))]
+    return [_model(key, health, now) for key, health in kept.items() if health != Health()]
+
+
+def _model(key: str, health: Health, now: float) -> Check:
+    circuit = health.circuit
+    said = [key]
+    if circuit.failures:
+        said += [
+            f"circuit {circuit.name}, {circuit.failures} failures since {_time(circuit.since)}"
+        ]
+    if circuit.probe:
+        said += [f"tried by {circuit.probe} until {_time(circuit.until)}"]
+    elif circuit.opened:
+        said += [
+            "tried at the next call"
+            if circuit.until <= now
+            else f"not before {_time(circuit.until)}"
+        ]
+    if health.pace.slots:
+        said += [_pace(health.pace, now)]
+    return Check("model", "note" if circuit.opened else "good", "; ".join(said))
+
+
+def _pace(pace: Pace, now: float) -> str:
+    requests, tokens = pace.rate(now)
+    waiting = sum(slot.requests for slot in pace.slots if slot.second > now)
+    limits = (
+        ("calls", requests, pace.requests_per_minute),
+        ("tokens", tokens, pace.tokens_per_minute),
+    )
+    counted = [f"{count:,} of {most:,} {what}" for what, count, most in limits if most is not None]
+    return f"{' and '.join(counted)} in the last minute, {waiting:,} waiting"
+
+
+def _time(moment: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+    except (ValueError, OverflowError, OSError):  # Of a clock that was wrong.
+        return "another time"

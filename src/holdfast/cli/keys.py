@@ -6,8 +6,9 @@ import os
 
 
 def has_key() -> bool:
-    """Whether there is a key for the default provider."""
-    return bool(os.environ.get("OPENAI_API_KEY", "").strip())
+    """Whether the default provider can be asked: with a key, or at an endpoint of the user's own."""
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    return any(os.environ.get(name, "").strip() for name in names)
 
 
 def is_offline() -> bool:

@@ -75,6 +75,9 @@ class Alias(ModuleType):
 
     def __delattr__(self, name: str) -> None:
         """Delete from our modules, and remember from which, for a patch that is undone."""
+        if name in vars(self):  # a submodule, as `_bind_submodule` left it
+            super().__delattr__(name)
+            return
         homes = _owners(self.__name__, name)
         if not homes:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)

@@ -66,6 +66,9 @@ class MaxTurnsExceeded(_Message):
 class ModelBehaviorError(_Message):
     """The model answered something that it should not: an unknown tool, malformed JSON, nothing."""
 
+    code: str | None = None
+    """The provider's name for what went wrong, if it has one."""
+
 
 class UserError(_Message):
     """The library is used in a way that cannot work; the text says what to change."""
@@ -99,6 +102,127 @@ class ModelTimeoutError(AgentsException):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.timeout_seconds,)
+
+
+# --- What goes wrong between a program and its model's endpoint. ------------------------------
+
+
+class ModelRequestError(_Message):
+    """A request to a model's provider failed.
+
+    Its text names a host, a status, a code and a request id; nothing that was sent or answered.
+    Where the `openai` library has a class for the failure (`openai.RateLimitError`, …), what is
+    raised is an instance of that too, with its attributes, so that both can be caught.
+    """
+
+    __cause__: BaseException | None
+    status: int | None = None
+    """The HTTP status; None without an answer."""
+    retry_after: float | None = None
+    """In how many seconds the provider wants to be asked again, if it says so."""
+
+
+class ModelAuthError(ModelRequestError):
+    """The provider does not know the key (401), or the key may not do this (403)."""
+
+
+class ModelRateLimited(ModelRequestError):
+    """The provider wants to be asked less often (429). See `retry_after`."""
+
+
+class ModelUnavailable(ModelRequestError):
+    """The provider cannot be reached, or failed on its own side (5xx). Ask again later."""
+
+
+class ModelRedirected(ModelRequestError):
+    """The endpoint answered with a redirect (3xx), which is not followed. Correct the base URL."""
+
+
+class ModelDeadlineExceeded(ModelTimeoutError, ModelRequestError):
+    """A model call ran into a limit of `ModelLimits`; `limit` is the limit's name there.
+
+    ``timeout_seconds`` is what the limit was. The limit `client` is a timeout of the caller's own
+    HTTP client, which came first.
+    """
+
+    limit: str
+
+    def __init__(self, limit: str, timeout_seconds: float) -> None:
+        ModelTimeoutError.__init__(self, timeout_seconds)
+        self.limit = limit
+        self.message = _too_late(limit, f"{timeout_seconds:g} seconds")
+        self.args = (self.message,)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ModelDeadlineExceeded, (self.limit, self.timeout_seconds)
+
+
+_LATE = {
+    "connect": "could not be connected to",
+    "first_byte": "did not begin to answer",
+    "idle": "sent nothing, in the middle of its answer,",
+    "thinking": "sent nothing",
+    "total": "was not done, with all attempts,",
+}
+
+
+def _too_late(limit: str, within: str) -> str:
+    if limit not in _LATE:
+        return f"The HTTP client gave the model's endpoint up after {within}. Raise its timeout."
+    return (
+        f"The model's endpoint {_LATE[limit]} within {within}. Run it again, or raise "
+        f"RunConfig(model_limits=ModelLimits({limit}=...))."
+    )
+
+
+class ModelReplyMalformed(ModelBehaviorError):
+    """What the endpoint answered cannot be read: not JSON, cut off, or not of the API's shape."""
+
+
+class ModelStreamTruncated(ModelBehaviorError):
+    """A model's stream ended before the event that ends it. What came of it may be incomplete."""
+
+
+class ModelResponseTooLarge(ModelBehaviorError):
+    """An answer is larger than `ModelLimits.response_bytes`, decompressed."""
+
+
+class TooManyToolCalls(ModelBehaviorError):
+    """One reply asks for more tool calls than `ModelLimits.tool_calls`. None of them was run."""
+
+
+class ModelLoopDetected(ModelBehaviorError):
+    """The model asks for the same call again and again and is told the same each time."""
+
+
+class _NotAsked(AgentsException):
+    """A model was not asked, and cost nothing."""
+
+    why = ""
+    model: str
+    retry_at: float
+    """When it may be asked again, in seconds since the epoch."""
+
+    def __init__(self, model: str, retry_at: float, wait_s: float) -> None:
+        self.model = model
+        self.retry_at = retry_at
+        self._wait_s = wait_s
+        super().__init__(f"Model {model!r} {self.why}. It may be asked in {wait_s:.1f} seconds.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.retry_at, self._wait_s)
+
+
+class CircuitOpen(_NotAsked):
+    """A model has failed so often in a row that it is not asked until `retry_at`."""
+
+    why = "was not asked, for it has failed too often in a row"
+
+
+class ModelPaced(_NotAsked):
+    """A call would have to wait longer for its turn than its `Pacing` lets it."""
+
+    why = "has been asked as often as its limit per minute allows"
 
 
 class ToolTimeoutError(AgentsException):

@@ -284,6 +284,9 @@ class EffectAccepted(Fact, frozen=True, tag="effect.accepted"):
 
     id: str
     response_id: str
+    """Empty when there is nothing to ask about any more, and the request has to be made anew."""
+    model: str = ""
+    """Who has it, where several may be asked."""
 
 
 class EffectFailed(Fact, frozen=True, tag="effect.failed"):
@@ -293,6 +296,10 @@ class EffectFailed(Fact, frozen=True, tag="effect.failed"):
     error: ErrorFacts
     retry_at: float | None = None
     """Seconds since the epoch; None when it is not tried again."""
+    model: str = ""
+    """Which of several models it was that failed."""
+    is_model_spent: bool = False
+    """Whether the next attempt is another model's."""
 
 
 class ModelReplied(Fact, frozen=True, tag="model.replied"):
@@ -307,6 +314,8 @@ class ModelReplied(Fact, frozen=True, tag="model.replied"):
     request_id: str | None = None
     is_replay: bool = False
     """Whether it repeated calls that were answered before; those are not in `output`."""
+    model: str = ""
+    """Which of several models answered."""
 
 
 class ToolReturned(Fact, frozen=True, tag="tool.returned"):

@@ -22,6 +22,7 @@ from holdfast.core.events import (
     ApprovalWaived,
     CancelRequested,
     ChildStarted,
+    EffectAccepted,
     EffectFailed,
     EffectStarted,
     Entry,
@@ -238,6 +239,11 @@ def _effect_started(state: RunState, event: EffectStarted) -> RunState:
     )
 
 
+def _effect_accepted(state: RunState, event: EffectAccepted) -> RunState:
+    others = {key: each for key, each in state.accepted.items() if key != event.id}
+    return replace(state, accepted={**others, event.id: event} if event.response_id else others)
+
+
 def _effect_failed(state: RunState, event: EffectFailed) -> RunState:
     attempt = state.in_flight.get(event.id)
     state = _finished(state, event.id)
@@ -267,6 +273,7 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         ),
         tool_users=state.tool_users | {event.agent} if calls else state.tool_users,
         attempts={},
+        accepted={},
         # What failed beside the model's call, such as a guardrail, has failed for good.
         failures={key: each for key, each in state.failures.items() if key != event.id},
     )
@@ -417,6 +424,7 @@ _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {
     HistoryCompacted: _compacted,
     TurnPrepared: _prepared,
     EffectStarted: _effect_started,
+    EffectAccepted: _effect_accepted,
     EffectFailed: _effect_failed,
     ModelReplied: _replied,
     ToolReturned: _answered,

@@ -48,7 +48,7 @@ def _canonical(text: str) -> str:
     """A text of JSON without what does not count in it: white space, the order of names."""
     try:
         return msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return text
 
 

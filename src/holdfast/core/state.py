@@ -13,6 +13,7 @@ from holdfast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     Call,
+    EffectAccepted,
     EffectFailed,
     EffectStarted,
     Entry,
@@ -110,6 +111,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     failures: dict[str, EffectFailed] = {}
     """Effects whose last attempt failed."""
     attempts: dict[str, int] = {}
+    accepted: dict[str, EffectAccepted] = {}
+    """Model calls that the provider works on by itself, until they are answered."""
     fired: frozenset[str] = frozenset()
     steps: dict[str, dict[str, Any]] = {}
     children: dict[str, str] = {}

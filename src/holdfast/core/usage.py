@@ -6,6 +6,7 @@ as numbers and become objects when read. From then on the object is what counts:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -22,10 +23,22 @@ _OUTPUT = "_output_details"
 _NO_INPUT = (0, 0)
 
 
+def token_count(told: object) -> int:
+    """How many tokens a provider's ``told`` means; 0 for what is no count at all."""
+    if isinstance(told, str):
+        told = int(told) if told.isdecimal() and len(told) <= _DIGITS else 0
+    if not isinstance(told, (int, float)) or not math.isfinite(told):
+        return 0
+    return min(max(0, int(told)), _MOST)
+
+
+_DIGITS, _MOST = 15, 2**53 - 1  # What every reader of JSON can tell apart.
+
+
 def _count(value: Any, name: str) -> int:
     if isinstance(value, dict):
-        return cast("dict[str, Any]", value).get(name) or 0
-    return getattr(value, name, None) or 0
+        return token_count(cast("dict[str, Any]", value).get(name))
+    return token_count(getattr(value, name, None))
 
 
 class _InputDetails:

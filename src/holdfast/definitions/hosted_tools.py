@@ -55,6 +55,13 @@ class WebSearchTool:
     search_content_types: list[Literal["text", "image"]] | None = None
     image_settings: WebSearchToolImageSettings | None = None
 
+    def __post_init__(self) -> None:
+        given: Any = self.filters
+        if isinstance(given, dict):
+            from openai.types.responses.web_search_tool import Filters
+
+            self.filters = Filters.model_validate(given)
+
     @property
     def name(self) -> str:
         """What tool choices call it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from openai.types.responses.response_prompt_param import ResponsePromptParam
 
+    from holdfast.definitions.limits import ModelEndpoint
     from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
     from holdfast.definitions.run_items import (
         ModelResponse,
@@ -44,6 +45,13 @@ class Model(abc.ABC):
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """What the provider says about trying a failed call again; None if it says nothing."""
         del request
+        return None
+
+    def endpoint(self) -> ModelEndpoint | None:
+        """What an engine has to know to make failed requests again in the place of the client.
+
+        None, the default, leaves that to the model.
+        """
         return None
 
     @abc.abstractmethod

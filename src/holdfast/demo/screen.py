@@ -82,7 +82,10 @@ def _stage(message: str, home: Path | None) -> Stage:
 
 def _introduce(screen: Console, stage: Stage) -> None:
     screen.rule(Text("Holdfast: a support desk, killed in the middle of a refund", style="bold"))
-    real = "Model: the real one (OPENAI_API_KEY is set)."
+    place = os.environ.get("OPENAI_BASE_URL")
+    real = (
+        f"Model: the one at {place}." if place else "Model: the real one (OPENAI_API_KEY is set)."
+    )
     offline = "Model: a stand-in of rules, offline. With OPENAI_API_KEY set, a real one."
     screen.print(Text(real if uses_real_model() else offline, style="dim"))
     screen.print(Text("Shop:  a SQLite file of its own, with orders and a ledger.", style="dim"))

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
+from holdfast.core.health import CircuitBreaker
 from holdfast.definitions.agent import Agent
 from holdfast.definitions.context import RunContextWrapper, TContext
 from holdfast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from holdfast.definitions.handoff import HandoffHistoryMapper, HandoffInputFilter
 from holdfast.definitions.hooks import RunHooks
+from holdfast.definitions.limits import ModelLimits
 from holdfast.definitions.model import Model, ModelProvider
 from holdfast.definitions.settings import ModelSettings, settings_from
 from holdfast.engine.error_handlers import RunErrorHandlers
@@ -169,6 +171,10 @@ class RunConfig:
             (``"memory"``). None leaves it to the journal.
         guardrails_hold_tools: Tools wait until the input guardrails have passed. False lets them
             run beside the guardrails.
+        breaker: When a model that keeps failing is no longer asked, by any run that shares the
+            journal: a call then fails at once with `CircuitOpen`. None asks it every time, but for
+            the members of a `FallbackModel`, which has a breaker of its own.
+        model_limits: What model calls may take. None is each model's own, else the defaults.
 
     Raises:
         TypeError: A value is of the wrong type, or a dict has a key that is no setting.
@@ -203,6 +209,8 @@ class RunConfig:
     journal: Journal | str | None = field(default=None, kw_only=True)
     durability: Durability | None = field(default=None, kw_only=True)
     guardrails_hold_tools: bool = field(default=True, kw_only=True)
+    breaker: CircuitBreaker | None = field(default=None, kw_only=True)
+    model_limits: ModelLimits | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.model_settings is not None:
@@ -211,6 +219,8 @@ class RunConfig:
         self.tool_execution = _coerced(
             self.tool_execution, ToolExecutionConfig, "run_config.tool_execution"
         )
+        self.model_limits = _coerced(self.model_limits, ModelLimits, "run_config.model_limits")
+        self.breaker = _coerced(self.breaker, CircuitBreaker, "run_config.breaker")
         _check_choice(
             "tool_name_collision_policy", self.tool_name_collision_policy, ("warn", "error")
         )

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from holdfast.core.decide import decide
 from holdfast.core.effects import Effect, Record
-from holdfast.core.errors import ModelTimeoutError, ToolTimeoutError
+from holdfast.core.errors import CircuitOpen, ModelPaced, ModelTimeoutError, ToolTimeoutError
 from holdfast.core.events import EffectStarted, ErrorFacts, Event
 from holdfast.core.state import RunState
 from holdfast.engine.log import RunLog
@@ -194,7 +194,7 @@ class _Flight:
 
 def error_facts(error: Exception, effect_id: str, **data: Any) -> ErrorFacts:
     """What the log keeps of ``error``, also where the error itself cannot say what it is."""
-    if isinstance(error, (ModelTimeoutError, ToolTimeoutError)):
+    if isinstance(error, (ModelTimeoutError, ToolTimeoutError, CircuitOpen, ModelPaced)):
         data["args"] = error.__reduce__()[1]  # Another process raises it anew.
     try:
         message = str(error)

@@ -46,6 +46,8 @@ class Live:
     """The tools that calls mean, by call id."""
     asked: dict[str, ModelInputData] = field(default_factory=new_dict)
     """What the model call in progress is given, by effect id: the same in all of its attempts."""
+    began: dict[str, float] = field(default_factory=new_dict)
+    """When the model call in progress was first made, by effect id; seconds of a monotonic clock."""
     responses: dict[str, ModelResponse] = field(default_factory=new_dict)
     errors: dict[str, Exception] = field(default_factory=new_dict)
     checks: dict[str, Any] = field(default_factory=new_dict)

@@ -1,5 +1,6 @@
 """The journal: where the logs of runs are kept."""
 
+from holdfast.journal.health import HealthStore
 from holdfast.journal.journal import (
     DONE,
     TERMINAL,
@@ -20,6 +21,7 @@ __all__ = [
     "TERMINAL",
     "BlobStore",
     "Durability",
+    "HealthStore",
     "Journal",
     "Lease",
     "MemoryJournal",

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from holdfast.core.errors import Fenced
 from holdfast.core.events import Event
+from holdfast.journal.health import HealthStore
 
 Status = Literal["running", "waiting", "completed", "failed", "cancelled"]
 Durability = Literal["power", "process", "memory"]
@@ -112,6 +113,11 @@ class Journal(Protocol):
     @property
     def blobs(self) -> BlobStore:
         """The store of big things."""
+        ...
+
+    @property
+    def health(self) -> HealthStore:
+        """How models answer and how much they are asked; shared by all who use this journal."""
         ...
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:

@@ -10,6 +10,7 @@ from holdfast.core.errors import AlreadyRunning, JournalCorrupt, RunNotFound
 from holdfast.core.events import Event
 from holdfast.journal.blobs import content_hash
 from holdfast.journal.codec import Row, decode, encode, seal
+from holdfast.journal.health import MemoryHealth
 from holdfast.journal.journal import DONE, TERMINAL, Lease, RunSummary, Stored, fenced
 from holdfast.journal.watch import Watchers
 
@@ -51,6 +52,7 @@ class MemoryJournal:
         self._watchers = Watchers()
         self._commits = 0
         self.blobs = _MemoryBlobs()
+        self.health = MemoryHealth()
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         run = self._runs.get(run_id)

@@ -27,3 +27,10 @@ CREATE TABLE log (
 );
 
 CREATE TABLE blob (hash TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
+
+-- How models have answered lately and how much they were asked: circuits and pace, shared by all
+-- processes that use the file. Nothing is lost with it but caution.
+CREATE TABLE health (
+    key  TEXT NOT NULL PRIMARY KEY,  -- The endpoint's base URL and the model's name.
+    body BLOB NOT NULL               -- JSON; see core/health.py.
+) WITHOUT ROWID;

@@ -20,6 +20,7 @@ from holdfast.journal.blobs import Blobs
 from holdfast.journal.codec import decode, encode
 from holdfast.journal.committer import Committer
 from holdfast.journal.database import connect, prepare, storage_error
+from holdfast.journal.health import SqliteHealth
 from holdfast.journal.journal import DONE, TERMINAL, Lease, RunSummary, Stored
 from holdfast.journal.owner import is_alive, this_process
 from holdfast.journal.watch import Watchers
@@ -72,6 +73,7 @@ class SqliteJournal:
         self._watchers = Watchers()
         self._read_lock = threading.Lock()
         self.blobs = Blobs(self._load_blob)
+        self.health = SqliteHealth(path, busy_s=busy_s)
         self._connections: tuple[Committer, sqlite3.Connection] | None = self._open()
         _OPEN.add(self)
 
@@ -138,6 +140,7 @@ class SqliteJournal:
             return
         self.is_closed = True
         _OPEN.discard(self)
+        self.health.close()
         if self._connections is None:
             return
         committer, reader = self._connections

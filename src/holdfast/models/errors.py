@@ -1,7 +1,8 @@
 """Failures of a provider, in Holdfast's own family of exceptions.
 
-The text of a `ModelRequestError` names a status, a code and a request id, and nothing that was
-sent or answered: prompts, keys and bodies stay out of logs. The library's error is its cause.
+The text of an error in here names a host, a status, a code and a request id, and nothing that was
+sent or answered: prompts, keys and bodies stay out of logs. The library's error is its cause, and
+loses its own text, which quotes the body; the body itself stays in its attributes.
 """
 
 from __future__ import annotations
@@ -10,38 +11,124 @@ import contextlib
 import functools
 import re
 from collections.abc import Generator
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from holdfast.core.errors import AgentsException, ModelBehaviorError
+from holdfast.core.errors import (
+    AgentsException,
+    ModelAuthError,
+    ModelBehaviorError,
+    ModelDeadlineExceeded,
+    ModelRateLimited,
+    ModelReplyMalformed,
+    ModelRequestError,
+    ModelStreamTruncated,
+    ModelUnavailable,
+)
 from holdfast.definitions.model import ModelTracing
 from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-from holdfast.models.normalized import header, lost_connection, normalized_error
+from holdfast.models.asking import asked, limits_of
+from holdfast.models.guard import answered_by
+from holdfast.models.normalized import header, lost_connection, normalized_error, retry_after
 
 if TYPE_CHECKING:
     from openai import OpenAIError
 
+__all__ = [
+    "ModelRequestError",
+    "advice",
+    "in_our_family",
+    "malformed",
+    "request_error",
+    "response_error",
+    "terminal_error",
+    "told_to",
+    "truncated",
+]
+
 _REDACTED = "Error details are redacted."
-_CODE = re.compile(r"[\w.-]{1,64}")
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+_ID = re.compile(r"[\w.:-]{1,128}")
+_UNREADABLE = (ValueError, AttributeError, TypeError, LookupError, RecursionError, OverflowError)
+_ITS_FAULT = {"server_error", "internal_server_error", "overloaded_error", "api_error"}
+_TOO_OFTEN = {"rate_limit_exceeded", "rate_limit_error"}
 
 
-class ModelRequestError(AgentsException):
-    """A request to a model's provider failed.
+def in_our_family() -> contextlib.AbstractContextManager[None]:
+    """Let what goes wrong while a provider is asked or read be an error of ours.
 
-    What is raised is also an instance of the `openai` library's own class of that failure
-    (`openai.RateLimitError`, …), with its attributes, so that both can be caught.
+    Build the request outside: a mistake in there is the program's and not the provider's.
+
+    Raises:
+        ModelRequestError: The request failed. It is also the `openai` library's own error.
+        ModelReplyMalformed: What came cannot be read.
     """
+    return _IN_OUR_FAMILY
 
-    __cause__: BaseException | None
+
+class _InOurFamily(contextlib.AbstractContextManager[None]):
+    # It is entered for every event of a stream, for which a generator would take too long.
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            _raise_ours(error)
+
+
+_IN_OUR_FAMILY = _InOurFamily()
+
+
+def _raise_ours(error: Exception) -> None:
+    from openai import APIConnectionError, OpenAIError
+
+    if isinstance(error, (AgentsException, UnicodeEncodeError)):
+        return  # It is raised as it is. The latter is about what was to be sent.
+    if isinstance(error, OpenAIError):
+        raise request_error(error) from error
+    if isinstance(error, _UNREADABLE):
+        # Not as its cause: it may quote what could not be read.
+        raise malformed(f"it led to a {type(error).__name__}") from None
+    # The library passes on its HTTP client's own errors while it reads a stream. Which of
+    # the two clients (httpx, httpx2) that is depends on the library's version.
+    if type(error).__module__.startswith("httpx"):
+        sent: Any = error.__dict__.get("_request")
+        raise request_error(APIConnectionError(request=sent)) from error
+
+
+def malformed(why: str) -> ModelReplyMalformed:
+    """The error of an answer that cannot be read, because of ``why``."""
+    return ModelReplyMalformed(
+        f"The model's answer cannot be read: {why}{_by()}. Check that the base URL is that of an "
+        "endpoint which speaks this API."
+    )
+
+
+def truncated(end: str) -> ModelStreamTruncated:
+    """The error of a stream that ended before ``end``, the name of what ends it."""
+    return ModelStreamTruncated(
+        f"Model did not produce a final response! Its stream ended before {end}; the connection may "
+        f"have been cut{_by()}. Run it again. If this endpoint never sends it, use "
+        "RunConfig(model_limits=ModelLimits(lenient_eof=True))."
+    )
 
 
 def request_error(error: OpenAIError) -> ModelRequestError:
-    """``error`` of the library as one of ours, to be raised from it."""
-    ours = _both(type(error))
+    """``error`` of the library as one of ours, to be raised from it. Takes its text from it."""
+    kind = _kind(error)
+    ours = _both(kind, type(error))
     made = ours.__new__(ours)
     made.__dict__.update(error.__dict__)
     made.run_data = None
-    made.args = (_told(error),)
-    made.__dict__["message"] = made.args[0]
+    made.retry_after = retry_after(error)
+    made.status = error.__dict__.get("status_code")
+    if isinstance(made, ModelDeadlineExceeded):
+        limit, seconds = _limit(error)
+        ModelDeadlineExceeded.__init__(made, limit, seconds)
+    else:
+        made.args = (_told(error, kind),)
+        made.message = made.args[0]
+    error.args = made.args
     return made
 
 
@@ -62,6 +149,8 @@ def advice(request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         # A provider that answers so has not added to the conversation.
         is_stateful = request.previous_response_id or request.conversation_id
         safety = "safe" if is_stateful else None
+    elif isinstance(request.error, _AGAIN) or facts.error_code in _ITS_FAULT | _TOO_OFTEN:
+        suggested = True
     elif facts.retry_after is None:
         return None
     return ModelRetryAdvice(
@@ -73,22 +162,26 @@ def advice(request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
     )
 
 
+_AGAIN = (ModelDeadlineExceeded, ModelStreamTruncated, ModelUnavailable, ModelRateLimited)
+
+
 def terminal_error(event: Any) -> ModelBehaviorError:
     """The error that a stream's failing last event stands for."""
     if event.type == "error":
-        facts = {"code": event.code, "message": event.message, "param": event.param}
-        return _ended(event.type, facts)
+        return _ended(event.type, {"code": event.code}, event.message)
     return response_error(event.response, event.type)
 
 
 def response_error(response: Any, kind: str | None = None) -> ModelBehaviorError:
     """The error that a response with a failing status stands for."""
     facts: dict[str, Any] = {"status": response.status}
+    message = None
     if response.error is not None:
-        facts |= {"code": response.error.code, "message": response.error.message}
+        facts["code"] = response.error.code
+        message = response.error.message
     if response.incomplete_details is not None:
-        facts["incomplete_details"] = response.incomplete_details
-    return _ended(kind or f"response.{response.status}", facts)
+        facts["reason"] = response.incomplete_details.reason
+    return _ended(kind or f"response.{response.status}", facts, message)
 
 
 @contextlib.contextmanager
@@ -104,37 +197,91 @@ def told_to(span: Any, message: str, tracing: ModelTracing) -> Generator[None]:
         raise
 
 
-def _ended(kind: str, facts: dict[str, Any]) -> ModelBehaviorError:
-    told = "; ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
-    return ModelBehaviorError(f"Responses stream ended with terminal event `{kind}`. {told}.")
+def _ended(kind: str, facts: dict[str, Any], message: str | None) -> ModelBehaviorError:
+    parts = [f"{name}={value}" for name, value in facts.items() if _is_name(value)]
+    if message and not asked().discreet:
+        parts.append(f"message={message}")
+    told = "; ".join(parts)
+    end = f" {told}." if told else ""
+    error = ModelBehaviorError(f"Responses stream ended with terminal event `{kind}`.{end}")
+    error.code = facts.get("code") if _is_name(facts.get("code")) else None
+    return error
+
+
+def _is_name(value: object) -> bool:
+    # A code is a short name by contract. Whatever else stands there is not repeated.
+    return isinstance(value, str) and _CODE.fullmatch(value) is not None
+
+
+def _by() -> str:
+    return f" ({answered_by()})" if answered_by() else ""
 
 
 @functools.cache
-def _both(theirs: type[OpenAIError]) -> type[ModelRequestError]:
-    return type(theirs.__name__, (ModelRequestError, theirs), {"__module__": __name__})
+def _both(ours: type[ModelRequestError], theirs: type[OpenAIError]) -> type[ModelRequestError]:
+    return type(ours.__name__, (ours, theirs), {"__module__": __name__})
 
 
-def _told(error: Any) -> str:
-    status = error.__dict__.get("status_code")
-    code = error.__dict__.get("code")
-    request_id = error.__dict__.get("request_id")
-    parts = [f"status {status}"] if status is not None else []
-    # A code is a short name by contract. Whatever else stands there is not repeated.
-    parts += [f"code {code}"] if isinstance(code, str) and _CODE.fullmatch(code) else []
-    parts += [f"request {request_id}"] if request_id else []
-    facts = f" ({', '.join(parts)})" if parts else ""
-    return f"The request to the model failed: {type(error).__name__}{facts}. {_what_to_do(status)}"
+def _kind(error: OpenAIError) -> type[ModelRequestError]:
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+    if isinstance(error, APITimeoutError):
+        return ModelDeadlineExceeded
+    if isinstance(error, APIConnectionError):
+        return ModelUnavailable
+    if isinstance(error, APIStatusError):
+        return _kind_of_status(error.status_code)
+    # The provider said so in the middle of a stream.
+    names = {getattr(error, "code", None), getattr(error, "type", None)}
+    if names & _TOO_OFTEN:
+        return ModelRateLimited
+    return ModelUnavailable if names & _ITS_FAULT else ModelRequestError
 
 
-def _what_to_do(status: int | None) -> str:
+def _kind_of_status(status: int) -> type[ModelRequestError]:
     match status:
         case 401 | 403:
-            return "Check the API key and what it may use."
-        case 404:
-            return "Check the model's name and the base URL."
+            return ModelAuthError
         case 429:
-            return "Wait, or give ModelSettings(retry=...) a policy that does."
-        case None:
-            return "Check the network and the base URL; ModelSettings(retry=...) can try again."
+            return ModelRateLimited
+        case 408 | 409:
+            return ModelUnavailable
         case _:
-            return "The cause of this exception has the provider's answer."
+            return ModelUnavailable if status >= 500 else ModelRequestError  # noqa: PLR2004 (server errors)
+
+
+def _limit(error: Any) -> tuple[str, float]:
+    """Which limit a timeout of the HTTP client was, and how long."""
+    request: Any = error.__dict__.get("request")
+    timeouts: dict[str, Any] = request.extensions.get("timeout", {}) if request is not None else {}
+    what = type(error.__cause__).__name__.removesuffix("Timeout").lower()
+    seconds = timeouts.get(what) or timeouts.get("read") or 0.0
+    is_ours = what == "connect" and seconds == limits_of().connect
+    return "connect" if is_ours else "client", float(seconds)
+
+
+def _told(error: Any, kind: type[ModelRequestError]) -> str:
+    facts = error.__dict__
+    status, code, request_id = facts.get("status_code"), facts.get("code"), facts.get("request_id")
+    request = facts.get("request")
+    parts = [str(request.url.host)] if request is not None else []
+    parts += [f"status {status}"] if status is not None else []
+    parts += [f"code {code}"] if _is_name(code) else []
+    parts += [f"request {request_id}"] if _ID.fullmatch(str(request_id or "")) else []
+    told = f" ({', '.join(parts)})" if parts else ""
+    wait = retry_after(error)
+    asks = f"It asks to wait {wait:g} seconds. " if wait else ""
+    name = type(error).__name__
+    return f"The request to the model failed: {name}{told}. {asks}{_what_to_do(kind, status)}"
+
+
+def _what_to_do(kind: type[ModelRequestError], status: int | None) -> str:
+    if kind is ModelAuthError:
+        return "Check the API key and what it may use."
+    if kind is ModelRateLimited:
+        return "Wait and run it again, or let runs wait: ModelLimits(on_long_retry_after='park')."
+    if kind is ModelUnavailable:
+        return "Check the network and the base URL; ModelSettings(retry=...) says how often to try."
+    if status == 404:  # noqa: PLR2004 (not found)
+        return "Check the model's name and the base URL."
+    return "The cause of this exception has the provider's answer as its `body`."

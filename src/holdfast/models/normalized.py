@@ -30,7 +30,7 @@ def normalized_error(error: Exception) -> ModelRetryNormalizedError:
         error_code=_first(chain, error_code),
         message=_text(error),
         request_id=_first(chain, _request_id),
-        retry_after=_first(chain, _retry_after),
+        retry_after=_first(chain, retry_after),
         is_abort=_is_abort(chain),
         is_network_error=not kinds.isdisjoint(_LOST | _LATE),
         is_timeout=any(map(_is_late, chain)),
@@ -60,18 +60,8 @@ def header(error: Exception, name: str) -> str | None:
     return _first(list(_chain(error)), lambda each: _header(each, name))
 
 
-def _header(error: BaseException, name: str) -> str | None:
-    response: Any = getattr(error, "response", None)
-    holders: Any = [
-        getattr(holder, attribute, None)
-        for holder in (response, error)
-        for attribute in ("headers", "response_headers")
-    ]
-    pairs = (pair for held in holders if isinstance(held, Mapping) for pair in held.items())  # pyright: ignore[reportUnknownVariableType]
-    return next((str(value) for key, value in pairs if str(key).lower() == name), None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-
-
-def _retry_after(error: BaseException) -> float | None:
+def retry_after(error: BaseException) -> float | None:
+    """In how many seconds the provider wants to be asked again, by the headers of its answer."""
     wait = _number(_header(error, "retry-after-ms"))
     if wait is not None:
         return wait / 1000.0
@@ -83,6 +73,17 @@ def _retry_after(error: BaseException) -> float | None:
         return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
+
+
+def _header(error: BaseException, name: str) -> str | None:
+    response: Any = getattr(error, "response", None)
+    holders: Any = [
+        getattr(holder, attribute, None)
+        for holder in (response, error)
+        for attribute in ("headers", "response_headers")
+    ]
+    pairs = (pair for held in holders if isinstance(held, Mapping) for pair in held.items())  # pyright: ignore[reportUnknownVariableType]
+    return next((str(value) for key, value in pairs if str(key).lower() == name), None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def _number(told: str | None) -> float | None:

@@ -20,16 +20,15 @@ from holdfast.models.chat import OpenAIChatCompletionsModel
 from holdfast.models.defaults import OpenAIAgentRegistrationConfig
 from holdfast.models.endpoint import is_official_openai_base_url, is_official_openai_client
 from holdfast.models.offline import OfflineModel
-from holdfast.models.responses import (
-    OpenAIResponsesModel,
-    OpenAIResponsesWebSocketOptions,
-    OpenAIResponsesWSModel,
-)
+from holdfast.models.responses import OpenAIResponsesModel
+from holdfast.models.responses_ws import OpenAIResponsesWebSocketOptions, OpenAIResponsesWSModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from openai import AsyncOpenAI
+
+    from holdfast.definitions.limits import ModelLimits
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -51,8 +50,8 @@ OFFLINE_ENV = "HOLDFAST_OFFLINE"
 _OFFLINE = "offline"
 # Prefix -> module and class of the adapter that it loads on first use.
 _ADAPTERS = {
-    "litellm": ("holdfast.models.litellm", "LitellmProvider"),
-    "any-llm": ("holdfast.models.any_llm", "AnyLLMProvider"),
+    "litellm": ("holdfast.models.adapters.litellm", "LitellmProvider"),
+    "any-llm": ("holdfast.models.adapters.any_llm", "AnyLLMProvider"),
 }
 
 
@@ -223,6 +222,7 @@ class OpenAIProvider(ModelProvider):
         agent_registration: Under which id OpenAI files the runs.
         responses_websocket_options: Keepalive and size limits of websockets.
         buffer_streamed_tool_calls: Hold streamed tool calls back until they are complete.
+        model_limits: What a call of its models may take where the run says nothing.
 
     Raises:
         UserError: A client and connection arguments are both given.
@@ -243,7 +243,9 @@ class OpenAIProvider(ModelProvider):
         agent_registration: OpenAIAgentRegistrationConfig | dict[str, Any] | None = None,
         responses_websocket_options: OpenAIResponsesWebSocketOptions | None = None,
         buffer_streamed_tool_calls: bool = False,
+        model_limits: ModelLimits | None = None,
     ) -> None:
+        self._model_limits = model_limits
         self._connection = {
             "api_key": api_key,
             "base_url": base_url,
@@ -294,10 +296,13 @@ class OpenAIProvider(ModelProvider):
                 openai_client=client,
                 strict_feature_validation=self._strict_feature_validation,
                 buffer_streamed_tool_calls=self._buffer_streamed_tool_calls,
+                model_limits=self._model_limits,
             )
         if self._use_websocket:
             return self._ws_model(name, client, explicit=explicit)
-        return OpenAIResponsesModel(name, client, model_is_explicit=explicit)
+        return OpenAIResponsesModel(
+            name, client, model_is_explicit=explicit, model_limits=self._model_limits
+        )
 
     async def aclose(self) -> None:
         """Close the websockets. A client of yours, and the shared HTTP client, stay open."""
@@ -339,6 +344,9 @@ class OpenAIProvider(ModelProvider):
             "project": None,
             **given,
         }
+        place = arguments["base_url"]
+        if place and not is_official_openai_base_url(place) and not _has_key(arguments["api_key"]):
+            arguments["api_key"] = "none"  # Servers of one's own mostly ask for no key.
         from openai import OpenAIError
 
         try:
@@ -389,6 +397,10 @@ async def _close_all(providers: Iterable[ModelProvider]) -> None:
             failures.append(error)
     if failures:
         raise failures[0]
+
+
+def _has_key(given: object) -> bool:
+    return given is not None or bool(os.environ.get("OPENAI_API_KEY"))
 
 
 def _missing_key(openai_error: type[Exception]) -> UserError:

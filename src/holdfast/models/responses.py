@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from holdfast.core.errors import ModelBehaviorError
 from holdfast.core.usage import model_usage_to_span_usage
 from holdfast.definitions.handoff import Handoff
-from holdfast.definitions.logger import logger
 from holdfast.definitions.model import Model, ModelTracing
-from holdfast.models.endpoint import client_of, is_official_openai_client
-from holdfast.models.errors import advice, request_error, response_error, terminal_error, told_to
-from holdfast.models.fake_id import FAKE_RESPONSES_ID
+from holdfast.models import background
+from holdfast.models.endpoint import client_of, endpoint_of, is_official_openai_client
+from holdfast.models.errors import ModelRequestError, advice, in_our_family, response_error, told_to
+from holdfast.models.responses_request import HEADERS_OVERRIDE, Request, arguments
+from holdfast.models.responses_stream import FAILURES, SUCCESS, Events, opened, passed_on
 from holdfast.models.responses_tools import ConvertedTools, Converter
-from holdfast.models.streaming import mark_request, reply_of, usage_in
+from holdfast.models.shape import checked_response
+from holdfast.models.streaming import reply_of, usage_in
 from holdfast.tracing import response_span
-from holdfast.version import __version__
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -31,50 +31,14 @@ if TYPE_CHECKING:
         ResponseStreamEvent,
     )
 
+    from holdfast.definitions.limits import ModelEndpoint, ModelLimits
     from holdfast.definitions.output import AgentOutputSchemaBase
     from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
     from holdfast.definitions.run_items import ModelResponse
     from holdfast.definitions.settings import ModelSettings
     from holdfast.definitions.tool import Tool
 
-__all__ = [
-    "ConvertedTools",
-    "Converter",
-    "OpenAIResponsesModel",
-    "OpenAIResponsesWSModel",
-    "OpenAIResponsesWebSocketOptions",
-]
-
-HEADERS_OVERRIDE: ContextVar[dict[str, str] | None] = ContextVar("holdfast_headers", default=None)
-"""Headers that win over all others for the calls made in this context."""
-_HEADERS = {"User-Agent": f"Holdfast/Python {__version__}"}
-
-_SUCCESS = "response.completed"
-_FAILURES = ("response.failed", "response.incomplete", "error")
-_LOGPROBS = "message.output_text.logprobs"
-
-
-class OpenAIResponsesWebSocketOptions(TypedDict, total=False):
-    """Keepalive and size limits of a websocket."""
-
-    ping_interval: float | None
-    ping_timeout: float | None
-    max_size: int | None
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What a caller asks of the model, in the caller's terms."""
-
-    instructions: str | None
-    input: str | list[Any]
-    settings: ModelSettings
-    tools: list[Tool]
-    schema: AgentOutputSchemaBase | None
-    handoffs: list[Handoff[Any, Any]]
-    previous_response_id: str | None
-    conversation_id: str | None
-    prompt: ResponsePromptParam | None
+__all__ = ["HEADERS_OVERRIDE", "ConvertedTools", "Converter", "OpenAIResponsesModel"]
 
 
 class OpenAIResponsesModel(Model):
@@ -85,18 +49,29 @@ class OpenAIResponsesModel(Model):
         openai_client: Yours to configure and to close.
         model_is_explicit: False if the name is only a default; then a prompt kept by the provider
             may choose the model.
+        model_limits: What a call may take where the run says nothing.
     """
 
     def __init__(
-        self, model: str, openai_client: AsyncOpenAI, *, model_is_explicit: bool = True
+        self,
+        model: str,
+        openai_client: AsyncOpenAI,
+        *,
+        model_is_explicit: bool = True,
+        model_limits: ModelLimits | None = None,
     ) -> None:
         self.model = model
+        self._limits = model_limits
         self._client = openai_client
         self._model_is_explicit = model_is_explicit
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """What the failure says about trying again: status, headers, whether it was sent."""
         return advice(request)
+
+    def endpoint(self) -> ModelEndpoint | None:
+        """The client's number of retries, and the limits of this model."""
+        return endpoint_of(self._client, self._limits)
 
     async def get_response(  # noqa: PLR0913 (upstream's signature)
         self,
@@ -118,7 +93,7 @@ class OpenAIResponsesModel(Model):
             ModelRequestError: The request failed. It is also the `openai` library's own error.
             ModelBehaviorError: The provider says that the response failed or is incomplete.
         """
-        request = _Request(
+        request = Request(
             system_instructions, input, model_settings, tools, output_schema, handoffs,
             previous_response_id, conversation_id, prompt,
         )  # fmt: skip
@@ -126,12 +101,7 @@ class OpenAIResponsesModel(Model):
             response_span(disabled=tracing.is_disabled()) as span,
             told_to(span, "Error getting response", tracing),
         ):
-            with _in_our_family():
-                responses: Any = client_of(self._client).responses  # knows no plain dict
-                response: Response = await responses.create(**self._kwargs(request))
-            # An endpoint that only resembles OpenAI's may send no status.
-            if getattr(response, "status", None) in ("failed", "incomplete"):
-                raise response_error(response)
+            response = await self._response(request)
             _note(span, response, request, tracing)
             return reply_of(response, keep_raw_usage=model_settings.preserve_raw_usage is True)
 
@@ -155,7 +125,7 @@ class OpenAIResponsesModel(Model):
             ModelRequestError: The request or the connection failed.
             ModelBehaviorError: The stream ended with a failure, or with nothing.
         """
-        request = _Request(
+        request = Request(
             system_instructions, input, model_settings, tools, output_schema, handoffs,
             previous_response_id, conversation_id, prompt,
         )  # fmt: skip
@@ -165,149 +135,98 @@ class OpenAIResponsesModel(Model):
                     _note_end(span, event, request, tracing)
                     yield event
 
-    async def _events(self, request: _Request) -> AsyncGenerator[Any, None]:
-        with _in_our_family():
-            stream = await _open(client_of(self._client), self._kwargs(request, stream=True))
-        ended = False
-        try:
-            while True:
-                event = await stream.next_event(may_fail=ended)
-                if event is None:
-                    break
-                ended = ended or event.type in (_SUCCESS, *_FAILURES)
+    async def _response(self, request: Request) -> Response:
+        """The whole answer."""
+        kwargs = self._kwargs(request)
+        response = await self._known()
+        if response is None:
+            with in_our_family():
+                responses: Any = self._bounded.responses  # knows no plain dict
+                response = checked_response(await responses.create(**kwargs))
+        # An endpoint that only resembles OpenAI's may send no status.
+        if getattr(response, "status", None) in ("failed", "incomplete", "cancelled"):
+            await background.acceptance().over()
+            raise response_error(response)
+        if background.is_open(response):
+            await background.acceptance().accepted(response.id, self._by)
+            return await background.finished(self._bounded, response)
+        return response
+
+    def _events(self, request: Request) -> AsyncGenerator[Any]:
+        """The answer as it comes. Its last event has all of it."""
+        kwargs = self._kwargs(request, stream=True)
+        if background.is_background(kwargs) or background.acceptance().response_of(self._by):
+            return self._background_events(kwargs)
+        return self._answer(kwargs)
+
+    async def _answer(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+        async with contextlib.aclosing(passed_on(await self._opened(kwargs))) as events:
+            async for event in events:
                 yield event
-                if event.type in _FAILURES:
-                    raise terminal_error(event)
-        finally:
-            await stream.close(may_fail=ended)
-        if not ended:
-            raise ModelBehaviorError(
-                "Model did not produce a final response! Its stream ended before "
-                "response.completed; the connection may have been cut. Run it again."
-            )
 
-    def _kwargs(self, request: _Request, *, stream: bool = False) -> dict[str, Any]:
-        from openai import omit
+    async def _background_events(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+        """Events as long as the connection lasts; if it is lost, the answer when it is there."""
+        progress = _Progress(await self._known())
+        if progress.response is None:
+            async with contextlib.aclosing(self._begun(kwargs, progress)) as events:
+                async for event in events:
+                    yield event
+        if progress.response is not None and not progress.is_over:
+            yield background.completed(await background.finished(self._bounded, progress.response))
 
-        settings, prompt = request.settings, request.prompt
-        model = None if prompt is not None and not self._model_is_explicit else self.model
-        tools = Converter.convert_tools(
-            request.tools,
-            request.handoffs,
-            allow_opaque_tool_search_surface=prompt is not None,
-            model=model,
-            tool_choice=settings.tool_choice,
-        )
-        choice = Converter.convert_tool_choice(
-            settings.tool_choice, tools=request.tools, handoffs=request.handoffs, model=model
-        )
-        may_call = tools.tools or prompt is not None
-        given: dict[str, Any] = {
-            "previous_response_id": request.previous_response_id,
-            "conversation": request.conversation_id,
-            "instructions": request.instructions,
-            "model": model,
-            "input": clean_input(request.input),
-            "include": _includes(tools, settings),
-            "tools": tools.tools or (omit if prompt is not None else []),
-            "prompt": prompt,
-            "temperature": settings.temperature,
-            "top_p": settings.top_p,
-            "truncation": settings.truncation,
-            "max_output_tokens": settings.max_tokens,
-            "tool_choice": choice,
-            "parallel_tool_calls": settings.parallel_tool_calls if may_call else None,
-            "stream": True if stream else None,
-            "text": _text(request),
-            "store": settings.store,
-            "prompt_cache_retention": settings.prompt_cache_retention,
-            "prompt_cache_options": settings.prompt_cache_options,
-            "reasoning": settings.reasoning,
-            "metadata": settings.metadata,
-            "context_management": settings.context_management,
-        }
-        kwargs = {name: omit if value is None else value for name, value in given.items()}
-        if settings.top_logprobs is not None:
-            kwargs["top_logprobs"] = settings.top_logprobs
-        headers = {**_HEADERS, **(settings.extra_headers or {}), **(HEADERS_OVERRIDE.get() or {})}
-        kwargs |= {"extra_headers": headers, "extra_query": settings.extra_query}
-        kwargs["extra_body"] = settings.extra_body
-        return _with_extra(kwargs, settings.extra_args or {})
+    async def _begun(self, kwargs: dict[str, Any], progress: _Progress) -> AsyncGenerator[Any]:
+        try:
+            async with contextlib.aclosing(self._answer(kwargs)) as events:
+                async for event in events:
+                    await self._note_progress(event, progress)
+                    yield event
+            progress.is_over = True
+        except (ModelRequestError, ModelBehaviorError):
+            if progress.response is None or progress.is_over:
+                raise
+
+    async def _opened(self, kwargs: dict[str, Any]) -> Events:
+        return await opened(self._bounded, kwargs)
+
+    @property
+    def _bounded(self) -> AsyncOpenAI:
+        """The client, held to the limits of the call in progress."""
+        return client_of(self._client, self._limits)
+
+    @property
+    def _by(self) -> str:
+        """Who accepts a call: of several models of a run, only this one can be asked for it."""
+        return f"{self.model}@{urlsplit(str(getattr(self._client, 'base_url', ''))).hostname}"
+
+    async def _known(self) -> Response | None:
+        """The answer that an earlier attempt at this call began, if there is one."""
+        known = background.acceptance().response_of(self._by)
+        return await background.known_response(self._bounded, known) if known else None
+
+    async def _note_progress(self, event: Any, progress: _Progress) -> None:
+        progress.response = getattr(event, "response", progress.response)
+        progress.is_over = event.type in FAILURES
+        if progress.is_over:
+            await background.acceptance().over()
+        elif progress.response is not None:
+            await background.acceptance().accepted(progress.response.id, self._by)
+
+    def _kwargs(self, request: Request, *, stream: bool = False) -> dict[str, Any]:
+        is_left_to_prompt = request.prompt is not None and not self._model_is_explicit
+        return arguments(request, None if is_left_to_prompt else self.model, stream=stream)
 
     def _supports_default_prompt_cache_key(self) -> bool:
         return is_official_openai_client(self._client)
 
 
-class OpenAIResponsesWSModel(OpenAIResponsesModel):
-    """The same model, asked for over a websocket.
+@dataclass
+class _Progress:
+    """How far a background answer has come."""
 
-    This version has no websocket transport: requests go over HTTP, and a warning says so once.
-    """
-
-    def __init__(
-        self,
-        model: str,
-        openai_client: AsyncOpenAI,
-        *,
-        model_is_explicit: bool = True,
-        websocket_options: OpenAIResponsesWebSocketOptions | None = None,
-    ) -> None:
-        super().__init__(model, openai_client, model_is_explicit=model_is_explicit)
-        self._websocket_options = websocket_options
-        self._warned = False
-
-    def _kwargs(self, request: _Request, *, stream: bool = False) -> dict[str, Any]:
-        if not self._warned:
-            self._warned = True
-            logger.warning("There is no websocket transport yet; %s is asked by HTTP.", self.model)
-        return super()._kwargs(request, stream=stream)
-
-
-def clean_input(given: str | list[Any]) -> list[Any]:
-    """An input as the Responses API takes it: without ids and fields that came from elsewhere."""
-    if isinstance(given, str):
-        return [{"content": given, "role": "user"}]
-    items: list[dict[str, Any]] = [
-        item if isinstance(item, dict) else item.model_dump(exclude_unset=True) for item in given
-    ]
-    # Another provider's reasoning means nothing to OpenAI, and its signature would be refused.
-    kept = (i for i in items if not (i.get("type") == "reasoning" and i.get("provider_data")))
-    return [_clean_item(item) for item in kept]
-
-
-def _clean_item(item: dict[str, Any]) -> dict[str, Any]:
-    foreign = {"provider_data"} | ({"id"} if item.get("id") == FAKE_RESPONSES_ID else set[str]())
-    if foreign.isdisjoint(item):
-        return item
-    return {name: value for name, value in item.items() if name not in foreign}
-
-
-def _includes(tools: ConvertedTools, settings: ModelSettings) -> list[str]:
-    wanted = [*tools.includes, *(settings.response_include or ())]
-    if settings.top_logprobs is not None:
-        wanted.append(_LOGPROBS)
-    return sorted(set(wanted))
-
-
-def _text(request: _Request) -> Any:
-    from openai import omit
-
-    wanted = Converter.get_response_format(request.schema)
-    verbosity = request.settings.verbosity
-    if verbosity is None:
-        return wanted
-    return {"verbosity": verbosity} if wanted is omit else {**wanted, "verbosity": verbosity}
-
-
-def _with_extra(kwargs: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-    from openai import omit
-
-    twice = sorted(name for name in extra if kwargs.get(name, omit) is not omit)
-    if twice:
-        kind = "argument" if len(twice) == 1 else "arguments"
-        names = ", ".join(map(repr, twice))
-        raise TypeError(f"responses.create() got multiple values for keyword {kind} {names}")
-    return kwargs | extra
+    response: Response | None
+    """The provider has it."""
+    is_over: bool = False
+    """Nothing more is to be said about it."""
 
 
 @contextlib.contextmanager
@@ -322,12 +241,12 @@ def _stream_span(tracing: ModelTracing) -> Generator[Any]:
         span.finish()
 
 
-def _note_end(span: Any, event: Any, request: _Request, tracing: ModelTracing) -> None:
-    if event.type == _SUCCESS:
+def _note_end(span: Any, event: Any, request: Request, tracing: ModelTracing) -> None:
+    if event.type == SUCCESS:
         _note(span, event.response, request, tracing)
 
 
-def _note(span: Any, response: Response, request: _Request, tracing: ModelTracing) -> None:
+def _note(span: Any, response: Response, request: Request, tracing: ModelTracing) -> None:
     if tracing.is_disabled():
         return
     span.span_data.response_id = response.id
@@ -335,84 +254,3 @@ def _note(span: Any, response: Response, request: _Request, tracing: ModelTracin
     if tracing.include_data():
         span.span_data.response = response
         span.span_data.input = request.input
-
-
-@contextlib.contextmanager
-def _in_our_family() -> Generator[None]:
-    from openai import APIConnectionError, OpenAIError
-
-    try:
-        yield
-    except OpenAIError as error:
-        raise request_error(error) from error
-    except Exception as error:
-        # The library passes on its HTTP client's own errors while it reads a stream. Which of
-        # the two clients (httpx, httpx2) that is depends on the library's version.
-        if not type(error).__module__.startswith("httpx"):
-            raise
-        sent: Any = error.__dict__.get("_request")
-        raise request_error(APIConnectionError(request=sent)) from error
-
-
-# --- One stream. -------------------------------------------------------------------------
-
-_closing: set[asyncio.Future[Any]] = set()  # Only so that they are not collected half-way.
-
-
-class _Stream:
-    """Events of a provider and the way to let go of them, once."""
-
-    def __init__(self, events: Any, close: Callable[[], Awaitable[Any]], request_id: Any) -> None:
-        self._events = aiter(events)
-        self._close = close
-        self._request_id = request_id
-
-    async def next_event(self, *, may_fail: bool) -> Any:
-        try:
-            with _in_our_family():
-                event = await anext(self._events, None)
-        except Exception:
-            if may_fail:  # All that was to be said has been said.
-                return None
-            raise
-        if event is not None and event.type == _SUCCESS and self._request_id is not None:
-            mark_request(event.response, self._request_id)
-        return event
-
-    async def close(self, *, may_fail: bool) -> None:
-        # Whoever is cancelled here stops waiting; the connection is given back nevertheless.
-        closing = asyncio.ensure_future(self._close())
-        _closing.add(closing)
-        closing.add_done_callback(_forget)
-        try:
-            await asyncio.shield(closing)
-        except Exception:
-            if not may_fail:
-                raise
-
-
-def _forget(closing: asyncio.Future[Any]) -> None:
-    _closing.discard(closing)
-    if not closing.cancelled():
-        closing.exception()  # Looked at, so that asyncio does not report it as lost.
-
-
-async def _open(client: AsyncOpenAI, kwargs: dict[str, Any]) -> _Stream:
-    responses: Any = client.responses
-    # Only this way does the library tell the request's id. A client of the user's may not have it.
-    streaming = getattr(responses, "with_streaming_response", None)
-    if streaming is None:
-        events = await responses.create(**kwargs)
-        close = getattr(events, "aclose", None) or getattr(events, "close", _nothing)
-        return _Stream(events, close, None)
-    manager = streaming.create(**kwargs)
-    answer = await manager.__aenter__()
-
-    async def leave() -> None:
-        await manager.__aexit__(None, None, None)
-
-    return _Stream(await answer.parse(), leave, answer.request_id)
-
-
-async def _nothing() -> None:
-    return None

@@ -8,12 +8,14 @@ private attributes, so that `reply_of` gives back exactly the reply that was str
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.errors import ModelBehaviorError
-from holdfast.core.usage import Usage
+from holdfast.core.usage import Usage, token_count
 from holdfast.definitions.run_items import ModelResponse
+from holdfast.models.fake_id import FAKE_RESPONSES_ID
 
 if TYPE_CHECKING:
     from openai.types.responses import Response, ResponseOutputItem, ResponseStreamEvent
@@ -79,7 +81,7 @@ def reply_of(response: Response, *, keep_raw_usage: bool = False) -> ModelRespon
     return ModelResponse(
         output=list(response.output),
         usage=usage_in(response),
-        response_id=response.id,
+        response_id=None if response.id == FAKE_RESPONSES_ID else response.id,
         request_id=getattr(response, _REQUEST_ID, None),
         raw_usage=raw_usage_of(response) if keep_raw_usage else None,
     )
@@ -90,6 +92,11 @@ def mark_request(response: Response, request_id: str) -> None:
     setattr(response, _REQUEST_ID, request_id)
 
 
+def mark_raw_usage(response: Response, usage: dict[str, Any] | None) -> None:
+    """Let ``response`` say its usage in the provider's own words."""
+    setattr(response, _RAW_USAGE, usage)
+
+
 def usage_in(response: Response) -> Usage:
     """The tokens that ``response`` cost; one request and no tokens where it does not say."""
     wire = response.usage
@@ -98,14 +105,15 @@ def usage_in(response: Response) -> Usage:
     exact: Usage | None = getattr(wire, _USAGE, None)
     if exact is not None:
         return copy.deepcopy(exact)
+    told: Any = wire  # An endpoint that only resembles OpenAI's may say anything.
     return Usage(
-        requests=getattr(wire, _REQUESTS, 1),
-        input_tokens=wire.input_tokens or 0,
-        output_tokens=wire.output_tokens or 0,
-        total_tokens=wire.total_tokens or 0,
+        requests=getattr(told, _REQUESTS, 1),
+        input_tokens=token_count(getattr(told, "input_tokens", None)),
+        output_tokens=token_count(getattr(told, "output_tokens", None)),
+        total_tokens=token_count(getattr(told, "total_tokens", None)),
         # Copies: a Usage fills gaps in what it is given, and the response is not ours.
-        input_tokens_details=copy.copy(wire.input_tokens_details),
-        output_tokens_details=copy.copy(wire.output_tokens_details),
+        input_tokens_details=copy.copy(getattr(told, "input_tokens_details", None)),
+        output_tokens_details=copy.copy(getattr(told, "output_tokens_details", None)),
     )
 
 
@@ -117,13 +125,26 @@ def raw_usage_of(response: Response) -> dict[str, Any] | None:
     wire = response.usage
     if wire is None or getattr(wire, _USAGE, None) is not None:
         return None
-    return wire.model_dump(exclude_unset=True, warnings=False)
+    told: Any = wire
+    return told.model_dump(exclude_unset=True, warnings=False) if _is_model(told) else None
 
 
-def _event(kind: str, **facts: Any) -> Any:
+def _is_model(value: object) -> bool:
+    from pydantic import BaseModel
+
+    return isinstance(value, BaseModel)
+
+
+def event_of(kind: str, **facts: Any) -> Any:
+    """An event of type ``kind`` of the Responses API, not yet numbered."""
+    return _event_type(kind)(type=kind, sequence_number=0, **facts)
+
+
+@functools.cache
+def _event_type(kind: str) -> Any:
     from openai.types import responses
 
-    return getattr(responses, _EVENTS[kind])(type=kind, sequence_number=0, **facts)
+    return getattr(responses, _EVENTS[kind])
 
 
 def _numbered(events: Iterator[Any]) -> Iterator[Any]:
@@ -134,14 +155,14 @@ def _numbered(events: Iterator[Any]) -> Iterator[Any]:
 
 def _events(reply: ModelResponse, model: str, split: Callable[[str], list[str]]) -> Iterator[Any]:
     for kind in ("response.created", "response.in_progress"):
-        yield _event(kind, response=_response(reply, model, opened=True))
+        yield event_of(kind, response=_response(reply, model, opened=True))
     for index, item in enumerate(reply.output):
         began = _opening(item)
-        yield _event("response.output_item.added", item=began, output_index=index)
+        yield event_of("response.output_item.added", item=began, output_index=index)
         where = {"item_id": _event_id(item), "output_index": index}
         yield from _PARTS[item.type](item, where, split)
-        yield _event("response.output_item.done", item=copy.deepcopy(item), output_index=index)
-    yield _event("response.completed", response=_response(reply, model))
+        yield event_of("response.output_item.done", item=copy.deepcopy(item), output_index=index)
+    yield event_of("response.completed", response=_response(reply, model))
 
 
 def _response(reply: ModelResponse, model: str, *, opened: bool = False) -> Response:
@@ -206,9 +227,9 @@ def _message(
 ) -> Iterator[ResponseStreamEvent]:
     for index, part in enumerate(item.content):
         at = {**where, "content_index": index}
-        yield _event("response.content_part.added", part=_opening_part(part), **at)
+        yield event_of("response.content_part.added", part=_opening_part(part), **at)
         yield from (_refusal if part.type == "refusal" else _text)(part, at, split)
-        yield _event("response.content_part.done", part=copy.deepcopy(part), **at)
+        yield event_of("response.content_part.done", part=copy.deepcopy(part), **at)
 
 
 def _opening_part(part: Any) -> Any:
@@ -225,25 +246,25 @@ def _text(
     known: list[Any] = part.logprobs or []
     logprobs: list[Any] = [entry.model_dump() for entry in known]
     for number, delta in enumerate(split(part.text)):
-        yield _event(
+        yield event_of(
             "response.output_text.delta", delta=delta, logprobs=[] if number else logprobs, **at
         )
     for number, annotation in enumerate(part.annotations):
-        yield _event(
+        yield event_of(
             "response.output_text.annotation.added",
             annotation=annotation.model_dump(),
             annotation_index=number,
             **at,
         )
-    yield _event("response.output_text.done", text=part.text, logprobs=logprobs, **at)
+    yield event_of("response.output_text.done", text=part.text, logprobs=logprobs, **at)
 
 
 def _refusal(
     part: Any, at: dict[str, Any], split: Callable[[str], list[str]]
 ) -> Iterator[ResponseStreamEvent]:
     for delta in split(part.refusal):
-        yield _event("response.refusal.delta", delta=delta, **at)
-    yield _event("response.refusal.done", refusal=part.refusal, **at)
+        yield event_of("response.refusal.delta", delta=delta, **at)
+    yield event_of("response.refusal.done", refusal=part.refusal, **at)
 
 
 def _reasoning(
@@ -252,24 +273,24 @@ def _reasoning(
     for index, part in enumerate(item.summary):
         at = {**where, "summary_index": index}
         shown: Any = {"type": "summary_text", "text": part.text}
-        yield _event("response.reasoning_summary_part.added", part={**shown, "text": ""}, **at)
+        yield event_of("response.reasoning_summary_part.added", part={**shown, "text": ""}, **at)
         for delta in split(part.text):
-            yield _event("response.reasoning_summary_text.delta", delta=delta, **at)
-        yield _event("response.reasoning_summary_text.done", text=part.text, **at)
-        yield _event("response.reasoning_summary_part.done", part=shown, **at)
+            yield event_of("response.reasoning_summary_text.delta", delta=delta, **at)
+        yield event_of("response.reasoning_summary_text.done", text=part.text, **at)
+        yield event_of("response.reasoning_summary_part.done", part=shown, **at)
     for index, part in enumerate(item.content or []):
         at = {**where, "content_index": index}
         for delta in split(part.text):
-            yield _event("response.reasoning_text.delta", delta=delta, **at)
-        yield _event("response.reasoning_text.done", text=part.text, **at)
+            yield event_of("response.reasoning_text.delta", delta=delta, **at)
+        yield event_of("response.reasoning_text.done", text=part.text, **at)
 
 
 def _function_call(
     item: Any, where: dict[str, Any], split: Callable[[str], list[str]]
 ) -> Iterator[ResponseStreamEvent]:
     for delta in split(item.arguments):
-        yield _event("response.function_call_arguments.delta", delta=delta, **where)
-    yield _event(
+        yield event_of("response.function_call_arguments.delta", delta=delta, **where)
+    yield event_of(
         "response.function_call_arguments.done",
         arguments=item.arguments,
         name=item.name,

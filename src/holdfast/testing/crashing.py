@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Literal
 
 from holdfast.core.events import Event
+from holdfast.journal.health import HealthStore
 from holdfast.journal.journal import BlobStore, Journal, Lease, RunSummary, Stored
 
 Moment = Literal["before", "after"]
@@ -61,6 +62,11 @@ class CrashingJournal:
     def blobs(self) -> BlobStore:
         """The inner journal's blobs."""
         return self.inner.blobs
+
+    @property
+    def health(self) -> HealthStore:
+        """The inner journal's."""
+        return self.inner.health
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         """Take a run over, as the inner journal does."""

@@ -84,6 +84,10 @@ def _silent(message: Any) -> Any:
     message = cast("Mapping[str, Any]", message)
     if message.get("type") == "reasoning":
         return _NOTHING
+    if message.get("object") == "response":  # what a streamed answer ends with
+        output = _without_reasoning(message.get("output"))
+        is_same = output is message.get("output")
+        return message if is_same else {**message, "output": output}
     if message.get("role") != "assistant":
         return message
     kept = {key: value for key, value in message.items() if key not in _REASONING_KEYS}

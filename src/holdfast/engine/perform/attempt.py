@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from holdfast.core.errors import ModelBehaviorError, ModelTimeoutError
+from holdfast.core.surrogates import without_surrogates
+from holdfast.core.usage import Usage
+from holdfast.definitions.limits import DEFAULT_LIMITS, ModelEndpoint, ModelLimits
 from holdfast.definitions.model import Model
 from holdfast.definitions.run_items import ModelResponse
 from holdfast.definitions.settings import ModelSettings
 from holdfast.definitions.stream_events import RawResponsesStreamEvent, StreamEvent
 from holdfast.engine.drive import DRAIN_S
+from holdfast.engine.perform.deadlines import Deadlines
+from holdfast.models.asking import Asking, asking
 from holdfast.models.streaming import reply_of
 
 _T = TypeVar("_T")
 _OPENING = {"response.created", "response.in_progress"}
 _BROKEN = {"response.failed", "response.incomplete", "error", "response.error"}
+_ABOUT = _OPENING | _BROKEN
+"""Events that say nothing of the answer itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,8 +40,31 @@ class Attempt:
     """What it takes by name."""
     show: Callable[[StreamEvent], None] | None
     """Where the events of a stream go; None when nobody watches."""
+    limits: ModelLimits | None = None
+    """The run's, else the model's own, if there are any."""
+    spent_s: float = 0.0
+    """How long the call had taken before this attempt."""
+    once: bool = False
+    """Whether the provider's client must not ask again by itself."""
     has_output: bool = False
     """Whether somebody has been shown a part of the answer itself."""
+    is_parked: bool = False
+    """Whether the next attempt waits for longer than calls usually do."""
+
+    taken_s: float = 0.0
+    """How long the call has taken, this attempt included."""
+
+    endpoint: ModelEndpoint | None = field(init=False)
+    """What the engine does in the place of the model's client; None if nothing."""
+    bounds: ModelLimits = field(init=False)
+    """The limits that hold."""
+
+    def __post_init__(self) -> None:
+        model: Any = self.model  # It may be any object that has the two methods which ask it.
+        self.endpoint = model.endpoint() if isinstance(model, Model) else None
+        if self.limits is None and self.endpoint is not None:
+            self.limits = self.endpoint.limits
+        self.bounds = self.limits or DEFAULT_LIMITS
 
     @property
     def is_streamed(self) -> bool:
@@ -45,32 +75,75 @@ class Attempt:
         """The model's reply; None if its stream ended without one.
 
         Raises:
-            ModelTimeoutError: It took longer than the settings allow.
+            ModelTimeoutError: It took longer than the settings or the limits allow.
         """
-        asked = self._streamed() if self.show else self.model.get_response(*self.args, **self.more)
+        endpoint = self.endpoint
+        deadlines = Deadlines(
+            self.bounds,
+            is_streamed=self.is_streamed,
+            knows_bytes=endpoint is not None and endpoint.reports_data,
+            spent_s=self.spent_s,
+        )
+        how = Asking(
+            limits=self.limits,
+            once=self.once,
+            discreet=True,
+            opened=deadlines.opened,
+            data=deadlines.data,
+            detached=deadlines.detached,
+        )
+        try:
+            with deadlines, asking(how):
+                return await self._asked(deadlines)
+        finally:
+            self.taken_s = self.spent_s + deadlines.elapsed_s
+
+    async def _asked(self, deadlines: Deadlines) -> ModelResponse | None:
+        try:
+            return await self._once(deadlines)
+        except UnicodeEncodeError:
+            instructions, given, *rest = self.args
+            sound = [without_surrogates(each) for each in (instructions, given)]
+            if self.has_output or (sound[0] is instructions and sound[1] is given):
+                raise
+            self.args = (*sound, *rest)
+        return await self._once(deadlines)
+
+    async def _once(self, deadlines: Deadlines) -> ModelResponse | None:
+        if self.show:
+            asked = self._streamed(deadlines)
+        else:
+            asked = self.model.get_response(*self.args, **self.more)
         if self.settings.timeout is None:
             return await asked
         return await _within(self.settings.timeout, asked)
 
-    async def _streamed(self) -> ModelResponse | None:
+    async def _streamed(self, deadlines: Deadlines) -> ModelResponse | None:
         assert self.show
         final: Any = None
+        broken: str | None = None
         done: list[Any] = []
         async with _closed(self.model.stream_response(*self.args, **self.more)) as stream:
             async for event in stream:
+                if broken:
+                    break
                 kind = getattr(event, "type", None)
-                self.has_output = self.has_output or kind not in _OPENING
+                deadlines.event(kind)
+                self.has_output = self.has_output or kind not in _ABOUT
                 self.show(RawResponsesStreamEvent(data=event))
                 if kind == "response.output_item.done":
                     done.append(event.item)
                 elif kind == "response.completed":
                     final = event.response
                 elif kind in _BROKEN:
-                    raise ModelBehaviorError(
-                        f"The model's stream ended with {kind!r} and no final response."
-                    )
+                    broken = kind  # The model itself knows more about it, and mostly raises that.
+            if broken:
+                raise ModelBehaviorError(
+                    f"The model's stream ended with {broken!r} and no final response."
+                )
         if final is None:
-            return None
+            is_enough = self.bounds.lenient_eof and done
+            return ModelResponse(done, Usage(requests=1), None) if is_enough else None
         response = reply_of(final, keep_raw_usage=self.settings.preserve_raw_usage is True)
         response.output = response.output or done
         return response

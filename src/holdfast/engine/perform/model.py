@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import time
-from contextlib import nullcontext
 from typing import Any, cast
 
 import msgspec
@@ -15,6 +14,7 @@ from holdfast.core.errors import ModelBehaviorError, UserError
 from holdfast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied
 from holdfast.core.items import call_id, invocation, without_reasoning_id
 from holdfast.core.state import RunState
+from holdfast.core.surrogates import without_surrogates
 from holdfast.core.usage import facts_of
 from holdfast.definitions.agent import Agent
 from holdfast.definitions.approvals import qualified
@@ -28,8 +28,11 @@ from holdfast.engine.drive import Done, error_facts
 from holdfast.engine.env import RunEnv
 from holdfast.engine.history import unrepeated
 from holdfast.engine.hooks import tell
+from holdfast.engine.perform.acceptance import acceptance_of, judging
 from holdfast.engine.perform.attempt import Attempt
+from holdfast.engine.perform.cache_key import with_cache_key
 from holdfast.engine.perform.callers import check_caller, require_programs
+from holdfast.engine.perform.excess import check_excess
 from holdfast.engine.perform.prepare import live_turn
 from holdfast.engine.perform.retry import (
     LOCKED,
@@ -39,9 +42,10 @@ from holdfast.engine.perform.retry import (
     pause_before_next,
     with_failures,
 )
-from holdfast.engine.projection import wire
-from holdfast.engine.turn import PreparedTurn, turn_model
-from holdfast.models.endpoint import asking_once
+from holdfast.engine.perform.route import Route, route
+from holdfast.engine.projection import typed, wire
+from holdfast.engine.turn import PreparedTurn
+from holdfast.models.background import remembering
 
 LOCAL_CALLS: dict[str, CallKind] = {
     "computer_call": "computer",
@@ -60,22 +64,37 @@ async def call_model(env: RunEnv, effect: CallModel) -> Done:
     turn = await live_turn(env)
     agent_hooks = turn.agent.hooks
     given = env.live.asked.pop(effect.id, None) or await _begun(env, turn)
-    failures = earlier_failures(env.log, effect.id)
-    attempt = _attempt(env, turn, given, env.log.state)
-    try:
-        with asking_once() if asks_once(attempt, turn, failures) else nullcontext():
-            response = await attempt.response()
-    except Exception as error:
-        pause = await pause_before_next(error, attempt, turn, failures)
-        if pause is None:
-            raise
+    way = await route(env, turn, effect.id, given, earlier_failures(env.log, effect.id))
+    if isinstance(way, EffectFailed):
         env.live.asked[effect.id] = given
-        return Done([_failed(effect.id, error, time.time() + pause)])
-    if response is None:
-        raise ModelBehaviorError("Model did not produce a final response!")
-    response = with_failures(response, len(failures))
+        env.live.began.pop(effect.id, None)  # Waiting for its turn takes none of the call's time.
+        return Done([way])
+    attempt = _attempt(env, turn, given, way)
+    attempt.once = asks_once(attempt, turn, way.failures)
+    began = env.live.began.setdefault(effect.id, time.monotonic())
+    attempt.spent_s = time.monotonic() - began
+    try:
+        with remembering(acceptance_of(env, effect.id)):
+            response = await way.watched(attempt.response)
+    except Exception as error:
+        pause = await pause_before_next(error, attempt, turn, way.failures)
+        is_spent = way.moves_on(error, pause, attempt, turn)
+        if pause is None and not is_spent:
+            if not way.label:
+                raise
+            way.explain(error)
+            env.live.errors[effect.id] = error
+        else:
+            env.live.asked[effect.id] = given
+        if is_spent or attempt.is_parked:
+            env.live.began.pop(effect.id, None)
+        return Done([_failed(effect.id, error, 0.0 if is_spent else pause, way.label, is_spent)])
+    env.live.began.pop(effect.id, None)
+    response = with_failures(response, way.sent)
     env.context.usage.add(response.usage)
-    event = _replied(env, effect, turn, response)
+    with judging(env, effect.id):
+        event = _replied(env, effect, turn, response, way.label)
+        check_excess(env.log.state, event.output, event.calls, attempt.bounds)
     env.live.responses[effect.id] = response
 
     async def after() -> None:
@@ -91,9 +110,13 @@ async def call_model(env: RunEnv, effect: CallModel) -> Done:
     return Done([event], after if env.hooks is not None or agent_hooks is not None else None)
 
 
-def _failed(effect_id: str, error: Exception, retry_at: float) -> EffectFailed:
+def _failed(
+    effect_id: str, error: Exception, pause: float | None, model: str, is_spent: bool
+) -> EffectFailed:
     data = {"code": LOCKED} if is_locked(error) else {}
-    return EffectFailed(effect_id, error_facts(error, effect_id, **data), retry_at)
+    retry_at = None if pause is None else time.time() + pause
+    facts = error_facts(error, effect_id, **data)
+    return EffectFailed(effect_id, facts, retry_at, model, is_spent)
 
 
 async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:
@@ -148,10 +171,11 @@ async def _filtered(env: RunEnv, agent: Agent[Any], given: ModelInputData) -> Mo
     return ModelInputData(input=unrepeated(answer.input), instructions=answer.instructions)
 
 
-def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, state: RunState) -> Attempt:
-    settings = turn.settings
+def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, way: Route) -> Attempt:
+    settings, state = way.settings, env.log.state
     if turn.agent.reset_tool_choice and state.agent in state.tool_users:
         settings = _without_choice(settings)
+    settings = with_cache_key(env, way.model, settings)
     options = state.options
     previous = options.previous_response_id
     if options.chains_responses or previous:
@@ -170,8 +194,14 @@ def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, state: RunS
         "conversation_id": options.conversation_id,
         "prompt": turn.prompt,
     }
-    model = turn_model(turn.agent, env.config)
-    return Attempt(model=model, settings=settings, args=request, more=more, show=env.show)
+    return Attempt(
+        model=way.model,
+        settings=settings,
+        args=request,
+        more=more,
+        show=env.show,
+        limits=env.config.model_limits,
+    )
 
 
 def _without_choice(settings: Any) -> Any:
@@ -194,14 +224,15 @@ def _tracing(env: RunEnv) -> ModelTracing:
 
 
 def _replied(
-    env: RunEnv, effect: CallModel, turn: PreparedTurn, response: ModelResponse
+    env: RunEnv, effect: CallModel, turn: PreparedTurn, response: ModelResponse, model: str
 ) -> ModelReplied:
     output: list[Item] = []
     calls: list[Call] = []
     seen: dict[str, str] = {}
     is_replay = False
-    for given in response.output:
-        item = wire(given)
+    for place, raw in enumerate(response.output):
+        item, given = _received(raw)
+        response.output[place] = given
         is_patch = item.get("name") == "apply_patch" and _is_patch(turn, item)
         item = _as_patch_call(item) if is_patch else item
         call = _call(env, turn, item, len(output))
@@ -228,7 +259,15 @@ def _replied(
         response.response_id,
         response.request_id,
         is_replay,
+        model,
     )
+
+
+def _received(raw: Any) -> tuple[Item, Any]:
+    """An item of a reply as it is kept and sent back, and as an object."""
+    item = wire(raw)
+    sound = without_surrogates(item)
+    return (item, raw) if sound is item else (sound, typed(sound))
 
 
 def _drop_reasoning(output: list[Item]) -> None:

@@ -15,6 +15,7 @@ from typing import cast
 
 from holdfast.core.events import EffectFailed, RunReopened, TurnPrepared
 from holdfast.core.usage import RequestUsage, Usage, copy_usage
+from holdfast.definitions.limits import ModelEndpoint
 from holdfast.definitions.retry import (
     ModelRetryAdviceRequest,
     ModelRetryBackoffSettings,
@@ -23,6 +24,7 @@ from holdfast.definitions.retry import (
     RetryPolicy,
     RetryPolicyContext,
     decide,
+    retry_policies,
 )
 from holdfast.definitions.run_items import ModelResponse
 from holdfast.engine.log import RunLog
@@ -34,6 +36,17 @@ LOCKED = "conversation_locked"
 """The provider's name for: another request is just adding to this conversation."""
 LOCKED_RETRIES = 3
 """How often a call is made again for that reason, also where nothing else is retried."""
+_FIRST_S, _LONGEST_S = 0.5, 8.0  # Those of the `openai` client.
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rule:
+    """What is retried, and how often."""
+
+    policy: RetryPolicy
+    max_retries: int
+    backoff: object
+    is_default: bool = False
 
 
 def earlier_failures(log: RunLog, effect_id: str) -> list[EffectFailed]:
@@ -52,7 +65,7 @@ def earlier_failures(log: RunLog, effect_id: str) -> list[EffectFailed]:
 def asks_once(attempt: Attempt, turn: PreparedTurn, failures: Sequence[EffectFailed]) -> bool:
     """Whether the provider's client must not ask again by itself: two would, or none may."""
     settings = _settings(attempt)
-    if failures or has_programs(turn):
+    if attempt.endpoint is not None or failures or has_programs(turn):
         return True
     if settings is None or settings.max_retries is None:
         return False
@@ -77,13 +90,38 @@ async def pause_before_next(
     if locked < LOCKED_RETRIES and is_locked(error):
         return 2.0**locked
     number = len(failures) - locked + 1
-    if settings.policy is None or number > (settings.max_retries or 0):
+    rule = _rule(settings, attempt.endpoint)
+    if rule is None or number > rule.max_retries:
         return None
-    context = _context(error, attempt, number, settings)
+    context = _context(error, attempt, number, rule)
     if context is None:
         return None
-    decision = await _decision(settings.policy, context, has_programs=has_programs(turn))
-    return None if decision is None else _pause(decision, context, settings)
+    decision = await _decision(rule.policy, context, has_programs=has_programs(turn))
+    if decision is None:
+        return None
+    return _bounded(_pause(decision, context, rule), context, attempt)
+
+
+def _rule(settings: ModelRetrySettings, endpoint: ModelEndpoint | None) -> _Rule | None:
+    """What is retried: what the settings say, else what the provider's client would have."""
+    if settings.policy is not None and settings.max_retries is not None:
+        return _Rule(settings.policy, settings.max_retries, settings.backoff)
+    if endpoint is None:
+        return None
+    often = endpoint.retries if settings.max_retries is None else settings.max_retries
+    return _Rule(retry_policies.provider_suggested(), often, settings.backoff, is_default=True)
+
+
+def _bounded(pause: float, context: RetryPolicyContext, attempt: Attempt) -> float | None:
+    """``pause``, if the limits of the call allow it."""
+    bounds, wish = attempt.bounds, context.normalized.retry_after
+    is_wish = wish is not None and pause == max(0.0, wish)
+    if is_wish and bounds.max_retry_after is not None and pause > bounds.max_retry_after:
+        attempt.is_parked = bounds.on_long_retry_after == "park"
+        return pause if attempt.is_parked else None
+    if bounds.total is not None and attempt.taken_s + pause >= bounds.total:
+        return None
+    return pause
 
 
 def has_programs(turn: PreparedTurn) -> bool:
@@ -102,7 +140,7 @@ def _is_stateful(attempt: Attempt) -> bool:
 
 
 def _context(
-    error: Exception, attempt: Attempt, number: int, settings: ModelRetrySettings
+    error: Exception, attempt: Attempt, number: int, rule: _Rule
 ) -> RetryPolicyContext | None:
     """What a policy is asked; None if the call was given up on purpose."""
     kept = {key: attempt.more[key] for key in ("previous_response_id", "conversation_id")}
@@ -120,7 +158,7 @@ def _context(
     return RetryPolicyContext(
         error=error,
         attempt=number,
-        max_retries=settings.max_retries or 0,
+        max_retries=rule.max_retries,
         stream=attempt.is_streamed,
         normalized=facts,
         provider_advice=copy.copy(advice),
@@ -145,16 +183,17 @@ async def _decision(
     return decision if decision.retry and (is_approved or not needs_approval) else None
 
 
-def _pause(
-    decision: RetryDecision, context: RetryPolicyContext, settings: ModelRetrySettings
-) -> float:
+def _pause(decision: RetryDecision, context: RetryPolicyContext, rule: _Rule) -> float:
     for wish in (decision.delay, context.normalized.retry_after):
         if wish is not None and math.isfinite(wish):
             return max(0.0, wish)
-    backoff = settings.backoff
-    if not isinstance(backoff, ModelRetryBackoffSettings):
-        backoff = ModelRetryBackoffSettings()
-    return backoff.delay(context.attempt, random.random())  # noqa: S311  # not for secrets
+    backoff, chance = rule.backoff, random.random()  # noqa: S311  # not for secrets
+    if isinstance(backoff, ModelRetryBackoffSettings):
+        return backoff.delay(context.attempt, chance)
+    if not rule.is_default:
+        return ModelRetryBackoffSettings().delay(context.attempt, chance)
+    # All of it is chance: whoever failed together must not come back together.
+    return chance * min(_LONGEST_S, _FIRST_S * 2.0 ** min(context.attempt - 1, 16))
 
 
 def with_failures(response: ModelResponse, failed: int) -> ModelResponse:

@@ -1,0 +1,1 @@
+"""Models of providers that another library speaks to."""

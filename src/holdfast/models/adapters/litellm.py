@@ -1,0 +1,138 @@
+"""Models that LiteLLM speaks to: ``LitellmModel("anthropic/claude-sonnet-4-5")``.
+
+Needs ``pip install 'holdfast[litellm]'``; the library is loaded when the first model is made.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from typing import Any
+
+from holdfast.definitions.default_models import get_default_model
+from holdfast.definitions.logger import logger
+from holdfast.definitions.model import Model, ModelProvider
+from holdfast.definitions.settings import ModelSettings
+from holdfast.models.adapters.foreign import results_at_calls, standing_in, wants_results_at_calls
+from holdfast.models.asking import asked as how_asked, limits_of
+from holdfast.models.chat import OpenAIChatCompletionsModel
+from holdfast.models.chat_reply import field
+from holdfast.models.chat_request import Asked
+from holdfast.models.errors import truncated
+from holdfast.models.reasoning_replay import ShouldReplayReasoningContent
+
+_EFFORT = "reasoning_effort"
+
+
+class LitellmModel(OpenAIChatCompletionsModel):
+    """A model that LiteLLM speaks to.
+
+    Args:
+        model: Its name at LiteLLM: provider, slash, model.
+        base_url: The endpoint, if it is not the provider's own.
+        api_key: The key; else the provider's environment variable.
+        should_replay_reasoning_content: Whether earlier reasoning is sent along again.
+
+    Raises:
+        ImportError: LiteLLM is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        should_replay_reasoning_content: ShouldReplayReasoningContent | None = None,
+    ) -> None:
+        _library()
+        self.base_url = base_url
+        self.api_key = api_key
+        super().__init__(
+            model,
+            standing_in(self._complete, base_url, check_end=_check_end),
+            should_replay_reasoning_content,
+            lenient_eof=True,  # LiteLLM ends every stream itself; `_check_end` looks behind that.
+        )
+
+    def _adapted(self, asked: Asked) -> Asked:
+        effort = self._get_reasoning_effort(asked.settings)
+        return replace(
+            asked,
+            keeps_media=True,
+            keeps_thinking=effort is not None,
+            settings=_for_litellm(asked.settings, effort),
+        )
+
+    def _get_reasoning_effort(self, settings: ModelSettings) -> Any:
+        """How much the model is to think: as the settings say, else as an extra of the request."""
+        if settings.reasoning is not None and settings.reasoning.effort is not None:
+            if settings.reasoning.summary is not None:
+                logger.warning("LitellmModel does not forward Reasoning.summary; it is ignored.")
+            return settings.reasoning.effort
+        return field(settings.extra_body, _EFFORT) or field(settings.extra_args, _EFFORT)
+
+    def _fix_tool_message_ordering(self, messages: list[Any]) -> list[Any]:
+        return results_at_calls(messages)
+
+    async def _complete(self, **kwargs: Any) -> Any:
+        if wants_results_at_calls(self.model):
+            kwargs["messages"] = self._fix_tool_message_ordering(kwargs["messages"])
+        if kwargs.get("tools"):
+            # Else LiteLLM looks for MCP servers that its proxy might have.
+            kwargs.setdefault("_skip_mcp_handler", True)
+        if how_asked().once:
+            kwargs |= {"max_retries": 0, "num_retries": 0}
+        for name in ("extra_body", "extra_query"):
+            if kwargs.get(name) is None:
+                kwargs.pop(name, None)
+        stream = kwargs.pop("stream", False)
+        return await _library().acompletion(
+            **{"tools": None, "parallel_tool_calls": None, **kwargs},
+            stream=stream,
+            api_key=self.api_key,
+            base_url=self.base_url,
+        )
+
+
+class LitellmProvider(ModelProvider):
+    """Models that LiteLLM speaks to, with its own ways to find their keys."""
+
+    def get_model(self, model_name: str | None) -> Model:
+        """The model called ``model_name``; the default model for None.
+
+        Raises:
+            ImportError: LiteLLM is not installed.
+        """
+        return LitellmModel(get_default_model() if model_name is None else model_name)
+
+
+def _for_litellm(settings: ModelSettings, effort: Any) -> ModelSettings:
+    """The settings with the effort in one place, and what LiteLLM takes as extras among these."""
+    extra = {**(settings.extra_args or {})}
+    extra.pop(_EFFORT, None)
+    if effort is not None:
+        extra[_EFFORT] = effort
+    if settings.top_logprobs is not None:
+        extra = {"logprobs": True, **extra, "top_logprobs": settings.top_logprobs}
+    body: Any = settings.extra_body
+    if field(body, _EFFORT) is not None:
+        body = {name: body[name] for name in body if name != _EFFORT} or None
+    return replace(
+        settings, reasoning=None, top_logprobs=None, extra_body=body, extra_args=extra or None
+    )
+
+
+def _check_end(stream: Any) -> None:
+    # None where LiteLLM has made up the `finish_reason`, because the provider sent none.
+    received = getattr(stream, "received_finish_reason", "")
+    if received is None and not limits_of().lenient_eof:
+        raise truncated("its finish_reason")
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("litellm")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "LitellmModel needs LiteLLM, which is not installed: pip install 'holdfast[litellm]'."
+        ) from error

@@ -1,0 +1,249 @@
+"""The translation between Holdfast's items and definitions and those of Chat Completions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.errors import UserError
+from holdfast.definitions.callers import may_be_programmatic
+from holdfast.definitions.handoff import Handoff
+from holdfast.definitions.settings import MCPToolChoice
+from holdfast.definitions.tool import FunctionTool, Tool
+from holdfast.models.chat_messages import Conversion, as_dict, is_input_message, is_output_message
+from holdfast.models.chat_parts import Wire, all_parts, text_parts
+from holdfast.models.chat_reply import output_items
+from holdfast.models.reasoning_replay import (
+    ShouldReplayReasoningContent,
+    default_should_replay_reasoning_content,
+)
+
+if TYPE_CHECKING:
+    from holdfast.definitions.output import AgentOutputSchemaBase
+
+
+class Converter:
+    """The translation to Chat Completions and back; it changes none of its arguments."""
+
+    @classmethod
+    def items_to_messages(  # noqa: PLR0913 (upstream's signature)
+        cls,
+        items: str | Iterable[Any],
+        model: str | None = None,
+        preserve_thinking_blocks: bool = False,
+        preserve_tool_output_all_content: bool = False,
+        base_url: str | None = None,
+        should_replay_reasoning_content: ShouldReplayReasoningContent | None = None,
+        strict_feature_validation: bool = False,
+    ) -> list[Any]:
+        """The messages that say what ``items`` say.
+
+        Args:
+            items: A conversation, oldest first; a string is one message of the user.
+            model: The model that is asked. Without it no reasoning is sent.
+            preserve_thinking_blocks: Send Claude its signed thinking back.
+            preserve_tool_output_all_content: Send results of tools with their images and files.
+            base_url: The endpoint, for the hook.
+            should_replay_reasoning_content: Whether a reasoning item is sent as
+                `reasoning_content`. DeepSeek gets its own if None.
+            strict_feature_validation: Refuse a tool's result without text instead of sending a
+                placeholder.
+
+        Raises:
+            UserError: An item has no form in Chat Completions.
+        """
+        if isinstance(items, str):
+            return [{"role": "user", "content": items}]
+        conversion = Conversion(
+            model=model,
+            base_url=base_url,
+            keeps_thinking=preserve_thinking_blocks,
+            keeps_media=preserve_tool_output_all_content,
+            should_replay=should_replay_reasoning_content
+            or default_should_replay_reasoning_content,
+            is_strict=strict_feature_validation,
+        )
+        for item in items:
+            conversion.add(item)
+        return conversion.close()
+
+    @classmethod
+    def message_to_output_items(
+        cls,
+        message: Any,
+        provider_data: dict[str, Any] | None = None,
+        strict_feature_validation: bool = False,
+    ) -> list[Any]:
+        """The items that say what a model's ``message`` says: reasoning, message, calls.
+
+        Args:
+            message: A `ChatCompletionMessage`, perhaps with fields of a provider's own.
+            provider_data: Where the message came from; every item gets it.
+            strict_feature_validation: Refuse custom tool calls instead of leaving them out.
+
+        Raises:
+            AgentsException: The message is sound.
+            UserError: A custom tool call, under strict validation.
+        """
+        return output_items(message, provider_data or {}, is_strict=strict_feature_validation)
+
+    # --- Tools and settings. -------------------------------------------------------------
+
+    @classmethod
+    def tool_to_openai(cls, tool: Tool) -> Any:
+        """A tool as a request carries it.
+
+        Raises:
+            UserError: Only the Responses API has this kind of tool, or one of its features.
+        """
+        if not isinstance(tool, FunctionTool):
+            raise UserError(
+                "Hosted tools are not supported with the Chat Completions API, and "
+                f"{type(tool).__name__} is not a function tool. Use a Responses model."
+            )
+        _check_features(tool)
+        return _function(
+            tool.name, tool.description, tool.params_json_schema, strict=tool.strict_json_schema
+        )
+
+    @classmethod
+    def convert_handoff_tool(cls, handoff: Handoff[Any, Any]) -> Any:
+        """A handoff as the function that a request carries for it."""
+        return _function(
+            handoff.tool_name,
+            handoff.tool_description,
+            handoff.input_json_schema,
+            strict=handoff.strict_json_schema,
+        )
+
+    @classmethod
+    def convert_tool_choice(cls, tool_choice: Any) -> Any:
+        """What the request says about which tool to call; `openai.omit` for None.
+
+        Raises:
+            UserError: The choice is one that only the Responses API has.
+        """
+        from openai import omit
+
+        if tool_choice is None:
+            return omit
+        if isinstance(tool_choice, MCPToolChoice):
+            raise UserError(
+                "MCPToolChoice is not supported for Chat Completions models. Name a function "
+                "tool, or use a Responses model."
+            )
+        if tool_choice == "programmatic_tool_calling":
+            raise UserError(
+                "tool_choice='programmatic_tool_calling' is only supported with OpenAI Responses "
+                "models. Name a function tool, or use a Responses model."
+            )
+        if tool_choice in ("auto", "required", "none"):
+            return tool_choice
+        return {"type": "function", "function": {"name": tool_choice}}
+
+    @classmethod
+    def convert_response_format(cls, final_output_schema: AgentOutputSchemaBase | None) -> Any:
+        """The setting that asks for an output schema; `openai.omit` for plain text."""
+        from openai import omit
+
+        if final_output_schema is None or final_output_schema.is_plain_text():
+            return omit
+        wanted = {
+            "name": "final_output",
+            "strict": final_output_schema.is_strict_json_schema(),
+            "schema": final_output_schema.json_schema(),
+        }
+        return {"type": "json_schema", "json_schema": wanted}
+
+    # --- Content. ------------------------------------------------------------------------
+
+    @classmethod
+    def extract_all_content(cls, content: str | Iterable[Any]) -> str | list[Any]:
+        """A user's content, every part of it.
+
+        Raises:
+            UserError: A part is of an unknown type, or has not what the API needs of its type.
+        """
+        return all_parts(content)
+
+    @classmethod
+    def extract_text_content(cls, content: str | Iterable[Any]) -> str | list[Any]:
+        """The text of a content.
+
+        Raises:
+            UserError: A part is of an unknown type.
+        """
+        return text_parts(content)
+
+    # --- What an item is: the item itself, or None. --------------------------------------
+
+    @classmethod
+    def maybe_easy_input_message(cls, item: Any) -> Any | None:
+        """``item`` if it is a message of nothing but a role and a content."""
+        known = {"role", "content", "type", "phase"}
+        return item if _is_input(item) and set(item) <= known else None
+
+    @classmethod
+    def maybe_input_message(cls, item: Any) -> Any | None:
+        """``item`` if it is a message to the model that says that it is a message."""
+        is_typed = _is_input(item) and item.get("type") == "message"
+        return item if is_typed and item["role"] != "assistant" else None
+
+    @classmethod
+    def maybe_response_output_message(cls, item: Any) -> Any | None:
+        """``item`` if it is a message as a model answers it."""
+        known = as_dict(item)
+        return item if known is not None and is_output_message(known) else None
+
+    @classmethod
+    def maybe_function_tool_call(cls, item: Any) -> Any | None:
+        """``item`` if it is a function call."""
+        return _of_type(item, "function_call")
+
+    @classmethod
+    def maybe_function_tool_call_output(cls, item: Any) -> Any | None:
+        """``item`` if it is what a function returned."""
+        return _of_type(item, "function_call_output")
+
+    @classmethod
+    def maybe_file_search_call(cls, item: Any) -> Any | None:
+        """``item`` if it is a search that the provider made."""
+        return _of_type(item, "file_search_call")
+
+    @classmethod
+    def maybe_item_reference(cls, item: Any) -> Any | None:
+        """``item`` if it stands for another that the provider keeps."""
+        return _of_type(item, "item_reference")
+
+    @classmethod
+    def maybe_reasoning_message(cls, item: Any) -> Any | None:
+        """``item`` if it is reasoning."""
+        return _of_type(item, "reasoning")
+
+
+def _is_input(item: Any) -> bool:
+    return isinstance(item, dict) and is_input_message(item)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _of_type(item: Any, kind: str) -> Any | None:
+    known = as_dict(item)
+    return item if known is not None and known.get("type") == kind else None
+
+
+def _function(name: str, description: str, parameters: Any, *, strict: bool) -> Wire:
+    about = {"name": name, "description": description, "parameters": parameters, "strict": strict}
+    return {"type": "function", "function": about}
+
+
+def _check_features(tool: FunctionTool) -> None:
+    used = {
+        "tool_namespace()": tool.namespace is not None,
+        "defer_loading=True": tool.defer_loading,
+        "allowed_callers with 'programmatic'": may_be_programmatic(tool.allowed_callers),
+    }
+    names = ", ".join(name for name, is_used in used.items() if is_used)
+    if names:
+        raise UserError(
+            f"Tool {tool.name!r} uses {names}, which is only supported with OpenAI Responses "
+            "models. Leave it away for Chat Completions, or use a Responses model."
+        )

@@ -1,0 +1,290 @@
+"""The items of one streamed reply while they grow: a reasoning, a message, calls.
+
+A slot is fed with pieces and yields the events that the Responses API would have sent for them.
+Its deltas, put together, are what its finished item says. What it yields has no number yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.core.errors import ModelBehaviorError
+from holdfast.models.chat_reply import (
+    Facts,
+    call_of,
+    message_of,
+    reasoning_of,
+    refusal_part,
+    text_part,
+)
+from holdfast.models.fake_id import FAKE_RESPONSES_ID
+from holdfast.models.reasoning_replay import REASONING_FIELD, THINKING_BLOCKS
+from holdfast.models.streaming import event_of
+
+Events = Iterator[Any]
+
+
+@dataclass(eq=False)
+class Slot:
+    """One place in the output."""
+
+    index: int
+    about: Facts
+
+    def where(self) -> Facts:
+        """What its events say of where they belong."""
+        return {"item_id": FAKE_RESPONSES_ID, "output_index": self.index}
+
+    def added(self, item: Any) -> Any:
+        """The event that announces it."""
+        return event_of("response.output_item.added", item=item, output_index=self.index)
+
+    def done(self, item: Any) -> Any:
+        """The event that ends it."""
+        return event_of("response.output_item.done", item=item, output_index=self.index)
+
+
+# --- Message. ----------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Part:
+    kind: str
+    index: int
+    pieces: list[str] = field(default_factory=list[str])
+    annotations: list[Any] = field(default_factory=list[Any])
+    logprobs: list[Any] = field(default_factory=list[Any])
+
+    def whole(self) -> Any:
+        text = "".join(self.pieces)
+        if self.kind == "refusal":
+            return refusal_part(text)
+        return text_part(text, self.annotations, self.logprobs)
+
+
+@dataclass(eq=False)
+class MessageSlot(Slot):
+    """The model's message: a text, a refusal, or one after the other."""
+
+    status: str = "completed"
+    parts: list[_Part] = field(default_factory=list[_Part])
+
+    def opened(self) -> Events:
+        """The message is announced."""
+        yield self.added(message_of([], self.about, "in_progress"))
+
+    def text(self, piece: str, delta_logprobs: list[Any], logprobs: list[Any]) -> Events:
+        """More of the text."""
+        part = yield from self._part("output_text")
+        part.pieces.append(piece)
+        part.logprobs += logprobs
+        at = {**self.where(), "content_index": part.index}
+        yield event_of("response.output_text.delta", delta=piece, logprobs=delta_logprobs, **at)
+
+    def refusal(self, piece: str) -> Events:
+        """More of the refusal."""
+        part = yield from self._part("refusal")
+        part.pieces.append(piece)
+        at = {**self.where(), "content_index": part.index}
+        yield event_of("response.refusal.delta", delta=piece, **at)
+
+    def cite(self, annotations: list[Any]) -> None:
+        """Sources of the text so far. They point into it, so without a text they are lost."""
+        for part in self.parts:
+            if part.kind == "output_text":
+                part.annotations += annotations
+
+    def parts_done(self) -> Events:
+        """The parts end."""
+        for part in self.parts:
+            at = {**self.where(), "content_index": part.index}
+            yield event_of("response.content_part.done", part=part.whole(), **at)
+
+    def item(self) -> Any:
+        """The message as it is now."""
+        return message_of([part.whole() for part in self.parts], self.about, self.status)
+
+    def _part(self, kind: str) -> Generator[Any, None, _Part]:
+        for part in self.parts:
+            if part.kind == kind:
+                return part
+        part = _Part(kind, len(self.parts))
+        self.parts.append(part)
+        at = {**self.where(), "content_index": part.index}
+        yield event_of("response.content_part.added", part=part.whole(), **at)
+        return part
+
+
+# --- Reasoning. --------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class ReasoningSlot(Slot):
+    """What the model thought, in up to three forms: a summary, plain text, Claude's blocks."""
+
+    is_plain: bool = False
+    """Whether the plain text is all there is, so that it can be sent back in its own field."""
+    summary: list[list[str]] = field(default_factory=list[list[str]])
+    is_summing: bool = False
+    plain: list[str] = field(default_factory=list[str])
+    blocks: list[Facts] = field(default_factory=list[Facts])
+
+    def opened(self) -> Events:
+        """The reasoning is announced."""
+        yield self.added(self._made([], [""] if self.is_plain else None))
+
+    def summed(self, piece: str) -> Events:
+        """More of the summary."""
+        self.is_plain = False
+        if not self.is_summing:
+            self.is_summing = True
+            self.summary.append([])
+            part: Any = {"text": "", "type": "summary_text"}
+            yield event_of("response.reasoning_summary_part.added", part=part, **self._summary_at())
+        self.summary[-1].append(piece)
+        at = self._summary_at()
+        yield event_of("response.reasoning_summary_text.delta", delta=piece, **at)
+
+    def pause(self) -> Events:
+        """Something else has come: the summary's part ends, and more of it is another part."""
+        if self.is_summing:
+            self.is_summing = False
+            part: Any = {"text": "".join(self.summary[-1]), "type": "summary_text"}
+            yield event_of("response.reasoning_summary_part.done", part=part, **self._summary_at())
+
+    def thought(self, piece: str) -> Events:
+        """More of the plain text."""
+        self.plain.append(piece)
+        at = {**self.where(), "content_index": 0}
+        yield event_of("response.reasoning_text.delta", delta=piece, **at)
+
+    def block(self, given: Facts) -> None:
+        """A block of Claude's, or a piece of one; a signature ends it.
+
+        Raises:
+            ModelBehaviorError: The block is malformed.
+        """
+        self.is_plain = False
+        if given["type"] != "thinking":
+            self.blocks.append(dict(given))
+            return
+        text, signature = _string(given, "thinking"), _string(given, "signature")
+        last = self.blocks[-1] if self.blocks else None
+        if last is not None and last["type"] == "thinking" and not last["signature"]:
+            more = given | {"thinking": last["thinking"] + text, "signature": signature}
+            last.update(more)
+        else:
+            self.blocks.append({**given, "thinking": text, "signature": signature})
+
+    def finish(self) -> Events:
+        """The reasoning ends."""
+        yield from self.pause()
+        content = self._content()
+        if content and (self.plain or not self.summary):
+            at = {**self.where(), "content_index": 0}
+            yield event_of("response.reasoning_text.done", text=content[0], **at)
+        yield self.done(self.item())
+
+    def item(self) -> Any:
+        """The reasoning as it is now."""
+        summary = ["".join(pieces) for pieces in self.summary]
+        signatures = [block["signature"] for block in self._thoughts() if block["signature"]]
+        # Only the last one has a place here; each block has its own in `provider_data`.
+        return self._made(summary, self._content() or None, (signatures or [None])[-1])
+
+    def _content(self) -> list[str]:
+        thinking = "".join(block["thinking"] for block in self._thoughts())
+        return [text for text in ("".join(self.plain), thinking) if text]
+
+    def _thoughts(self) -> list[Facts]:
+        return [block for block in self.blocks if block["type"] == "thinking"]
+
+    def _made(
+        self, summary: list[str], content: list[str] | None, signature: str | None = None
+    ) -> Any:
+        marked = {REASONING_FIELD: "reasoning"} if self.is_plain else {}
+        kept = [_without_empty_signature(block) for block in self.blocks]
+        blocks = {THINKING_BLOCKS: kept} if kept else {}
+        return reasoning_of({**self.about, **marked, **blocks}, summary, content, signature)
+
+    def _summary_at(self) -> Facts:
+        return {**self.where(), "summary_index": len(self.summary) - 1}
+
+
+def _string(block: Facts, name: str) -> str:
+    value = block.get(name, "")
+    if not isinstance(value, str):
+        raise ModelBehaviorError(
+            f"Expected streamed thinking block field {name!r} to be a string, "
+            f"got {type(value).__name__}. Report it to the provider."
+        )
+    return value
+
+
+def _without_empty_signature(block: Facts) -> Facts:
+    is_unsigned = block["type"] == "thinking" and not block["signature"]
+    return {k: v for k, v in block.items() if k != "signature"} if is_unsigned else block
+
+
+# --- Call. -------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class CallSlot(Slot):
+    """A function call. It is announced when its id and its name are known."""
+
+    call_id: str = ""
+    name: str = ""
+    signature: Any = None
+    status: str | None = None
+    is_announced: bool = False
+    _arguments: list[str] = field(default_factory=list[str])
+
+    def is_another(self, call_id: str, name: str) -> bool:
+        """Whether a piece with these is of the next call, under an index that is used again.
+
+        A new id alone does not say so: there are endpoints that make one up for every piece.
+        """
+        return bool(self.call_id and call_id and name and call_id != self.call_id)
+
+    def rename(self, name: str) -> None:
+        """More of the name, or the name again. Once there are arguments, the name is complete."""
+        if not self.name or name.startswith(self.name):
+            self.name = name
+        elif not self._arguments:
+            self.name += name
+
+    def announced(self) -> Events:
+        """The call is announced, and what has come of its arguments follows."""
+        self.is_announced = True
+        yield self.added(call_of(self.call_id, self.name, "", self._facts()))
+        if arguments := "".join(self._arguments):
+            yield self._delta(arguments)
+
+    def argue(self, piece: str) -> Events:
+        """More of the arguments."""
+        self._arguments.append(piece)
+        if self.is_announced:
+            yield self._delta(piece)
+
+    def finish(self) -> Events:
+        """The call ends."""
+        if not self.is_announced:
+            yield from self.announced()
+        yield self.done(self.item())
+
+    def item(self) -> Any:
+        """The call as it is now."""
+        made = call_of(self.call_id, self.name, "".join(self._arguments), self._facts())
+        if self.status is not None:
+            made.status = self.status
+        return made
+
+    def _delta(self, piece: str) -> Any:
+        return event_of("response.function_call_arguments.delta", delta=piece, **self.where())
+
+    def _facts(self) -> Facts:
+        signed = {"thought_signature": self.signature} if self.signature else {}
+        return {**self.about, **signed}

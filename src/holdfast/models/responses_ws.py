@@ -1,0 +1,283 @@
+"""The Responses API over a websocket that stays open between calls.
+
+A model has one socket per event loop. Calls over it take turns: the protocol does not say which
+answer an event belongs to. What is asked and what an answer means is the same as over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.errors import ModelResponseTooLarge
+from holdfast.models.asking import asked
+from holdfast.models.background import is_background
+from holdfast.models.endpoint import is_official_openai_base_url
+from holdfast.models.errors import in_our_family, truncated
+from holdfast.models.responses import OpenAIResponsesModel
+from holdfast.models.responses_stream import FAILURES, SUCCESS, Events
+from holdfast.models.shape import checked_event
+from holdfast.models.websocket import (
+    OpenAIResponsesWebSocketOptions,
+    ResponsesWebSocketError,
+    closed_meanwhile,
+    connect,
+    event_of,
+    failure,
+    is_open,
+    is_too_big,
+    mark,
+    socket_advice,
+)
+from holdfast.models.websocket_request import Timeouts, address_of, frame_of, timeouts_of, url_of
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types.responses import Response
+
+    from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
+    from holdfast.models.responses_request import Request
+
+__all__ = ["OpenAIResponsesWSModel", "OpenAIResponsesWebSocketOptions", "ResponsesWebSocketError"]
+
+_SOCKET_IS_OLD = "websocket_connection_limit_reached"
+"""The provider's code for: this socket has been open for an hour, take another."""
+
+
+class OpenAIResponsesWSModel(OpenAIResponsesModel):
+    """A model behind the Responses API, asked over a websocket. Needs ``holdfast[websocket]``.
+
+    The socket connects with the first call and stays until `close`. Concurrent calls wait for each
+    other; use several models to have several answers at once. Calls in background mode go over
+    HTTP: sockets have no such mode.
+
+    Args:
+        model: Its name.
+        openai_client: Yours to configure and to close: key, headers, timeouts, and the address, which
+            is its ``websocket_base_url`` or, without one, that of HTTP.
+        model_is_explicit: See `OpenAIResponsesModel`.
+        websocket_options: Keepalive and size limits.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        openai_client: AsyncOpenAI,
+        *,
+        model_is_explicit: bool = True,
+        websocket_options: OpenAIResponsesWebSocketOptions | None = None,
+    ) -> None:
+        super().__init__(model, openai_client, model_is_explicit=model_is_explicit)
+        self._options: OpenAIResponsesWebSocketOptions = websocket_options or {}
+        # A socket belongs to the loop that opened it.
+        self._lanes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Lane] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def close(self) -> None:
+        """Close the sockets, without waiting for the calls that use them. They may be used again."""
+        here = asyncio.get_running_loop()
+        for loop, lane in list(self._lanes.items()):
+            await lane.close(is_here=loop is here)
+
+    def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
+        """What the failure says about trying again: how far the request had come."""
+        return socket_advice(request) or super().get_retry_advice(request)
+
+    async def _response(self, request: Request) -> Response:
+        kwargs = self._kwargs(request, stream=True)
+        if is_background(kwargs):
+            return await super()._response(request)
+        response: Response | None = None
+        async with contextlib.aclosing(self._answer(kwargs)) as events:
+            async for event in events:
+                response = event.response if event.type == SUCCESS else response
+        if response is None:
+            raise truncated(SUCCESS)
+        return response
+
+    async def _answer(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+        has_begun = False
+        try:
+            async with contextlib.aclosing(super()._answer(kwargs)) as events:
+                async for event in events:
+                    has_begun = True
+                    yield event
+                return
+        except ResponsesWebSocketError as error:
+            if has_begun or error.code != _SOCKET_IS_OLD:
+                raise
+        async with contextlib.aclosing(super()._answer(kwargs)) as events:
+            async for event in events:
+                yield event
+
+    async def _opened(self, kwargs: dict[str, Any]) -> Events:
+        if is_background(kwargs):
+            return await super()._opened(kwargs)
+        limits = timeouts_of(self._client, kwargs)
+        lane = self._lanes.setdefault(asyncio.get_running_loop(), _Lane())
+        await lane.take(limits.turn)
+        try:
+            url, headers = await address_of(self._client, kwargs)
+            await lane.connect(url, headers, self._options, limits.connect)
+            return _SocketEvents(lane, frame_of(kwargs), limits)
+        except BaseException:
+            lane.leave()
+            raise
+
+    def _supports_default_prompt_cache_key(self) -> bool:
+        return is_official_openai_base_url(url_of(self._client), websocket=True)
+
+
+class _Lane:
+    """The socket of one loop, and whose turn it is to use it."""
+
+    def __init__(self) -> None:
+        self.socket: Any = None
+        self._turn: asyncio.Lock = asyncio.Lock()
+        self._address: tuple[str, dict[str, str]] | None = None
+        self._closings = 0
+
+    async def take(self, seconds: float | None) -> None:
+        """Wait until no other call uses the socket."""
+        if not self._turn.locked():
+            await self._turn.acquire()  # At once, however short the time.
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            text = f"Responses websocket request lock wait timed out after {seconds} seconds."
+            raise failure(text, "unsent", is_late=True) from error
+
+    def leave(self) -> None:
+        """Let the next call use the socket."""
+        self._turn.release()
+
+    async def connect(
+        self,
+        url: str,
+        headers: dict[str, str],
+        options: OpenAIResponsesWebSocketOptions,
+        seconds: float | None,
+    ) -> None:
+        """Have a socket to ``url``: the one from before where it is still good."""
+        if self.socket is not None and (
+            self._address != (url, headers) or not is_open(self.socket)
+        ):
+            self.drop()
+        if self.socket is not None:
+            return
+        closings = self._closings
+        tries = 1 if asked().once else 2
+        socket = await connect(url, headers, options, timeout_s=seconds, tries=tries)
+        if closings != self._closings:
+            socket.transport.abort()
+            raise closed_meanwhile()
+        self.socket, self._address = socket, (url, headers)
+
+    def drop(self) -> None:
+        """Cut the connection without a word: what is still to come is not wanted."""
+        socket, self.socket, self._address = self.socket, None, None
+        if socket is not None:
+            with contextlib.suppress(RuntimeError):  # Its loop is closed, and so is the socket.
+                socket.transport.abort()
+
+    async def close(self, *, is_here: bool) -> None:
+        """Close the connection; by the protocol where nobody is just using it."""
+        self._closings += 1
+        if self.socket is None or not is_here or self._turn.locked():
+            self.drop()
+            return
+        socket, self.socket, self._address = self.socket, None, None
+        await socket.close()
+
+
+class _SocketEvents:
+    """One answer over a socket, from the question on."""
+
+    def __init__(self, lane: _Lane, frame: str, limits: Timeouts) -> None:
+        self._lane = lane
+        self._frame: str | None = frame
+        self._limits = limits
+        self._has_begun = False
+        self._has_ended = False
+
+    async def next_event(self, *, may_fail: bool) -> Any:
+        del may_fail  # Nothing is read any more once the answer is complete.
+        try:
+            if self._frame is not None:
+                await self._send(self._frame)
+            while not self._has_ended:
+                frame = await self._received()
+                if frame is None:
+                    return None
+                event = self._event_in(frame)
+                if event is not None:
+                    return event
+        except ResponsesWebSocketError as error:
+            self._has_ended = error.code != _SOCKET_IS_OLD
+            if self._has_begun:
+                mark(error, "started")
+            raise
+        return None
+
+    async def close(self, *, may_fail: bool) -> None:
+        """Keep the socket for the next call if nothing of this answer can still come over it."""
+        del may_fail
+        if not self._has_ended:
+            self._lane.drop()
+        self._lane.leave()
+
+    def _event_in(self, frame: Any) -> Any:
+        event = event_of(frame)
+        if not self._has_begun:
+            self._has_begun = True
+            asked().opened()
+        asked().data()
+        if event is None:
+            return None
+        self._has_ended = event.type in (SUCCESS, *FAILURES)
+        with in_our_family():
+            return checked_event(event)
+
+    async def _send(self, frame: str) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        self._frame = None
+        try:
+            await self._lane.socket.send(frame)
+        except ConnectionClosed as error:
+            raise failure(
+                "The websocket to the model closed while the request was sent. Run it again.",
+                "sent",
+            ) from error
+
+    async def _received(self) -> Any:
+        """The next message; None if the socket closed in the middle of the answer."""
+        from websockets.exceptions import ConnectionClosed
+
+        seconds = self._limits.read
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._lane.socket.recv()
+        except TimeoutError as error:
+            text = f"Responses websocket receive timed out after {seconds} seconds."
+            raise failure(text, "started" if self._has_begun else "sent", is_late=True) from error
+        except ConnectionClosed as error:
+            if is_too_big(error):
+                raise ModelResponseTooLarge(
+                    "The model sent an event that is larger than the websocket's max_size. If such "
+                    "events are expected, raise ModelLimits(response_bytes=...) or "
+                    "OpenAIResponsesWebSocketOptions(max_size=...)."
+                ) from error
+            if self._has_begun:
+                return None
+            raise failure(
+                "Responses websocket connection closed before any response events were received. "
+                "Run it again.",
+                "sent",
+            ) from error

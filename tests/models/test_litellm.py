@@ -1,0 +1,193 @@
+"""What is translated for LiteLLM, with a stand-in for the library; the real one is in `endpoints`."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from openai.types.chat import ChatCompletion
+from openai.types.shared import Reasoning
+
+from holdfast import Agent, ModelSettings, ModelTracing, MultiProvider, Runner, function_tool
+from holdfast.core.errors import ModelRateLimited, ModelRequestError, ModelStreamTruncated
+from holdfast.models.adapters.foreign import results_at_calls
+from holdfast.models.adapters.litellm import LitellmModel, LitellmProvider
+from holdfast.models.endpoint import asking_once
+
+
+class Library(ModuleType):
+    """LiteLLM's one function that is used; answers with what it was made with."""
+
+    def __init__(self, answer):
+        super().__init__("litellm")
+        self.answer = answer
+        self.calls = []
+
+    async def acompletion(self, **kwargs):
+        self.calls.append(kwargs)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Dropped(Exception):
+    """An error of a library that is not `openai`."""
+
+    __module__ = "litellm.exceptions"
+
+    def __init__(self, status_code=None):
+        super().__init__("the answer of the provider, and a key")
+        self.status_code = status_code
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """The library, which says hello."""
+    said = {"role": "assistant", "content": "hello"}
+    choice = {"index": 0, "finish_reason": "stop", "message": said}
+    known = {"id": "c1", "created": 0, "model": "m", "object": "chat.completion"}
+    made = Library(ChatCompletion.model_validate({**known, "choices": [choice]}))
+    monkeypatch.setitem(sys.modules, "litellm", made)
+    return made
+
+
+class Pieces:
+    """A stream that LiteLLM ends with a `finish_reason`, whether the provider sent one or not."""
+
+    def __init__(self, received_finish_reason):
+        self.received_finish_reason = received_finish_reason
+        self.pieces = iter([piece("he"), piece(None, "stop")])
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        for each in self.pieces:
+            return each
+        raise StopAsyncIteration
+
+
+def piece(text, finish_reason=None):
+    delta = SimpleNamespace(content=text)
+    choice = SimpleNamespace(index=0, delta=delta, finish_reason=finish_reason)
+    return SimpleNamespace(id="c1", model="m", choices=[choice], usage=None)
+
+
+async def streamed(agent):
+    running = Runner.run_streamed(agent, "hi")
+    async for _ in running.stream_events():
+        pass
+    return running.final_output
+
+
+async def test_a_run_ends_with_what_the_library_answers(library):
+    result = await Runner.run(Agent("a", model=LitellmModel("groq/x", "http://here", "key")), "hi")
+
+    assert result.final_output == "hello"
+    [call] = library.calls
+    assert (call["model"], call["base_url"], call["api_key"]) == ("groq/x", "http://here", "key")
+    assert call["stream"] is False
+    assert "max_tokens" not in call
+
+
+async def test_a_stream_that_the_provider_ended_is_the_final_output(library):
+    library.answer = Pieces("stop")
+
+    assert await streamed(Agent("a", model=LitellmModel("groq/x"))) == "he"
+
+
+async def test_a_stream_that_only_the_library_ended_is_truncated(library):
+    library.answer = Pieces(None)
+    settings = ModelSettings(retry={"max_retries": 0})
+
+    with pytest.raises(ModelStreamTruncated):
+        await streamed(Agent("a", model=LitellmModel("groq/x"), model_settings=settings))
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, ModelRateLimited), (None, ModelRequestError)])
+async def test_an_error_of_the_library_is_one_of_ours_without_its_text(library, status, kind):
+    library.answer = Dropped(status)
+    settings = ModelSettings(retry={"max_retries": 0})
+    agent = Agent("a", model=LitellmModel("groq/x"), model_settings=settings)
+
+    with pytest.raises(kind) as failure:
+        await Runner.run(agent, "hi")
+
+    assert failure.value.status == status
+    assert "key" not in str(failure.value).replace("its key", "")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ModelSettings(reasoning=Reasoning(effort="low")),
+        ModelSettings(extra_body={"reasoning_effort": "low"}),
+        ModelSettings(extra_args={"reasoning_effort": "low"}),
+        ModelSettings(reasoning=Reasoning(effort="low"), extra_args={"reasoning_effort": "high"}),
+        ModelSettings(
+            extra_body={"reasoning_effort": "low"}, extra_args={"reasoning_effort": "high"}
+        ),
+    ],
+    ids=["setting", "body", "argument", "setting wins", "body wins"],
+)
+async def test_the_reasoning_effort_is_sent_once(library, settings):
+    await Runner.run(Agent("a", model=LitellmModel("groq/x"), model_settings=settings), "hi")
+
+    [call] = library.calls
+    assert call["reasoning_effort"] == "low"
+    assert "extra_body" not in call
+
+
+async def test_a_caller_who_asks_again_itself_turns_the_librarys_retries_off(library):
+    settings = ModelSettings(extra_args={"num_retries": 5})
+    with asking_once():
+        await LitellmModel("x").get_response(
+            None, "hi", settings, [], None, [], ModelTracing.DISABLED
+        )
+
+    assert (library.calls[0]["num_retries"], library.calls[0]["max_retries"]) == (0, 0)
+
+
+async def test_functions_are_offered_without_a_search_for_mcp_servers(library):
+    @function_tool
+    def weather() -> str:
+        return "rain"
+
+    await Runner.run(Agent("a", model=LitellmModel("x"), tools=[weather]), "hi")
+
+    assert library.calls[0]["tools"][0]["function"]["name"] == "weather"
+    assert library.calls[0]["_skip_mcp_handler"] is True
+
+
+def test_the_prefix_leads_to_the_library(library):
+    model = MultiProvider().get_model("litellm/anthropic/claude")
+
+    assert isinstance(model, LitellmModel)
+    assert model.model == "anthropic/claude"
+
+
+def test_without_the_library_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "litellm", None)
+
+    with pytest.raises(ImportError, match=r"holdfast\[litellm\]"):
+        LitellmProvider().get_model("groq/x")
+
+
+def test_a_result_follows_its_call_and_text_stays_with_the_first():
+    calls = [{"id": name, "type": "function"} for name in ("c1", "c2")]
+    said = {"role": "assistant", "content": "Both.", "thinking_blocks": [{}], "tool_calls": calls}
+    results = [
+        {"role": "tool", "tool_call_id": name, "content": name} for name in ("c2", "lost", "c1")
+    ]
+
+    ordered = results_at_calls([results[0], {"role": "user", "content": "hi"}, said, *results[1:]])
+
+    assert ordered == [
+        {"role": "user", "content": "hi"},
+        {**said, "tool_calls": [calls[0]]},
+        results[2],
+        {"role": "assistant", "tool_calls": [calls[1]]},
+        results[0],
+        results[1],
+    ]
