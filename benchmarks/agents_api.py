@@ -67,6 +67,13 @@ class AgentsDriver(Driver):
         model = self.model([], 0.0, stream_of(self.types, self._text("word " * events), events))
         return self.sdk.Agent(name="bench", instructions=INSTRUCTIONS, model=model)
 
+    def wire_agent(self, api: str, model: str, url: str) -> Any:
+        client = importlib.import_module("openai").AsyncOpenAI(api_key="sk-bench", base_url=url)
+        sdk = self.sdk
+        kind = sdk.OpenAIChatCompletionsModel if api == "chat" else sdk.OpenAIResponsesModel
+        behind = kind(model=model, openai_client=client)
+        return sdk.Agent(name="bench", instructions=INSTRUCTIONS, model=behind)
+
     async def run_stream(self, agent: Any) -> int:
         count = 0
         async for event in self._streamed(agent):

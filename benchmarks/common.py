@@ -89,6 +89,10 @@ class Driver:
     def stream_agent(self, events: int) -> Any:
         raise NotImplementedError
 
+    def wire_agent(self, api: str, model: str, url: str) -> Any:
+        """Make an agent whose model is behind the API `responses` or `chat` at the URL."""
+        raise NotImplementedError
+
     async def run(self, agent: Any, max_turns: int) -> str:
         """Make one complete run and return the final text."""
         raise NotImplementedError

@@ -40,6 +40,7 @@ REQUIREMENTS = {
 }
 
 SPEED = ("build", "single", "single10t", "loop10", "par50", "long200", "stream1000", "conc")
+WIRE = ("wire_stream", "wire_stream_chat", "wire_paced", "wire_single")
 DISK = ("durable_loop", "durable_conc", "fsyncs", "size200")
 
 
@@ -51,11 +52,11 @@ class Peer(NamedTuple):
 
 
 PEERS = (
-    Peer("holdfast", "holdfast", "process", ("import", *SPEED, *DISK)),
+    Peer("holdfast", "holdfast", "process", ("import", *SPEED, *WIRE, *DISK)),
     Peer("holdfast (power-safe)", "holdfast", "power", ("single", "loop10", *DISK)),
     Peer("holdfast (in memory)", "holdfast", "memory", ("single", "loop10", "long200", "conc")),
-    Peer("openai-agents", "openai_agents", "", ("import", *SPEED, *DISK)),
-    Peer("openai-agents (no tracing)", "openai_agents", "notrace", (*SPEED, *DISK)),
+    Peer("openai-agents", "openai_agents", "", ("import", *SPEED, *WIRE, *DISK)),
+    Peer("openai-agents (no tracing)", "openai_agents", "notrace", (*SPEED, *WIRE, *DISK)),
     Peer("agent-framework", "agent_framework", "", ("import", *SPEED)),
     Peer("agno", "agno", "", ("import", *SPEED, *DISK)),
     Peer("pydantic-ai", "pydantic_ai", "", ("import", *SPEED)),
@@ -81,6 +82,10 @@ COLUMNS = (
     Column("long200", "turn10_us", "10th turn of a run, µs"),
     Column("long200", "turn200_us", "200th turn of a run, µs"),
     Column("stream1000", "cpu_us", "streamed delta, µs"),
+    Column("wire_single", "cpu_us", "run over HTTP, µs"),
+    Column("wire_stream", "cpu_us", "streamed delta over HTTP, µs"),
+    Column("wire_stream_chat", "cpu_us", "the same, Chat Completions, µs"),
+    Column("wire_paced", "cpu_us", "the same, Responses, each delta a packet, µs"),
     Column("conc", "cpu_us_50", "turn, 50 runs at once, µs"),
     Column("conc", "cpu_us_2000", "turn, 2,000 runs at once, µs"),
     Column("conc", "kb_per_run", "memory per run in flight, KB"),
@@ -142,7 +147,7 @@ def set_up(drivers: set[str]) -> None:
 
 def run_all(peers: list[Peer], scenarios: list[str], *, reps: int, seconds: float) -> None:
     RAW.parent.mkdir(exist_ok=True)
-    wanted = scenarios or ["import", *SPEED, *DISK]
+    wanted = scenarios or ["import", *SPEED, *WIRE, *DISK]
     with RAW.open("a") as file:
         for rep in range(reps):
             for name in wanted:
@@ -224,7 +229,8 @@ def tables(rows: list[dict[str, Any]]) -> str:
     about = (
         f"Written by `make bench` on Python {platform.python_version()}, {os.cpu_count()} cores."
         " CPU time, the median of fresh processes; in brackets the ratio to openai-agents."
-        " The model answers at once, so this is the SDK's own work. Holdfast keeps a journal on"
+        " The model answers at once, so this is the SDK's own work; over HTTP, also the `openai`"
+        " client's, which reads from a server in another process. Holdfast keeps a journal on"
         " disk in every column; the others keep something only where the row says so."
     )
     head = ["| | " + " | ".join(labels) + " |", "|---|" + "--:|" * len(labels)]

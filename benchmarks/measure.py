@@ -54,13 +54,16 @@ def measure(peer: str, scenario: str, variant: str, seconds: float) -> dict[str,
 
 
 def other_processes() -> Any:
-    """Return a function that says how many cores other processes have used since."""
+    """Return a function that says how many cores other processes have used since.
+
+    Children that have ended are not others.
+    """
 
     def used() -> tuple[float, float, float]:
         fields = [int(word) for word in Path("/proc/stat").read_text().split(maxsplit=9)[1:9]]
         ours = os.times()
         busy = (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
-        return busy, ours.user + ours.system, time.perf_counter()
+        return busy, sum(ours[:4]), time.perf_counter()
 
     before = used()
 

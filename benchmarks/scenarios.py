@@ -8,6 +8,8 @@ import gc
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from common import TEXT, TURN_TIMES, Driver, begin_run, shape
+from wire_server import DELTAS
 
 Figures = dict[str, float]
 Scenario = Callable[[Driver, float], Awaitable[Figures]]
@@ -112,6 +115,42 @@ async def stream1000(driver: Driver, seconds: float) -> Figures:
         "wall_us": measured["wall"] / 1000 * US,
         "seen": seen[-1],
     }
+
+
+def wire(api: str, model: str = "fast", *, is_streamed: bool = True) -> Scenario:
+    """Make a scenario: answers over HTTP from another process, per delta if they are streamed."""
+    per = DELTAS[model] if is_streamed else 1
+
+    async def scenario(driver: Driver, seconds: float) -> Figures:
+        seen: list[int] = []
+
+        async def streamed() -> None:
+            seen.append(await driver.run_stream(agent))
+
+        with Wire() as url:
+            agent = driver.wire_agent(api, model, url)
+            call = streamed if is_streamed else lambda: one(driver, agent, 5)
+            measured = await repeat(call, seconds)
+        assert all(count == per for count in seen), seen
+        return {"cpu_us": measured["cpu"] / per * US, "wall_us": measured["wall"] / per * US}
+
+    return scenario
+
+
+class Wire:
+    """The server, in a process of its own for as long as the block lasts."""
+
+    def __enter__(self) -> str:
+        script = Path(__file__).parent / "wire_server.py"
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            [sys.executable, str(script)], stdin=pipe, stdout=pipe, text=True
+        )
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()  # Waits, so that what it used counts as this process' own.
 
 
 async def conc(driver: Driver, seconds: float) -> Figures:
@@ -223,6 +262,10 @@ SCENARIOS: dict[str, Scenario] = {
     "par50": runs(1, 50, 50, tools=1),
     "long200": long200,
     "stream1000": stream1000,
+    "wire_stream": wire("responses"),
+    "wire_stream_chat": wire("chat"),
+    "wire_paced": wire("responses", "paced"),
+    "wire_single": wire("responses", is_streamed=False),
     "conc": conc,
     "durable_loop": durable_loop,
     "durable_conc": durable_conc,

@@ -30,7 +30,7 @@ MAX_NESTING = 3
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
     "core": 2_800, "definitions": 7_700, "tracing": 2_400, "models": 8_700, "journal": 2_000,
-    "sessions": 500, "engine": 5_800, "run": 2_500, "testing": 4_100, "compat": 450, "cli": 1_550,
+    "sessions": 500, "engine": 5_900, "run": 2_500, "testing": 4_100, "compat": 450, "cli": 1_550,
     "demo": 600,
 }  # fmt: skip
 

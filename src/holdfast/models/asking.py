@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.definitions.limits import DEFAULT_LIMITS, ModelLimits
 
@@ -19,8 +19,7 @@ def _ignored() -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """How a model is being asked."""
 
     limits: ModelLimits | None = None
@@ -37,7 +36,7 @@ class Asking:
     """Called when the provider has promised to work on by itself, for as long as that takes."""
 
 
-_ASKING: ContextVar[Asking] = ContextVar("holdfast_asking", default=Asking())  # noqa: B039 (frozen)
+_ASKING: ContextVar[Asking] = ContextVar("holdfast_asking", default=Asking())  # noqa: B039 (a tuple)
 
 
 @contextmanager

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 from holdfast.core.events import EffectAccepted
 from holdfast.engine.env import RunEnv
 from holdfast.models.background import Acceptance
@@ -22,12 +19,7 @@ def acceptance_of(env: RunEnv, effect_id: str) -> Acceptance:
     return Acceptance(known.response_id if known else "", known.model if known else "", record)
 
 
-@contextmanager
-def judging(env: RunEnv, effect_id: str) -> Generator[None]:
-    """Look at an answer. If it does not do, the call is made anew whenever it is made again."""
-    try:
-        yield
-    except Exception:
-        if effect_id in env.log.state.accepted:
-            env.log.add([EffectAccepted(effect_id, "")])
-        raise
+def reject(env: RunEnv, effect_id: str) -> None:
+    """Note that an answer does not do: the call is made anew whenever it is made again."""
+    if effect_id in env.log.state.accepted:
+        env.log.add([EffectAccepted(effect_id, "")])

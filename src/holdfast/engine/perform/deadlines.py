@@ -1,13 +1,17 @@
 """Ending an attempt of a model call that makes no progress.
 
-One timer is enough: when it fires it looks whether there was progress, and if so sets itself anew.
+All attempts of an event loop share one timer, set to the nearest moment at which one of them may be
+late. Progress is only noted; when the timer fires it looks who has made some, and sets itself anew.
+So an attempt that is answered in time, as nearly all are, sets no timer.
 """
 
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from types import TracebackType
 from typing import NamedTuple, Self
+from weakref import WeakKeyDictionary
 
 from holdfast.core.errors import ModelDeadlineExceeded
 from holdfast.definitions.limits import ModelLimits
@@ -48,8 +52,9 @@ class Deadlines:
         self._loop = asyncio.get_running_loop()
         self._began = self._latest = self._loop.time()
         self._has_lagged = False
+        self._patient_until = 0.0
         self._late: ModelDeadlineExceeded | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._watchdog = _watchdog(self._loop)
 
     @property
     def elapsed_s(self) -> float:
@@ -69,7 +74,6 @@ class Deadlines:
     def detached(self) -> None:
         """The provider works by itself, and is only asked from time to time whether it is done."""
         self._phase = _DETACHED
-        self._arm()
 
     def event(self, kind: str | None) -> None:
         """An event of a stream has come."""
@@ -82,31 +86,52 @@ class Deadlines:
         assert task
         self._task = task
         self._cancelled_before = task.cancelling()
-        self._arm()
+        self._watchdog.watch(self)
+        self._expect()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watchdog.leave(self)
         if self._late is None:
             return
         others = self._task.uncancel() > self._cancelled_before
         if kind is not None and not (others and kind is asyncio.CancelledError):
             raise self._late from error
 
+    def look(self) -> float:
+        """Cancel the attempt if it is late. When to look again, by the loop's clock."""
+        now = self._loop.time()
+        if now < self._patient_until:
+            return self._patient_until
+        if self._late is not None:
+            self._task.uncancel()
+        else:
+            due = self._due()
+            if due is None or due.at > now:
+                self._has_lagged = False
+                return inf if due is None else due.at
+            if now - due.at > _LAG_S and not self._has_lagged:
+                # The loop was kept busy, so what has come meanwhile could not be read. Now it can.
+                self._has_lagged = True
+                self._patient_until = now + _LAG_S
+                return self._patient_until
+            self._late = ModelDeadlineExceeded(due.limit, due.seconds)
+        if self._task.cancelling() <= self._cancelled_before:
+            self._task.cancel(str(self._late))  # The text, so that the model's span can say why.
+        self._patient_until = now + _GRACE_S
+        return self._patient_until
+
     def _enter(self, phase: str) -> None:
         if self._phase not in (phase, _DETACHED):
             self._phase = phase
-            self._arm()
+            self._expect()
 
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _expect(self) -> None:
+        """Have a look taken when the attempt may be late."""
         if self._late is None and (due := self._due()) is not None:
-            self._timer = self._loop.call_at(due.at, self._look)
+            self._watchdog.wake(self._loop, due.at)
 
     def _due(self) -> _Due | None:
         if self._phase == _DETACHED:
@@ -121,25 +146,42 @@ class Deadlines:
             found.append(_Due(self._latest + quiet, self._phase, quiet))
         return min(found) if found else None
 
-    def _look(self) -> None:
-        due, now = self._due(), self._loop.time()
-        if due is None or due.at > now:
-            self._arm()
-            return
-        if now - due.at > _LAG_S and not self._has_lagged:
-            # The loop was kept busy, so what has come meanwhile could not be read. Now it can.
-            self._has_lagged = True
-            self._timer = self._loop.call_later(_LAG_S, self._look)
-            return
-        self._has_lagged = False
-        self._late = ModelDeadlineExceeded(due.limit, due.seconds)
-        self._cancel()
 
-    def _cancel(self) -> None:
-        if self._task.cancelling() <= self._cancelled_before:
-            self._task.cancel(str(self._late))  # The text, so that the model's span can say why.
-        self._timer = self._loop.call_later(_GRACE_S, self._insist)
+class _Watchdog:
+    """The timer that all attempts of a loop share. It keeps nothing that would keep the loop."""
 
-    def _insist(self) -> None:
-        self._task.uncancel()
-        self._cancel()
+    def __init__(self) -> None:
+        self._watched: set[Deadlines] = set()
+        self._at = inf
+
+    def watch(self, deadlines: Deadlines) -> None:
+        """Look at ``deadlines`` from now on."""
+        self._watched.add(deadlines)
+
+    def leave(self, deadlines: Deadlines) -> None:
+        """Look at ``deadlines`` no more. The timer stays: the next attempt may need it."""
+        self._watched.discard(deadlines)
+
+    def wake(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        """Look at ``at``, in the loop's time, if not before."""
+        if at < self._at:
+            self._at = at
+            loop.call_at(at, self._look, at)
+
+    def _look(self, at: float) -> None:
+        if at != self._at:  # An earlier moment was asked for since.
+            return
+        self._at = inf
+        nearest = min((each.look() for each in list(self._watched)), default=inf)
+        if nearest < inf:
+            self.wake(asyncio.get_running_loop(), nearest)
+
+
+_watchdogs: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watchdog] = WeakKeyDictionary()
+
+
+def _watchdog(loop: asyncio.AbstractEventLoop) -> _Watchdog:
+    found = _watchdogs.get(loop)
+    if found is None:
+        found = _watchdogs[loop] = _Watchdog()
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import msgspec
@@ -28,7 +29,7 @@ from holdfast.engine.drive import Done, error_facts
 from holdfast.engine.env import RunEnv
 from holdfast.engine.history import unrepeated
 from holdfast.engine.hooks import tell
-from holdfast.engine.perform.acceptance import acceptance_of, judging
+from holdfast.engine.perform.acceptance import acceptance_of, reject
 from holdfast.engine.perform.attempt import Attempt
 from holdfast.engine.perform.cache_key import with_cache_key
 from holdfast.engine.perform.callers import check_caller, require_programs
@@ -56,13 +57,13 @@ LOCAL_CALLS: dict[str, CallKind] = {
     "mcp_approval_request": "mcp_approval",
 }
 """Calls that this process answers, besides functions, by the type of their item."""
+_encode = msgspec.json.Encoder().encode
 LANES = {"computer", "shell", "apply_patch", "local_shell"}
 
 
 async def call_model(env: RunEnv, effect: CallModel) -> Done:
     """Ask the model for the turn's reply."""
     turn = await live_turn(env)
-    agent_hooks = turn.agent.hooks
     given = env.live.asked.pop(effect.id, None) or await _begun(env, turn)
     way = await route(env, turn, effect.id, given, earlier_failures(env.log, effect.id))
     if isinstance(way, EffectFailed):
@@ -79,35 +80,54 @@ async def call_model(env: RunEnv, effect: CallModel) -> Done:
     except Exception as error:
         pause = await pause_before_next(error, attempt, turn, way.failures)
         is_spent = way.moves_on(error, pause, attempt, turn)
-        if pause is None and not is_spent:
-            if not way.label:
-                raise
-            way.explain(error)
-            env.live.errors[effect.id] = error
-        else:
-            env.live.asked[effect.id] = given
         if is_spent or attempt.is_parked:
             env.live.began.pop(effect.id, None)
+        if pause is not None or is_spent:
+            env.live.asked[effect.id] = given
+        elif not way.label:
+            raise
+        else:
+            way.explain(error)
+            env.live.errors[effect.id] = error
         return Done([_failed(effect.id, error, 0.0 if is_spent else pause, way.label, is_spent)])
     env.live.began.pop(effect.id, None)
     response = with_failures(response, way.sent)
     env.context.usage.add(response.usage)
-    with judging(env, effect.id):
+    return Done([_judged(env, effect, turn, response, way, attempt)], _telling(env, turn, response))
+
+
+def _judged(
+    env: RunEnv, effect: CallModel, turn: PreparedTurn, response: ModelResponse, way: Route,
+    attempt: Attempt,
+) -> ModelReplied:  # fmt: skip
+    """The reply as an event. One that does not do raises."""
+    try:
         event = _replied(env, effect, turn, response, way.label)
         check_excess(env.log.state, event.output, event.calls, attempt.bounds)
+    except Exception:
+        reject(env, effect.id)
+        raise
     env.live.responses[effect.id] = response
+    return event
+
+
+def _telling(
+    env: RunEnv, turn: PreparedTurn, response: ModelResponse
+) -> Callable[[], Awaitable[None]] | None:
+    """Tells the hooks of the reply; None without hooks."""
+    agent_hooks, hooks = turn.agent.hooks, env.hooks
+    if agent_hooks is None and hooks is None:
+        return None
 
     async def after() -> None:
         await tell(
-            agent_hooks.on_llm_end(env.context, turn.agent, response)
-            if agent_hooks is not None
-            else None,
-            env.hooks.on_llm_end(env.context, turn.agent, response)
-            if env.hooks is not None
-            else None,
+            None
+            if agent_hooks is None
+            else agent_hooks.on_llm_end(env.context, turn.agent, response),
+            None if hooks is None else hooks.on_llm_end(env.context, turn.agent, response),
         )
 
-    return Done([event], after if env.hooks is not None or agent_hooks is not None else None)
+    return after
 
 
 def _failed(
@@ -266,8 +286,12 @@ def _replied(
 def _received(raw: Any) -> tuple[Item, Any]:
     """An item of a reply as it is kept and sent back, and as an object."""
     item = wire(raw)
-    sound = without_surrogates(item)
-    return (item, raw) if sound is item else (sound, typed(sound))
+    try:
+        _encode(item)  # Twenty times as fast as looking at every text of it.
+    except UnicodeEncodeError:
+        sound = without_surrogates(item)
+        return sound, typed(sound)
+    return item, raw
 
 
 def _drop_reasoning(output: list[Item]) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -239,9 +240,14 @@ async def route(
 ) -> Route | EffectFailed:  # fmt: skip
     """The route of the next attempt, or until when the call waits for its turn."""
     model = turn_model(turn.agent, env.config)
-    if env.config.breaker is None and not isinstance(model, FallbackModel | Paced):
+    if env.config.breaker is None and _is_plain(type(model)):
         return Route(model=model, settings=turn.settings, failures=failures, sent=len(failures))
     return await _Choice(env, turn, effect_id, given, failures, model).made()
+
+
+@cache
+def _is_plain(kind: type) -> bool:
+    return not issubclass(kind, (FallbackModel, Paced))
 
 
 class _Choice:
