@@ -22,7 +22,7 @@ demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), witho
 	@MSG="$(MSG)" $(BIN)/python -m holdfast.demo $(ARGS)
 
 test: $(DEV)  ## Run every test
-	$(BIN)/python -m pytest -q -m "not chaos and not endpoints" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not chaos and not endpoints" -n 2 $(ARGS)
 
 check: $(DEV)  ## What a change has to pass, in under a minute
 	$(BIN)/ruff format --check src tests benchmarks

@@ -17,7 +17,7 @@ LAYERS = (
     "core", "definitions", "tracing", "models", "journal", "sessions", "engine", "run",
 )  # fmt: skip
 # Leaves may import every layer, and nothing of ours imports them.
-LEAVES = ("testing", "compat", "cli", "demo")
+LEAVES = ("testing", "compat", "cli", "demo", "mcp")
 # A leaf that builds on another one: the demo is a program of the command line's kind.
 LEAF_ON_LEAF = {("cli", "demo"), ("demo", "cli"), ("demo", "testing"), ("cli", "testing")}
 # At the root stand the public table and the version, which anything may read.
@@ -29,9 +29,9 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 2_800, "definitions": 7_700, "tracing": 2_400, "models": 8_700, "journal": 2_000,
-    "sessions": 500, "engine": 5_900, "run": 2_500, "testing": 4_100, "compat": 450, "cli": 1_550,
-    "demo": 600,
+    "core": 2_800, "definitions": 7_700, "tracing": 2_400, "models": 8_900, "journal": 2_150,
+    "sessions": 500, "engine": 6_000, "run": 2_600, "testing": 4_100, "compat": 450, "cli": 1_750,
+    "demo": 600, "mcp": 100,
 }  # fmt: skip
 
 # A reason, or it does not stand here.

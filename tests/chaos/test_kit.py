@@ -1,9 +1,11 @@
 """The kit itself: a check that cannot fail would be worth nothing."""
 
 import json
+import random
 
 import pytest
 from chaoskit.harness import check, effects, golden, is_expected
+from chaoskit.races import CancelledRun
 
 from holdfast.core.events import RunStarted
 from holdfast.journal import MemoryJournal
@@ -82,3 +84,12 @@ def test_another_outcome_is_found(warm):
     expected = golden(warm, "plain")
     assert is_expected(expected, expected.outcome)
     assert not is_expected(expected, expected.outcome | {"output": "lost"})
+
+
+async def test_an_append_that_was_acknowledged_and_is_not_there_is_found():
+    run = CancelledRun(MemoryJournal(), random.Random(1))
+    await run.begin("run")
+    for _ in range(50):
+        await run.append()
+    run.acknowledged.append(50)
+    assert await run.check() == ["what was acknowledged is lost"]

@@ -1,12 +1,10 @@
 """Of many processes that want a run, one performs it; whoever lost it learns so in time."""
 
-import os
-import signal
-import time
 from collections import Counter
 
 import pytest
 from chaoskit.harness import Warm, check, effects, golden, is_expected, outcome_of
+from chaoskit.races import cancel_appends, double_resume, wait_for_the_tool, zombie
 
 PROCESSES = 8
 
@@ -38,26 +36,26 @@ def test_of_eight_processes_one_begins_a_run(warm, place):
     assert set(often.values()) == {1}
 
 
+def test_of_two_processes_one_resumes_a_run(warm):
+    expected = golden(warm, "parallel_tools")
+    for point in expected.points():
+        assert double_resume(warm, expected, point) == []
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+async def test_a_cancelled_append_is_written_whole_or_not_at_all(durability):
+    assert await cancel_appends(1, 200, durability) == []
+
+
 @pytest.mark.slow
-def test_a_stopped_owner_that_was_replaced_performs_nothing_more(warm, other, place):
-    warm.send(place, "stuck")
-    owner = pid_of_the_tool(place)
-    os.kill(owner, signal.SIGSTOP)
-    assert other.play(place, "stuck", force=True) == [0]
-    assert outcome_of(place)["outcome"]["output"] == "paid"
-    done = effects(place)
-    (place / "go").touch()
-    os.kill(owner, signal.SIGCONT)
-    assert warm.receive() == [1]
-    assert outcome_of(place)["error"] == "Fenced"
-    assert effects(place) == done
-    assert check(place, 1) == []
+def test_a_stopped_owner_that_was_replaced_performs_nothing_more(warm, other):
+    assert zombie(warm, other) == []
 
 
 @pytest.mark.slow
 def test_a_living_owner_is_not_replaced(warm, other, place):
     warm.send(place, "stuck")
-    pid_of_the_tool(place)
+    wait_for_the_tool(place)
     assert other.play(place, "stuck") == [1]
     assert outcome_of(place)["error"] == "AlreadyRunning"
     (place / "go").touch()
@@ -70,12 +68,3 @@ def other():
     process = Warm()
     yield process
     process.close()
-
-
-def pid_of_the_tool(place):
-    """The process whose tool hangs, as soon as it does."""
-    deadline = time.monotonic() + 20
-    while not any(line["effect"] == "tool:wait:a" for line in effects(place)):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return effects(place)[-1]["pid"]

@@ -1,5 +1,6 @@
 """The commands, as a user types them."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -7,7 +8,10 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from holdfast import AlreadyRunning, Runner, RunNotFound
 from holdfast.cli.app import app
+from holdfast.cli.approvals import record, waiting_calls
+from holdfast.cli.program import load_program
 
 PROGRAM = """
 from holdfast import Agent, function_tool
@@ -68,6 +72,109 @@ def test_a_finished_run_is_not_performed_again(cli, program):
     again = cli("run", str(program), "find order 17", "--id", "order-17")
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert "find_order(" not in again.stdout
+
+
+@pytest.mark.parametrize("command", [("run", "program.py", "x", "--id"), ("resume",)])
+def test_a_finished_run_says_what_it_came_to(cli, program, command):
+    cli("run", str(program), "find order 17", "--id", "order-17")
+    again = cli(*command, "order-17")
+    assert again.exit_code == 0
+    assert "completed already. Nothing to do." in again.stdout
+    assert "order 17 is on its way" in again.stdout
+
+
+def test_a_failed_run_says_why_and_is_not_performed_again(cli, tmp_path):
+    text = PROGRAM.replace("return f", "raise ValueError(7)\n    return f")
+    text = text.replace("@function_tool", "@function_tool(failure_error_function=None)")
+    (tmp_path / "failing.py").write_text(text)
+    assert cli("run", "failing.py", "find order 17", "--id", "order-17").exit_code == 1
+    again = cli("resume", "order-17")
+    assert again.exit_code == 1
+    assert "failed already. Nothing to do." in again.stdout
+    assert "7" in again.stdout.splitlines()[1]
+
+
+ASKING = PROGRAM.replace("@function_tool", "@function_tool(needs_approval=True)")
+
+
+@pytest.fixture
+def waiting(cli, tmp_path):
+    """The id of the one call that waits in the run `order-17`."""
+    (tmp_path / "asking.py").write_text(ASKING)
+    ran = cli("run", "asking.py", "find order 17", "--id", "order-17")
+    assert "holdfast approve order-17" in ran.stdout
+    return cli("approve", "order").stdout.split()[0]
+
+
+def test_what_waits_is_listed_with_its_arguments_and_nothing_is_decided(cli, waiting):
+    listed = cli("approve", "order-17")
+    assert listed.exit_code == 0
+    assert "find_order(order=17)" in listed.stdout
+    assert "waiting" in cli("runs").stdout
+
+
+@pytest.mark.parametrize("choose", [lambda call: call[:8], lambda call: call, lambda _: "--all"])
+def test_an_approved_call_is_performed_and_the_run_goes_on(cli, waiting, choose):
+    done = cli("approve", "order-17", choose(waiting))
+    assert done.exit_code == 0, done.output
+    assert "order 17 is on its way" in done.stdout
+    assert "completed" in cli("runs").stdout
+    assert "Nothing waits" in cli("approve", "order-17").stdout
+    shown = cli("show", "order-17").stdout
+    assert "taken up again" in shown
+    assert "crash" not in shown
+
+
+async def test_of_two_who_decide_at_once_one_is_told_that_he_is_late(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    (tmp_path / "asking.py").write_text(ASKING)
+    program = load_program(str(tmp_path / "asking.py"))
+    await Runner.run(program.agent, "find order 17", run_id="order-17")
+    (call,) = await waiting_calls("order-17")
+    both = [record("order-17", [call.key], approved=said, message="") for said in (True, False)]
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert done.count(None) == 1
+    late = next(each for each in done if each is not None)
+    assert isinstance(late, RunNotFound | AlreadyRunning)
+    assert await waiting_calls("order-17") == []
+
+
+def test_a_rejected_call_is_not_performed_and_the_model_is_told_why(cli, waiting):
+    done = cli("approve", "order-17", waiting, "--reject", "--message", "we are closed")
+    assert done.exit_code == 0, done.output
+    assert "we are closed" in done.stdout
+    assert "on its way" not in " ".join(cli("show", "order-17").stdout.split())
+
+
+def test_a_call_of_an_agent_that_is_a_tool_is_decided_in_the_outer_run(cli, tmp_path):
+    outer = """
+outer = Agent(name="Outer", model="offline", tools=[agent.as_tool("find_order_17", "Find order 17.")])
+"""
+    (tmp_path / "nested.py").write_text(ASKING + outer)
+    ran = cli("run", "nested.py:outer", "find order 17", "--id", "outer")
+    assert "holdfast approve outer" in ran.stdout, ran.output
+    call = cli("approve", "outer").stdout.split()[0]
+    assert "/" in call
+    done = cli("approve", "outer", call)
+    assert done.exit_code == 0, done.output
+    assert "order 17 is on its way" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["order-17", "nothing"], "No call starts with 'nothing'. These wait: call_"),
+        (["nothing"], "There is no run 'nothing'"),
+        (["order-17", "call", "--all"], "Name a call, or say --all."),
+        (["order-17", "--reject"], "Name the call to reject"),
+        (["order-17", "call", "--message", "no"], "goes with --reject"),
+    ],
+)
+def test_a_decision_about_something_else_is_refused(cli, waiting, words, said):
+    result = cli("approve", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert cli("approve", "order-17").stdout.startswith(waiting)
 
 
 @pytest.mark.parametrize("command", ["show", "resume"])

@@ -129,19 +129,6 @@ def test_going_on_after_an_approval_is_not_a_crash():
     assert not view.takeovers[0].was_crash
 
 
-def test_attempts_of_one_process_are_one_step():
-    failed = EffectFailed(id="m1", error=ErrorFacts("APIError", "busy"), retry_at=3.0)
-    started = RunStarted(agent="desk", input=[user("hi")])
-    again = EffectStarted(id="m1", kind="model", attempt=2)
-    said_hi = ModelReplied(id="m1", agent="desk", output=[said("Hi.")])
-    first = EffectStarted(id="m1", kind="model")
-    view = read_steps(
-        log_of([started, TurnPrepared(id="p1", agent="desk"), first, failed, again, said_hi])
-    )
-    (step,) = view.steps
-    assert (step.outcome, step.attempt, step.duration_s, step.detail) == ("ok", 2, 3.0, "Hi.")
-
-
 def test_a_failed_effect_is_an_error_and_so_is_the_run():
     error = ErrorFacts("ValueError", "no")
     view = read_steps(
@@ -197,3 +184,39 @@ def test_any_prefix_of_a_log_can_be_read():
     whole = log_of(opening(), [*second, *ending()])
     counts = [len(read_steps(whole[:n]).rows) for n in range(len(whole) + 1)]
     assert counts == sorted(counts)
+
+
+def test_each_failed_attempt_of_a_model_is_a_step_with_the_wait_after_it():
+    facts = ErrorFacts(kind="ModelUnavailable", message="No capacity.")
+    events = [
+        RunStarted(agent="Desk", input=[user("pay 7")]),
+        TurnPrepared(id="p1", agent="Desk"),
+        EffectStarted("m1", "model", "Desk"),
+        EffectFailed("m1", facts, retry_at=5.5, model="first"),
+        EffectStarted("m1", "model", "Desk", attempt=2),
+        EffectFailed("m1", facts, retry_at=5.0, model="first", is_model_spent=True),
+        EffectStarted("m1", "model", "Desk", attempt=3),
+        ModelReplied("m1", "Desk", [said("Paid.")], model="second"),
+    ]
+    view = read_steps(log_of(events))
+    told = [(step.outcome, step.model, step.attempt, step.detail) for step in view.steps]
+    assert told == [
+        ("failed attempt", "first", 1, "ModelUnavailable, again after 2.5 s: No capacity."),
+        ("failed attempt", "first", 2, "ModelUnavailable: No capacity."),
+        ("ok", "second", 3, "Paid."),
+    ]
+
+
+def test_a_process_that_died_between_two_attempts_leaves_none_of_them_in_doubt():
+    facts = ErrorFacts(kind="ModelRateLimited", message="Slow down.")
+    first = [
+        RunStarted(agent="Desk", input=[user("pay 7")]),
+        TurnPrepared(id="p1", agent="Desk"),
+        EffectStarted("m1", "model", "Desk"),
+        EffectFailed("m1", facts, retry_at=60.0),
+    ]
+    view = read_steps(
+        log_of(first, [RunAcquired(owner="b"), EffectStarted("m1", "model", "Desk", attempt=2)])
+    )
+    assert kinds(view) == [("m1", "failed attempt"), ("m1", "open")]
+    assert (view.takeovers[0].in_doubt, view.takeovers[0].reused) == ((), 0)

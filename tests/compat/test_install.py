@@ -85,3 +85,12 @@ def test_install_refuses_to_shadow_a_package_in_use(monkeypatch: pytest.MonkeyPa
 def test_defaults_can_be_reset():
     holdfast.set_default_openai_key("sk-test", use_for_tracing=False)
     reset_defaults()
+
+
+def test_a_star_import_takes_the_public_names_of_a_module():
+    found: dict[str, object] = {}
+    exec("from agents.run import *", found)
+    assert found["Runner"] is holdfast.Runner
+    assert found["RunConfig"] is holdfast.RunConfig
+    assert not [name for name in found if name.startswith("_") and name != "__builtins__"]
+    assert "ToolNameCollisionPolicy" in importlib.import_module("agents.run").__all__

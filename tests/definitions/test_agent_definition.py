@@ -139,3 +139,19 @@ async def test_a_failing_question_ends_the_others_before_it_is_raised():
     with pytest.raises(RuntimeError, match="asked and failed"):
         await enabled(things, CONTEXT, None)
     assert ended.is_set()
+
+
+async def test_closing_who_asks_for_tools_waits_for_nobody():
+    asked, release = asyncio.Event(), asyncio.Event()
+
+    async def switch(_context, _agent):
+        asked.set()
+        return await release.wait()
+
+    tool = SimpleNamespace(name="pay", is_enabled=switch)
+    asking = Agent("Ada", tools=[tool]).get_all_tools(CONTEXT)
+    asking.send(None)
+    await asked.wait()
+    asking.close()  # Raised "coroutine ignored GeneratorExit" if it waited.
+    assert not release.is_set()
+    release.set()

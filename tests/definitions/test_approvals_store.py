@@ -180,3 +180,14 @@ def test_decisions_of_another_process_find_their_agents_by_name(context):
 
 def test_decisions_that_do_not_say_whose_tool_they_are_about_are_dropped():
     assert len(Approvals.from_json({"pay": {"approved": True}})) == 0
+
+
+def test_a_hosted_call_without_the_provider_s_id_has_its_own(context):
+    raw = {"type": "hosted_tool_call", "id": "h1", "name": "search"}
+    request = {"type": "mcp_approval_request", "server_label": "books", "name": "search"}
+    item = ToolApprovalItem(agent=ADA, raw_item={**raw, "provider_data": request})
+    context.approve_tool(item)
+    assert context.get_approval_status("search", "h1", existing_pending=item) is True
+    request.pop("server_label")
+    with pytest.raises(ModelBehaviorError, match="canonical invocation identity"):
+        context.approve_tool(item)

@@ -11,6 +11,7 @@ from openai.types.responses import (
     ResponseOutputRefusal,
     ResponseOutputText,
 )
+from pydantic import BaseModel, ValidationError
 
 from holdfast.core.errors import AgentsException
 from holdfast.core.usage import Usage
@@ -189,3 +190,24 @@ def test_names_of_openai_s_types_are_there_for_who_asks():
     assert run_items.ToolCallItemTypes is not None
     with pytest.raises(AttributeError):
         _ = run_items.TNothing
+
+
+@pytest.mark.parametrize("text", ["hello", None])
+def test_a_message_that_was_made_without_its_type_has_its_text(text):
+    part = ResponseOutputText.model_construct(type="output_text", text=text, annotations=[])
+    said = ResponseOutputMessage.model_construct(id="m1", role="assistant", content=[part])
+    assert ItemHelpers.extract_last_content(said) == (text or "")
+    assert ItemHelpers.text_message_output(MessageOutputItem(ADA, said)) == (text or "")
+
+
+def test_users_models_hold_items_and_answers_as_they_are():
+    class Held(BaseModel):
+        answer: ModelResponse
+        item: run_items.RunItem
+
+    answer, item = ModelResponse([], Usage(), None), MessageOutputItem(ADA, CALL)
+    held = Held(answer=answer, item=item)
+    assert held.answer is answer
+    assert held.item is item
+    with pytest.raises(ValidationError):
+        Held(answer="hello", item=item)

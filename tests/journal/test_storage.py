@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
+import re
 import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from contract import STARTED, begin, names, step
@@ -23,7 +26,8 @@ from holdfast.core.errors import (
     StorageFull,
 )
 from holdfast.core.events import StepRecorded
-from holdfast.journal import SqliteJournal, Stored
+from holdfast.journal import SqliteJournal, Stored, database
+from holdfast.journal.database import LAYOUT
 
 BIG = StepRecorded("t", "big", result="x" * 50_000)
 
@@ -315,11 +319,23 @@ def test_what_is_no_journal_is_refused(
         SqliteJournal(tmp_path / "journal.db")
 
 
-async def test_a_newer_layout_is_refused(tmp_path: Path):
+@pytest.mark.parametrize(("layout", "advice"), [(99, "Upgrade"), (1, "another file")])
+async def test_another_layout_is_refused(tmp_path: Path, layout: int, advice: str):
     await SqliteJournal(tmp_path / "journal.db").close()
-    changed("PRAGMA user_version = 99")(tmp_path / "journal.db")
-    with pytest.raises(IncompatibleRun, match="99"):
+    changed(f"PRAGMA user_version = {layout}")(tmp_path / "journal.db")
+    with pytest.raises(IncompatibleRun, match=f"layout {layout}; .* reads {LAYOUT}.* {advice}"):
         SqliteJournal(tmp_path / "journal.db")
+
+
+TABLES = {2: "42fbe7c9"}
+"""The checksum of what each layout is made of, comments and spaces aside."""
+
+
+def test_the_tables_do_not_change_under_the_number_of_their_layout():
+    schema = Path(database.__file__).with_name("schema.sql").read_text("utf-8")
+    bare = "".join(re.sub("--.*", "", schema).split())
+    assert TABLES[LAYOUT] == f"{crc32(bare.encode()):08x}", "Raise LAYOUT and add its checksum."
+    assert max(TABLES) == LAYOUT
 
 
 async def test_a_lost_database_beside_its_log_is_refused(tmp_path: Path):
@@ -327,6 +343,104 @@ async def test_a_lost_database_beside_its_log_is_refused(tmp_path: Path):
     (tmp_path / "sample" / "journal.db").write_bytes(b"")
     with pytest.raises(JournalCorrupt, match="is empty"):
         SqliteJournal(tmp_path / "sample" / "journal.db")
+
+
+async def leave_behind(folder: Path, durability: str) -> SqliteJournal:
+    """A journal of a process that lives on, and its files as they were when it last appended."""
+    (folder / "left").mkdir(parents=True)
+    journal = SqliteJournal(folder / "journal.db", durability=durability)
+    lease = await begin(journal)
+    for n in range(20):
+        await journal.append(lease, [step(n)])
+    for end in ("", "-wal", "-mark"):
+        shutil.copy(folder / f"journal.db{end}", folder / "left" / f"journal.db{end}")
+    return journal
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+@pytest.mark.parametrize("what", ["deleted", "emptied", "cut short", "garbled"])
+async def test_a_lost_end_of_a_journal_is_noticed(tmp_path: Path, durability: str, what: str):
+    journal = await leave_behind(tmp_path, durability)
+    left = tmp_path / "left" / "journal.db"
+    wal = left.with_name("journal.db-wal")
+    size = wal.stat().st_size
+    match what:
+        case "deleted":
+            wal.unlink()
+        case "garbled":
+            wal.write_bytes(wal.read_bytes()[: size // 2] + random.randbytes(size // 2))
+        case _:
+            os.truncate(wal, 0 if what == "emptied" else size - 1)
+    for _ in range(2):  # It is not forgotten by being told once.
+        with pytest.raises(JournalCorrupt, match=r"earlier state.* delete 'journal\.db-mark'"):
+            SqliteJournal(left, durability=durability)
+    shutil.copy(tmp_path / "journal.db-wal", wal)
+    whole = SqliteJournal(left, durability=durability)
+    assert len(await whole.read("r")) == 21
+    await whole.close()
+    await journal.close()
+
+
+async def test_who_deletes_the_mark_goes_on_with_what_is_left(tmp_path: Path):
+    journal = await leave_behind(tmp_path, "process")
+    left = tmp_path / "left"
+    (left / "journal.db-wal").unlink()
+    (left / "journal.db-mark").unlink()
+    again = SqliteJournal(left / "journal.db", durability="process")
+    assert not await again.runs()
+    await again.close()
+    await journal.close()
+
+
+async def test_after_a_restart_of_the_machine_only_what_was_synced_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for durability in ("process", "power"):
+        journal = await leave_behind(tmp_path / durability, durability)
+        (tmp_path / durability / "left" / "journal.db-wal").unlink()
+        await journal.close()
+    monkeypatch.setattr("holdfast.journal.mark._boot", lambda: 17)
+    with pytest.raises(JournalCorrupt, match="earlier state"):
+        SqliteJournal(tmp_path / "power" / "left" / "journal.db")
+    again = SqliteJournal(tmp_path / "process" / "left" / "journal.db", durability="process")
+    assert not await again.runs()
+    await again.close()
+
+
+async def test_a_mark_is_gone_when_its_journal_is_whole(tmp_path: Path):
+    one = SqliteJournal(tmp_path / "journal.db", durability="process")
+    other = SqliteJournal(tmp_path / "journal.db", durability="power")
+    await begin(one)
+    await one.close()
+    assert (tmp_path / "journal.db-mark").exists()
+    await other.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["journal.db"]  # noqa: ASYNC240
+
+
+async def test_a_mark_of_a_deleted_journal_is_not_held_against_the_next(tmp_path: Path):
+    journal = await leave_behind(tmp_path, "process")
+    left = tmp_path / "left"
+    (left / "journal.db").unlink()
+    (left / "journal.db-wal").unlink()
+    again = SqliteJournal(left / "journal.db", durability="process")
+    assert not await again.runs()
+    await again.close()
+    await journal.close()
+
+
+async def test_where_no_mark_can_be_kept_a_journal_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(path: Path) -> None:
+        raise OSError(errno.ENODEV, "this file system maps nothing", str(path))
+
+    monkeypatch.setattr("holdfast.journal.mark._mapped", refuse)
+    journal = SqliteJournal(tmp_path / "journal.db", durability="process")
+    await begin(journal)
+    await journal.close()
+    again = SqliteJournal(tmp_path / "journal.db", durability="process")
+    assert len(await again.read("r")) == 1
+    await again.close()
 
 
 async def test_epochs_of_a_log_only_rise(tmp_path: Path):

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
 
 from holdfast import Agent, ModelSettings, MultiProvider, Runner
 from holdfast.core.errors import ModelRequestError, ModelStreamTruncated, UserError
@@ -123,3 +124,23 @@ async def test_without_the_library_the_error_names_the_extra(monkeypatch):
         await AnyLLMModel("mistral/small").get_response(
             None, "hi", ModelSettings(), [], None, [], None
         )
+
+
+async def test_a_library_without_a_class_of_requests_is_asked_the_public_way(provider):
+    asked = []
+
+    async def aresponses(**kwargs):
+        asked.append(kwargs)
+        part = {"type": "output_text", "text": "hello", "annotations": []}
+        said = {"id": "m1", "role": "assistant", "status": "completed", "type": "message"}
+        known = {"id": "r1", "created_at": 0, "model": "m", "object": "response"}
+        more = {"parallel_tool_calls": False, "tool_choice": "auto", "tools": []}
+        return Response.model_validate({**known, **more, "output": [{**said, "content": [part]}]})
+
+    provider.SUPPORTS_RESPONSES, provider.aresponses = True, aresponses
+
+    result = await Runner.run(Agent("a", model=AnyLLMModel("mistral/small")), "hi")
+
+    assert result.final_output == "hello"
+    [call] = asked
+    assert call["input_data"] == [{"content": "hi", "role": "user"}]

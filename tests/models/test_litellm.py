@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from openai.types.chat import ChatCompletion
+from openai.types.completion_usage import CompletionUsage
 from openai.types.shared import Reasoning
 
 from holdfast import Agent, ModelSettings, ModelTracing, MultiProvider, Runner, function_tool
@@ -191,3 +192,17 @@ def test_a_result_follows_its_call_and_text_stays_with_the_first():
         results[0],
         results[1],
     ]
+
+
+async def test_usage_that_the_library_has_rewritten_is_not_called_raw(library):
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    library.answer = library.answer.model_copy(
+        update={"usage": CompletionUsage.model_validate(usage)}
+    )
+    settings = ModelSettings(preserve_raw_usage=True)
+
+    result = await Runner.run(Agent("a", model=LitellmModel("m"), model_settings=settings), "hi")
+
+    [answer] = result.raw_responses
+    assert answer.usage.total_tokens == 3
+    assert answer.raw_usage is None

@@ -668,6 +668,19 @@ async def test_a_session_runs_over_one_socket_and_closes_it() -> None:
         await asyncio.wait_for(at.closed.wait(), 10)
 
 
+async def test_a_session_made_by_hand_closes_its_socket() -> None:
+    async with server() as at:
+        provider = OpenAIProvider(
+            api_key="k", base_url=at.url, use_responses=True, use_responses_websocket=True
+        )
+        session = ResponsesWebSocketSession(provider, {})
+        result = await session.run(Agent(name="Clerk", model="gpt-5"), "Hello")
+        assert (result.final_output, at.closed.is_set()) == ("hi", False)
+        await session.aclose()
+        await asyncio.wait_for(at.closed.wait(), 10)
+        await session.aclose()
+
+
 async def test_a_sessions_run_takes_no_settings_of_its_own() -> None:
     async with responses_websocket_session(api_key="k") as session:
         agent = Agent(name="Clerk")

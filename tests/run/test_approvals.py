@@ -16,18 +16,24 @@ from holdfast import (
     HostedMCPTool,
     RunConfig,
     RunContextWrapper,
+    RunHooks,
     Runner,
     RunState,
     ShellTool,
+    ToolGuardrailFunctionOutput,
+    ToolOutputText,
+    ToolsToFinalOutputResult,
     UserError,
     function_tool,
+    handoff,
+    tool_input_guardrail,
 )
 from holdfast.core.errors import ModelBehaviorError
-from holdfast.core.events import RunForked
+from holdfast.core.events import RunForked, ToolReturned
 from holdfast.core.evolve import fold
 from holdfast.journal.memory import MemoryJournal
 from holdfast.run.state_json import read_events
-from holdfast.testing import ScriptedModel, assistant_message, function_call
+from holdfast.testing import ModelStep, ScriptedModel, assistant_message, function_call
 
 CALL = function_call("pay", {"amount": 7}, call_id="c1")
 DONE = assistant_message("done")
@@ -36,7 +42,7 @@ DONE = assistant_message("done")
 class Desk:
     """An agent that pays when it is let, and what it paid."""
 
-    def __init__(self, *replies: list[Any], **tool: Any) -> None:
+    def __init__(self, *replies: Any, **tool: Any) -> None:
         self.paid: list[int] = []
 
         def pay(amount: int) -> str:
@@ -306,3 +312,164 @@ async def test_a_shell_under_a_name_of_its_own_waits_for_a_person_too():
     agent = Agent(name="desk", model=ScriptedModel([[call]]), tools=[shell])
     result = await Runner.run(agent, "go", run_config=RunConfig(journal=MemoryJournal()))
     assert (len(result.interruptions), ran) == (1, [])
+
+
+class Counting(RunHooks[Any]):
+    """Counts what it is told of a tool."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.told: list[str] = []
+        self.fails = fails
+
+    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
+        self.told.append(f"start {tool.name}")
+
+    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
+        self.told.append(f"end {tool.name}")
+        if self.fails:
+            raise UserError("the hook failed")
+
+
+async def test_what_comes_before_an_agent_as_tool_comes_once_although_a_person_was_asked():
+    desk, asked = Desk(), list[str]()
+
+    @tool_input_guardrail
+    def note(_data: Any) -> ToolGuardrailFunctionOutput:
+        asked.append("input")
+        return ToolGuardrailFunctionOutput.allow()
+
+    delegate = desk.agent.as_tool("delegate", "Pays.")
+    delegate.tool_input_guardrails = [note]
+    model = ScriptedModel([[function_call("delegate", {"input": "pay"}, call_id="d")], [DONE]])
+    boss = Agent(name="boss", model=model, tools=[delegate])
+    hooks = Counting()
+    paused = await Runner.run(boss, "go", run_config=desk.config, hooks=hooks)
+    state = await RunState.from_json(boss, paused.to_state().to_json())
+    state.approve(state.get_interruptions()[0])
+
+    result = await Runner.run(boss, state, run_config=desk.config, hooks=hooks)
+
+    assert result.final_output == "done"
+    assert desk.paid == [7]
+    assert asked == ["input"]
+    assert hooks.told == ["start delegate", "end delegate"]
+
+
+async def test_a_call_of_a_tool_s_agent_is_shown_with_that_agent_also_among_namesakes():
+    desks = [Desk(), Desk()]
+    tools: list[Any] = [desk.agent.as_tool(f"desk_{n}", "Pays.") for n, desk in enumerate(desks)]
+    calls = [function_call(tool.name, {"input": "pay"}, call_id=tool.name) for tool in tools]
+    boss = Agent(name="boss", model=ScriptedModel([calls, [DONE]]), tools=tools)
+    paused = await Runner.run(boss, "go", run_config=desks[0].config)
+    state = await RunState.from_json(boss, paused.to_state().to_json())
+
+    waiting = {id(item.agent): item for item in state.get_interruptions()}
+
+    assert set(waiting) == {id(desk.agent) for desk in desks}
+    state.reject(waiting[id(desks[0].agent)])
+    state.approve(waiting[id(desks[1].agent)])
+    await Runner.run(boss, state, run_config=desks[0].config)
+    assert [desk.paid for desk in desks] == [[], [7]]
+
+
+@pytest.mark.parametrize("was_clear", [True, False])
+async def test_a_stored_decision_is_asked_for_again_where_its_agent_has_a_double(was_clear: bool):
+    def named(instructions: str) -> Desk:
+        desk = Desk()
+        desk.agent = desk.agent.clone(name="same", instructions=instructions)
+        return desk
+
+    def program(*desks: Desk) -> Agent[Any]:
+        called = function_call("to_0", {}, call_id="h")
+        targets = [
+            handoff(desk.agent, tool_name_override=f"to_{n}") for n, desk in enumerate(desks)
+        ]
+        return Agent(name="root", model=ScriptedModel([[called]]), handoffs=targets)
+
+    one, other = named("one" if was_clear else "same"), named("same")
+    paused = await Runner.run(program(one, other), "go", run_config=one.config)
+    state = paused.to_state()
+    state.approve(paused.interruptions[0], always_approve=True)
+    stored = state.to_string()
+
+    double, twin = named("same"), named("same")
+    root = program(double, twin)
+    again = await Runner.run(root, await RunState.from_string(root, stored), run_config=one.config)
+
+    assert [item.tool_name for item in again.interruptions] == ["pay"]
+    assert double.paid == twin.paid == []
+
+
+async def test_a_stored_decision_holds_among_namesakes_that_differ():
+    desk, other = Desk(), Desk()
+    other.agent.instructions = "Pay nobody."
+    root = Agent(
+        name="root",
+        model=ScriptedModel([[function_call("to_desk", {}, call_id="h")]]),
+        handoffs=[handoff(desk.agent, tool_name_override="to_desk"), other.agent],
+    )
+    paused = await Runner.run(root, "go", run_config=desk.config)
+    state = paused.to_state()
+    state.approve(paused.interruptions[0])
+    restored = await RunState.from_string(root, state.to_string())
+
+    result = await Runner.run(root, restored, run_config=desk.config)
+
+    assert result.final_output == "done"
+    assert desk.paid == [7]
+
+
+async def test_a_state_keeps_what_a_tool_returned_although_the_tool_changes_it_later():
+    receipt = ToolOutputText(text="paid 7")
+    desk = Desk()
+
+    def pay(amount: int) -> Any:
+        desk.paid.append(amount)
+        return [receipt]
+
+    async def finish(_context: Any, results: list[Any]) -> ToolsToFinalOutputResult:
+        return ToolsToFinalOutputResult(True, results[0].output[0].text)
+
+    desk.agent.tools = [function_tool(pay, needs_approval=True)]
+    desk.agent.tool_use_behavior = finish
+    state = await desk.paused()
+    state.approve(state.get_interruptions()[0])
+    with pytest.raises(UserError, match="the hook failed"):
+        await desk.run(state, hooks=Counting(fails=True))
+    stored = state.to_json()
+
+    receipt.text = "changed"
+
+    assert state.to_json() == stored
+    assert (await desk.run(state)).final_output == "paid 7"
+    assert desk.paid == [7]
+
+
+async def test_a_stored_decision_is_carried_out_once_whenever_the_process_dies():
+    desk = Desk([DONE])
+    stored = (await desk.paused()).to_json()
+    state = await RunState.from_json(desk.agent, stored)
+    state.approve(state.get_interruptions()[0])
+    whole = [each.event for each in await desk.journal.read((await desk.run(state)).run_id)]
+    begun = next(n for n, event in enumerate(whole) if isinstance(event, ToolReturned)) + 1
+    desk.journal = desk.config.journal = MemoryJournal()
+    desk.model.extend([[DONE]])
+    lease = await desk.journal.acquire(stored["holdfast"]["run_id"], new=True)
+    await desk.journal.append(lease, whole[:begun])
+    await desk.journal.release(lease)
+    again = await RunState.from_json(desk.agent, stored)
+    again.approve(again.get_interruptions()[0])
+    result = await desk.run(again)
+    assert (desk.paid, result.run_id, result.final_output) == ([7], lease.run_id, "done")
+
+
+async def test_a_run_that_failed_after_a_decision_goes_on_from_there():
+    desk = Desk(ModelStep.raise_error(ConnectionError("down")), [DONE])
+    stored = (await desk.paused()).to_json()
+    states = [await RunState.from_json(desk.agent, stored) for _ in range(2)]
+    for state in states:
+        state.approve(state.get_interruptions()[0])
+    with pytest.raises(ConnectionError):
+        await desk.run(states[0])
+    assert (await desk.run(states[1])).final_output == "done"
+    assert desk.paid == [7]

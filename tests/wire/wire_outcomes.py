@@ -50,7 +50,7 @@ error_cut                      Unavailable        Unavailable        Unavailable
 error_200                      BehaviorError      StreamTruncated    ReplyMalformed     StreamTruncated
 empty_200                      ReplyMalformed     StreamTruncated    ReplyMalformed     StreamTruncated
 http_204                       ReplyMalformed     StreamTruncated    ReplyMalformed     StreamTruncated
-html_200                       BehaviorError      StreamTruncated    ReplyMalformed     StreamTruncated
+html_200                       ReplyMalformed     ReplyMalformed     ReplyMalformed     ReplyMalformed
 text_200                       BehaviorError      StreamTruncated    ReplyMalformed     StreamTruncated
 redirect                       Redirected         Redirected         Redirected         Redirected
 redirect_301                   Redirected         Redirected         Redirected         Redirected

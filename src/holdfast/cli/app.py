@@ -16,6 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.cli.approvals import Waiting, chosen_call, record, waiting_calls
 from holdfast.cli.doctor import examine, forget_health
 from holdfast.cli.keys import has_key, is_offline
 from holdfast.cli.live import LiveScreen, show_events
@@ -23,10 +24,12 @@ from holdfast.cli.logs import list_runs, read_run
 from holdfast.cli.program import Program, ProgramError, load_program
 from holdfast.cli.provider import CannotServe, Serving, list_faults, serve
 from holdfast.cli.show import console, run_summary, run_tree
-from holdfast.cli.text import plain, short
+from holdfast.cli.steps import RunView, arguments_of
+from holdfast.cli.text import lines, plain, short
 from holdfast.core.errors import AgentsException, JournalError, RunNotFound
 from holdfast.definitions.agent import Agent
 from holdfast.demo.screen import play
+from holdfast.journal.journal import TERMINAL
 from holdfast.run.runner import get_default_agent_runner
 
 app = typer.Typer(
@@ -97,6 +100,28 @@ def resume(
 
 
 @app.command()
+def approve(
+    run_id: RunId,
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="A call's id, or the start of one.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All calls that wait.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
+    message: Annotated[str, typer.Option(help="With --reject: what the model is told.")] = "",
+    place: AgentPlace = "",
+) -> None:
+    """List the calls that wait for a person; decide about one, and go on."""
+    if call and everything:
+        raise typer.BadParameter("Name a call, or say --all.")
+    if message and not reject:
+        raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
+    if reject and not (call or everything):
+        raise typer.BadParameter("Name the call to reject, or say --all.")
+    wanted = call if call or not everything else None
+    _finish(lambda: _approve(run_id, wanted, place, approved=not reject, message=message))
+
+
+@app.command()
 def doctor(
     reset: Annotated[
         bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
@@ -133,6 +158,8 @@ def provider(  # noqa: PLR0913 (a command has the options that it has)
 
 async def _run(place: str, message: str, run_id: str) -> int:
     program = load_program(place)
+    if run_id and any(row.run_id == run_id and row.status in TERMINAL for row in await list_runs()):
+        return _say_finished(run_id, (await read_run(run_id))[0])
     _need_key(program.agent)
     # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
     result = get_default_agent_runner().run_streamed(
@@ -180,11 +207,52 @@ async def _resume(run_id: str, place: str) -> int:
 
 
 async def _resume_one(run_id: str, place: str) -> int:
+    view, _ = await read_run(run_id)
+    if view.status in TERMINAL:
+        return _say_finished(run_id, view)
     program = await _program_of(run_id, place)
     _need_key(program.agent)
     console().print(Text(f"resuming {plain(run_id)}", style="bold"))
     result = get_default_agent_runner().run_streamed(program.agent, "", run_id=run_id)
     return await _watch(program.agent, result)
+
+
+def _say_finished(run_id: str, view: RunView) -> int:
+    screen = console()
+    screen.print(Text(f"Run {plain(run_id)} is {view.status} already. Nothing to do."))
+    for line in lines(view.output or view.error):
+        screen.print(Text(line))
+    return 0 if view.status == "completed" else 1
+
+
+async def _approve(
+    run_id: str, call: str | None, place: str, *, approved: bool, message: str
+) -> int:
+    """Decide about a call; about all if it is None; about none, and list them, if it is empty."""
+    run_id = await _matching(run_id)
+    waiting = await waiting_calls(run_id)
+    if not waiting:
+        console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
+        return 0
+    if call == "":
+        return _list_waiting(run_id, waiting)
+    keys = [each.key for each in waiting] if call is None else [chosen_call(waiting, call).key]
+    program = await _program_of(run_id, place)
+    _need_key(program.agent)
+    await record(run_id, keys, approved=approved, message=message)
+    word = "approved" if approved else "rejected"
+    console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
+    result = get_default_agent_runner().run_streamed(program.agent, "", run_id=run_id)
+    return await _watch(program.agent, result)
+
+
+def _list_waiting(run_id: str, waiting: list[Waiting]) -> int:
+    screen = console()
+    for each in waiting:
+        screen.print(Text(f"{plain(each.key)}  {plain(each.agent)}", style="bold"))
+        screen.print(Text(f"  {plain(each.tool)}({plain(arguments_of(each.item))})", style="cyan"))
+    screen.print(Text(f"\nholdfast approve {plain(run_id)} CALL [--reject]", style="dim"))
+    return 0
 
 
 async def _provider(told: Serving) -> int:
@@ -222,7 +290,8 @@ async def _watch(agent: Agent[Any], result: Any) -> int:
     waits = [item.tool_name for item in result.interruptions]
     if waits:
         screen.print(Text(f"waits for a person: {', '.join(map(plain, waits))}", style="cyan"))
-    screen.print(Text(f"\nholdfast show {plain(result.run_id)}", style="dim"))
+    next_step = "approve" if waits else "show"
+    screen.print(Text(f"\nholdfast {next_step} {plain(result.run_id)}", style="dim"))
     return 0
 
 
@@ -303,8 +372,8 @@ async def _program_of(run_id: str, place: str) -> Program:
     if not place:
         raise Missing(
             "Which program?",
-            f"Run {run_id} does not say which file it was started from.",
-            f"  holdfast resume {run_id} --agent FILE:AGENT",
+            f"Run {run_id} does not say which file it was started from. Say it:",
+            "  --agent FILE:AGENT",
         )
     return load_program(place)
 

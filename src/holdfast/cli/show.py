@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from holdfast.cli.steps import RunView, Step, Takeover, summary
+from holdfast.cli.steps import RunView, Step, Takeover, counted, summary
 from holdfast.cli.text import plain, short
 
 WIDTH = 80
@@ -18,6 +18,7 @@ _MANY_SECONDS = 120
 _MARKS: dict[str, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "error": ("✗", "red"),
+    "failed attempt": ("✗", "yellow"),
     "tripped": ("✗", "red"),
     "rejected": ("✗", "yellow"),
     "unknown": ("?", "yellow"),
@@ -54,7 +55,7 @@ def run_tree(run_id: str, view: RunView, children: Mapping[str, RunView], width:
 
 def run_summary(view: RunView) -> RenderableType:
     """What a run came to, below its tree."""
-    made = [f"{len({step.id for step in view.steps})} steps", f"{view.duration_s:.1f} s"]
+    made = [counted(len({step.id for step in view.steps})), f"{view.duration_s:.1f} s"]
     if view.usage.total_tokens:
         made.append(f"{view.usage.total_tokens:,} tokens")
     lines = [Text(" · ".join(made), style="dim")]
@@ -99,6 +100,7 @@ def _step_row(view: RunView, step: Step, width: int) -> Table:
     mark, style = _MARKS[step.outcome]
     note = _note(view, step)
     label = plain(step.name or step.kind) if step.kind != "model" else "model"
+    label = f"{label} {plain(step.model)}" if step.model else label
     room = max(width - 13 - len(label) - len(note), 8)
     what = Text(f"{mark} ", style=style)
     what.append(label, style="bold" if step.kind == "tool" else "")

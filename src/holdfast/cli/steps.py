@@ -22,6 +22,7 @@ from holdfast.core.events import (
     ChildStarted,
     EffectFailed,
     EffectStarted,
+    Event,
     GuardrailChecked,
     HandedOff,
     Item,
@@ -43,7 +44,7 @@ from holdfast.journal.journal import Stored
 Kind = Literal["model", "tool", "handoff", "guardrail", "session", "approval"]
 Outcome = Literal[
     "ok", "error", "tripped", "rejected", "unknown", "blocked", "ignored", "in doubt", "open",
-    "waiting",
+    "waiting", "failed attempt",
 ]  # fmt: skip
 Settled = Literal["retried", "told unknown", "asked", "open"]
 
@@ -68,6 +69,8 @@ class Step:
     """Of the process that recorded the outcome, or that left it in doubt."""
     outcome: Outcome = "open"
     detail: str = ""
+    model: str = ""
+    """The model that answered, or failed, where there are several."""
     attempt: int = 1
     key: str = ""
     same_key: bool = False
@@ -81,7 +84,12 @@ class Step:
     @property
     def is_recorded(self) -> bool:
         """Whether the log has a result, so that nobody performs the step again."""
-        return self.outcome not in ("open", "in doubt", "waiting")
+        return self.outcome not in ("open", "in doubt", "waiting", "failed attempt")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can become of it."""
+        return self.is_recorded or self.outcome == "failed attempt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +151,7 @@ def read_steps(log: Sequence[Stored]) -> RunView:
 
 def summary(takeover: Takeover) -> str:
     """What a takeover came to, in one line: counted from the log."""
-    parts = [f"{_count(takeover.reused)} reused"]
+    parts = [f"{counted(takeover.reused)} reused"]
     for settled, words in _SETTLED.items():
         number = sum(1 for value in takeover.settled.values() if value == settled)
         if number:
@@ -160,7 +168,8 @@ _SETTLED: dict[Settled, str] = {
 }
 
 
-def _count(number: int) -> str:
+def counted(number: int) -> str:
+    """That many steps, in words."""
     return f"{number} step" if number == 1 else f"{number} steps"
 
 
@@ -177,6 +186,7 @@ class _Reading:
         self.calls: dict[str, Item] = {}
         self.epoch = 0
         self.last_at = 0.0
+        self.last: Event | None = None
 
     def add(self, stored: Stored) -> None:
         """Take the next event in."""
@@ -188,6 +198,7 @@ class _Reading:
             reader(self, stored, event)
         self.state = evolve(self.state, event)
         self.last_at = stored.at
+        self.last = event
 
     def begin(self, stored: Stored, event: EffectStarted) -> None:
         """An effect started: a new step, or another attempt of the one at hand."""
@@ -205,10 +216,10 @@ class _Reading:
             key=event.key,
             same_key=is_same and bool(event.key),
             started_at=stored.at,
-            detail=_arguments(self.calls.get(event.id.partition(".")[2], {})),
+            detail=arguments_of(self.calls.get(event.id.partition(".")[2], {})),
         )
         place = self.open.get(event.id)
-        if place is None or self._step(place).is_recorded:
+        if place is None or self._step(place).is_over:
             self.open[event.id] = len(self.rows)
             self.rows.append(step)
         else:
@@ -217,7 +228,7 @@ class _Reading:
     def finish(self, stored: Stored, effect_id: str, kind: Kind, **facts: Any) -> None:
         """An effect has an outcome, which may be the first that the log says of it."""
         place = self.open.get(effect_id)
-        if place is None or self._step(place).is_recorded:
+        if place is None or self._step(place).is_over:
             place = self.open[effect_id] = len(self.rows)
             agent = self.state.agent
             self.rows.append(
@@ -266,10 +277,12 @@ class _Reading:
             self.doubts[step.id] = (len(self.rows), step.key)
             self.rows[self.open.pop(step.id)] = replace(step, outcome="in doubt")
         recorded = [row for row in self.rows if isinstance(row, Step) and row.is_recorded]
+        # Who records a person's word may leave the work to others.
+        is_decided = isinstance(self.last, ApprovalDecided)
         self.rows.append(
             Takeover(
                 epoch=stored.epoch,
-                was_crash=bool(doubts or decide(self.state)),
+                was_crash=bool(doubts or (decide(self.state) and not is_decided)),
                 reused=len(recorded),
                 in_doubt=tuple(step.id for step in doubts),
                 settled=dict.fromkeys((step.id for step in doubts), "open"),
@@ -290,9 +303,18 @@ def _begun(reading: _Reading, stored: Stored, event: EffectStarted) -> None:
 
 
 def _failed(reading: _Reading, stored: Stored, event: EffectFailed) -> None:
-    if event.id in reading.open and event.retry_at is None:
-        text = f"{event.error.kind}: {event.error.message}"
-        reading.finish(stored, event.id, "tool", outcome="error", detail=text)
+    if event.id not in reading.open:
+        return
+    kind, message = event.error.kind, event.error.message
+    text = f"{kind}: {message}"
+    if event.retry_at is None:
+        reading.finish(stored, event.id, "tool", outcome="error", detail=text, model=event.model)
+        return
+    wait = max(0.0, event.retry_at - stored.at)
+    text = f"{kind}, again after {wait:.1f} s: {message}" if wait else text
+    reading.finish(
+        stored, event.id, "model", outcome="failed attempt", detail=text, model=event.model
+    )
 
 
 def _replied(reading: _Reading, stored: Stored, event: ModelReplied) -> None:
@@ -308,13 +330,14 @@ def _replied(reading: _Reading, stored: Stored, event: ModelReplied) -> None:
         agent=event.agent,
         usage=event.usage,
         detail=f"→ {called}" if called else said,
+        model=event.model,
     )
 
 
 def _returned(reading: _Reading, stored: Stored, event: ToolReturned) -> None:
     if event.outcome == "unknown":
         reading.settle(event.id, "told unknown")
-    arguments = _arguments(reading.calls.get(event.call_id, {}))
+    arguments = arguments_of(reading.calls.get(event.call_id, {}))
     answer = _text(event.item.get("output", ""))
     detail = f"{arguments} → {answer}" if arguments else f"→ {answer}"
     kind: Kind = "handoff" if event.outcome == "ignored" else "tool"
@@ -408,7 +431,8 @@ def _status(state: RunState) -> str:
             return "running" if decide(state) else "waiting"
 
 
-def _arguments(call: Item) -> str:
+def arguments_of(call: Item) -> str:
+    """What a call says, on one line."""
     body = call.get("arguments", call.get("input", ""))
     try:
         values: Any = json.loads(body) if isinstance(body, str) else body

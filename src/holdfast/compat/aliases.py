@@ -62,6 +62,8 @@ class Alias(ModuleType):
                 return getattr(target, name)
             except AttributeError:
                 continue
+        if name == "__all__":  # `import *` sees only this, for the alias has no names of its own.
+            return sorted(each for each in dir(self) if not each.startswith("_"))
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
 
     def __setattr__(self, name: str, value: Any) -> None:

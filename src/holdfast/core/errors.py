@@ -168,7 +168,10 @@ _LATE = {
 
 def _too_late(limit: str, within: str) -> str:
     if limit not in _LATE:
-        return f"The HTTP client gave the model's endpoint up after {within}. Raise its timeout."
+        return (
+            f"The HTTP client gave the model's endpoint up after {within}. Check the network and the "
+            "base URL, or raise the client's timeout."
+        )
     return (
         f"The model's endpoint {_LATE[limit]} within {within}. Run it again, or raise "
         f"RunConfig(model_limits=ModelLimits({limit}=...))."

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from holdfast.definitions.context import RunContextWrapper, TContext
 from holdfast.definitions.default_models import are_default_settings, default_settings_for
 from holdfast.definitions.enabled import enabled
+from holdfast.definitions.foreign import PydanticInstance
 from holdfast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from holdfast.definitions.handoff import Handoff
 from holdfast.definitions.hooks import AgentHooks, AgentHooksBase
@@ -83,7 +84,7 @@ class MCPConfig(TypedDict):
 
 
 @dataclass
-class AgentBase(Generic[TContext]):
+class AgentBase(PydanticInstance, Generic[TContext]):
     """What all kinds of agents have."""
 
     name: str

@@ -91,6 +91,7 @@ def call_id_of(item: Any) -> str:
     request = _mcp_request(item.raw_item)
     if request is not None:
         found = field_of(request, "id")
+        found = field_of(item.raw_item, "id") if found is None else found
         if not isinstance(found, str) or not found:
             raise UserError("Hosted MCP approval requires a non-empty request id")
         return found

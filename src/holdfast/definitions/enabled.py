@@ -15,12 +15,15 @@ async def gathered(*awaitables: Awaitable[Any]) -> list[Any]:
     tasks = [asyncio.ensure_future(each) for each in awaitables]
     try:
         return await asyncio.gather(*tasks)
-    finally:
+    except GeneratorExit:
+        raise  # The caller was closed from outside its loop, where nothing can be waited for.
+    except BaseException:
         left = [each for each in tasks if not each.done()]
         for each in left:
             each.cancel()
         if left:
             await asyncio.gather(*left, return_exceptions=True)
+        raise
 
 
 async def is_enabled(thing: Any, context: Any, agent: Any) -> bool:

@@ -31,3 +31,13 @@ def pydantic_schema(
         ),
         serialization=core_schema.plain_serializer_function_ser_schema(write),
     )
+
+
+class PydanticInstance:
+    """A class whose instances users' models hold as they are, whatever their fields are typed as."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.is_instance_schema(cls)

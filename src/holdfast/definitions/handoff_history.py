@@ -84,6 +84,7 @@ def nest_handoff_history(
     if history_mapper is not None:
         everything = cast("list[TResponseInputItem]", [item for _, item in pieces])
         history = list(history_mapper(everything))
+        held = list(data.held)
     else:
         for is_kept, run in groupby(pieces, key=lambda piece: piece[0] is not None):
             items = list(run)
@@ -93,6 +94,11 @@ def nest_handoff_history(
     return data.holding(
         tuple(held), input_history=tuple(history), pre_handoff_items=(), input_items=()
     )
+
+
+def held_items(items: Sequence[RunItem]) -> tuple[tuple[int, Any], ...]:
+    """What `HandoffInputData.held` says of items that stand in the history word for word."""
+    return tuple((_number(item), _as_input(item)) for item in items)
 
 
 def held_positions(data: HandoffInputData, items: Sequence[RunItem]) -> list[int]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 
 from holdfast.core.errors import AgentsException
 from holdfast.definitions.approvals import field_of, qualified
+from holdfast.definitions.foreign import PydanticInstance
 from holdfast.definitions.tool_output import tool_output_item
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _without_author(chunk: Any) -> Any:
 
 
 @dataclass
-class RunItemBase(Generic[T]):
+class RunItemBase(PydanticInstance, Generic[T]):
     """One item, and the agent that it belongs to."""
 
     agent: Any
@@ -351,7 +352,7 @@ def _tool_search(raw: Any, kind: str, noun: str, name: str) -> Any:
 
 
 @dataclass
-class ModelResponse:
+class ModelResponse(PydanticInstance):
     """What one call of a model came to."""
 
     output: list[TResponseOutputItem]
@@ -451,14 +452,21 @@ class ItemHelpers:
 
     @classmethod
     def _last_part(cls, message: Any) -> Any:
-        content = field_of(message, "content") if field_of(message, "type") == "message" else None
+        content = _message_content(message)
         return content[-1] if content else None
 
     @classmethod
     def _parts(cls, message: Any, kind: str, name: str) -> list[str]:
-        content = field_of(message, "content") if field_of(message, "type") == "message" else None
-        parts = cast("list[Any]", content or [])
+        parts = _message_content(message)
         return [field_of(each, name) or "" for each in parts if field_of(each, "type") == kind]
+
+
+def _message_content(message: Any) -> list[Any]:
+    kind = field_of(message, "type")
+    if kind is None and not isinstance(message, Mapping):
+        # `model_construct` does not fill in a message's type.
+        kind = "message" if field_of(message, "role") == "assistant" else None
+    return field_of(message, "content") or [] if kind == "message" else []
 
 
 def _plain(value: Any) -> Any:

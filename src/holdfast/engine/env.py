@@ -8,6 +8,7 @@ same questions are answered from the log.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from holdfast.core.events import Entry, Item
 from holdfast.core.growing import new_dict, new_list
 from holdfast.definitions.context import RunContextWrapper
 from holdfast.definitions.hooks import RunHooks
-from holdfast.definitions.run_items import ModelResponse, RunItem
+from holdfast.definitions.run_items import ModelResponse, RunItem, ToolCallOutputItem
 from holdfast.definitions.stream_events import StreamEvent
 from holdfast.definitions.tool_output import FailureText
 from holdfast.engine import sharing
@@ -64,6 +65,18 @@ class Live:
     trace: TraceState | None = None
     """The trace that the run was told to, where somebody listened."""
 
+    def settle(self) -> None:
+        """Keep what tools returned as it is now, whatever its owners change in it later."""
+        memo: dict[int, Any] = {}
+        for key, (item, value) in self.behind.items():
+            if str(item.get("type")).endswith("_output"):
+                self.behind[key] = (item, _own(value, memo))
+        for result in self.results.values():
+            result.output = _own(result.output, memo)
+        for _, made in self.items.values():
+            if isinstance(made, ToolCallOutputItem):
+                made.output = _own(made.output, memo)
+
     def copied(self) -> Live:
         """The same objects for a run that goes on: what it sees from now on, this does not."""
         fresh = Live(input=self.input, trace=self.trace)
@@ -73,6 +86,13 @@ class Live:
         fresh.tool_output_checks.extend(self.tool_output_checks)
         fresh.output, fresh.has_output = self.output, self.has_output
         return fresh
+
+
+def _own(value: Any, memo: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(value, memo)
+    except Exception:  # noqa: BLE001  # a tool may return what cannot be copied, such as a lock
+        return value
 
 
 class Spans(Protocol):

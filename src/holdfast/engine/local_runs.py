@@ -16,7 +16,9 @@ from holdfast.core.events import (
     Event,
     Item,
     RunAcquired,
+    RunCompleted,
     RunForked,
+    RunReopened,
     RunStarted,
 )
 from holdfast.core.state import Options, RunState, approval_key
@@ -145,20 +147,35 @@ def take_over(log: RunLog, request: RunRequest) -> None:
     log.add([RunAcquired(owner=f"pid {os.getpid()}", options=changed)])
 
 
-async def continue_log(journal: Journal, run_id: str, events: Sequence[Event]) -> RunLog:
-    """The run's own log where nothing has been added to it since; else a fork of the run.
+async def continue_log(
+    journal: Journal, run_id: str, events: Sequence[Event], planned: Sequence[Event]
+) -> tuple[RunLog, bool]:
+    """The run's own log where it has not gone on since, or just as ``planned``; else a fork of it.
 
-    A journal that does not know the run learns it under its own id.
+    So after a crash whoever goes on again from what was stored, with the same decisions, goes on with
+    the same run, and repeats nothing. Who does so once the run is complete wants another one, as in
+    openai-agents. A journal that does not know the run learns it under its own id.
+
+    Returns:
+        The log, and whether it holds what was planned already.
     """
     log = await open_log(journal, run_id)
     if not log.events:
         log.add(events)
-    if len(log.events) == len(events):
-        return log
+    since = log.events[len(events) :]
+    is_complete = isinstance(log.state.ended, RunCompleted)
+    if not since or (_begins(since, planned) and not is_complete):
+        return log, bool(since)
     await journal.release(log.lease, waits=log.state.waits)
     fork = RunLog(journal, await journal.acquire(new_run_id(), new=True))
     fork.add([*events, RunForked(run_id, len(events))])
-    return fork
+    return fork, False
+
+
+def _begins(since: Sequence[Event], planned: Sequence[Event]) -> bool:
+    """Whether what was added to a log begins with ``planned``, but for who performs the run."""
+    told = [event for event in since if not isinstance(event, RunAcquired | RunReopened)]
+    return bool(planned) and told[: len(planned)] == list(planned)
 
 
 async def copy_child(journal: Journal, source: str, run_id: str, asked: set[str]) -> None:

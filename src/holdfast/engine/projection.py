@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from holdfast.core.events import ApprovalRequested, Entry, Item, ModelReplied
+from holdfast.core.events import ApprovalRequested, Entry, Item, ModelReplied, RunFailed
 from holdfast.core.items import call_id
 from holdfast.core.state import RunState, answered
 from holdfast.core.usage import usage_of
@@ -169,9 +169,16 @@ def _new_entry(env: RunEnv, item: RunItem, source: str) -> Entry:
 
 def new_items(env: RunEnv) -> list[RunItem]:
     """What the run has added to the conversation, with what waits for a person at the end."""
-    state = env.log.state
-    items = [run_item(env, entry) for entry in (*state.entries, *answered(state))]
+    items = [run_item(env, entry) for entry in conversation(env.log.state)]
     return [*items, *interruptions(env)]
+
+
+def conversation(state: RunState) -> list[Entry]:
+    """What the run has added, but for an output that no caller got."""
+    entries = [*state.entries, *answered(state)]
+    if isinstance(state.ended, RunFailed) and state.output:
+        entries = [entry for entry in entries if entry.source != state.output.id]
+    return entries
 
 
 def told_items(env: RunEnv) -> set[int]:
@@ -202,7 +209,7 @@ def approval_item(env: RunEnv, key: str, request: ApprovalRequested) -> ToolAppr
     if known is None:
         item = request.item
         if request.child:
-            agent: Any = reachable(env.agents.first).get(request.agent)
+            agent: Any = _child_agent(env, request)
         else:
             agent = env.agents.agent(request.agent)
             item = call_item(env.log.state, request.call_id)
@@ -213,6 +220,19 @@ def approval_item(env: RunEnv, key: str, request: ApprovalRequested) -> ToolAppr
         )
         env.live.waiting[key] = known
     return known
+
+
+def _child_agent(env: RunEnv, request: ApprovalRequested) -> Any:
+    """The agent of a child run that asks: the one behind the tool of the call that it answers."""
+    reply, called = env.log.state.reply, request.id.partition(".")[2]
+    owner = env.agents.find(reply.agent) if reply is not None else None
+    if reply is not None and owner is not None:
+        names = {call.qualified_name for call in reply.calls if call.id == called}
+        own = (tool for tool in owner.tools if isinstance(tool, FunctionTool))
+        behind_tool: Any = next((tool.agent for tool in own if tool.qualified_name in names), None)
+        if behind_tool is not None and (found := reachable(behind_tool).get(request.agent)):
+            return found
+    return reachable(env.agents.first).get(request.agent)
 
 
 def call_item(state: RunState, call_id: str) -> Item:

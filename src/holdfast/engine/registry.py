@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from holdfast.core.errors import HandoffNotFound
@@ -90,6 +91,32 @@ def reachable(first: AnyAgent) -> dict[str, AnyAgent]:
     for agent in _walked(first, lambda each: [*_targets(each), *_tool_agents(each)]):
         found.setdefault(agent.name, agent)
     return found
+
+
+def definition(agent: AnyAgent) -> str:
+    """What tells ``agent`` from others of its name, as far as it outlives a process: a hash."""
+    instructions = agent.instructions
+    facts = (
+        agent.handoff_description,
+        instructions
+        if isinstance(instructions, str)
+        else getattr(instructions, "__qualname__", ""),
+        agent.model if isinstance(agent.model, str) else type(agent.model).__qualname__,
+        type(agent.hooks).__qualname__,
+        sorted(tool.name for tool in agent.tools),
+        sorted(
+            each.tool_name if isinstance(each, Handoff) else each.name for each in agent.handoffs
+        ),
+    )
+    return sha256(repr(facts).encode()).hexdigest()
+
+
+def namesakes(first: AnyAgent) -> dict[str, list[AnyAgent]]:
+    """The agents of a program by the name that they share with others."""
+    found: dict[str, list[AnyAgent]] = {}
+    for agent in _walked(first, lambda each: [*_targets(each), *_tool_agents(each)]):
+        found.setdefault(agent.name, []).append(agent)
+    return {name: agents for name, agents in found.items() if len(agents) > 1}
 
 
 def _walked(

@@ -7,7 +7,6 @@ once per process. `fixed_turn` notices, by identity, when somebody has changed s
 from __future__ import annotations
 
 import logging
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -189,32 +188,33 @@ def _answers(tool: Tool, call: Call) -> bool:
     return not isinstance(tool, CustomTool) or tool.name == call.name
 
 
-@dataclass(slots=True)
 class _Fixed:
-    parts: list[Any]
-    """What the turn was made from, compared by identity."""
-    turn: PreparedTurn
+    """A turn, and the parts that it was made from, which are compared by identity."""
+
+    def __init__(self, parts: list[Any], turn: PreparedTurn) -> None:
+        self.parts = parts
+        self.turn = turn
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()  # A copy of its agent makes its own.
 
 
-_FIXED: dict[int, tuple[weakref.ref[AnyAgent], _Fixed]] = {}
+# Kept by the agent: a dictionary would keep every agent, as its turn leads back to it.
+_FIXED = "_fixed_turn"
 
 
 def fixed_turn(agent: AnyAgent, config: RunConfig) -> PreparedTurn | None:
     """The turn of an agent that needs no user code to prepare; None if it does need it."""
     if config.model is not None or config.model_settings is not None or not _is_fixed(agent):
         return None
-    known = _FIXED.get(id(agent))
+    known: _Fixed | None = agent.__dict__.get(_FIXED)
     parts = _parts(agent, config)
-    if known and known[0]() is agent and _same(known[1].parts, parts):
-        return known[1].turn
+    if known and known.turn.agent is agent and _same(known.parts, parts):
+        return known.turn
     transfers = [as_handoff(target) for target in agent.handoffs]
     instructions: Any = agent.instructions
     turn = make_turn(agent, config, instructions, list(agent.tools), transfers)
-    key = id(agent)
-    _FIXED[key] = (
-        weakref.ref(agent, lambda _, known=_FIXED: known.pop(key, None)),
-        _Fixed(parts, turn),
-    )
+    object.__setattr__(agent, _FIXED, _Fixed(parts, turn))
     return turn
 
 

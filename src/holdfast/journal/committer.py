@@ -24,6 +24,7 @@ from holdfast.core.errors import JournalError, StorageBusy
 from holdfast.journal.blobs import Blobs
 from holdfast.journal.database import checkpoint, connect, storage_error
 from holdfast.journal.journal import DONE
+from holdfast.journal.mark import Mark
 from holdfast.journal.writes import Write
 
 _LINGER_S = 0.1
@@ -63,6 +64,7 @@ class Committer:
             busy_s: How long to wait for another process that has the file locked.
         """
         self.db = connect(path, busy_ms=_BUSY_INLINE_MS)
+        self.mark = Mark(path)
         self._path = path
         self._blobs = blobs
         self._ring = ring
@@ -240,10 +242,13 @@ class Committer:
         if blobs:
             self._blobs.stored(blobs)
             self._wal_bytes += sum(map(len, blobs.values()))
+        place = 0
         for write in writes:
             self._wal_bytes += write.size
-            write.settle()
+            place = write.settle() or place
             self._ring(write.lease.run_id)
+        if place and (sync or not self._power):
+            self.mark.note(place, synced=sync)
         if self._wal_bytes > self.checkpoint_bytes:
             self._start_checkpoint()
 

@@ -16,9 +16,11 @@ from holdfast.core.errors import (
     StorageBusy,
     StorageFull,
 )
+from holdfast.journal.mark import mark_of, noted
 
 _APPLICATION = 0x486F6C64  # "Hold"
-_LAYOUT = 1
+LAYOUT = 2
+"""Of the tables in `schema.sql`. Raise it with every change there; a test remembers each."""
 _OPEN_BUSY_MS = 10_000
 _CHECK_BYTES_MAX = 16 * 2**20
 _WAL_BYTES_MAX = 16 * 2**20
@@ -104,12 +106,13 @@ def _create(path: Path) -> None:
         try:
             db.executescript(Path(__file__).with_name("schema.sql").read_text("utf-8"))
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
-            db.execute(f"PRAGMA user_version = {_LAYOUT}")
+            db.execute(f"PRAGMA user_version = {LAYOUT}")
             db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error as error:
             raise storage_error(error, path) from error
         finally:
             db.close()
+        mark_of(path).unlink(missing_ok=True)  # Of a journal that was deleted.
         _publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -132,6 +135,7 @@ def _publish(draft: Path, path: Path) -> None:
 
 
 def _check(path: Path, *, thoroughly: bool) -> None:
+    places = noted(path)
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute(f"PRAGMA busy_timeout = {_OPEN_BUSY_MS}")
@@ -141,17 +145,40 @@ def _check(path: Path, *, thoroughly: bool) -> None:
             raise JournalCorrupt(
                 f"{str(path)!r} is a database, but no Holdfast journal. Choose another place."
             )
-        if layout > _LAYOUT:
-            raise IncompatibleRun(
-                f"The journal {str(path)!r} has layout {layout}; this Holdfast knows {_LAYOUT}. "
-                "Upgrade Holdfast to use it."
-            )
+        _check_layout(path, layout)
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0] if thoroughly else "ok"
         if verdict != "ok":
             raise JournalCorrupt(
                 f"The journal {str(path)!r} is damaged ({verdict}). Restore it from a copy."
             )
+        _check_reach(path, db, places)
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     finally:
         db.close()
+
+
+def _check_layout(path: Path, layout: int) -> None:
+    if layout == LAYOUT:
+        return
+    advice = (
+        "Upgrade Holdfast to use it."
+        if layout > LAYOUT
+        else "Finish its runs with the Holdfast that made it, or choose another file with "
+        "HOLDFAST_HOME or RunConfig(journal=...)."
+    )
+    raise IncompatibleRun(
+        f"The journal {str(path)!r} has layout {layout}; this Holdfast reads {LAYOUT}. {advice}"
+    )
+
+
+def _check_reach(path: Path, db: sqlite3.Connection, places: list[int]) -> None:
+    """Refuse a journal that lacks what was committed last."""
+    for place in places:
+        if db.execute("SELECT 1 FROM log WHERE place = ?", (place,)).fetchone() is None:
+            raise JournalCorrupt(
+                f"The journal {str(path)!r} has gone back to an earlier state: it was written to "
+                f"after that. Its write-ahead log {path.name + '-wal'!r} was deleted or cut short, or "
+                "the file was replaced by an older one. Put the lost file back, or restore a copy. "
+                f"To go on without what is lost, delete {mark_of(path).name!r}."
+            )

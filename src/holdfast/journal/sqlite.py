@@ -151,6 +151,7 @@ class SqliteJournal:
             lease.lost = True
         with self._read_lock:
             reader.close()
+        committer.mark.close()
 
     @property
     def committer(self) -> Committer:

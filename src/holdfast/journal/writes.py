@@ -65,8 +65,9 @@ class Write:
     def undo(self) -> None:
         """Put back what `apply` changed in the lease: the transaction came to nothing."""
 
-    def settle(self) -> None:
-        """The transaction is committed."""
+    def settle(self) -> int:
+        """The transaction is committed. Returns the place in `log` that it wrote to, or 0."""
+        return 0
 
 
 class Append(Write):
@@ -110,9 +111,12 @@ class Append(Write):
             self.lease.number = 0
         self._seq, self._created = -1, False
 
-    def settle(self) -> None:
-        if self.draft.status and self.error is None:
+    def settle(self) -> int:
+        if self.error is not None:
+            return 0
+        if self.draft.status:
             self.lease.status = self.draft.status
+        return (self.lease.number << 32) + self._seq
 
     def _create_run(self, db: sqlite3.Connection, at: int) -> bool:
         lease, started = self.lease, self.draft.started

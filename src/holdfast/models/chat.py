@@ -48,7 +48,7 @@ from holdfast.models.fake_id import FAKE_RESPONSES_ID
 from holdfast.models.parsed import quick
 from holdfast.models.reasoning_replay import ShouldReplayReasoningContent
 from holdfast.models.streaming import mark_request, usage_in
-from holdfast.models.wire import ending, let_go, read
+from holdfast.models.wire import closing_of, ending, let_go, read
 from holdfast.tracing import generation_span
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class OpenAIChatCompletionsModel(Model):
             that never send one. A connection that was cut then looks like a short answer.
         model_limits: For runs that bring none.
     """
+
+    _tells_raw_usage = True
+    """Whether the usage comes in the provider's own words."""
 
     def __init__(  # noqa: PLR0913 (upstream's signature)
         self,
@@ -157,7 +160,7 @@ class OpenAIChatCompletionsModel(Model):
                 output = self._output(completion, choice)
             if _shows_data(tracing):
                 span.span_data.output = [_shown(choice, output)]
-        keeps_raw = model_settings.preserve_raw_usage is True
+        keeps_raw = self._tells_raw_usage and model_settings.preserve_raw_usage is True
         return ModelResponse(
             output=output,
             usage=usage,
@@ -263,7 +266,10 @@ class OpenAIChatCompletionsModel(Model):
             _note_usage(span, usage_of_completion(seen.usage), tracing)
             raise
         finally:
-            await let_go(stream)
+            with contextlib.suppress(
+                Exception
+            ):  # What was to be said has been said, or has failed.
+                await let_go(closing_of(stream))
 
     def _handled(
         self, response: Any, chunks: AsyncIterator[Any], settings: ModelSettings
@@ -276,7 +282,7 @@ class OpenAIChatCompletionsModel(Model):
             chunks,
             model=self.model,
             strict_feature_validation=self._is_strict,
-            preserve_raw_usage=settings.preserve_raw_usage is True,
+            preserve_raw_usage=self._tells_raw_usage and settings.preserve_raw_usage is True,
             raise_on_length_truncation=True,
             require_finish_reason=not is_lenient,
         )

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
+import socket
+import ssl
 from collections.abc import Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -24,12 +27,19 @@ from holdfast.core.errors import (
     ModelRequestError,
     ModelStreamTruncated,
     ModelUnavailable,
+    UserError,
 )
 from holdfast.definitions.model import ModelTracing
 from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
 from holdfast.models.asking import asked, limits_of
-from holdfast.models.guard import answered_by
-from holdfast.models.normalized import header, lost_connection, normalized_error, retry_after
+from holdfast.models.guard import answered_by, place_of
+from holdfast.models.normalized import (
+    chain_of,
+    header,
+    lost_connection,
+    normalized_error,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     from openai import OpenAIError
@@ -93,7 +103,14 @@ def _raise_ours(error: Exception) -> None:
     # the two clients (httpx, httpx2) that is depends on the library's version.
     if type(error).__module__.startswith("httpx"):
         sent: Any = error.__dict__.get("_request")
-        raise request_error(APIConnectionError(request=sent)) from error
+        lost = APIConnectionError(request=sent)
+        lost.__cause__ = error
+        raise request_error(lost) from error
+    if isinstance(error, RuntimeError) and "event loop" in str(error).lower():
+        raise UserError(
+            "The HTTP client of this OpenAI client is used in two event loops, and its transport "
+            "can only be used in one. Make an OpenAI client for each loop, or leave out transport=."
+        ) from error
 
 
 def malformed(why: str) -> ModelReplyMalformed:
@@ -264,15 +281,28 @@ def _told(error: Any, kind: type[ModelRequestError]) -> str:
     facts = error.__dict__
     status, code, request_id = facts.get("status_code"), facts.get("code"), facts.get("request_id")
     request = facts.get("request")
-    parts = [str(request.url.host)] if request is not None else []
+    parts = [place_of(request.url)] if request is not None else []
     parts += [f"status {status}"] if status is not None else []
     parts += [f"code {code}"] if _is_name(code) else []
+    parts += [_lost(error)] if status is None and isinstance(error.__cause__, Exception) else []
     parts += [f"request {request_id}"] if _ID.fullmatch(str(request_id or "")) else []
     told = f" ({', '.join(parts)})" if parts else ""
     wait = retry_after(error)
     asks = f"It asks to wait {wait:g} seconds. " if wait else ""
     name = type(error).__name__
     return f"The request to the model failed: {name}{told}. {asks}{_what_to_do(kind, status)}"
+
+
+def _lost(error: Exception) -> str:
+    """How a connection was lost, in words that say nothing of what was sent or answered."""
+    for each in chain_of(error):
+        if isinstance(each, socket.gaierror):
+            return "the host's name cannot be resolved"
+        if isinstance(each, ssl.SSLError):
+            return f"TLS failed: {each.reason or type(each).__name__}"
+        if isinstance(each, OSError) and each.errno:
+            return os.strerror(each.errno)
+    return type(error.__cause__).__name__
 
 
 def _what_to_do(kind: type[ModelRequestError], status: int | None) -> str:

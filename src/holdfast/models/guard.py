@@ -28,6 +28,7 @@ from holdfast.core.errors import (
 )
 from holdfast.definitions.limits import ModelLimits
 from holdfast.models.asking import asked, limits_of
+from holdfast.models.loops import in_this_loop
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -45,6 +46,11 @@ _ANSWER: ContextVar[str] = ContextVar("holdfast_answer", default="")
 def answered_by() -> str:
     """Who answered the last request of this task, for a message: host, status and request id."""
     return _ANSWER.get()
+
+
+def place_of(url: Any) -> str:
+    """The host of an HTTP client's URL, with its port if that is not the usual one."""
+    return url.host if url.port is None else f"{url.host}:{url.port}"
 
 
 def is_guardable(client: Any) -> bool:
@@ -147,7 +153,8 @@ def _guard_class(http: Any) -> Any:
             limits = limits_of(self._own)
             _prepare(request, self._inner, limits)
             options["follow_redirects"] = False
-            response = await self._inner.send(request, stream=True, **options)
+            sender = in_this_loop(self._inner, http.AsyncClient)
+            response = await sender.send(request, stream=True, **options)
             try:
                 _received(response, limits)
                 if not response.is_closed:  # else a hook of the user's has read it
@@ -168,8 +175,13 @@ def _never(request: Any) -> Any:
 
 
 def _prepare(request: Any, inner: Any, limits: ModelLimits) -> None:
-    host = request.url.host
+    host = place_of(request.url)
     _ANSWER.set(host)
+    if not request.url.host:
+        raise UserError(
+            "The base URL of the OpenAI client names no host: it has to begin with https:// or "
+            "http://. Check base_url or, in the environment, OPENAI_BASE_URL."
+        )
     if inner.is_closed:
         raise UserError(
             f"The HTTP client for {host} is closed. Make the OpenAI client anew, or close it later."
@@ -185,7 +197,7 @@ def _prepare(request: Any, inner: Any, limits: ModelLimits) -> None:
 def _received(response: Any, limits: ModelLimits) -> None:
     told = response.headers.get("x-request-id", "")
     request_id = f", request {told}" if _ID.fullmatch(told) else ""
-    _ANSWER.set(f"{response.request.url.host}, status {response.status_code}{request_id}")
+    _ANSWER.set(f"{place_of(response.request.url)}, status {response.status_code}{request_id}")
     if response.has_redirect_location or 300 <= response.status_code < 400:  # noqa: PLR2004
         error = ModelRedirected(
             f"The model's endpoint answered with a redirect, which is not followed: it would send "
@@ -194,6 +206,11 @@ def _received(response: Any, limits: ModelLimits) -> None:
         )
         error.status = response.status_code
         raise error
+    if response.is_success and "text/html" in response.headers.get("content-type", "").lower():
+        raise ModelReplyMalformed(
+            f"The model's endpoint answered with a web page ({answered_by()}). Check that the base URL "
+            "has its whole path, such as /v1, and that no proxy or login page answers for it."
+        )
     length = response.headers.get("content-length", "")
     if limits.response_bytes and length.isdecimal() and int(length[:20]) > limits.response_bytes:
         raise _too_large(limits.response_bytes)

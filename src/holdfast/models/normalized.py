@@ -23,7 +23,7 @@ _LATE = {"TimeoutError", "APITimeoutError"}
 
 def normalized_error(error: Exception) -> ModelRetryNormalizedError:
     """What is known about ``error``, in the same words whoever raised it."""
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     kinds = _kinds(error)
     return ModelRetryNormalizedError(
         status_code=_first(chain, _status),
@@ -52,12 +52,12 @@ def error_code(error: BaseException) -> str | None:
 
 def lost_connection(error: Exception) -> bool:
     """Whether ``error`` is a lost connection of the `openai` library, or is because of one."""
-    return any("APIConnectionError" in _kinds(each) for each in _chain(error))
+    return any("APIConnectionError" in _kinds(each) for each in chain_of(error))
 
 
 def header(error: Exception, name: str) -> str | None:
     """A header of the answer that ``error`` stands for, or the error behind it."""
-    return _first(list(_chain(error)), lambda each: _header(each, name))
+    return _first(list(chain_of(error)), lambda each: _header(each, name))
 
 
 def retry_after(error: BaseException) -> float | None:
@@ -94,7 +94,8 @@ def _number(told: str | None) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and those behind it, each once."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:

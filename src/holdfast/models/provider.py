@@ -368,7 +368,14 @@ def shared_http_client() -> Any:
     if not _http_clients:
         from openai import DefaultAsyncHttpxClient
 
-        _http_clients.append(DefaultAsyncHttpxClient(follow_redirects=False))
+        try:
+            _http_clients.append(DefaultAsyncHttpxClient(follow_redirects=False))
+        except Exception as error:
+            raise UserError(
+                f"No HTTP client can be made: {type(error).__name__}. Check HTTPS_PROXY, HTTP_PROXY, "
+                "ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR in the environment; socks:// proxies need "
+                "`pip install socksio`."
+            ) from error
     return _http_clients[0]
 
 

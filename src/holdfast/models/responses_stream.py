@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +10,7 @@ from holdfast.models.errors import in_our_family, terminal_error, truncated
 from holdfast.models.parsed import quick
 from holdfast.models.shape import checked_event
 from holdfast.models.streaming import mark_request
+from holdfast.models.wire import closing_of, let_go
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -67,8 +67,6 @@ async def opened(client: AsyncOpenAI, kwargs: dict[str, Any]) -> Events:
 
 # --- One stream over HTTP. ---------------------------------------------------------------
 
-_closing: set[asyncio.Future[Any]] = set()  # Only so that they are not collected half-way.
-
 
 class _HttpEvents:
     """Events of a provider and the way to let go of them, once."""
@@ -93,21 +91,11 @@ class _HttpEvents:
         return event
 
     async def close(self, *, may_fail: bool) -> None:
-        # Whoever is cancelled here stops waiting; the connection is given back nevertheless.
-        closing = asyncio.ensure_future(self._close())
-        _closing.add(closing)
-        closing.add_done_callback(_forget)
         try:
-            await asyncio.shield(closing)
+            await let_go(self._close)
         except Exception:
             if not may_fail:
                 raise
-
-
-def _forget(closing: asyncio.Future[Any]) -> None:
-    _closing.discard(closing)
-    if not closing.cancelled():
-        closing.exception()  # Looked at, so that asyncio does not report it as lost.
 
 
 async def _opened(client: AsyncOpenAI, kwargs: dict[str, Any]) -> Events:
@@ -116,16 +104,15 @@ async def _opened(client: AsyncOpenAI, kwargs: dict[str, Any]) -> Events:
     streaming = getattr(responses, "with_streaming_response", None)
     if streaming is None:
         events = quick(await responses.create(**kwargs))
-        close = getattr(events, "aclose", None) or getattr(events, "close", _nothing)
-        return _HttpEvents(events, close, None)
+        return _HttpEvents(events, closing_of(events), None)
     manager = streaming.create(**kwargs)
     answer = await manager.__aenter__()
 
     async def leave() -> None:
         await manager.__aexit__(None, None, None)
 
-    return _HttpEvents(quick(await answer.parse()), leave, answer.request_id)
-
-
-async def _nothing() -> None:
-    return None
+    try:
+        return _HttpEvents(quick(await answer.parse()), leave, answer.request_id)
+    except BaseException:
+        await let_go(leave)
+        raise

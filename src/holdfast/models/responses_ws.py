@@ -118,7 +118,7 @@ class OpenAIResponsesWSModel(OpenAIResponsesModel):
         if is_background(kwargs):
             return await super()._opened(kwargs)
         limits = timeouts_of(self._client, kwargs)
-        lane = self._lanes.setdefault(asyncio.get_running_loop(), _Lane())
+        lane = self._lane()
         await lane.take(limits.turn)
         try:
             url, headers = await address_of(self._client, kwargs)
@@ -127,6 +127,14 @@ class OpenAIResponsesWSModel(OpenAIResponsesModel):
         except BaseException:
             lane.leave()
             raise
+
+    def _lane(self) -> _Lane:
+        loop = asyncio.get_running_loop()
+        if loop not in self._lanes:
+            for other in [other for other in self._lanes if other.is_closed()]:
+                self._lanes.pop(other).drop()  # Its socket would keep it.
+            self._lanes[loop] = _Lane()
+        return self._lanes[loop]
 
     def _supports_default_prompt_cache_key(self) -> bool:
         return is_official_openai_base_url(url_of(self._client), websocket=True)

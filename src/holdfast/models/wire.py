@@ -36,23 +36,38 @@ async def ending(stream: AsyncIterator[Any]) -> AsyncGenerator[None]:
             await stream.aclose()
 
 
+_CANCELLED_S = 0.1
 _closing: set[asyncio.Future[Any]] = set()  # Only so that they are not collected half-way.
 
 
-async def let_go(stream: Any) -> None:
-    """Close ``stream``, once. Who is cancelled meanwhile stops waiting; it is closed nevertheless."""
-    close: Callable[[], Awaitable[Any]] | None = getattr(stream, "aclose", None)
-    close = close or getattr(stream, "close", None)
-    if close is None:
-        return
+async def let_go(close: Callable[[], Awaitable[Any]]) -> None:
+    """Give a connection back by ``close``, which is begun and ended whatever happens here.
+
+    Who is being cancelled waits for it hardly at all.
+
+    Raises:
+        Exception: Closing failed, and somebody waited for it.
+    """
     closing = asyncio.ensure_future(close())
     _closing.add(closing)
     closing.add_done_callback(_forget)
-    with contextlib.suppress(Exception):  # What was to be said has been said, or has failed.
-        await asyncio.shield(closing)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        await asyncio.wait({closing}, timeout=_CANCELLED_S)  # Mostly it takes no time.
+        return
+    await asyncio.shield(closing)
+
+
+def closing_of(stream: Any) -> Callable[[], Awaitable[Any]]:
+    """What closes ``stream``; a stand-in may have no such thing."""
+    return getattr(stream, "aclose", None) or getattr(stream, "close", None) or _nothing
 
 
 def _forget(closing: asyncio.Future[Any]) -> None:
     _closing.discard(closing)
     if not closing.cancelled():
         closing.exception()  # Looked at, so that asyncio does not report it as lost.
+
+
+async def _nothing() -> None:
+    return None

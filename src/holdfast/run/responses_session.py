@@ -120,6 +120,10 @@ class ResponsesWebSocketSession:
         _check_options(kwargs)
         return Runner.run_streamed(starting_agent, input, run_config=self.run_config, **kwargs)
 
+    async def aclose(self) -> None:
+        """Close the websockets and clients that the session's runs share. Harmless when repeated."""
+        await self.run_config.model_provider.aclose()
+
 
 def _shared(given: RunConfig | dict[str, Any], provider: OpenAIProvider) -> RunConfig:
     """The settings that were given, with models found by ``provider``."""

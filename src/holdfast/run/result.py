@@ -15,6 +15,7 @@ from holdfast.core.growing import new_list
 from holdfast.core.items import without_reasoning_id
 from holdfast.definitions.agent import Agent
 from holdfast.definitions.context import RunContextWrapper, ToolContext
+from holdfast.definitions.foreign import PydanticInstance
 from holdfast.definitions.run_items import (
     ModelResponse,
     RunItem,
@@ -50,8 +51,8 @@ class AgentToolInvocation:
     tool_arguments: str
 
 
-@dataclass(kw_only=True)
-class RunResultBase:
+@dataclass
+class RunResultBase(PydanticInstance):
     """What plain and streamed results share. Lists are the caller's to change."""
 
     input: Any
@@ -63,10 +64,10 @@ class RunResultBase:
     tool_input_guardrail_results: list[Any]
     tool_output_guardrail_results: list[Any]
     context_wrapper: RunContextWrapper[Any]
-    interruptions: list[ToolApprovalItem] = field(default_factory=new_list)
-    _env: RunEnv | None = field(default=None, repr=False)
-    _last_agent: Any = field(default=None, repr=False)
-    _released: weakref.ref[Any] | None = field(default=None, repr=False)
+    interruptions: list[ToolApprovalItem] = field(default_factory=new_list, kw_only=True)
+    _env: RunEnv | None = field(default=None, repr=False, kw_only=True)
+    _last_agent: Any = field(default=None, repr=False, kw_only=True)
+    _released: weakref.ref[Any] | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def run_id(self) -> str:
@@ -164,11 +165,12 @@ class RunResultBase:
         return RunState.of(self._env)
 
 
-@dataclass(kw_only=True)
+@dataclass
 class RunResult(RunResultBase):
     """What a finished or waiting run came to."""
 
-    max_turns: int | None = 10
+    _last_agent: Any = field(default=None, repr=False)
+    max_turns: int | None = field(default=10, kw_only=True)
 
     def __str__(self) -> str:
         return described(self, "RunResult")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.errors import UserError
-from holdfast.core.events import Item, RunReopened
+from holdfast.core.events import Event, Item, RunReopened
 from holdfast.core.state import Options
 from holdfast.definitions.context import RunContextWrapper
 from holdfast.engine.env import RunEnv
@@ -16,6 +16,7 @@ from holdfast.engine.local_runs import (
     RunRequest,
     begin,
     continue_log,
+    detached,
     environment,
     record_decisions,
     take_over,
@@ -43,11 +44,14 @@ async def continued(
     """
     for text in state._texts.values():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         journal.blobs.put(text.encode())
-    log = await continue_log(journal, state._run_id, state._events)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
+    run_id, events = state._run_id, state._events  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
+    log, has_gone_on = await continue_log(journal, run_id, events, _planned(state))
     try:
         _check(log, request)
         env = environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        if log.state.started:
+        if has_gone_on:
+            _rejoin(env, request)
+        elif log.state.started:
             _reopen(env, request, state)
         else:
             _begin(env, request, state)
@@ -93,6 +97,23 @@ def _reopen(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:
     take_over(env.log, request)
     record_decisions(env)
     env.log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _rejoin(env: RunEnv, request: RunRequest) -> None:
+    """Somebody has gone on from the same state with the same decisions: go on from there."""
+    if env.log.state.ended:
+        env.log.add([RunReopened()])
+    take_over(env.log, request)
+
+
+def _planned(state: RunState[Any]) -> list[Event]:
+    """What was decided and added since the state was taken, as the log will say it."""
+    events, added = state._events, state._added  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if not events:
+        return []
+    view = detached(state._agent, state._run_id, events, state._context)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    record_decisions(view)
+    return [*view.log.events[len(events) :], *added]
 
 
 def _begin(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:

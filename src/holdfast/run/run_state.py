@@ -107,6 +107,7 @@ class RunState(Generic[TContext, TAgent]):
         """Go on from where ``env`` stands: the run that went on from this state failed there."""
         self._run_id, self._events = env.log.run_id, list(env.log.events)
         self._context, self._live = env.context, env.live
+        env.live.settle()
         self._added, self._env, self._blobs = [], None, env.log.journal.blobs
 
     # --- Deciding. -----------------------------------------------------------------------

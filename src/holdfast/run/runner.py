@@ -81,7 +81,6 @@ class AgentRunner:
             max_turns=call.request.max_turns,
         )
         result.input = input if not isinstance(input, RunState) else ""
-        result._last_agent = starting_agent  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
         task = asyncio.get_running_loop().create_task(_watched(call, result))
         # Whoever reads the stream gets the error; nobody has to ask the task as well.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -147,7 +146,7 @@ class _Call:
                 await drive(log, LocalEngine(env))
         except asyncio.CancelledError:
             self._follow(env)
-            if watcher and watcher._cancel == "immediate":  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            if watcher and watcher.is_given_up:
                 log.add([RunCancelled()])
                 await asyncio.shield(log.commit())
             raise
@@ -206,7 +205,16 @@ def failure(env: RunEnv, facts: ErrorFacts) -> Exception:
             error = AgentsException(facts.message)
     if isinstance(error, AgentsException) and error.run_data is None:
         error.run_data = details(env)
+    if error.__context__ is None and error.__cause__ is None:
+        error.__context__ = _other_failure(env, error)
     return error
+
+
+def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
+    """What else failed, such as a guardrail before the session that could not be written."""
+    known = (env.live.errors.get(key) for key in env.log.state.failures)
+    others = (each for each in known if each is not None and each is not error)
+    return next((each for each in others if each.__context__ is not error), None)
 
 
 # --- What comes in. ----------------------------------------------------------------------
@@ -291,6 +299,9 @@ def _in_loop(run: Any) -> Any:
     finally:
         if not loop.is_closed():
             loop.run_until_complete(loop.shutdown_asyncgens())
+            # It will be used again, and would warn of every generator from here on.
+            if hasattr(loop, "_asyncgens_shutdown_called"):
+                setattr(loop, "_asyncgens_shutdown_called", False)  # noqa: B010  # it has no public name
 
 
 _default = AgentRunner()

@@ -18,8 +18,14 @@ from holdfast.core.usage import serialize_usage
 from holdfast.definitions.approvals import Approvals, Decision, owner_of
 from holdfast.definitions.run_items import ModelResponse, ToolApprovalItem
 from holdfast.engine.env import RunEnv
-from holdfast.engine.projection import given_input, interruptions, raw_responses, run_item
-from holdfast.engine.registry import AnyAgent, Registry, reachable
+from holdfast.engine.projection import (
+    conversation,
+    given_input,
+    interruptions,
+    raw_responses,
+    run_item,
+)
+from holdfast.engine.registry import AnyAgent, Registry, definition, namesakes, reachable
 from holdfast.journal.journal import BlobStore
 
 CURRENT_SCHEMA_VERSION = "1.21"
@@ -67,7 +73,7 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
         context: Its context object, as `context_to_json` keeps it.
     """
     state = env.log.state
-    items = [_item(env, entry) for entry in _conversation(state)]
+    items = [_item(env, entry) for entry in conversation(state)]
     responses = [_response(each) for each in raw_responses(env)]
     document: dict[str, Any] = {
         "$schemaVersion": CURRENT_SCHEMA_VERSION,
@@ -135,13 +141,27 @@ def texts_of(events: list[Event], blobs: BlobStore) -> dict[str, str]:
 
 def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
     """What people had decided, for the agents that the program ``first`` begins."""
-    agents = reachable(first)
+    agents, shared = reachable(first), namesakes(first)
     registry = Registry(first)
+    kept: list[dict[str, Any]] = []
     for decision in document["holdfast"]["decisions"]:
         name = decision["agent_name"]
         if name not in agents and (found := registry.find(name)) is not None:
             agents[name] = found
-    return Approvals.from_json(document["holdfast"]["decisions"], agents)
+        facts = {key: value for key, value in decision.items() if key != "definition"}
+        agent = agents.get(name)
+        others = shared.get(agent.name, ()) if agent is not None else ()
+        if not others or [each for each in others if _is(each, decision)] == [agent]:
+            kept.append(facts)
+    return Approvals.from_json(kept, agents)
+
+
+def _is(agent: AnyAgent, decision: dict[str, Any]) -> bool:
+    """Whether ``agent`` is, by how it is defined, the one among its namesakes that was meant.
+
+    Where two are defined alike nobody knows, and a person is asked again.
+    """
+    return definition(agent) == decision.get("definition")
 
 
 # --- What is not saved. ------------------------------------------------------------------
@@ -168,14 +188,6 @@ def is_closed(state: Folded) -> bool:
 
 
 # --- Parts of the view. ------------------------------------------------------------------
-
-
-def _conversation(state: Folded) -> list[Entry]:
-    """What the run has added, but for an output that no caller got."""
-    entries = [*state.entries, *answered(state)]
-    if isinstance(state.ended, RunFailed) and state.output:
-        entries = [entry for entry in entries if entry.source != state.output.id]
-    return entries
 
 
 def _step(env: RunEnv) -> dict[str, Any]:
@@ -269,11 +281,11 @@ def _made(env: RunEnv) -> list[Decision]:
 
 def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
     """The decisions, each with the name that the log knows its agent by."""
-    names = {owner_of(agent): name for name, agent in env.agents.known().items()}
+    known = {owner_of(agent): (name, agent) for name, agent in env.agents.known().items()}
     decisions = env.context._approvals.to_json()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
     for decision in decisions:
-        name = names.get(decision["capability"]["owner"])
-        decision["agent_name"] = name or decision["agent_name"]
+        if (found := known.get(decision["capability"]["owner"])) is not None:
+            decision["agent_name"], decision["definition"] = found[0], definition(found[1])
     return decisions
 
 

@@ -103,20 +103,26 @@ class Feed:
             self._wake.set_result(None)
 
 
-@dataclass(kw_only=True)
+@dataclass
 class RunResultStreaming(RunResultBase):
     """A run that goes on; its fields follow it, and `stream_events` tells what happens."""
 
     current_agent: Agent[Any]
     current_turn: int = 0
     max_turns: int | None = 10
+    _current_agent_output_schema: Any = field(default=None, repr=False)
+    """Holds a place: who makes a result by position counts it."""
     trace: Any = field(default=None, repr=False)
     is_complete: bool = False
-    run_loop_task: asyncio.Task[Any] | None = field(default=None, repr=False)
-    _feed: Feed = field(default_factory=Feed, repr=False)
-    _answers: list[Entry] = field(default_factory=list[Entry], repr=False)
-    _cancel: Literal["", "immediate", "after_turn"] = field(default="", repr=False)
-    _error: BaseException | None = field(default=None, repr=False)
+    run_loop_task: asyncio.Task[Any] | None = field(default=None, repr=False, kw_only=True)
+    _feed: Feed = field(default_factory=Feed, repr=False, kw_only=True)
+    _answers: list[Entry] = field(default_factory=list[Entry], repr=False, kw_only=True)
+    _cancel: Literal["", "immediate", "after_turn"] = field(default="", repr=False, kw_only=True)
+    _is_interrupted: bool = field(default=False, repr=False, kw_only=True)
+    _error: BaseException | None = field(default=None, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self._last_agent = self.current_agent
 
     def __str__(self) -> str:
         return described(self, "RunResultStreaming")
@@ -126,6 +132,11 @@ class RunResultStreaming(RunResultBase):
         """What the run failed with; None while it goes on or when it did not fail."""
         return self._error
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether somebody has decided that the run is to end at once."""
+        return self._cancel == "immediate" and not self._is_interrupted
+
     def cancel(self, mode: Literal["immediate", "after_turn"] = "immediate") -> None:
         """Stop the run.
 
@@ -133,6 +144,8 @@ class RunResultStreaming(RunResultBase):
             mode: ``immediate`` stops what is in flight and drops queued events. ``after_turn``
                 lets the turn end, with its tools and its saving to the session.
         """
+        if self._cancel == "immediate":
+            return  # What cleans up since the first time is not to be stopped.
         self._cancel = mode
         if mode == "after_turn":
             if self._env and not self._env.log.state.ended:
@@ -147,7 +160,7 @@ class RunResultStreaming(RunResultBase):
         """The run's events as they happen, until it ends or waits for a person.
 
         Tokens come as raw events; items come once they are in the log. Leaving the loop early does
-        not stop the run.
+        not stop the run. Cancelling the task that reads does; the run can be resumed.
 
         Raises:
             AgentsException: The run failed; the same error as `Runner.run` raises.
@@ -164,6 +177,8 @@ class RunResultStreaming(RunResultBase):
                 else:
                     await feed.changed()
         except asyncio.CancelledError:
+            # Nobody has decided that the run is to end: a client has gone away, or Ctrl-C.
+            self._is_interrupted = self._cancel != "immediate"
             self.cancel()
             raise
         finally:

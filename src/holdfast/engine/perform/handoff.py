@@ -14,7 +14,7 @@ from holdfast.core.events import Entry, HandedOff, History, Item
 from holdfast.core.items import tool_text
 from holdfast.core.state import RunState, answered
 from holdfast.definitions.handoff import HandoffInputData, handoff_target
-from holdfast.definitions.handoff_history import held_positions, nest_handoff_history
+from holdfast.definitions.handoff_history import held_items, held_positions, nest_handoff_history
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.hooks import tell
@@ -106,12 +106,14 @@ def _input_data(env: RunEnv, effect: HandOff, item: Item, name: str) -> HandoffI
     items = [run_item(env, entry) for entry in entries]
     head: Any = state.head
     is_text = state.started and state.started.is_text and len(head) == 1
-    return HandoffInputData(
+    data = HandoffInputData(
         input_history=head[0]["content"] if is_text else tuple(head),
         pre_handoff_items=tuple(items[:start]),
         new_items=tuple(items[start:]),
         run_context=env.context,
     )
+    told = [run_item(env, entry) for entry in state.entries if entry.is_told]
+    return data.holding(held_items(told)) if told else data
 
 
 def _as_history(env: RunEnv, effect: HandOff, data: HandoffInputData) -> History:
@@ -128,13 +130,15 @@ def _as_history(env: RunEnv, effect: HandOff, data: HandoffInputData) -> History
     start = _turn_start(env.log.state)
     kept = (*env.log.state.entries.since(0)[:start], *new)
     held = set(held_positions(data, [run_item(env, entry) for entry in kept]))
-    told = [_told(env, entry) if n in held else entry for n, entry in enumerate(kept)]
+    told = [_told(env, entry, n in held) for n, entry in enumerate(kept)]
     return History(head, tuple(told), seen)
 
 
-def _told(env: RunEnv, entry: Entry) -> Entry:
-    """An entry that the run's input has in its summary: the same item for the caller."""
-    told = replace(entry, is_told=True)
+def _told(env: RunEnv, entry: Entry, is_told: bool) -> Entry:
+    """An entry, with whether the run's input has it word for word: the same item for the caller."""
+    if entry.is_told == is_told:
+        return entry
+    told = replace(entry, is_told=is_told)
     known = env.live.items.get(id(entry))
     if known:
         env.live.items[id(told)] = (told, known[1])

@@ -27,7 +27,7 @@ from holdfast.definitions.shell_tools import ShellTool
 from holdfast.engine.config import CallModelData, ModelInputData
 from holdfast.engine.drive import Done, error_facts
 from holdfast.engine.env import RunEnv
-from holdfast.engine.history import unrepeated
+from holdfast.engine.history import paired, unrepeated
 from holdfast.engine.hooks import tell
 from holdfast.engine.perform.acceptance import acceptance_of, reject
 from holdfast.engine.perform.attempt import Attempt
@@ -164,7 +164,11 @@ def model_input(state: RunState) -> list[Item]:
     is_kept = options.conversation_id or options.previous_response_id or options.chains_responses
     if is_kept and state.turn:
         return [entry.item for entry in state.model_entries.since(state.answered_upto)]
-    items = [*state.head, *[entry.item for entry in state.model_entries.since(0)]]
+    own = [entry.item for entry in state.model_entries.since(0)]
+    items = [*state.head, *own]
+    if any(item.get("type") == "shell_call" for item in own):
+        # One that the provider runs may come without its output, and is refused when sent back.
+        items = paired(items, [n < len(state.head) for n in range(len(items))])
     if options.omits_reasoning_ids:
         items = list(map(without_reasoning_id, items))
     return items

@@ -120,11 +120,13 @@ async def run_function(env: RunEnv, effect: RunTool) -> Done:
     context = call_context(env, call, tool, handle)
     await _require_enabled(env, turn, tool)
     checks = Checks(env, effect)
-    refusal = await checks.ask_about_input(context, tool)
+    hooks, agent_hooks = env.hooks, turn.agent.hooks
+    # An agent's run that a person was asked about goes on: what comes before it has been.
+    goes_on = any(each.child and each.id == effect.id for each in env.log.state.requested.values())
+    refusal = None if goes_on else await checks.ask_about_input(context, tool)
     if refusal is not None:
         return await returned(env, effect, tool, context, refusal, checks)
-    hooks, agent_hooks = env.hooks, turn.agent.hooks
-    if hooks is not None or agent_hooks is not None:
+    if not goes_on and (hooks is not None or agent_hooks is not None):
         await _wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
     value = await _invoke(tool, context)
     if isinstance(value, FailureText):

@@ -152,17 +152,19 @@ class AnyLLMModel(Model):
         return await self._get_provider().acompletion(**{**defaults, **kwargs})
 
     async def _respond(self, **kwargs: Any) -> Any:
+        provider, params = self._get_provider(), _response_params()
+        if params is None:
+            return await provider.aresponses(input_data=kwargs.pop("input"), **kwargs)
         of_transport = {
             name: kwargs.pop(name) for name in _OF_TRANSPORT if kwargs.get(name) is not None
         }
-        params = _library("any_llm.types.responses").ResponsesParams
         known = {
             name: _plain(value) for name, value in kwargs.items() if name in params.model_fields
         }
         others = {name: value for name, value in kwargs.items() if name not in known}
         asked = params(**known)
         # Its public method has no place for headers.
-        return await self._get_provider()._aresponses(asked, **of_transport, **others)  # noqa: SLF001
+        return await provider._aresponses(asked, **of_transport, **others)  # noqa: SLF001
 
 
 class AnyLLMProvider(ModelProvider):
@@ -291,6 +293,14 @@ def _changed(given: Any, **fields: Any) -> Any:
     if isinstance(given, Mapping):
         return {**cast("Mapping[str, Any]", given), **fields}
     return given.model_copy(update=fields)
+
+
+def _response_params() -> Any:
+    """any-llm's class of a request to the Responses API; None where it has none."""
+    try:
+        return importlib.import_module("any_llm.types.responses").ResponsesParams
+    except (ModuleNotFoundError, AttributeError):
+        return None
 
 
 def _library(name: str) -> Any:

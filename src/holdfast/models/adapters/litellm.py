@@ -37,6 +37,8 @@ class LitellmModel(OpenAIChatCompletionsModel):
         ImportError: LiteLLM is not installed.
     """
 
+    _tells_raw_usage = False  # LiteLLM rewrites it.
+
     def __init__(
         self,
         model: str,

@@ -1,0 +1,29 @@
+"""Until there are MCP servers, whoever wants one is told so, and what to do instead."""
+
+import pytest
+
+import holdfast.compat
+from holdfast import Agent, RunConfig, Runner, UserError
+from holdfast.core.events import RunFailed
+from holdfast.journal import MemoryJournal
+
+
+@pytest.mark.parametrize("name", ["MCPServer", "MCPServerStdio", "MCPServerManager", "MCPUtil"])
+@pytest.mark.parametrize("module", ["holdfast.mcp", "agents.mcp", "agents.mcp.server"])
+def test_a_name_that_does_not_exist_yet_names_the_alternative(module: str, name: str):
+    holdfast.compat.install()
+    try:
+        with pytest.raises(UserError, match=f"There is no {name!r} here.*HostedMCPTool") as raised:
+            exec(f"from {module} import {name}")
+    finally:
+        holdfast.compat.uninstall()
+    assert isinstance(raised.value, ImportError)  # For programs that can do without.
+
+
+async def test_a_run_of_an_agent_with_servers_fails_with_a_named_error():
+    agent = Agent(name="Clerk", model="offline", mcp_servers=[object()])
+    journal = MemoryJournal()
+    with pytest.raises(UserError, match=r"Agent 'Clerk' has mcp_servers.*HostedMCPTool"):
+        await Runner.run(agent, "hi", run_id="r", run_config=RunConfig(journal=journal))
+    failed = (await journal.read("r"))[-1].event
+    assert isinstance(failed, RunFailed)
