@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -207,8 +207,19 @@ def way(request: pytest.FixtureRequest) -> Way:
     return WAYS[request.param]
 
 
+OPEN: list[AsyncOpenAI] = []
+
+
 def client(endpoint: Endpoint) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=0)
+    OPEN.append(AsyncOpenAI(base_url=endpoint.url, api_key=endpoint.key, max_retries=0))
+    return OPEN[-1]
+
+
+@pytest.fixture(autouse=True)
+async def _clients_are_closed() -> AsyncIterator[None]:
+    yield
+    while OPEN:
+        await OPEN.pop().close()
 
 
 def importable(module: str, name: str) -> None:
