@@ -10,6 +10,7 @@ from openai import APITimeoutError, AsyncOpenAI, DefaultAsyncHttpxClient, RateLi
 
 from holdfast import (
     Agent,
+    MaxTurnsExceeded,
     Model,
     ModelDeadlineExceeded,
     ModelLimits,
@@ -274,7 +275,7 @@ def look() -> str:
 async def run_scripted(steps: list[Any], **limits: Any) -> Any:
     config = RunConfig(journal="off", model_limits=ModelLimits(**limits))
     agent = Agent(name="desk", model=ScriptedModel(steps), tools=[look])
-    return await Runner.run(agent, "hi", run_config=config, max_turns=20)
+    return await Runner.run(agent, "hi", run_config=config, max_turns=24)
 
 
 def calls(*ids: str) -> list[Any]:
@@ -289,6 +290,11 @@ async def test_too_many_calls_in_one_reply_are_none():
 async def test_the_same_call_with_the_same_result_ends_the_run():
     with pytest.raises(ModelLoopDetected, match="'look'"):
         await run_scripted([calls(f"c{number}") for number in range(5)], same_calls=3)
+
+
+async def test_a_program_may_poll_with_one_call_as_long_as_its_turns_last():
+    with pytest.raises(MaxTurnsExceeded):
+        await run_scripted([calls(f"c{number}") for number in range(25)])
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ class ModelLimits:
             its framing, may have four times that.
         tool_calls: Calls in one reply. Above it none of them is run.
         same_calls: How often in a row a model may call the same function with the same arguments
-            and be answered the same.
+            and be answered the same. No limit unless you set one: programs that poll do just that,
+            and `max_turns` ends a model that is stuck.
         max_retry_after: How long a `Retry-After` is waited for.
         on_long_retry_after: What a longer one does: ``"fail"`` the call, or ``"park"`` the run,
             which then waits on its own durable timer and may be resumed meanwhile.
@@ -50,7 +51,7 @@ class ModelLimits:
     total: float | None = 600.0
     response_bytes: int | None = 32 * 1024 * 1024
     tool_calls: int | None = 128
-    same_calls: int | None = 20
+    same_calls: int | None = None
     max_retry_after: float | None = 60.0
     on_long_retry_after: Literal["fail", "park"] = "fail"
     lenient_eof: bool = False
