@@ -35,6 +35,7 @@ from holdfast.core.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunStarted,
     ToolReturned,
 )
 from holdfast.core.items import invocation, last_message, refusal_of, text_of, tool_text
@@ -61,11 +62,11 @@ def decide(state: RunState) -> list[Effect]:
         return [LoadSession(id="s0.load", name="load")]
     if state.options.session and not state.is_input_saved:
         return [SaveSession(id="s0", name="save", upto=0)]
-    checks = _input_checks(state)
-    if any(index < len(state.started.guardrails.blocking) for index, _ in checks):
-        return [check for index, check in checks if index < len(state.started.guardrails.blocking)]
-    wanted: list[Effect] = [check for _, check in checks]
-    return wanted + _turn(state, is_checked=not checks)
+    if not state.open_checks:
+        return _turn(state, is_checked=True)
+    checks = _input_checks(state, state.started)
+    blocking = [check for check in checks if check.index < len(state.started.guardrails.blocking)]
+    return [*blocking] or [*checks, *_turn(state, is_checked=False)]
 
 
 # --- Failing. ----------------------------------------------------------------------------
@@ -126,19 +127,14 @@ def _refused_messages(state: RunState) -> int:
 # --- Guardrails. -------------------------------------------------------------------------
 
 
-def _input_checks(state: RunState) -> list[tuple[int, CheckGuardrail]]:
-    if not state.open_checks or not state.started:
-        return []
-    names = state.started.guardrails
-    checks: list[tuple[int, CheckGuardrail]] = []
-    for key in sorted(state.open_checks, key=lambda each: int(each.rpartition(".")[2])):
-        index = int(key.rpartition(".")[2])
-        name = (*names.blocking, *names.parallel)[index]
-        check = CheckGuardrail(
-            id=key, name=name, agent=state.started.agent, stage="input", index=index
-        )
-        checks.append((index, check))
-    return checks
+def _input_checks(state: RunState, started: RunStarted) -> list[CheckGuardrail]:
+    both = (*started.guardrails.blocking, *started.guardrails.parallel)
+    open_checks = sorted((int(key.rpartition(".")[2]), key) for key in state.open_checks)
+    agent = started.agent
+    return [
+        CheckGuardrail(id=key, name=both[index], agent=agent, stage="input", index=index)
+        for index, key in open_checks
+    ]
 
 
 def _output_checks(state: RunState, output: OutputProduced) -> list[Effect]:

@@ -13,7 +13,7 @@ import msgspec
 from holdfast.core.events import Call, EffectKind, ErrorFacts, Event, Policy
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class Wish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The base of every effect."""
 
     kind: ClassVar[EffectKind]

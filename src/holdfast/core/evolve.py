@@ -11,7 +11,7 @@ order of the calls, whatever order they ended in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -63,6 +63,8 @@ from holdfast.core.state import (
     plus,
     standing_key,
 )
+
+T = TypeVar("T")
 
 
 def evolve(state: RunState, event: Event) -> RunState:
@@ -206,7 +208,7 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         for item in message.items
     ]
     state = _with_entries(state, added) if added else state
-    state = replace(
+    return replace(
         state,
         prepared=event,
         reply=None,
@@ -217,22 +219,17 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         requested={},
         decided={},
         waived=frozenset(),
+        in_flight=_without(state.in_flight, event.id),
+        in_doubt=_without(state.in_doubt, event.id),
     )
-    return _finished(state, event.id)
 
 
 def _effect_started(state: RunState, event: EffectStarted) -> RunState:
-    doubts = state.in_doubt
-    if event.id in doubts:
-        doubts = {key: value for key, value in doubts.items() if key != event.id}
-    failures = state.failures
-    if event.id in failures:
-        failures = {key: value for key, value in failures.items() if key != event.id}
     return replace(
         state,
         in_flight={**state.in_flight, event.id: event},
-        in_doubt=doubts,
-        failures=failures,
+        in_doubt=_without(state.in_doubt, event.id),
+        failures=_without(state.failures, event.id),
         attempts={**state.attempts, event.id: event.attempt}
         if event.attempt > 1
         else state.attempts,
@@ -240,7 +237,7 @@ def _effect_started(state: RunState, event: EffectStarted) -> RunState:
 
 
 def _effect_accepted(state: RunState, event: EffectAccepted) -> RunState:
-    others = {key: each for key, each in state.accepted.items() if key != event.id}
+    others = _without(state.accepted, event.id)
     return replace(state, accepted={**others, event.id: event} if event.response_id else others)
 
 
@@ -259,7 +256,7 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
     ]
     state = _with_entries(state, added)
     calls = {call.id: call for call in event.calls}
-    state = replace(
+    return replace(
         state,
         turn=state.turn + 1,
         reply=event,
@@ -275,9 +272,10 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         attempts={},
         accepted={},
         # What failed beside the model's call, such as a guardrail, has failed for good.
-        failures={key: each for key, each in state.failures.items() if key != event.id},
+        failures=_without(state.failures, event.id),
+        in_flight=_without(state.in_flight, event.id),
+        in_doubt=_without(state.in_doubt, event.id),
     )
-    return _finished(state, event.id)
 
 
 def _kind(item: Item, call: str | None) -> str:
@@ -285,9 +283,14 @@ def _kind(item: Item, call: str | None) -> str:
 
 
 def _answered(state: RunState, event: ToolReturned | HandedOff) -> RunState:
-    still_open = {key: call for key, call in state.open_calls.items() if key != event.call_id}
-    state = replace(state, open_calls=still_open, answers={**state.answers, event.call_id: event})
-    state = _finished(state, event.id)
+    still_open = _without(state.open_calls, event.call_id)
+    state = replace(
+        state,
+        open_calls=still_open,
+        answers={**state.answers, event.call_id: event},
+        in_flight=_without(state.in_flight, event.id),
+        in_doubt=_without(state.in_doubt, event.id),
+    )
     return state if still_open else _flushed(state)
 
 
@@ -340,7 +343,7 @@ def _checked(state: RunState, event: GuardrailChecked) -> RunState:
 
 def _requested(state: RunState, event: ApprovalRequested) -> RunState:
     key = approval_key(event)
-    decided = {k: v for k, v in state.decided.items() if k != key}
+    decided = _without(state.decided, key)
     state = replace(state, requested={**state.requested, key: event}, decided=decided)
     # The tool stops until a person has spoken; the effect that asked is over too.
     return _finished(_finished(state, event.id), ask_id(event.id))
@@ -390,9 +393,16 @@ def _finished(state: RunState, effect_id: str) -> RunState:
         return state
     return replace(
         state,
-        in_flight={k: v for k, v in state.in_flight.items() if k != effect_id},
-        in_doubt={k: v for k, v in state.in_doubt.items() if k != effect_id},
+        in_flight=_without(state.in_flight, effect_id),
+        in_doubt=_without(state.in_doubt, effect_id),
     )
+
+
+def _without(known: dict[str, T], key: str) -> dict[str, T]:
+    """The same without ``key``; the very same if it has no such key."""
+    if key not in known:
+        return known
+    return {other: value for other, value in known.items() if other != key}
 
 
 def _flushed(state: RunState) -> RunState:
@@ -404,9 +414,9 @@ def _flushed(state: RunState) -> RunState:
 
 def _with_entries(state: RunState, added: list[Entry]) -> RunState:
     entries = state.entries.extended(added)
-    if state.model_entries is state.entries:
-        return replace(state, entries=entries, model_entries=entries)
-    return replace(state, entries=entries, model_entries=state.model_entries.extended(added))
+    is_shared = state.model_entries is state.entries
+    model_entries = entries if is_shared else state.model_entries.extended(added)
+    return replace(state, entries=entries, model_entries=model_entries)
 
 
 _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {

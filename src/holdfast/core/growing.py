@@ -7,7 +7,7 @@ O(1), so a fold over a long log stays linear; appending to an older one copies.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -28,11 +28,11 @@ class Vector(Generic[T]):
     def extended(self, items: Iterable[T]) -> Vector[T]:
         """A version with ``items`` at its end."""
         storage = self._items
-        if len(storage) != self._length:
+        if not storage or len(storage) != self._length:  # An empty one may be everybody's default.
             storage = storage[: self._length]
         storage.extend(items)
-        longer = cast("Vector[T]", Vector.__new__(type(self)))
-        longer._items, longer._length = storage, len(storage)  # noqa: SLF001  # its own class
+        longer = object.__new__(self.__class__)
+        longer._items, longer._length = storage, len(storage)  # its own class
         return longer
 
     def since(self, start: int) -> list[T]:
@@ -66,7 +66,7 @@ class Index:
     def added(self, pairs: Iterable[tuple[str, str]]) -> Index:
         """A version that holds ``pairs`` too."""
         places = self._places
-        if len(places) != self._length:
+        if not places or len(places) != self._length:
             places = {key: place for key, place in places.items() if place[0] < self._length}
         for key, value in pairs:
             places.setdefault(key, (len(places), value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -44,6 +45,7 @@ def invocation(item: Item) -> str:
     return f"{kind}|{item.get('namespace') or ''}|{name}|{body}"
 
 
+@lru_cache(maxsize=32)  # A reply's calls are asked about twice: when it comes, and in the fold.
 def _canonical(text: str) -> str:
     """A text of JSON without what does not count in it: white space, the order of names."""
     try:
@@ -75,7 +77,10 @@ def refusal_of(item: Item) -> str | None:
 
 def last_message(output: list[Item]) -> Item | None:
     """The last message among a reply's items."""
-    return next((item for item in reversed(output) if item.get("type") == "message"), None)
+    for item in reversed(output):
+        if item.get("type") == "message":
+            return item
+    return None
 
 
 def tool_text(call_id: str, text: str) -> Item:

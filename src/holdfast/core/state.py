@@ -38,7 +38,7 @@ Answer = ToolReturned | HandedOff
 Ending = RunCompleted | RunFailed | RunCancelled
 
 
-class Options(msgspec.Struct, frozen=True, omit_defaults=True):
+class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The settings of a run that `decide` reads; stored in `RunStarted.options`."""
 
     session: bool = False
@@ -62,7 +62,10 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the agent was loaded from (`FILE:AGENT`), when a command line did it."""
 
 
-class RunState(msgspec.Struct, frozen=True, kw_only=True):
+_NOTHING: Vector[Entry] = Vector()
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that follows from a log. Empty before the first event."""
 
     started: RunStarted | None = None
@@ -76,9 +79,9 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """The run's input, as the model sees it."""
     new_input: list[Item] = []
     """What of the input is new to the session."""
-    entries: Vector[Entry] = Vector()
+    entries: Vector[Entry] = _NOTHING
     """What the run has added to the conversation, for the caller and the session."""
-    model_entries: Vector[Entry] = Vector()
+    model_entries: Vector[Entry] = _NOTHING
     """The same for the model. It differs only after a handoff filter said so."""
     answered_upto: int = 0
     """How many model entries the provider has seen or written itself."""

@@ -83,6 +83,10 @@ class MCPConfig(TypedDict):
     include_server_in_tool_names: NotRequired[bool]
 
 
+WATCHED: dict[int, Callable[[], None]] = {}
+"""By an agent's identity, who wants to hear of it when the agent's list of tools is replaced."""
+
+
 @dataclass
 class AgentBase(PydanticInstance, Generic[TContext]):
     """What all kinds of agents have."""
@@ -95,6 +99,11 @@ class AgentBase(PydanticInstance, Generic[TContext]):
     """Servers whose tools the agent has too. Connecting and closing them is the caller's business."""
     mcp_config: MCPConfig = field(default_factory=MCPConfig)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "tools" and (told := WATCHED.get(id(self))):
+            told()
+
     async def get_mcp_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
         """The tools of the agent's MCP servers."""
         if not self.mcp_servers:
@@ -106,29 +115,6 @@ class AgentBase(PydanticInstance, Generic[TContext]):
         """The tools that the agent has right now: those of its MCP servers, then its own."""
         found = await self.get_mcp_tools(run_context)
         return [*found, *await enabled(self.tools, run_context, self)]
-
-
-WATCHED: dict[int, Callable[[], None]] = {}
-"""By an agent's identity, who wants to hear of it when the agent's list of tools is replaced."""
-
-
-class _Tools:
-    """The attribute `tools`, which can be watched."""
-
-    def __get__(self, agent: Any, kind: type) -> list[Any]:
-        try:
-            return agent.__dict__["tools"]
-        except (AttributeError, KeyError):
-            raise AttributeError("tools") from None
-
-    def __set__(self, agent: Any, tools: list[Any]) -> None:
-        agent.__dict__["tools"] = tools
-        if told := WATCHED.get(id(agent)):
-            told()
-
-
-# After the class is made: to `dataclass` the name stands for a field with a default.
-setattr(AgentBase, "tools", _Tools())  # noqa: B010  # for the type checker it stays a list
 
 
 Instructions: TypeAlias = Callable[

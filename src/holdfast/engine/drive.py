@@ -85,10 +85,10 @@ def _advance(log: RunLog, engine: Engine, flight: _Flight) -> list[Effect]:
         if not derived:
             break
         log.add(derived)
-    flight.cancel_all_but({effect.id for effect in wanted})
+    if flight.tasks:
+        flight.cancel_all_but({effect.id for effect in wanted})
     fresh = [effect for effect in wanted if effect.id not in flight.tasks]
-    if fresh:
-        log.add([_start(effect, log) for effect in fresh])
+    log.add([_start(effect, log) for effect in fresh])
     return fresh
 
 

@@ -131,9 +131,8 @@ class RunEnv:
     live: Live = field(default_factory=Live)
     turn: PreparedTurn | None = None
     """The turn in progress, as user code prepared it in this process."""
-    restoring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    restoring: asyncio.Lock | None = None
     """Held while the turn is prepared again: of several effects that need it, one does."""
-
     spans: Spans | None = None
     """None where nobody traces the run."""
     entered: list[AnyAgent] = field(default_factory=new_list)

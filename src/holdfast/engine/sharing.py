@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 from holdfast.core.errors import UserError
@@ -76,12 +77,8 @@ def require_consistent(agent: Agent[Any]) -> None:
 
 def _look(known: _Shared) -> None:
     tools = known.agent.tools
-    if len(tools) == len(known.tools) and all(map(_is, tools, known.tools)):
+    if len(tools) == len(known.tools) and all(map(is_, tools, known.tools)):
         return
     if known.runs > 1:
         known.is_broken = True
     known.tools = list(tools)
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any
 
 import msgspec
@@ -51,10 +52,12 @@ class PreparedTurn:
     transfers: dict[str, AnyHandoff] = field(default_factory=new_dict)
     others: dict[str, Tool] = field(default_factory=new_dict)
     """Tools that are not functions, by name."""
+    text: bytes = b""
+    """The instructions as the log keeps them; made once, as is `document`."""
     instructions_hash: str | None = None
     tools_hash: str | None = None
     document: bytes = b""
-    """What the log keeps of the tools; made once."""
+    """What the log keeps of the tools."""
 
     def tool(self, call: Call) -> Tool | None:
         """The tool that a call means, if the turn has it."""
@@ -205,12 +208,14 @@ _FIXED = "_fixed_turn"
 
 def fixed_turn(agent: AnyAgent, config: RunConfig) -> PreparedTurn | None:
     """The turn of an agent that needs no user code to prepare; None if it does need it."""
-    if config.model is not None or config.model_settings is not None or not _is_fixed(agent):
+    if config.model is not None or config.model_settings is not None:
         return None
     known: _Fixed | None = agent.__dict__.get(_FIXED)
     parts = _parts(agent, config)
     if known and known.turn.agent is agent and _same(known.parts, parts):
         return known.turn
+    if not _is_fixed(agent):
+        return None
     transfers = [as_handoff(target) for target in agent.handoffs]
     instructions: Any = agent.instructions
     turn = make_turn(agent, config, instructions, list(agent.tools), transfers)
@@ -219,7 +224,8 @@ def fixed_turn(agent: AnyAgent, config: RunConfig) -> PreparedTurn | None:
 
 
 def _parts(agent: AnyAgent, config: RunConfig) -> list[Any]:
-    return [
+    """All that a turn is made from. Whatever is compared in here costs every turn of every run."""
+    parts = [
         agent.instructions,
         agent.prompt,
         agent.model,
@@ -227,14 +233,15 @@ def _parts(agent: AnyAgent, config: RunConfig) -> list[Any]:
         agent.output_type,
         config.tool_name_collision_policy,
         *agent.mcp_servers,
-        *agent.tools,
-        None,
-        *agent.handoffs,
     ]
+    for part in (*agent.tools, *agent.handoffs):
+        parts.append(part)
+        parts.append(getattr(part, "is_enabled", True))
+    return parts
 
 
 def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+    return len(one) == len(other) and all(map(is_, one, other))
 
 
 def _is_fixed(agent: AnyAgent) -> bool:

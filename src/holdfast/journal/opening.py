@@ -45,11 +45,11 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
             in memory instead, with one warning.
         JournalCorrupt: There is something else, or a damaged journal.
     """
-    asked = path or os.environ.get("HOLDFAST_JOURNAL", "")
+    asked = str(path or os.environ.get("HOLDFAST_JOURNAL", ""))
     home = "" if asked else os.environ.get("HOLDFAST_HOME", "")
     # Every run asks. Resolving the path costs 50 µs; the answer depends on these only.
-    here = "" if os.path.isabs(asked or home) else os.getcwd()  # noqa: PTH109, PTH117  # a Path costs more than the calls
-    question = (str(asked), home, here, durability)
+    here = "" if (asked or home).startswith(os.sep) else os.getcwd()  # noqa: PTH109  # a Path costs more than the call
+    question = (asked, home, here, durability)
     answer = _answers.get(question)
     if answer is not None and answer[1].is_current(answer[0]):
         return answer[1].journal

@@ -7,9 +7,9 @@ connection busy with nothing is known to be silent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from typing import NamedTuple
 
 from holdfast.definitions.limits import DEFAULT_LIMITS, ModelLimits
@@ -17,6 +17,40 @@ from holdfast.definitions.limits import DEFAULT_LIMITS, ModelLimits
 
 def _ignored() -> None:
     return None
+
+
+class Acceptance:
+    """What is known about a call that may have been accepted already.
+
+    Args:
+        response_id: Under which id the provider has the call; empty if it has not.
+        by: Who has it, where several may be asked.
+        record: Remembers both for good. An empty id says that there is nothing to ask for.
+    """
+
+    __slots__ = ("_by", "_record", "_response_id")
+
+    def __init__(
+        self, response_id: str, by: str, record: Callable[[str, str], Awaitable[None]]
+    ) -> None:
+        self._response_id = response_id
+        self._by = by
+        self._record = record
+
+    def response_of(self, by: str) -> str:
+        """The id under which ``by`` has the call; empty if it has not."""
+        return self._response_id if self._by == by else ""
+
+    async def accepted(self, response_id: str, by: str) -> None:
+        """Remember for good that ``by`` has the call."""
+        if (response_id, by) != (self._response_id, self._by):
+            self._response_id, self._by = response_id, by
+            await self._record(response_id, by)
+
+    async def over(self) -> None:
+        """Remember that there is no answer to wait for any more."""
+        if self._response_id:
+            await self.accepted("", "")
 
 
 class Asking(NamedTuple):
@@ -34,19 +68,31 @@ class Asking(NamedTuple):
     """Called when a piece of an answer has come that says something: no keep-alive."""
     detached: Callable[[], None] = _ignored
     """Called when the provider has promised to work on by itself, for as long as that takes."""
+    acceptance: Acceptance | None = None
+    """What is known about this very call; None where nobody remembers it."""
 
 
 _ASKING: ContextVar[Asking] = ContextVar("holdfast_asking", default=Asking())  # noqa: B039 (a tuple)
 
 
-@contextmanager
-def asking(how: Asking) -> Generator[None]:
+class _Block:
+    """A block in which calls are made in one way. Every model call is in one: it must be quick."""
+
+    __slots__ = ("_how", "_token")
+
+    def __init__(self, how: Asking) -> None:
+        self._how = how
+
+    def __enter__(self) -> None:
+        self._token: Token[Asking] = _ASKING.set(self._how)
+
+    def __exit__(self, *_: object) -> None:
+        _ASKING.reset(self._token)
+
+
+def asking(how: Asking) -> AbstractContextManager[None]:
     """Let the calls made in here be made in that way."""
-    token = _ASKING.set(how)
-    try:
-        yield
-    finally:
-        _ASKING.reset(token)
+    return _Block(how)
 
 
 def asked() -> Asking:

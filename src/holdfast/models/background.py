@@ -1,6 +1,6 @@
 """Answers that the provider works on by itself, and how a call finds the one that it began.
 
-Whoever makes a call sets an `Acceptance` around it. A model says there under which id the provider
+Whoever makes a call may hand an `Acceptance` along. A model says there under which id the provider
 has accepted the call, before it waits any longer, and asks about that id instead of paying for
 another answer when the call is made again.
 """
@@ -8,13 +8,10 @@ another answer when the call is made again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.errors import ModelBehaviorError
-from holdfast.models.asking import asked
+from holdfast.models.asking import Acceptance, asked
 from holdfast.models.errors import in_our_family, response_error
 from holdfast.models.shape import checked_response
 
@@ -28,58 +25,13 @@ _PAUSES_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Between two looks at an answer that is not there yet; the last one repeats."""
 
 
-class Acceptance:
-    """What is known about a call that may have been accepted already.
-
-    Args:
-        response_id: Under which id the provider has the call; empty if it has not.
-        by: Who has it, where several may be asked.
-        record: Remembers both for good. An empty id says that there is nothing to ask for.
-    """
-
-    def __init__(
-        self, response_id: str, by: str, record: Callable[[str, str], Awaitable[None]]
-    ) -> None:
-        self._response_id = response_id
-        self._by = by
-        self._record = record
-
-    def response_of(self, by: str) -> str:
-        """The id under which ``by`` has the call; empty if it has not."""
-        return self._response_id if self._by == by else ""
-
-    async def accepted(self, response_id: str, by: str) -> None:
-        """Remember for good that ``by`` has the call."""
-        if (response_id, by) != (self._response_id, self._by):
-            self._response_id, self._by = response_id, by
-            await self._record(response_id, by)
-
-    async def over(self) -> None:
-        """Remember that there is no answer to wait for any more."""
-        if self._response_id:
-            await self.accepted("", "")
-
-
 async def _record_nothing(response_id: str, by: str) -> None:
     del response_id, by
 
 
-_current: ContextVar[Acceptance | None] = ContextVar("holdfast_acceptance", default=None)
-
-
-@contextmanager
-def remembering(acceptance: Acceptance) -> Generator[None]:
-    """Let the call that is made in here use ``acceptance``."""
-    token = _current.set(acceptance)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
 def acceptance() -> Acceptance:
     """What is known about the call that is being made; nothing, where nobody remembers it."""
-    return _current.get() or Acceptance("", "", _record_nothing)
+    return asked().acceptance or Acceptance("", "", _record_nothing)
 
 
 def is_background(kwargs: dict[str, Any]) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from holdfast.core.errors import AgentsException, RunErrorDetails, UserError
-from holdfast.core.events import UsageFacts
+from holdfast.core.events import RunCompleted, UsageFacts
 from holdfast.core.growing import new_list
 from holdfast.core.items import without_reasoning_id
 from holdfast.definitions.agent import Agent
@@ -51,6 +51,13 @@ class AgentToolInvocation:
     tool_arguments: str
 
 
+_MADE_WHEN_READ: dict[str, Callable[[RunEnv], list[Any]]] = {
+    "new_items": new_items,
+    "raw_responses": raw_responses,
+}
+"""Fields that most callers never look at, and what makes them."""
+
+
 @dataclass
 class RunResultBase(PydanticInstance):
     """What plain and streamed results share. Lists are the caller's to change."""
@@ -68,6 +75,13 @@ class RunResultBase(PydanticInstance):
     _env: RunEnv | None = field(default=None, repr=False, kw_only=True)
     _last_agent: Any = field(default=None, repr=False, kw_only=True)
     _released: weakref.ref[Any] | None = field(default=None, repr=False, kw_only=True)
+
+    def __getattr__(self, name: str) -> Any:
+        make, env = _MADE_WHEN_READ.get(name), self.__dict__.get("_env")
+        if make is None or env is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        made = self.__dict__[name] = make(env)
+        return made
 
     @property
     def run_id(self) -> str:
@@ -143,8 +157,9 @@ class RunResultBase(PydanticInstance):
 
     def release_agents(self, *, release_new_items: bool = True) -> None:
         """Hold agents by weak reference from now on, so that they can be freed."""
+        items, _ = self.new_items, self.raw_responses  # They cannot be made after this.
         if release_new_items:
-            for item in self.new_items:
+            for item in items:
                 item.release_agent()
         if self._last_agent is not None:
             self._released = weakref.ref(self._last_agent)
@@ -202,10 +217,9 @@ def fill(result: RunResultBase, env: RunEnv) -> None:
     """Bring ``result`` up to what the run has come to."""
     state = env.log.state
     result.input = given_input(env)
-    result.new_items = new_items(env)
-    result.raw_responses = raw_responses(env)
-    is_done = state.ended is not None and type(state.ended).__name__ == "RunCompleted"
-    result.final_output = final_output(env) if is_done else None
+    for name in _MADE_WHEN_READ:
+        result.__dict__.pop(name, None)
+    result.final_output = final_output(env) if isinstance(state.ended, RunCompleted) else None
     result.input_guardrail_results = check_results(env, "input")
     result.output_guardrail_results = check_results(env, "output")
     result.tool_input_guardrail_results = env.live.tool_input_checks

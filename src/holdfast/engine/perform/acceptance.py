@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.core.events import EffectAccepted
 from holdfast.engine.env import RunEnv
-from holdfast.models.background import Acceptance
+from holdfast.models.asking import Acceptance
 
 
 def acceptance_of(env: RunEnv, effect_id: str) -> Acceptance:

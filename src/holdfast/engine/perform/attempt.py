@@ -18,7 +18,7 @@ from holdfast.definitions.settings import ModelSettings
 from holdfast.definitions.stream_events import RawResponsesStreamEvent, StreamEvent
 from holdfast.engine.drive import DRAIN_S
 from holdfast.engine.perform.deadlines import Deadlines
-from holdfast.models.asking import Asking, asking
+from holdfast.models.asking import Acceptance, Asking, asking
 from holdfast.models.streaming import reply_of
 
 _T = TypeVar("_T")
@@ -46,6 +46,8 @@ class Attempt:
     """How long the call had taken before this attempt."""
     once: bool = False
     """Whether the provider's client must not ask again by itself."""
+    acceptance: Acceptance | None = None
+    """What is known about the call already."""
     has_output: bool = False
     """Whether somebody has been shown a part of the answer itself."""
     is_parked: bool = False
@@ -91,6 +93,7 @@ class Attempt:
             opened=deadlines.opened,
             data=deadlines.data,
             detached=deadlines.detached,
+            acceptance=self.acceptance,
         )
         try:
             with deadlines, asking(how):

@@ -136,15 +136,14 @@ class Deadlines:
     def _due(self) -> _Due | None:
         if self._phase == _DETACHED:
             return None
-        limits = self._limits
-        found: list[_Due] = []
+        limits, due = self._limits, None
         if limits.total is not None:
             left = max(0.0, limits.total - self._spent_s)
-            found.append(_Due(self._began + left, "total", limits.total))
+            due = _Due(self._began + left, "total", limits.total)
         quiet = getattr(limits, self._phase) if self._phase else None
-        if quiet is not None:
-            found.append(_Due(self._latest + quiet, self._phase, quiet))
-        return min(found) if found else None
+        if quiet is not None and (due is None or self._latest + quiet < due.at):
+            due = _Due(self._latest + quiet, self._phase, quiet)
+        return due
 
 
 class _Watchdog:

@@ -6,6 +6,7 @@ import copy
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from operator import methodcaller
 from typing import Any, cast
 
 import msgspec
@@ -46,7 +47,6 @@ from holdfast.engine.perform.retry import (
 from holdfast.engine.perform.route import Route, route
 from holdfast.engine.projection import typed, wire
 from holdfast.engine.turn import PreparedTurn
-from holdfast.models.background import remembering
 
 LOCAL_CALLS: dict[str, CallKind] = {
     "computer_call": "computer",
@@ -63,7 +63,7 @@ LANES = {"computer", "shell", "apply_patch", "local_shell"}
 
 async def call_model(env: RunEnv, effect: CallModel) -> Done:
     """Ask the model for the turn's reply."""
-    turn = await live_turn(env)
+    turn = env.turn or await live_turn(env)
     given = env.live.asked.pop(effect.id, None) or await _begun(env, turn)
     way = await route(env, turn, effect.id, given, earlier_failures(env.log, effect.id))
     if isinstance(way, EffectFailed):
@@ -72,11 +72,11 @@ async def call_model(env: RunEnv, effect: CallModel) -> Done:
         return Done([way])
     attempt = _attempt(env, turn, given, way)
     attempt.once = asks_once(attempt, turn, way.failures)
+    attempt.acceptance = acceptance_of(env, effect.id)
     began = env.live.began.setdefault(effect.id, time.monotonic())
     attempt.spent_s = time.monotonic() - began
     try:
-        with remembering(acceptance_of(env, effect.id)):
-            response = await way.watched(attempt.response)
+        response = await way.watched(attempt.response)
     except Exception as error:
         pause = await pause_before_next(error, attempt, turn, way.failures)
         is_spent = way.moves_on(error, pause, attempt, turn)
@@ -158,6 +158,9 @@ async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:
 # --- What the model is given. ------------------------------------------------------------
 
 
+_type_of = methodcaller("get", "type")  # Every turn asks it of the whole conversation.
+
+
 def model_input(state: RunState) -> list[Item]:
     """The conversation for the next call; only its new part where the provider keeps the rest."""
     options = state.options
@@ -166,7 +169,7 @@ def model_input(state: RunState) -> list[Item]:
         return [entry.item for entry in state.model_entries.since(state.answered_upto)]
     own = [entry.item for entry in state.model_entries.since(0)]
     items = [*state.head, *own]
-    if any(item.get("type") == "shell_call" for item in own):
+    if "shell_call" in map(_type_of, own):
         # One that the provider runs may come without its output, and is refused when sent back.
         items = paired(items, [n < len(state.head) for n in range(len(items))])
     if options.omits_reasoning_ids:

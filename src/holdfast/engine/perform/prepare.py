@@ -76,6 +76,7 @@ async def live_turn(env: RunEnv) -> PreparedTurn:
         UserError: Another run changes the agent's tools.
     """
     if env.turn is None:
+        env.restoring = env.restoring or asyncio.Lock()
         async with env.restoring:
             env.turn = env.turn or await _restored(env)
     return env.turn
@@ -123,8 +124,8 @@ async def restore(env: RunEnv, prepared: TurnPrepared) -> PreparedTurn:
 def _recorded(env: RunEnv, key: str, name: str, turn: PreparedTurn) -> list[Event]:
     blobs = env.log.journal.blobs
     if turn.instructions is not None:
-        text = turn.instructions.encode("utf-8", "replace")
-        turn.instructions_hash = blobs.put(text, turn.instructions_hash)
+        turn.text = turn.text or turn.instructions.encode("utf-8", "replace")
+        turn.instructions_hash = blobs.put(turn.text, turn.instructions_hash)
     if turn.tools or turn.handoffs:
         turn.document = turn.document or tool_document(turn)
         turn.tools_hash = blobs.put(turn.document, turn.tools_hash)

@@ -92,6 +92,15 @@ class Handle:
         """The id of the run that performs this call, for an agent used as a tool."""
         return f"{self.run_id}/{self.effect_id}"
 
+    def ending(self) -> list[Event]:
+        """What the end of the child run adds to the log; nothing where there was none."""
+        if self.spent is None:
+            return []
+        return [
+            ChildCompleted(self.effect_id, self.child_id),
+            UsageAdded(self.effect_id, self.spent),
+        ]
+
     async def begin_child(self, agent: str) -> str:
         """Note that a run of ``agent`` performs this call; the same call finds the same run again.
 
@@ -113,12 +122,13 @@ async def run_function(env: RunEnv, effect: RunTool) -> Done:
     """Run a function tool: guardrails, hooks, the function, guardrails."""
     call = effect.call
     handle = Handle(env, effect.id)
-    turn = await live_turn(env)
+    turn = env.turn or await live_turn(env)
     tool = turn.functions.get(call.qualified_name)
     if tool is None:
         return await not_found(env, effect)
     context = call_context(env, call, tool, handle)
-    await _require_enabled(env, turn, tool)
+    if tool.is_enabled is not True:
+        await _require_enabled(env, turn, tool)
     checks = Checks(env, effect)
     hooks, agent_hooks = env.hooks, turn.agent.hooks
     # An agent's run that a person was asked about goes on: what comes before it has been.
@@ -136,9 +146,7 @@ async def run_function(env: RunEnv, effect: RunTool) -> Done:
     if isinstance(value, Interrupted):
         return Done([*checks.events, *_waiting(env, effect, value)])
     value = await checks.ask_about_output(context, tool, value)
-    if handle.spent is not None:
-        checks.events.append(ChildCompleted(effect.id, handle.child_id))
-        checks.events.append(UsageAdded(effect.id, handle.spent))
+    checks.events += handle.ending()
     done = await returned(env, effect, tool, context, value, checks)
     if hooks is None and agent_hooks is None:
         return done
