@@ -134,7 +134,7 @@ def test_a_tripped_guardrail_leaves_nothing_of_the_turn_beside_it():
 
 def test_every_event_is_folded_or_known_to_change_nothing():
     silent = {
-        events.RunForked, events.EffectAccepted, events.ContextPatched, events.TimerSet,
+        events.EffectAccepted, events.ContextPatched, events.TimerSet,
         events.ChildCompleted, events.UnknownEvent,
     }  # fmt: skip
     assert set(events.Event.__args__) == set(evolving._FOLDS) | silent

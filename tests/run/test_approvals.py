@@ -20,6 +20,7 @@ from holdfast import (
     Runner,
     RunState,
     ShellTool,
+    ToolContext,
     ToolGuardrailFunctionOutput,
     ToolOutputText,
     ToolsToFinalOutputResult,
@@ -139,6 +140,33 @@ async def test_a_state_resumed_twice_forks():
     assert events[: forked[0].at] == [
         each.event for each in (await desk.journal.read(first.run_id))[: forked[0].at]
     ]
+
+
+async def test_what_waited_keeps_its_key_in_forks_and_forks_of_forks_and_later_calls_do_not():
+    keys: list[str] = []
+
+    @function_tool(needs_approval=True)
+    def pay(ctx: ToolContext[Any]) -> str:
+        keys.append(ctx.idempotency_key)
+        return "paid"
+
+    first, second = ([function_call("pay", {}, call_id=name)] for name in ("c1", "c2"))
+    model = ScriptedModel([first, [DONE], second, [DONE], [DONE]])
+    agent = Agent(name="desk", model=model, tools=[pay])
+    config = RunConfig(journal=MemoryJournal())
+
+    async def approved(stored: Any) -> Any:
+        state = await RunState.from_json(agent, stored)
+        state.approve(state.get_interruptions()[0])
+        return await Runner.run(agent, state, run_config=config)
+
+    stored = (await Runner.run(agent, "go", run_config=config)).to_state().to_json()
+    run, fork = await approved(stored), await approved(stored)
+    again = fork.to_state().to_json()
+    results = [run, fork, await approved(again), await approved(again)]
+    assert [each.run_id for each in results[:3]] == [run.run_id, fork.run_id, fork.run_id]
+    assert len({each.run_id for each in results}) == 3
+    assert keys == [f"{run.run_id}:t1.c1"] * 2 + [f"{fork.run_id}:t2.c2"] * 2
 
 
 async def test_a_fork_decides_for_itself_also_in_the_runs_of_its_tools():

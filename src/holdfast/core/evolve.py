@@ -40,6 +40,7 @@ from holdfast.core.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunReopened,
     RunStarted,
     SessionLoaded,
@@ -60,6 +61,7 @@ from holdfast.core.state import (
     approval_key,
     ask_id,
     check_id,
+    idempotency_key,
     plus,
     standing_key,
 )
@@ -131,6 +133,13 @@ def _failed(state: RunState, event: RunFailed) -> RunState:
 
 def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
     return replace(_flushed(state), ended=event)
+
+
+def _forked(state: RunState, event: RunForked) -> RunState:
+    """A call that the run it comes from has open is the same call: it must not take effect twice."""
+    open_calls = [f"t{state.turn}.{call_id}" for call_id in state.open_calls]
+    keys = {key: idempotency_key(state, event.source, key) for key in open_calls}
+    return replace(state, keys={**state.keys, **keys})
 
 
 def _reopened(state: RunState, event: RunReopened) -> RunState:
@@ -425,6 +434,7 @@ _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {
     RunCompleted: _ended,
     RunFailed: _failed,
     RunCancelled: _ended,
+    RunForked: _forked,
     RunReopened: _reopened,
     CancelRequested: _cancel_requested,
     InputAdded: _inbox,

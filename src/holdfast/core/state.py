@@ -139,6 +139,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Agents that have used a tool in this run."""
     cancel_requested: bool = False
     ended: Ending | None = None
+    keys: dict[str, str] = {}
+    """The idempotency keys of calls that another run has asked for first, by effect id: a fork's."""
     before_failure: RunState | None = None
     """The state that the run failed in: where it goes on if it is reopened."""
     spent: frozenset[str] = frozenset()
@@ -168,6 +170,11 @@ def approval_key(event: ApprovalRequested | ApprovalDecided) -> str:
 def ask_id(tool_effect: str) -> str:
     """The id of the effect that asks whether a call needs a person."""
     return f"a{tool_effect[1:]}"
+
+
+def idempotency_key(state: RunState, run_id: str, effect_id: str) -> str:
+    """What the outside world knows a tool call by, whoever makes it and however often."""
+    return state.keys.get(effect_id) or f"{run_id}:{effect_id}"
 
 
 def plus(one: UsageFacts, other: UsageFacts) -> UsageFacts:

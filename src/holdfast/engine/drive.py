@@ -19,7 +19,7 @@ from holdfast.core.decide import decide
 from holdfast.core.effects import Effect, Record
 from holdfast.core.errors import CircuitOpen, ModelPaced, ModelTimeoutError, ToolTimeoutError
 from holdfast.core.events import EffectStarted, ErrorFacts, Event
-from holdfast.core.state import RunState
+from holdfast.core.state import RunState, idempotency_key
 from holdfast.engine.log import RunLog
 
 DRAIN_S = 5.0
@@ -108,7 +108,7 @@ def _start(effect: Effect, log: RunLog) -> EffectStarted:
     for request in state.requested.values():
         if request.id == effect.id:
             before = max(before, request.number)
-    key = f"{log.run_id}:{effect.id}" if effect.kind == "tool" else ""
+    key = idempotency_key(state, log.run_id, effect.id) if effect.kind == "tool" else ""
     return EffectStarted(effect.id, effect.kind, effect.name, before + 1, effect.policy, key)
 
 

@@ -23,7 +23,7 @@ from holdfast.core.events import (
     UsageAdded,
     UsageFacts,
 )
-from holdfast.core.state import approval_key
+from holdfast.core.state import approval_key, idempotency_key
 from holdfast.definitions.context import ToolContext
 from holdfast.definitions.run_items import ToolApprovalItem
 from holdfast.definitions.tool import (
@@ -64,7 +64,7 @@ class Handle:
         self._env = env
         self.effect_id = effect_id
         self.run_id = env.log.run_id
-        self.key = f"{env.log.run_id}:{effect_id}"
+        self.key = idempotency_key(env.log.state, self.run_id, effect_id)
         self.spent: UsageFacts | None = None
         """What the child run took, once it has ended."""
 
