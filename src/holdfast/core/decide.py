@@ -278,9 +278,9 @@ def _call(state: RunState, call: Call) -> Effect | None:
         return effect
     if call.kind == "unknown":
         return _tool(state, key, call, "unknown")
-    child_waits = [r for r in state.requested.values() if r.id == key and r.child]
-    if any(approval_key(request) not in state.decided for request in child_waits):
-        return None
+    for request in state.requested.values():
+        if request.id == key and request.child and approval_key(request) not in state.decided:
+            return None
     if call.approval == "no" or call.id in state.waived:
         if call.id not in state.requested:
             return _tool(state, key, call)

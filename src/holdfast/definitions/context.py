@@ -184,9 +184,12 @@ class ToolContext(RunContextWrapper[TContext]):
         self.turn_input = [] if turn_input is None else turn_input
         self._approvals = Approvals() if _approvals is None else _approvals
         self.tool_input = tool_input
-        self.tool_name = _given(tool_name, "tool_name")
-        self.tool_call_id = _given(tool_call_id, "tool_call_id")
-        self.tool_arguments = _given(tool_arguments, "tool_arguments")
+        self.tool_name = tool_name
+        self.tool_call_id = tool_call_id
+        self.tool_arguments = tool_arguments
+        for name in ("tool_name", "tool_call_id", "tool_arguments"):
+            if self.__dict__[name] is _MISSING:
+                raise ValueError(f"{name} must be passed to ToolContext")
         self.tool_call = tool_call
         self.tool_namespace = tool_namespace or _namespace(tool_call)
         self.agent = agent
@@ -277,12 +280,6 @@ def plain_context(context: RunContextWrapper[TContext]) -> RunContextWrapper[TCo
         context._approvals,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
         context.tool_input,
     )
-
-
-def _given(value: Any, name: str) -> Any:
-    if value is _MISSING:
-        raise ValueError(f"{name} must be passed to ToolContext")
-    return value
 
 
 def _namespace(tool_call: Any) -> str | None:

@@ -187,8 +187,9 @@ class _Flight:
 
     async def drain(self) -> None:
         """Cancel what is left and wait for it, but not for ever: a tool may refuse to stop."""
-        self.cancel_all_but(set())
-        if leaving := {task for task in self._leaving if not task.done()}:
+        if self.tasks:
+            self.cancel_all_but(set())
+        if leaving := [task for task in self._leaving if not task.done()]:
             await asyncio.wait(leaving, timeout=DRAIN_S)
 
 

@@ -69,21 +69,14 @@ class LocalEngine:
         self.env.live.errors[effect.id] = error
         return EffectFailed(effect.id, error_facts(error, effect.id))
 
-    async def _perform(self, effect: Effect) -> Done:
-        if isinstance(effect, RunTool) and effect.verdict != "run":
-            return await answer_without_running(self.env, effect)
-        return await _PERFORM[type(effect)](self.env, effect)
+    def _perform(self, effect: Effect) -> Awaitable[Done]:
+        return _PERFORM[type(effect)](self.env, effect)
 
 
-async def _run_tool(env: RunEnv, effect: RunTool) -> Done:
-    is_function = effect.call.kind == "function"
-    return await (run_function if is_function else run_local_tool)(env, effect)
-
-
-async def _session(env: RunEnv, effect: LoadSession | SaveSession) -> Done:
-    if isinstance(effect, LoadSession):
-        return await session.load(env, effect)
-    return await session.save(env, effect)
+def _run_tool(env: RunEnv, effect: RunTool) -> Awaitable[Done]:
+    if effect.verdict != "run":
+        return answer_without_running(env, effect)
+    return (run_function if effect.call.kind == "function" else run_local_tool)(env, effect)
 
 
 async def _wait(env: RunEnv, effect: Wait) -> Done:
@@ -101,8 +94,8 @@ _PERFORM: dict[type, Callable[[RunEnv, Any], Awaitable[Done]]] = {
     AskApproval: ask_approval,
     Conclude: conclude,
     Recover: recover,
-    LoadSession: _session,
-    SaveSession: _session,
+    LoadSession: session.load,
+    SaveSession: session.save,
     Wait: _wait,
 }
 """Every effect but `Record`, which the loop sees to itself. A test holds it complete."""

@@ -157,12 +157,8 @@ def turn_settings(agent: AnyAgent, config: RunConfig) -> ModelSettings:
 
 def turn_model(agent: AnyAgent, config: RunConfig) -> Model:
     """The model that answers: the run's before the agent's, an object before a name."""
-    for choice in (config.model, agent.model):
-        if isinstance(choice, Model):
-            return choice
-        if choice is not None:
-            return config.model_provider.get_model(choice)
-    return config.model_provider.get_model(None)
+    choice = agent.model if config.model is None else config.model
+    return choice if isinstance(choice, Model) else config.model_provider.get_model(choice)
 
 
 def as_handoff(target: AnyAgent | AnyHandoff) -> AnyHandoff:
