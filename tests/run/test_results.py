@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -40,6 +41,18 @@ def test_a_streamed_result_can_be_made_by_position():
     assert (result.current_turn, result.max_turns, result.trace) == (2, 5, None)
     assert result.last_agent is result.current_agent is ADA
     assert not result.is_complete
+
+
+async def test_items_and_responses_are_made_once_and_outlive_the_release_of_agents():
+    agent = Agent(name="a", model=ScriptedModel([[assistant_message("hi")]]))
+    result = await Runner.run(agent, "go", run_config=RunConfig(journal="memory"))
+    copied = copy.copy(result)
+    result.release_agents(release_new_items=False)
+    (item,), (response,) = result.new_items, result.raw_responses
+    assert result.new_items[0] is item
+    assert copied.new_items == [item]
+    assert response.output[0] == item.raw_item
+    assert not hasattr(result, "new_item")
 
 
 def test_users_models_hold_results_and_agents_as_they_are():

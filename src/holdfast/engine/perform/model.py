@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 from operator import methodcaller
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -141,8 +141,8 @@ def _failed(
 
 async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:
     """What the model is given, after the filter and the hooks have seen it."""
-    items = model_input(env.log.state)
-    given = ModelInputData(input=cast("Any", items), instructions=turn.instructions)
+    items: list[Any] = model_input(env.log.state)
+    given = ModelInputData(input=items, instructions=turn.instructions)
     if env.config.call_model_input_filter:
         given = await _filtered(env, turn.agent, given)
     agent_hooks = turn.agent.hooks

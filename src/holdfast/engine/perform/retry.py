@@ -11,7 +11,7 @@ import dataclasses
 import math
 import random
 from collections.abc import Sequence
-from typing import cast
+from typing import Any
 
 from holdfast.core.events import EffectFailed, RunReopened, TurnPrepared
 from holdfast.core.usage import RequestUsage, Usage, copy_usage
@@ -131,7 +131,8 @@ def has_programs(turn: PreparedTurn) -> bool:
 
 def _settings(attempt: Attempt) -> ModelRetrySettings | None:
     # A mapping has become settings when the `ModelSettings` were made.
-    return cast("ModelRetrySettings | None", attempt.settings.retry)
+    retry: Any = attempt.settings.retry
+    return retry
 
 
 def _is_stateful(attempt: Attempt) -> bool:
