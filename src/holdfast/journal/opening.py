@@ -17,17 +17,18 @@ from holdfast.journal.sqlite import SqliteJournal
 
 class _Shared(NamedTuple):
     journal: Journal
-    file: tuple[int, int] | None
+    place: str = ""
+    file: tuple[int, int] | None = None
 
-    def is_current(self, place: str) -> bool:
+    def is_current(self) -> bool:
         """Whether it is open, and its file neither deleted nor replaced since."""
         if isinstance(self.journal, SqliteJournal):
-            return not self.journal.is_closed and self.file == _identity(place)
+            return not self.journal.is_closed and self.file == _identity(self.place)
         return True
 
 
 _shared: dict[tuple[str, str], _Shared] = {}
-_answers: dict[tuple[str, str, str, str], tuple[str, _Shared]] = {}
+_answers: dict[tuple[str, str, str, str], _Shared] = {}
 _opening = threading.Lock()
 
 
@@ -51,25 +52,26 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
     here = "" if (asked or home).startswith(os.sep) else os.getcwd()  # noqa: PTH109  # a Path costs more than the call
     question = (asked, home, here, durability)
     answer = _answers.get(question)
-    if answer is not None and answer[1].is_current(answer[0]):
-        return answer[1].journal
-    journal = _found(asked, durability)
-    shared = next(each for each in _shared.values() if each.journal is journal)
-    place = Path(asked) if asked else _default()
-    _answers[question] = (os.path.realpath(place), shared)
-    return journal
+    if answer is None or not answer.is_current():
+        with _opening:
+            answer = _answers[question] = _found(asked, durability)
+    return answer.journal
 
 
-def _found(asked: str | Path, durability: Durability) -> Journal:
+def _found(asked: str, durability: Durability) -> _Shared:
     if durability == "memory" or asked in ("memory", "off"):
-        return _memory("off" if asked == "off" else "memory")
+        key = ("off" if asked == "off" else "memory", "memory")
+        if key not in _shared:
+            _shared[key] = _Shared(MemoryJournal(keep=0 if asked == "off" else 1000))
+        return _shared[key]
     place = Path(asked) if asked else _default()
     key = (os.path.realpath(place), durability)
     found = _shared.get(key)
-    if found is not None and found.is_current(key[0]):
-        return found.journal
-    with _opening:
-        return _open(place, key, required=bool(asked))
+    if found is None or not found.is_current():
+        if found is not None:
+            _close(found.journal)
+        found = _shared[key] = _opened(place, key[0], durability, required=bool(asked))
+    return found
 
 
 def _default() -> Path:
@@ -77,25 +79,12 @@ def _default() -> Path:
     return Path(home, "journal.db") if home else Path(".holdfast", "journal.db")
 
 
-def _memory(kind: str) -> Journal:
-    with _opening:
-        key = (kind, "memory")
-        if key not in _shared:
-            _shared[key] = _Shared(MemoryJournal(keep=0 if kind == "off" else 1000), None)
-        return _shared[key].journal
-
-
-def _open(place: Path, key: tuple[str, str], *, required: bool) -> Journal:
-    found = _shared.get(key)
-    if found is not None:
-        if found.is_current(key[0]):
-            return found.journal
-        _close(found.journal)
+def _opened(place: Path, path: str, durability: Durability, *, required: bool) -> _Shared:
     try:
         if not required:
             _make_private(place.parent)
-        journal: Journal = SqliteJournal(Path(key[0]), durability=key[1])
-        _shared[key] = _Shared(journal, _identity(key[0]))
+        journal = SqliteJournal(Path(path), durability=durability)
+        return _Shared(journal, path, _identity(path))
     except JournalUnavailable as error:
         if required:
             raise
@@ -104,9 +93,7 @@ def _open(place: Path, key: tuple[str, str], *, required: bool) -> Journal:
             RuntimeWarning,
             stacklevel=4,
         )
-        journal = MemoryJournal()
-        _shared[key] = _Shared(journal, None)
-    return journal
+        return _Shared(MemoryJournal())
 
 
 def _make_private(folder: Path) -> None:
