@@ -26,15 +26,17 @@ TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 class Lease:
     """The right to append to a run. Lost as soon as anybody else acquires the run."""
 
-    __slots__ = ("__weakref__", "epoch", "head", "lost", "number", "run_id", "status")
+    __slots__ = ("__weakref__", "epoch", "head", "keeper", "lost", "number", "run_id", "status")
 
-    def __init__(self, run_id: str, epoch: int, head: int, number: int = 0) -> None:
+    def __init__(self, run_id: str, epoch: int, head: int, keeper: object = None) -> None:
         self.run_id = run_id
         self.epoch = epoch
         self.head = head
         """How many events the log holds. Moves when an append is committed."""
-        self.number = number
+        self.number = 0
         """The journal's own name for the run; 0 until the first append of a new one."""
+        self.keeper = keeper
+        """The journal that gave it away, if that wants to know."""
         self.lost = False
         self.status: str = ""
         """The last status that was committed under this lease; empty when it has not changed."""

@@ -69,7 +69,6 @@ class SqliteJournal:
             f"{path.absolute()}|{owned_by}", weakref.WeakValueDictionary()
         )
         self.is_closed = False
-        self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
         self._watchers = Watchers()
         self._read_lock = threading.Lock()
         self.blobs = Blobs(self._load_blob)
@@ -82,14 +81,13 @@ class SqliteJournal:
             raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
         if not new:
             self._require(run_id)  # Without a transaction: many ids of callers are new.
-        lease = self._held[run_id] = Lease(run_id, 1, 0)
+        lease = self._held[run_id] = Lease(run_id, 1, 0, keeper=self)
         if not new:
             try:
                 await self._submit(Claim(lease, self._owner, force=force))
             except BaseException:
                 self._forget(lease)
                 raise
-        self._leases.add(lease)
         return lease
 
     def append(
@@ -126,7 +124,6 @@ class SqliteJournal:
 
     async def release(self, lease: Lease, *, waits: bool = False) -> None:
         self._forget(lease)
-        self._leases.discard(lease)
         if not lease.lost and lease.status not in TERMINAL:
             await self._submit(Release(lease, waits=waits))
 
@@ -144,7 +141,7 @@ class SqliteJournal:
         if self._connections is None:
             return
         committer, reader = self._connections
-        leases = list(self._leases)
+        leases = [lease for lease in list(self._held.values()) if lease.keeper is self]
         committer.close([Release(lease, waits=False) for lease in leases])
         for lease in leases:
             self._forget(lease)
@@ -217,7 +214,6 @@ class SqliteJournal:
         self._read_lock = threading.Lock()
         self._owner = this_process()
         self._held.clear()
-        self._leases.clear()
 
 
 _OPEN: weakref.WeakSet[SqliteJournal] = weakref.WeakSet()
