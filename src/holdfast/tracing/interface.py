@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, Self, TypedDict, TypeVar
 
 from holdfast.tracing.span_data import SpanData
 
@@ -25,6 +25,8 @@ class SpanError(TypedDict):
 class _Scoped(abc.ABC):
     """Something with a beginning and an end. Enter it, or start and finish it."""
 
+    _tracing_api_key: str | None = None
+
     @abc.abstractmethod
     def start(self, mark_as_current: bool = False) -> None:
         """Begin; and be what new spans belong to, if told so."""
@@ -34,7 +36,7 @@ class _Scoped(abc.ABC):
         """End; and give way to what was current before, if told so."""
 
     @abc.abstractmethod
-    def __enter__(self) -> Any: ...
+    def __enter__(self) -> Self: ...
 
     @abc.abstractmethod
     def __exit__(
@@ -48,6 +50,11 @@ class _Scoped(abc.ABC):
     def export(self) -> dict[str, Any] | None:
         """What is recorded, as JSON; None if nothing is."""
 
+    @property
+    def tracing_api_key(self) -> str | None:
+        """The key that this trace is uploaded with; None for the exporter's."""
+        return self._tracing_api_key
+
 
 class Span(_Scoped, Generic[TSpanData]):
     """A piece of work. Made by `custom_span` and its siblings."""
@@ -59,11 +66,7 @@ class Span(_Scoped, Generic[TSpanData]):
     _started_at: str | None = None
     _ended_at: str | None = None
     _error: SpanError | None = None
-    _tracing_api_key: str | None = None
     _trace_metadata: dict[str, Any] | None = None
-
-    @abc.abstractmethod
-    def __enter__(self) -> Span[TSpanData]: ...
 
     @property
     def trace_id(self) -> str:
@@ -105,11 +108,6 @@ class Span(_Scoped, Generic[TSpanData]):
         return self._error
 
     @property
-    def tracing_api_key(self) -> str | None:
-        """The key that this trace is uploaded with; None for the exporter's."""
-        return self._tracing_api_key
-
-    @property
     def trace_metadata(self) -> dict[str, Any] | None:
         """The metadata of the trace."""
         return self._trace_metadata
@@ -120,10 +118,6 @@ class Trace(_Scoped):
 
     _trace_id: str | Callable[[], str] = NO_OP_ID
     _name: str = NO_OP_ID
-    _tracing_api_key: str | None = None
-
-    @abc.abstractmethod
-    def __enter__(self) -> Trace: ...
 
     @property
     def trace_id(self) -> str:
@@ -136,11 +130,6 @@ class Trace(_Scoped):
     def name(self) -> str:
         """The workflow."""
         return self._name
-
-    @property
-    def tracing_api_key(self) -> str | None:
-        """The key that this trace is uploaded with; None for the exporter's."""
-        return self._tracing_api_key
 
     def to_json(self, *, include_tracing_api_key: bool = False) -> dict[str, Any] | None:
         """The trace as JSON, with its API key only if asked; None if it is not recorded."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import Any, ClassVar
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
 _trace: ContextVar[Any] = ContextVar("holdfast_trace", default=None)
 _span: ContextVar[Any] = ContextVar("holdfast_span", default=None)
@@ -21,15 +22,35 @@ class Scope:
 
 
 class _Current:
-    """Being current for a while. One object is so at most once at a time."""
+    """Being current between start and finish. One object is so at most once at a time."""
 
     _variable: ClassVar[ContextVar[Any]]
     _prev_context_token: Token[Any] | None = None
 
-    def _become_current(self) -> None:
-        self._prev_context_token = self._variable.set(self)
+    def start(self, mark_as_current: bool = False) -> None:
+        if mark_as_current:
+            self._prev_context_token = self._variable.set(self)
 
-    def _step_back(self, *, exc_type: type[BaseException] | None = None) -> None:
+    def finish(self, reset_current: bool = False) -> None:
+        if reset_current:
+            self._step_back()
+
+    def __enter__(self) -> Self:
+        self.start(mark_as_current=True)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        try:
+            self.finish()
+        finally:
+            self._step_back(exc_type)
+
+    def _step_back(self, exc_type: type[BaseException] | None = None) -> None:
         token, self._prev_context_token = self._prev_context_token, None
         if token is None:
             return

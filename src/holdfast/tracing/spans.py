@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import holdfast.tracing.util as util  # noqa: PLR0402  # from the package, it would be a cycle
 from holdfast.definitions.logger import logger
 from holdfast.tracing.interface import Span, SpanError, TracingProcessor, TSpanData
 from holdfast.tracing.scope import CurrentSpan
 
-__all__ = ["NoOpSpan", "Span", "SpanError", "SpanImpl", "TSpanData"]
-
 # Metadata of a trace that its backend needs on every span, to know where it belongs.
 _ROUTING_KEYS = ("agent_harness_id",)
 
 
-class _Scoped(CurrentSpan, Span[TSpanData]):
-    """A span that knows how to be current, and nothing else."""
+class NoOpSpan(CurrentSpan, Span[TSpanData]):
+    """A span that is not recorded; nor are its children."""
 
     def __init__(self, span_data: TSpanData) -> None:
         self._span_data = span_data
-
-    def start(self, mark_as_current: bool = False) -> None:
-        if mark_as_current:
-            self._become_current()
-
-    def finish(self, reset_current: bool = False) -> None:
-        if reset_current:
-            self._step_back()
-
-    def __enter__(self) -> Self:
-        self.start(mark_as_current=True)
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        try:
-            self.finish()
-        finally:
-            self._step_back(exc_type=exc_type)
 
     def set_error(self, error: SpanError) -> None:
         """Nothing."""
@@ -52,11 +26,7 @@ class _Scoped(CurrentSpan, Span[TSpanData]):
         return None
 
 
-class NoOpSpan(_Scoped[TSpanData]):
-    """A span that is not recorded; nor are its children."""
-
-
-class SpanImpl(_Scoped[TSpanData]):
+class SpanImpl(CurrentSpan, Span[TSpanData]):
     """A span that is recorded: ``processor`` is told when it starts and ends."""
 
     def __init__(  # noqa: PLR0913 (upstream's signature)
@@ -69,7 +39,7 @@ class SpanImpl(_Scoped[TSpanData]):
         tracing_api_key: str | None,
         trace_metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(span_data)
+        self._span_data = span_data
         self._trace_id = trace_id
         self._span_id = span_id or util.gen_span_id()
         self._parent_id = parent_id

@@ -7,18 +7,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 import holdfast.tracing.util as util  # noqa: PLR0402  # from the package, it would be a cycle
 from holdfast.definitions.logger import logger
 from holdfast.tracing.interface import Trace, TracingProcessor
 from holdfast.tracing.scope import CurrentTrace
-
-__all__ = [
-    "NO_OP_TRACE", "NoOpTrace", "ReattachedTrace", "Trace", "TraceImpl", "TraceState",
-    "reattach_trace",
-]  # fmt: skip
 
 # Traces that this process has reported as started. A run that is resumed goes on with one of
 # them; a trace of another process may never have arrived.
@@ -28,91 +22,33 @@ _started_trace_ids_lock = threading.Lock()
 
 
 class _Scoped(CurrentTrace, Trace):
-    """A trace that knows how to be current, and nothing else."""
+    """A trace that begins once, however often it is started."""
 
     _started = False
 
     def start(self, mark_as_current: bool = False) -> None:
-        if self._started:
-            return
-        self._started = True
-        self._tell_start()
-        if mark_as_current:
-            self._become_current()
-
-    def finish(self, reset_current: bool = False) -> None:
-        try:
-            if self._started:
-                self._tell_end()
-        finally:
-            if reset_current:
-                self._step_back()
+        if not self._started:
+            self._started = True
+            super().start(mark_as_current)
 
     def __enter__(self) -> Self:
-        if not self._started:
-            self.start(mark_as_current=True)
-        elif self._prev_context_token is None:
+        if self._started and self._prev_context_token is None:
             logger.error("Trace already started, but not as the current one")
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        try:
-            self.finish()
-        finally:
-            self._step_back(exc_type=exc_type)
-
-    def export(self) -> dict[str, Any] | None:
-        return None
-
-    def _tell_start(self) -> None: ...
-
-    def _tell_end(self) -> None: ...
+        return super().__enter__()
 
 
 class NoOpTrace(_Scoped):
     """A trace that is not recorded; nor are its spans."""
+
+    def export(self) -> dict[str, Any] | None:
+        return None
 
 
 NO_OP_TRACE = NoOpTrace()
 """Stands for "no trace" where one is asked for; never made current."""
 
 
-class _Named(_Scoped):
-    def __init__(
-        self,
-        *,
-        name: str,
-        trace_id: str | Callable[[], str],
-        group_id: str | None,
-        metadata: dict[str, Any] | None,
-        tracing_api_key: str | None,
-    ) -> None:
-        self._name = name
-        self._trace_id = trace_id
-        self.group_id = group_id
-        self.metadata = metadata
-        self._tracing_api_key = tracing_api_key
-
-    def export(self) -> dict[str, Any] | None:
-        return {
-            "object": "trace",
-            "id": self.trace_id,
-            "workflow_name": self._name,
-            "group_id": self.group_id,
-            "metadata": self.metadata,
-        }
-
-
-class ReattachedTrace(_Named):
-    """A trace that was started before and goes on; nobody is told of that again."""
-
-
-class TraceImpl(_Named):
+class TraceImpl(_Scoped):
     """A trace that is recorded: ``processor`` is told when it starts and ends.
 
     Args:
@@ -130,28 +66,43 @@ class TraceImpl(_Named):
         trace_id: str | Callable[[], str] | None,
         group_id: str | None,
         metadata: dict[str, Any] | None,
-        processor: TracingProcessor | None,
+        processor: TracingProcessor | None = None,
         tracing_api_key: str | None = None,
     ) -> None:
-        super().__init__(
-            name=name,
-            trace_id=trace_id or util.gen_trace_id,
-            group_id=group_id,
-            metadata=metadata,
-            tracing_api_key=tracing_api_key,
-        )
+        self._name = name
+        self._trace_id = trace_id or util.gen_trace_id
+        self.group_id = group_id
+        self.metadata = metadata
         self._processor = processor
+        self._tracing_api_key = tracing_api_key
         self._ended = False
 
-    def _tell_start(self) -> None:
-        if self._processor is not None:
+    def start(self, mark_as_current: bool = False) -> None:
+        if self._processor is not None and not self._started:
             _remember(self.trace_id)
             self._processor.on_trace_start(self)
+        super().start(mark_as_current)
 
-    def _tell_end(self) -> None:
-        if self._processor is not None and not self._ended:
-            self._ended = True
-            self._processor.on_trace_end(self)
+    def finish(self, reset_current: bool = False) -> None:
+        try:
+            if self._processor is not None and self._started and not self._ended:
+                self._ended = True
+                self._processor.on_trace_end(self)
+        finally:
+            super().finish(reset_current)
+
+    def export(self) -> dict[str, Any] | None:
+        return {
+            "object": "trace",
+            "id": self.trace_id,
+            "workflow_name": self._name,
+            "group_id": self.group_id,
+            "metadata": self.metadata,
+        }
+
+
+class ReattachedTrace(TraceImpl):
+    """A trace that was started before and goes on; nobody is told of that again."""
 
 
 @dataclass
