@@ -401,3 +401,11 @@ def test_generation_data_may_be_any_sequence(server: Server, uploader: Uploader)
     data = GenerationSpanData(input=({"role": "user", "content": "hi"},))
     uploader().export([a_span(data)])
     assert server.sent()[0]["span_data"]["input"] == [{"role": "user", "content": "hi"}]
+
+
+@pytest.mark.parametrize("kind", [["thinking"], {"a": 1}])
+def test_a_part_whose_type_is_no_text_is_uploaded_as_it_is(kind: Any):
+    exported = span_of(
+        type="generation", output=[{"role": "assistant", "content": [{"type": kind}]}]
+    )
+    assert fitted(exported) is exported

@@ -25,7 +25,7 @@ def create_trace_for_run(  # noqa: PLR0913 (upstream's signature)
     """The trace to start for a run; None if it belongs to the current one.
 
     Args:
-        workflow_name: See `trace`, as for the next five.
+        workflow_name: See `trace`, as for all up to ``tracing``.
         trace_id: See there.
         group_id: See there.
         metadata: See there.

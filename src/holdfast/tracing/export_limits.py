@@ -19,7 +19,7 @@ _TOKENS = ("input_tokens", "output_tokens")
 _REASONING_KEYS = frozenset({
     "reasoning", "reasoning_content", "reasoning_details", "thinking", "thinking_blocks",
 })  # fmt: skip
-_REASONING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
+_REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning")
 _NOTHING: Any = object()
 
 
@@ -72,36 +72,27 @@ def _without_reasoning(messages: Any) -> Any:
     """Messages without the model's reasoning, which is nobody else's."""
     if not _is_list(messages):
         return messages
-    kept = [_silent(message) for message in messages]
-    if all(new is old for new, old in zip(kept, messages, strict=True)):
-        return messages
-    return [message for message in kept if message is not _NOTHING]
+    kept = [_silent(message) for message in messages if not _is_of_type(message, "reasoning")]
+    return messages if kept == list(messages) else kept
 
 
 def _silent(message: Any) -> Any:
     if not isinstance(message, Mapping):
         return message
     message = cast("Mapping[str, Any]", message)
-    if message.get("type") == "reasoning":
-        return _NOTHING
-    if message.get("object") == "response":  # what a streamed answer ends with
-        output = _without_reasoning(message.get("output"))
-        is_same = output is message.get("output")
-        return message if is_same else {**message, "output": output}
+    if message.get("object") == "response" and "output" in message:  # what a stream ends with
+        return {**message, "output": _without_reasoning(message["output"])}
     if message.get("role") != "assistant":
         return message
     kept = {key: value for key, value in message.items() if key not in _REASONING_KEYS}
     content: Any = kept.get("content")
     if _is_list(content):
-        parts = [part for part in content if not _is_reasoning(part)]
-        if len(parts) < len(content):
-            kept["content"] = parts
-    is_same = len(kept) == len(message) and kept.get("content") is message.get("content")
-    return message if is_same else kept
+        kept["content"] = [part for part in content if not _is_of_type(part, *_REASONING_PARTS)]
+    return kept
 
 
-def _is_reasoning(part: Any) -> bool:
-    return isinstance(part, Mapping) and cast("Any", part).get("type") in _REASONING_PARTS
+def _is_of_type(part: Any, *types: str) -> bool:
+    return isinstance(part, Mapping) and cast("Any", part).get("type") in types
 
 
 def _billed(usage: Any) -> dict[str, Any] | None:

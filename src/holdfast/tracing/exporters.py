@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import holdfast.tracing.export_limits as export_limits  # noqa: PLR0402  # from the package, a cycle
@@ -122,7 +122,16 @@ class BackendSpanExporter(TracingExporter):
 
     def export(self, items: list[Trace | Span[Any]]) -> None:
         """Upload ``items``, in one request per key. Blocks through all attempts."""
-        self._export_with_deadline(items, self._deadline)
+        for own_key, group in _by_key(items).items():
+            key = own_key or self.api_key
+            if key:
+                self._upload(key, self._payload(group))
+            elif not self._is_key_missed:
+                self._is_key_missed = True
+                logger.warning(
+                    "OPENAI_API_KEY is not set; traces are not uploaded. Set it, or call "
+                    "set_tracing_export_api_key()."
+                )
 
     def finish_by(self, deadline: float) -> None:
         """Give up the attempt that is waited for, and any other at ``deadline``."""
@@ -133,18 +142,6 @@ class BackendSpanExporter(TracingExporter):
         """Close connections; a wait between attempts ends."""
         self._shutdown_event.set()
         self._client.close()
-
-    def _export_with_deadline(self, items: list[Trace | Span[Any]], deadline: float | None) -> None:
-        for own_key, group in _by_key(items).items():
-            key = own_key or self.api_key
-            if key:
-                self._upload(key, self._payload(group), deadline)
-            elif not self._is_key_missed:
-                self._is_key_missed = True
-                logger.warning(
-                    "OPENAI_API_KEY is not set; traces are not uploaded. Set it, or call "
-                    "set_tracing_export_api_key()."
-                )
 
     def _payload(self, items: list[Trace | Span[Any]]) -> dict[str, Any]:
         exported = [one for one in (item.export() for item in items) if one]
@@ -164,36 +161,32 @@ class BackendSpanExporter(TracingExporter):
             headers["OpenAI-Project"] = self.project
         return headers
 
-    def _upload(self, key: str, payload: dict[str, Any], deadline: float | None) -> None:
+    def _upload(self, key: str, payload: dict[str, Any]) -> None:
         delay = self.base_delay
         for attempt in range(1, max(1, self.max_retries) + 1):
-            asked = self._attempt(self._headers(key), payload, deadline)
+            asked = self._attempt(self._headers(key), payload)
             if asked is None:
                 return
             if attempt >= self.max_retries:
                 break
             wait = min(delay + random.uniform(0, _JITTER * delay), self.max_delay)  # noqa: S311  # spreads load
-            if not self._waits(max(wait, min(asked, self.max_delay)), deadline):
+            if not self._waits(max(wait, min(asked, self.max_delay))):
                 break
             delay = min(delay * 2, self.max_delay)
         logger.error("Giving up uploading %d traces and spans (non-fatal).", len(payload["data"]))
 
-    def _attempt(
-        self, headers: dict[str, str], payload: dict[str, Any], deadline: float | None
-    ) -> float | None:
+    def _attempt(self, headers: dict[str, str], payload: dict[str, Any]) -> float | None:
         """Upload once. None if that is that; else the seconds that the server asks to wait."""
         try:
-            response = self._post(headers, payload, deadline)
+            response = self._post(headers, payload)
         except self._network_error as error:
             logger.warning("Uploading traces failed (non-fatal): %s", type(error).__name__)
             return 0.0
         status = response.status_code
         if status < _CLIENT_ERROR:
             return None
-        if status not in _RETRYABLE and status < _SERVER_ERROR:
-            logger.error("Tracing client error %d (non-fatal)%s", status, _shown(response))
-            return None
-        if str(_headers(response).get("x-should-retry")).lower() != "false":
+        is_transient = status in _RETRYABLE or status >= _SERVER_ERROR
+        if is_transient and str(_headers(response).get("x-should-retry")).lower() != "false":
             logger.warning("Uploading traces: server answered %d (non-fatal).", status)
             return _asked_wait(response)
         if status < _SERVER_ERROR:
@@ -202,27 +195,21 @@ class BackendSpanExporter(TracingExporter):
             logger.error("Uploading traces: server forbade retry for %d (non-fatal).", status)
         return None
 
-    def _post(
-        self, headers: dict[str, str], payload: dict[str, Any], deadline: float | None
-    ) -> httpx2.Response:
-        if deadline is None:
+    def _post(self, headers: dict[str, str], payload: dict[str, Any]) -> httpx2.Response:
+        if self._deadline is None:
             return self._client.post(url=self.endpoint, headers=headers, json=payload)
-        import httpx2
-
-        left = httpx2.Timeout(max(0.001, deadline - time.monotonic()))
+        left = max(0.001, self._deadline - time.monotonic())
         return self._client.post(url=self.endpoint, headers=headers, json=payload, timeout=left)
 
-    def _waits(self, delay: float, deadline: float | None) -> bool:
+    def _waits(self, delay: float) -> bool:
         """Wait before another attempt; False if there is to be none."""
-        if deadline is None:
+        if self._deadline is None:
             return not self._shutdown_event.wait(delay)
-        time.sleep(max(0.0, min(delay, deadline - time.monotonic())))
-        return time.monotonic() < deadline
+        time.sleep(max(0.0, min(delay, self._deadline - time.monotonic())))
+        return time.monotonic() < self._deadline
 
 
-def _by_key(
-    items: Iterable[Trace | Span[Any]],
-) -> dict[str | None, list[Trace | Span[Any]]]:
+def _by_key(items: list[Trace | Span[Any]]) -> dict[str | None, list[Trace | Span[Any]]]:
     groups: dict[str | None, list[Trace | Span[Any]]] = {}
     for item in items:
         groups.setdefault(item.tracing_api_key, []).append(item)

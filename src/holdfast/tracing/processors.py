@@ -14,7 +14,6 @@ from holdfast.tracing.interface import Span, Trace, TracingExporter, TracingProc
 if TYPE_CHECKING:
     _Queue = queue.Queue[Trace | Span[Any]]
 
-
 __all__ = [
     "BackendSpanExporter", "BatchTraceProcessor", "ConsoleSpanExporter", "TracingExporter",
     "TracingProcessor", "default_exporter", "default_processor",
