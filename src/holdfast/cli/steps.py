@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from holdfast.core.decide import decide
@@ -22,7 +22,6 @@ from holdfast.core.events import (
     ChildStarted,
     EffectFailed,
     EffectStarted,
-    Event,
     GuardrailChecked,
     HandedOff,
     Item,
@@ -41,29 +40,24 @@ from holdfast.core.items import text_of
 from holdfast.core.state import RunState
 from holdfast.journal.journal import Stored
 
-Kind = Literal["model", "tool", "handoff", "guardrail", "session", "approval"]
 Outcome = Literal[
     "ok", "error", "tripped", "rejected", "unknown", "blocked", "ignored", "in doubt", "open",
     "waiting", "failed attempt",
 ]  # fmt: skip
 Settled = Literal["retried", "told unknown", "asked", "open"]
 
-_SHOWN: dict[str, Kind] = {
-    "model": "model",
-    "tool": "tool",
-    "handoff": "handoff",
-    "guardrail": "guardrail",
-    "session": "session",
-}
+_SHOWN = ("model", "tool", "handoff", "guardrail", "session")
+"""The kinds of effects that are steps."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Step:
-    """One effect, as one process performed it."""
+    """One effect, as one process performed it. Changes only while the log is read."""
 
     id: str
-    kind: Kind
-    name: str
+    kind: str
+    """One of `_SHOWN`, or an approval."""
+    name: str = ""
     agent: str
     epoch: int
     """Of the process that recorded the outcome, or that left it in doubt."""
@@ -92,9 +86,9 @@ class Step:
         return self.is_recorded or self.outcome == "failed attempt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Takeover:
-    """The place where another process went on with the run."""
+    """The place where another process went on with the run. Changes only as a `Step` does."""
 
     epoch: int
     was_crash: bool
@@ -130,11 +124,6 @@ class RunView:
     def steps(self) -> tuple[Step, ...]:
         """The rows that are steps."""
         return tuple(row for row in self.rows if isinstance(row, Step))
-
-    @property
-    def takeovers(self) -> tuple[Takeover, ...]:
-        """The rows where another process went on."""
-        return tuple(row for row in self.rows if isinstance(row, Takeover))
 
     def is_reused(self, step: Step) -> bool:
         """Whether an earlier process performed ``step`` and the last one found it recorded."""
@@ -179,78 +168,21 @@ class _Reading:
     def __init__(self) -> None:
         self.state = RunState()
         self.rows: list[Step | Takeover] = []
-        self.open: dict[str, int] = {}
-        """Where in `rows` the step stands that an effect id began last."""
-        self.doubts: dict[str, tuple[int, str]] = {}
-        """Where the takeover stands that an effect in doubt belongs to, and the effect's key."""
+        self.open: dict[str, Step] = {}
+        """The step that an effect id began last."""
+        self.doubts: dict[str, tuple[Takeover, str]] = {}
+        """The takeover that an effect in doubt belongs to, and the effect's key."""
         self.calls: dict[str, Item] = {}
-        self.epoch = 0
-        self.last_at = 0.0
-        self.last: Event | None = None
+        self.last: Stored | None = None
 
     def add(self, stored: Stored) -> None:
         """Take the next event in."""
-        event = stored.event
-        if self.state.started and stored.epoch != self.epoch:
-            self._take_over(stored)
-        self.epoch = stored.epoch
-        if reader := _READERS.get(type(event)):
-            reader(self, stored, event)
-        self.state = evolve(self.state, event)
-        self.last_at = stored.at
-        self.last = event
-
-    def begin(self, stored: Stored, event: EffectStarted) -> None:
-        """An effect started: a new step, or another attempt of the one at hand."""
-        kind = _SHOWN.get(event.kind)
-        if not kind:
-            return
-        is_same = self.settle(event.id, "retried", event.key)
-        step = Step(
-            id=event.id,
-            kind=kind,
-            name=event.name,
-            agent=self.state.agent,
-            epoch=stored.epoch,
-            attempt=event.attempt,
-            key=event.key,
-            same_key=is_same and bool(event.key),
-            started_at=stored.at,
-            detail=arguments_of(self.calls.get(event.id.partition(".")[2], {})),
-        )
-        place = self.open.get(event.id)
-        if place is None or self._step(place).is_over:
-            self.open[event.id] = len(self.rows)
-            self.rows.append(step)
-        else:
-            self.rows[place] = replace(step, started_at=self._step(place).started_at)
-
-    def finish(self, stored: Stored, effect_id: str, kind: Kind, **facts: Any) -> None:
-        """An effect has an outcome, which may be the first that the log says of it."""
-        place = self.open.get(effect_id)
-        if place is None or self._step(place).is_over:
-            place = self.open[effect_id] = len(self.rows)
-            agent = self.state.agent
-            self.rows.append(
-                Step(id=effect_id, kind=kind, name="", agent=agent, epoch=stored.epoch)
-            )
-        step = self._step(place)
-        took = None if step.started_at is None else stored.at - step.started_at
-        known = {key: value for key, value in facts.items() if value not in ("", None)}
-        self.rows[place] = replace(step, epoch=stored.epoch, duration_s=took, **known)
-
-    def settle(self, effect_id: str, how: Settled, key: str = "") -> bool:
-        """Say what became of an effect in doubt. Returns whether it was in doubt under ``key``."""
-        if effect_id not in self.doubts:
-            return False
-        place, old_key = self.doubts.pop(effect_id)
-        takeover = cast("Takeover", self.rows[place])  # `doubts` points at takeovers only
-        self.rows[place] = replace(
-            takeover,
-            settled={**takeover.settled, effect_id: how},
-            same_keys=takeover.same_keys and (how != "retried" or key == old_key),
-        )
-        return key == old_key
+        if self.last is not None and self.state.started and stored.epoch != self.last.epoch:
+            self._take_over(stored, self.last)
+        if read := _READERS.get(type(stored.event)):
+            read(self, stored, stored.event)
+        self.state = evolve(self.state, stored.event)
+        self.last = stored
 
     def view(self, log: Sequence[Stored]) -> RunView:
         """What has been read."""
@@ -268,147 +200,165 @@ class _Reading:
             rows=tuple(self.rows),
             usage=self.state.usage,
             duration_s=log[-1].at - log[0].at,
-            last_epoch=self.epoch,
+            last_epoch=log[-1].epoch,
         )
 
-    def _take_over(self, stored: Stored) -> None:
-        doubts = [row for row in self.rows if isinstance(row, Step) and row.outcome == "open"]
-        for step in doubts:
-            self.doubts[step.id] = (len(self.rows), step.key)
-            self.rows[self.open.pop(step.id)] = replace(step, outcome="in doubt")
-        recorded = [row for row in self.rows if isinstance(row, Step) and row.is_recorded]
+    def _take_over(self, stored: Stored, last: Stored) -> None:
+        steps = [row for row in self.rows if isinstance(row, Step)]
+        doubts = [step for step in steps if step.outcome == "open"]
         # Who records a person's word may leave the work to others.
-        is_decided = isinstance(self.last, ApprovalDecided)
-        self.rows.append(
-            Takeover(
-                epoch=stored.epoch,
-                was_crash=bool(doubts or (decide(self.state) and not is_decided)),
-                reused=len(recorded),
-                in_doubt=tuple(step.id for step in doubts),
-                settled=dict.fromkeys((step.id for step in doubts), "open"),
-                gap_s=max(stored.at - self.last_at, 0.0),
-                owner=stored.event.owner if isinstance(stored.event, RunAcquired) else "",
-            )
+        is_decided = isinstance(last.event, ApprovalDecided)
+        takeover = Takeover(
+            epoch=stored.epoch,
+            was_crash=bool(doubts or (decide(self.state) and not is_decided)),
+            reused=sum(step.is_recorded for step in steps),
+            in_doubt=tuple(step.id for step in doubts),
+            settled=dict.fromkeys((step.id for step in doubts), "open"),
+            gap_s=max(stored.at - last.at, 0.0),
+            owner=stored.event.owner if isinstance(stored.event, RunAcquired) else "",
         )
+        for step in doubts:
+            step.outcome = "in doubt"
+            self.doubts[step.id] = (takeover, step.key)
+            del self.open[step.id]
+        self.rows.append(takeover)
 
-    def _step(self, place: int) -> Step:
-        return cast("Step", self.rows[place])  # `open` points at steps only
+    # --- What each event says of a step. -------------------------------------------------
 
+    def begin(self, stored: Stored, event: EffectStarted) -> None:
+        """A new step, or another attempt of the one at hand."""
+        if event.kind not in _SHOWN:
+            return
+        is_same = self._settle(event.id, "retried", event.key)
+        step = self._open(stored, event.id, event.kind)
+        if step.started_at is None:
+            step.started_at = stored.at
+        step.name = event.name
+        step.epoch = stored.epoch
+        step.attempt = event.attempt
+        step.key = event.key
+        step.same_key = is_same and bool(event.key)
+        step.detail = arguments_of(self.calls.get(event.id.partition(".")[2], {}))
 
-# --- What each event says of a step. -----------------------------------------------------
+    def _finish(
+        self, stored: Stored, effect_id: str, kind: str, outcome: Outcome, detail: str = ""
+    ) -> Step:
+        """An effect has an outcome, which may be the first that the log says of it."""
+        step = self._open(stored, effect_id, kind)
+        step.outcome = outcome
+        step.detail = detail or step.detail
+        step.epoch = stored.epoch
+        step.duration_s = None if step.started_at is None else stored.at - step.started_at
+        return step
 
+    def _open(self, stored: Stored, effect_id: str, kind: str) -> Step:
+        step = self.open.get(effect_id)
+        if step is None or step.is_over:
+            step = Step(id=effect_id, kind=kind, agent=self.state.agent, epoch=stored.epoch)
+            self.open[effect_id] = step
+            self.rows.append(step)
+        return step
 
-def _begun(reading: _Reading, stored: Stored, event: EffectStarted) -> None:
-    reading.begin(stored, event)
+    def _settle(self, effect_id: str, how: Settled, key: str = "") -> bool:
+        """Say what became of an effect in doubt. Returns whether it was in doubt under ``key``."""
+        if effect_id not in self.doubts:
+            return False
+        takeover, old_key = self.doubts.pop(effect_id)
+        takeover.settled[effect_id] = how
+        if how == "retried" and key != old_key:
+            takeover.same_keys = False
+        return key == old_key
 
+    def fail(self, stored: Stored, event: EffectFailed) -> None:
+        """An attempt has failed, perhaps the last one."""
+        if event.id not in self.open:
+            return
+        kind, message = event.error.kind, event.error.message
+        if event.retry_at is None:
+            step = self._finish(stored, event.id, "tool", "error", f"{kind}: {message}")
+        else:
+            wait = max(0.0, event.retry_at - stored.at)
+            kind = f"{kind}, again after {wait:.1f} s" if wait else kind
+            step = self._finish(stored, event.id, "model", "failed attempt", f"{kind}: {message}")
+        step.model = event.model or step.model
 
-def _failed(reading: _Reading, stored: Stored, event: EffectFailed) -> None:
-    if event.id not in reading.open:
-        return
-    kind, message = event.error.kind, event.error.message
-    text = f"{kind}: {message}"
-    if event.retry_at is None:
-        reading.finish(stored, event.id, "tool", outcome="error", detail=text, model=event.model)
-        return
-    wait = max(0.0, event.retry_at - stored.at)
-    text = f"{kind}, again after {wait:.1f} s: {message}" if wait else text
-    reading.finish(
-        stored, event.id, "model", outcome="failed attempt", detail=text, model=event.model
-    )
+    def reply(self, stored: Stored, event: ModelReplied) -> None:
+        """A model has said something, or calls tools."""
+        for call in event.calls:
+            self.calls[call.id] = event.output[call.index]
+        said = " ".join(filter(None, (text_of(item) for item in event.output)))
+        called = ", ".join(call.name for call in event.calls)
+        step = self._finish(stored, event.id, "model", "ok", f"→ {called}" if called else said)
+        step.agent = event.agent or step.agent
+        step.usage = event.usage
+        step.model = event.model or step.model
 
+    def answer(self, stored: Stored, event: ToolReturned) -> None:
+        """A call has an answer, not always a tool's."""
+        if event.outcome == "unknown":
+            self._settle(event.id, "told unknown")
+        call = self.calls.get(event.call_id, {})
+        detail = f"{arguments_of(call)} → {_text(event.item.get('output', ''))}".lstrip()
+        kind = "handoff" if event.outcome == "ignored" else "tool"
+        step = self._finish(stored, event.id, kind, event.outcome, detail)
+        step.name = event.name or str(call.get("name", "")) or step.name
 
-def _replied(reading: _Reading, stored: Stored, event: ModelReplied) -> None:
-    for call in event.calls:
-        reading.calls[call.id] = event.output[call.index]
-    said = " ".join(filter(None, (text_of(item) for item in event.output)))
-    called = ", ".join(call.name for call in event.calls)
-    reading.finish(
-        stored,
-        event.id,
-        "model",
-        outcome="ok",
-        agent=event.agent,
-        usage=event.usage,
-        detail=f"→ {called}" if called else said,
-        model=event.model,
-    )
+    def hand_off(self, stored: Stored, event: HandedOff) -> None:
+        """Another agent goes on."""
+        self._finish(stored, event.id, "handoff", "ok", f"{event.source} → {event.to}")
 
+    def check(self, stored: Stored, event: GuardrailChecked) -> None:
+        """A guardrail has looked."""
+        refused = event.tripped or event.behavior in ("reject_content", "raise_exception")
+        stage = event.stage.replace("_", " ")
+        step = self._finish(stored, event.id, "guardrail", "tripped" if refused else "ok", stage)
+        step.name = event.name or step.name
 
-def _returned(reading: _Reading, stored: Stored, event: ToolReturned) -> None:
-    if event.outcome == "unknown":
-        reading.settle(event.id, "told unknown")
-    arguments = arguments_of(reading.calls.get(event.call_id, {}))
-    answer = _text(event.item.get("output", ""))
-    detail = f"{arguments} → {answer}" if arguments else f"→ {answer}"
-    kind: Kind = "handoff" if event.outcome == "ignored" else "tool"
-    name = event.name or str(reading.calls.get(event.call_id, {}).get("name", ""))
-    reading.finish(stored, event.id, kind, outcome=event.outcome, detail=detail, name=name)
+    def load(self, stored: Stored, event: SessionLoaded) -> None:
+        """A session was read."""
+        self._finish(stored, event.id, "session", "ok", f"{len(event.head)} items").name = "load"
 
+    def save(self, stored: Stored, event: SessionSaved) -> None:
+        """A session was written."""
+        self._finish(stored, event.id, "session", "ok").name = "save"
 
-def _handed(reading: _Reading, stored: Stored, event: HandedOff) -> None:
-    detail = f"{event.source} → {event.to}"
-    reading.finish(stored, event.id, "handoff", outcome="ok", detail=detail)
+    def ask(self, stored: Stored, event: ApprovalRequested) -> None:
+        """A call waits for a person."""
+        self._settle(event.id, "asked")
+        asking = self.open.pop(event.id, None)
+        if asking is not None and asking.outcome == "open":
+            # The tool's step ends here: it begins anew when a person has said yes.
+            asking.outcome, asking.detail = "ignored", "stopped to ask"
+        why = {"policy": "needs a person", "in_doubt": "its outcome is unknown: run it again?"}
+        detail = why.get(event.reason, "a run inside it waits")
+        step = self._finish(stored, _asking(event), "approval", "waiting", detail)
+        step.name = event.name or step.name
 
+    def decided(self, stored: Stored, event: ApprovalDecided) -> None:
+        """A person has said what becomes of a call."""
+        if (key := _asking(event)) in self.open:
+            said = "approved" if event.approved else "rejected"
+            detail = f"{said}, for all calls of this tool" if event.always else said
+            self._finish(stored, key, "approval", "ok" if event.approved else "rejected", detail)
 
-def _checked(reading: _Reading, stored: Stored, event: GuardrailChecked) -> None:
-    refused = event.tripped or event.behavior in ("reject_content", "raise_exception")
-    stage = event.stage.replace("_", " ")
-    outcome: Outcome = "tripped" if refused else "ok"
-    reading.finish(stored, event.id, "guardrail", outcome=outcome, name=event.name, detail=stage)
-
-
-def _loaded(reading: _Reading, stored: Stored, event: SessionLoaded) -> None:
-    detail = f"{len(event.head)} items"
-    reading.finish(stored, event.id, "session", outcome="ok", name="load", detail=detail)
-
-
-def _saved(reading: _Reading, stored: Stored, event: SessionSaved) -> None:
-    reading.finish(stored, event.id, "session", outcome="ok", name="save")
-
-
-def _asked(reading: _Reading, stored: Stored, event: ApprovalRequested) -> None:
-    reading.settle(event.id, "asked")
-    place = reading.open.pop(event.id, None)
-    row = reading.rows[place] if place is not None else None
-    if place is not None and isinstance(row, Step) and row.outcome == "open":
-        # The tool's step ends here: it begins anew when a person has said yes.
-        reading.rows[place] = replace(row, outcome="ignored", detail="stopped to ask")
-    why = {"policy": "needs a person", "in_doubt": "its outcome is unknown: run it again?"}
-    key = _asking(event)
-    detail = why.get(event.reason, "a run inside it waits")
-    name = event.name
-    reading.finish(stored, key, "approval", outcome="waiting", name=name, detail=detail)
-
-
-def _decided(reading: _Reading, stored: Stored, event: ApprovalDecided) -> None:
-    key = _asking(event)
-    if key not in reading.open:
-        return
-    said = "approved" if event.approved else "rejected"
-    outcome: Outcome = "ok" if event.approved else "rejected"
-    detail = f"{said}, for all calls of this tool" if event.always else said
-    reading.finish(stored, key, "approval", outcome=outcome, detail=detail)
-
-
-def _child(reading: _Reading, _: Stored, event: ChildStarted) -> None:
-    if (place := reading.open.get(event.id)) is not None:
-        row = reading.rows[place]
-        assert isinstance(row, Step)
-        reading.rows[place] = replace(row, child=event.run_id)
+    def enter(self, _: Stored, event: ChildStarted) -> None:
+        """A step is a run of its own."""
+        if event.id in self.open:
+            self.open[event.id].child = event.run_id
 
 
 _READERS: dict[type, Callable[[_Reading, Stored, Any], None]] = {
-    EffectStarted: _begun,
-    EffectFailed: _failed,
-    ModelReplied: _replied,
-    ToolReturned: _returned,
-    HandedOff: _handed,
-    GuardrailChecked: _checked,
-    SessionLoaded: _loaded,
-    SessionSaved: _saved,
-    ApprovalRequested: _asked,
-    ApprovalDecided: _decided,
-    ChildStarted: _child,
+    EffectStarted: _Reading.begin,
+    EffectFailed: _Reading.fail,
+    ModelReplied: _Reading.reply,
+    ToolReturned: _Reading.answer,
+    HandedOff: _Reading.hand_off,
+    GuardrailChecked: _Reading.check,
+    SessionLoaded: _Reading.load,
+    SessionSaved: _Reading.save,
+    ApprovalRequested: _Reading.ask,
+    ApprovalDecided: _Reading.decided,
+    ChildStarted: _Reading.enter,
 }
 
 
