@@ -6,10 +6,12 @@ Exit status: 0 done, 1 the run failed or the check found something, 2 something 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.panel import Panel
@@ -40,6 +42,7 @@ app = typer.Typer(
 )
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the start of one.")]
 AgentPlace = Annotated[str, typer.Option("--agent", metavar="FILE:AGENT", help="The program.")]
+_P = ParamSpec("_P")
 
 
 class Missing(Exception):
@@ -48,6 +51,37 @@ class Missing(Exception):
     def __init__(self, title: str, *lines: str) -> None:
         super().__init__(title)
         self.lines = lines
+
+
+def _command(work: Callable[_P, Coroutine[Any, Any, int]]) -> Callable[_P, None]:
+    """Make ``work`` a command: its result is the status, what can go wrong a panel and a status."""
+
+    @app.command()
+    @functools.wraps(work)
+    def command(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            code = asyncio.run(work(*args, **kwargs))
+        except Missing as missing:
+            _panel(str(missing), *missing.lines)
+            code = 2
+        except (ProgramError, RunNotFound) as error:
+            _panel("Not found", str(error))
+            code = 2
+        except CannotServe as error:
+            _panel("The provider cannot start", str(error))
+            code = 2
+        except JournalError as error:
+            _panel(type(error).__name__, str(error))
+            code = 1
+        except AgentsException as error:
+            _panel("The run failed", f"{type(error).__name__}: {error}")
+            code = 1
+        except KeyboardInterrupt:
+            _panel("Stopped", "What was done is kept. Go on with: holdfast resume --all")
+            code = 130
+        raise typer.Exit(code)
+
+    return command
 
 
 @app.command()
@@ -59,116 +93,27 @@ def demo(
     raise typer.Exit(play(message or os.environ.get("MSG", ""), home))
 
 
-@app.command()
-def run(
+@_command
+async def run(
     place: Annotated[str, typer.Argument(metavar="FILE[:AGENT]", help="A Python file.")],
     message: Annotated[str, typer.Argument(help="What to tell the agent.")],
     run_id: Annotated[
         str, typer.Option("--id", help="Continue or return the run of this id.")
     ] = "",
-) -> None:
+) -> int:
     """Run an agent of a Python file."""
-    _finish(lambda: _run(place, message, run_id))
-
-
-@app.command()
-def runs(
-    status: Annotated[str, typer.Option(help="Only these: running, waiting, completed, …")] = "",
-) -> None:
-    """List the runs of this directory's journal, the newest first."""
-    _finish(lambda: _runs(status))
-
-
-@app.command()
-def show(run_id: RunId) -> None:
-    """Show what a run did: its steps, and where a process died."""
-    _finish(lambda: _show(run_id))
-
-
-@app.command()
-def resume(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]")] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="All runs that were interrupted.")
-    ] = False,
-    place: AgentPlace = "",
-) -> None:
-    """Go on with a run, or with all that were interrupted."""
-    if bool(run_id) == everything:
-        raise typer.BadParameter("Name a run, or say --all.")
-    _finish(lambda: _resume(run_id, place))
-
-
-@app.command()
-def approve(
-    run_id: RunId,
-    call: Annotated[
-        str, typer.Argument(metavar="CALL", help="A call's id, or the start of one.")
-    ] = "",
-    everything: Annotated[bool, typer.Option("--all", help="All calls that wait.")] = False,
-    reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
-    message: Annotated[str, typer.Option(help="With --reject: what the model is told.")] = "",
-    place: AgentPlace = "",
-) -> None:
-    """List the calls that wait for a person; decide about one, and go on."""
-    if call and everything:
-        raise typer.BadParameter("Name a call, or say --all.")
-    if message and not reject:
-        raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
-    if reject and not (call or everything):
-        raise typer.BadParameter("Name the call to reject, or say --all.")
-    wanted = call if call or not everything else None
-    _finish(lambda: _approve(run_id, wanted, place, approved=not reject, message=message))
-
-
-@app.command()
-def doctor(
-    reset: Annotated[
-        bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
-    ] = False,
-) -> None:
-    """Check what runs need: Python, the journal, a key, models that answer."""
-    _finish(lambda: _doctor(reset=reset))
-
-
-@app.command()
-def provider(  # noqa: PLR0913 (a command has the options that it has)
-    script: Annotated[
-        Path | None, typer.Option(help="A JSON file of steps to answer from.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="Without a script: offline, or demo.")] = "",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where; 0 takes a free one.")] = 0,
-    log: Annotated[Path | None, typer.Option(help="Add a line of JSON for each request.")] = None,
-    stateless: Annotated[
-        bool, typer.Option("--stateless", help="Choose a step by the conversation's turn.")
-    ] = False,
-    pause: Annotated[float, typer.Option(min=0, help="Seconds between two events.")] = 0.0,
-    faults: Annotated[
-        bool, typer.Option("--faults", help="List how it can fail, and end.")
-    ] = False,
-) -> None:
-    """Serve a fake OpenAI on this machine, for programs under test."""
-    if faults:
-        raise typer.Exit(list_faults())
-    _finish(lambda: _provider(Serving(script, model, port, log, stateless, pause)))
-
-
-# --- What they do. -----------------------------------------------------------------------
-
-
-async def _run(place: str, message: str, run_id: str) -> int:
     program = load_program(place)
     if run_id and any(row.run_id == run_id and row.status in TERMINAL for row in await list_runs()):
         return _say_finished(run_id, (await read_run(run_id))[0])
     _need_key(program.agent)
-    # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
-    result = get_default_agent_runner().run_streamed(
-        program.agent, message, run_id=run_id or None, program=program.place
-    )
-    return await _watch(program.agent, result)
+    return await _perform(program, message, run_id or None)
 
 
-async def _runs(status: str) -> int:
+@_command
+async def runs(
+    status: Annotated[str, typer.Option(help="Only these: running, waiting, completed, …")] = "",
+) -> int:
+    """List the runs of this directory's journal, the newest first."""
     found = [row for row in await list_runs(status or None) if not row.parent]
     screen = console()
     if not found:
@@ -189,7 +134,9 @@ async def _runs(status: str) -> int:
     return 0
 
 
-async def _show(run_id: str) -> int:
+@_command
+async def show(run_id: RunId) -> int:
+    """Show what a run did: its steps, and where a process died."""
     found = await _matching(run_id)
     view, children = await read_run(found)
     screen = console()
@@ -198,7 +145,17 @@ async def _show(run_id: str) -> int:
     return 0
 
 
-async def _resume(run_id: str, place: str) -> int:
+@_command
+async def resume(
+    run_id: Annotated[str, typer.Argument(metavar="[RUN]")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="All runs that were interrupted.")
+    ] = False,
+    place: AgentPlace = "",
+) -> int:
+    """Go on with a run, or with all that were interrupted."""
+    if bool(run_id) == everything:
+        raise typer.BadParameter("Name a run, or say --all.")
     chosen = [await _matching(run_id)] if run_id else await _interrupted()
     if not chosen:
         console().print("Nothing to resume: no run was interrupted.")
@@ -211,10 +168,8 @@ async def _resume_one(run_id: str, place: str) -> int:
     if view.status in TERMINAL:
         return _say_finished(run_id, view)
     program = await _program_of(run_id, place)
-    _need_key(program.agent)
     console().print(Text(f"resuming {plain(run_id)}", style="bold"))
-    result = get_default_agent_runner().run_streamed(program.agent, "", run_id=run_id)
-    return await _watch(program.agent, result)
+    return await _perform(program, "", run_id)
 
 
 def _say_finished(run_id: str, view: RunView) -> int:
@@ -225,25 +180,37 @@ def _say_finished(run_id: str, view: RunView) -> int:
     return 0 if view.status == "completed" else 1
 
 
-async def _approve(
-    run_id: str, call: str | None, place: str, *, approved: bool, message: str
+@_command
+async def approve(
+    run_id: RunId,
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="A call's id, or the start of one.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All calls that wait.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
+    message: Annotated[str, typer.Option(help="With --reject: what the model is told.")] = "",
+    place: AgentPlace = "",
 ) -> int:
-    """Decide about a call; about all if it is None; about none, and list them, if it is empty."""
+    """List the calls that wait for a person; decide about one, and go on."""
+    if call and everything:
+        raise typer.BadParameter("Name a call, or say --all.")
+    if message and not reject:
+        raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
+    if reject and not (call or everything):
+        raise typer.BadParameter("Name the call to reject, or say --all.")
     run_id = await _matching(run_id)
     waiting = await waiting_calls(run_id)
     if not waiting:
         console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
         return 0
-    if call == "":
+    if not (call or everything):
         return _list_waiting(run_id, waiting)
-    keys = [each.key for each in waiting] if call is None else [chosen_call(waiting, call).key]
+    keys = [chosen_call(waiting, call).key] if call else [each.key for each in waiting]
     program = await _program_of(run_id, place)
-    _need_key(program.agent)
-    await record(run_id, keys, approved=approved, message=message)
-    word = "approved" if approved else "rejected"
+    await record(run_id, keys, approved=not reject, message=message)
+    word = "rejected" if reject else "approved"
     console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
-    result = get_default_agent_runner().run_streamed(program.agent, "", run_id=run_id)
-    return await _watch(program.agent, result)
+    return await _perform(program, "", run_id)
 
 
 def _list_waiting(run_id: str, waiting: list[Waiting]) -> int:
@@ -255,14 +222,13 @@ def _list_waiting(run_id: str, waiting: list[Waiting]) -> int:
     return 0
 
 
-async def _provider(told: Serving) -> int:
-    try:
-        return await serve(told)
-    except CannotServe as error:
-        raise Missing("The provider cannot start", str(error)) from error
-
-
-async def _doctor(*, reset: bool) -> int:
+@_command
+async def doctor(
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
+    ] = False,
+) -> int:
+    """Check what runs need: Python, the journal, a key, models that answer."""
     if reset:
         known = await forget_health()
         console().print(f"Forgot the circuits and counts of {known} models.")
@@ -282,10 +248,40 @@ _VERDICTS: dict[str, tuple[str, str]] = {
 }
 
 
-async def _watch(agent: Agent[Any], result: Any) -> int:
+@_command
+async def provider(  # noqa: PLR0913 (a command has the options that it has)
+    script: Annotated[
+        Path | None, typer.Option(help="A JSON file of steps to answer from.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Without a script: offline, or demo.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where; 0 takes a free one.")] = 0,
+    log: Annotated[Path | None, typer.Option(help="Add a line of JSON for each request.")] = None,
+    stateless: Annotated[
+        bool, typer.Option("--stateless", help="Choose a step by the conversation's turn.")
+    ] = False,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds between two events.")] = 0.0,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="List how it can fail, and end.")
+    ] = False,
+) -> int:
+    """Serve a fake OpenAI on this machine, for programs under test."""
+    if faults:
+        return list_faults()
+    return await serve(Serving(script, model, port, log, stateless, pause))
+
+
+# --- What they share. --------------------------------------------------------------------
+
+
+async def _perform(program: Program, message: str, run_id: str | None) -> int:
+    """Start a run, or go on with it, and show what happens."""
+    # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
+    result = get_default_agent_runner().run_streamed(
+        program.agent, message, run_id=run_id, program=program.place
+    )
     screen = console()
     live = LiveScreen(screen)
-    live.agent(agent.name)
+    live.agent(program.agent.name)
     await show_events(result.stream_events(), live)
     waits = [item.tool_name for item in result.interruptions]
     if waits:
@@ -295,33 +291,8 @@ async def _watch(agent: Agent[Any], result: Any) -> int:
     return 0
 
 
-# --- What they share. --------------------------------------------------------------------
-
-
 _PANEL_MAX = 400
 """Characters of a line in a panel: six lines of the screen."""
-
-
-def _finish(command: Any) -> None:
-    """Run a command, and turn what can go wrong into a panel and an exit status."""
-    try:
-        code = asyncio.run(command())
-    except Missing as missing:
-        _panel(str(missing), *missing.lines)
-        code = 2
-    except (ProgramError, RunNotFound) as error:
-        _panel("Not found", str(error))
-        code = 2
-    except JournalError as error:
-        _panel(type(error).__name__, str(error))
-        code = 1
-    except AgentsException as error:
-        _panel("The run failed", f"{type(error).__name__}: {error}")
-        code = 1
-    except KeyboardInterrupt:
-        _panel("Stopped", "What was done is kept. Go on with: holdfast resume --all")
-        code = 130
-    raise typer.Exit(code)
 
 
 def _panel(title: str, *lines: str) -> None:
@@ -375,7 +346,9 @@ async def _program_of(run_id: str, place: str) -> Program:
             f"Run {run_id} does not say which file it was started from. Say it:",
             "  --agent FILE:AGENT",
         )
-    return load_program(place)
+    program = load_program(place)
+    _need_key(program.agent)
+    return program
 
 
 def _age(seconds: float) -> str:
