@@ -26,8 +26,8 @@ class Desk:
     """What the tools work on. It is given anew to every process that performs a run."""
 
     shop: Shop
-    posted: Callable[[str, str, bool], None]
-    """Told of every refund (order, key, whether it is new), before the tool returns."""
+    posted: Callable[[str, bool], None]
+    """Told of every refund (order, whether it is new), before the tool returns."""
 
 
 @function_tool
@@ -59,7 +59,7 @@ def refund(ctx: ToolContext[Desk], order_id: str, reason: str) -> str:
         return f"{order_id}: not refunded, it has not been delivered"
     # The ledger knows the key again after a crash: asking twice posts once.
     is_new = ctx.context.shop.refund(order, ctx.idempotency_key, os.getpid())
-    ctx.context.posted(order.id, ctx.idempotency_key, is_new)
+    ctx.context.posted(order.id, is_new)
     return f"{order.id}: refunded {order.price}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import signal
@@ -11,14 +10,12 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.cli.live import LiveScreen
 from holdfast.cli.logs import read_run
 from holdfast.cli.show import console, run_summary, run_tree
 from holdfast.cli.steps import RunView
@@ -95,47 +92,15 @@ def _introduce(screen: Console, stage: Stage) -> None:
 
 
 def _perform(screen: Console, stage: Stage, *, is_first: bool) -> int:
-    """One process of the desk, told live. Returns its exit status."""
+    """One process of the desk, which shows itself what it does. Returns its exit status."""
     command = [sys.executable, "-m", "holdfast.demo.worker"]
     command += [stage.run_id, str(stage.shop.path), stage.message]
     environment = stage.environment | ({KILL: "1"} if is_first else {})
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:  # noqa: S603 (this program)
-        what = f"starts run {stage.run_id}" if is_first else "starts the same run again"
-        screen.print(Text(f"\n{1 if is_first else 2}  process {process.pid} {what}", style="bold"))
-        live = LiveScreen(screen)
-        for facts in _told(process):
-            _tell(live, facts, process.pid)
-        live.end()
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603 (this program)
         code = process.wait()
     if code == -signal.SIGKILL:
         _explain_kill(screen, process.pid)
     return code
-
-
-def _told(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    assert process.stdout
-    for line in process.stdout:
-        yield json.loads(line)
-
-
-def _tell(live: LiveScreen, facts: dict[str, Any], pid: int) -> None:
-    match facts["kind"]:
-        case "agent":
-            live.agent(facts["name"])
-        case "handoff":
-            live.handoff(facts["name"])
-        case "call":
-            live.call(facts["name"], facts["arguments"])
-        case "answer":
-            live.answer(facts["text"])
-        case "token":
-            live.token(facts["text"])
-        case "posted" if facts["new"]:
-            live.note(f"ledger: {facts['order']} posted by process {pid}", "green")
-        case "posted":
-            live.note(f"ledger: {facts['order']} asked again, same key: nothing posted", "green")
-        case _:
-            live.end()
 
 
 def _explain_kill(screen: Console, pid: int) -> None:
