@@ -21,7 +21,7 @@ from rich.text import Text
 from holdfast.cli.approvals import Waiting, chosen_call, record, waiting_calls
 from holdfast.cli.doctor import examine, forget_health
 from holdfast.cli.keys import has_key, is_offline
-from holdfast.cli.live import LiveScreen, show_events
+from holdfast.cli.live import LiveScreen
 from holdfast.cli.logs import list_runs, read_run
 from holdfast.cli.program import Program, ProgramError, load_program
 from holdfast.cli.provider import CannotServe, Serving, list_faults, serve
@@ -282,7 +282,7 @@ async def _perform(program: Program, message: str, run_id: str | None) -> int:
     screen = console()
     live = LiveScreen(screen)
     live.agent(program.agent.name)
-    await show_events(result.stream_events(), live)
+    await live.show(result.stream_events())
     waits = [item.tool_name for item in result.interruptions]
     if waits:
         screen.print(Text(f"waits for a person: {', '.join(map(plain, waits))}", style="cyan"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from holdfast.cli.steps import arguments_of
 from holdfast.cli.text import lines, plain, short
 
 if TYPE_CHECKING:
@@ -33,21 +33,30 @@ class LiveScreen:
         """Another agent has taken over."""
         self._agent = plain(name)
 
-    def handoff(self, name: str) -> None:
-        """The agent hands over to another one."""
-        self._line(Text(f"hands over to {plain(name)}", style="cyan"))
+    async def show(self, events: AsyncIterator[Any]) -> None:
+        """Print the stream of a run until it ends."""
+        async for event in events:
+            if event.type == "agent_updated_stream_event":
+                self.agent(event.new_agent.name)
+            elif event.type == "raw_response_event":
+                if event.data.type == "response.output_text.delta":
+                    self.token(event.data.delta)
+            elif event.name == "handoff_occured":
+                self.note(f"hands over to {event.item.target_agent.name}", "cyan")
+            elif event.name == "tool_called":
+                call = event.item.raw_item
+                arguments = arguments_of({"arguments": getattr(call, "arguments", "")})
+                self.note(f"{getattr(call, 'name', call.type)}({arguments})", "cyan")
+            elif event.name == "tool_output":
+                self.note(f"= {event.item.output}", "dim")
+        self.end()
 
-    def call(self, name: str, arguments: str) -> None:
-        """The agent calls a tool."""
-        self._line(Text(f"{plain(name)}({_pairs(arguments)})", style="cyan"))
-
-    def answer(self, text: str) -> None:
-        """A tool has answered."""
-        self._line(Text(f"= {text}", style="dim"))
-
-    def note(self, text: str, style: str = "") -> None:
-        """Something else to say."""
-        self._line(Text(plain(text), style=style))
+    def note(self, text: str, style: str) -> None:
+        """A line of its own, cut where the screen ends."""
+        self.end()
+        prefix = self._prefix()
+        room = self._console.width - len(prefix)
+        self._console.print(prefix + Text(short(text, room), style=style))
 
     def token(self, text: str) -> None:
         """A piece of what the model says."""
@@ -80,42 +89,8 @@ class LiveScreen:
         # A space is printed with the word after it, so that no line ends in one.
         self._gap = part[-1].isspace()
 
-    def _line(self, text: Text) -> None:
-        self.end()
-        prefix = self._prefix()
-        room = self._console.width - len(prefix)
-        self._console.print(prefix + Text(short(text.plain, room), style=text.style))
-
     def _prefix(self) -> Text:
         name = self._agent if self._agent != self._named else ""
         self._named = self._agent
         text = Text(" " * _MARGIN)
         return text.append(f"{short(name, _AGENT):<{_AGENT}} ", style="bold")
-
-
-async def show_events(events: AsyncIterator[Any], screen: LiveScreen) -> None:
-    """Print the stream of a run until it ends."""
-    async for event in events:
-        if event.type == "agent_updated_stream_event":
-            screen.agent(event.new_agent.name)
-        elif event.type == "raw_response_event":
-            if event.data.type == "response.output_text.delta":
-                screen.token(event.data.delta)
-        elif event.name == "handoff_occured":
-            screen.handoff(event.item.target_agent.name)
-        elif event.name == "tool_called":
-            call = event.item.raw_item
-            screen.call(getattr(call, "name", call.type), getattr(call, "arguments", ""))
-        elif event.name == "tool_output":
-            screen.answer(str(event.item.output))
-    screen.end()
-
-
-def _pairs(arguments: str) -> str:
-    try:
-        values = json.loads(arguments or "{}")
-    except ValueError:
-        return arguments
-    if not isinstance(values, dict):
-        return arguments
-    return ", ".join(f"{key}={value}" for key, value in values.items())  # pyright: ignore[reportUnknownVariableType]  # a model's JSON

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +24,8 @@ from holdfast.cli.text import plain
 if TYPE_CHECKING:
     from holdfast.definitions.model import Model
     from holdfast.testing.provider import ProviderRequest, ScriptedProvider
+
+    _Log: TypeAlias = Callable[[ProviderRequest], None] | None
 
 MODELS = ("offline", "demo")
 
@@ -81,19 +83,18 @@ def list_faults() -> int:
     return 0
 
 
-def _provider(told: Serving, log: TextIO | None) -> ScriptedProvider:
+def _provider(told: Serving, log: _Log) -> ScriptedProvider:
     from holdfast.testing.provider import (
         ProviderSettings,
         ScriptedProvider,
         ScriptFileError,
-        load_script as load,
+        load_script,
     )
 
-    if told.script is not None and told.model:
+    if told.script and told.model:
         raise CannotServe("--script and --model were both given. Answers come from one of them.")
-    settings = ProviderSettings(pause_s=told.pause_s, on_request=_writer(log))
     try:
-        steps = None if told.script is None else load(told.script)
+        steps = load_script(told.script) if told.script else None
     except ScriptFileError as error:
         raise CannotServe(str(error)) from error
     return ScriptedProvider(
@@ -101,7 +102,7 @@ def _provider(told: Serving, log: TextIO | None) -> ScriptedProvider:
         model=None if told.script else _model(told.model or "offline"),
         stateless=told.stateless,
         port=told.port,
-        settings=settings,
+        settings=ProviderSettings(pause_s=told.pause_s, on_request=log),
     )
 
 
@@ -118,27 +119,17 @@ def _model(name: str) -> Model:
 
 
 @contextlib.contextmanager
-def _log(path: Path | None) -> Generator[TextIO | None]:
+def _log(path: Path | None) -> Generator[_Log]:
     if path is None:
         yield None
         return
     try:
-        log = path.open("a", encoding="utf-8")
+        # Each line is written at once: the reader may be a test that waits for it.
+        log = path.open("a", encoding="utf-8", buffering=1)
     except OSError as error:
         raise CannotServe(f"The log {path} cannot be written: {error.strerror}.") from error
     with log:
-        yield log
-
-
-def _writer(log: TextIO | None) -> Callable[[ProviderRequest], None] | None:
-    if log is None:
-        return None
-
-    def write(request: ProviderRequest) -> None:
-        log.write(json.dumps(request.facts()) + "\n")
-        log.flush()  # The reader may be a test that waits for the line.
-
-    return write
+        yield lambda request: print(json.dumps(request.facts()), file=log)
 
 
 def _introduce(told: Serving, provider: ScriptedProvider) -> None:

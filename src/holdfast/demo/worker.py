@@ -15,7 +15,7 @@ from rich.text import Text
 
 from holdfast import Runner
 from holdfast.cli.keys import has_key, is_offline
-from holdfast.cli.live import LiveScreen, show_events
+from holdfast.cli.live import LiveScreen
 from holdfast.cli.show import console
 from holdfast.demo.desk import Desk, triage
 from holdfast.demo.model import DeskModel
@@ -42,7 +42,7 @@ async def work(run_id: str, database: Path, message: str) -> None:
     model = None if uses_real_model() else DeskModel()
     desk = Desk(Shop(database), posted)
     result = Runner.run_streamed(triage(model), message, context=desk, run_id=run_id)
-    await show_events(result.stream_events(), live)
+    await live.show(result.stream_events())
 
 
 def uses_real_model() -> bool:
