@@ -94,29 +94,6 @@ class Session(Protocol):
     session_id: str
     session_settings: SessionSettings | None = None
 
-    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
-        """The newest ``limit`` items, or all of them; the oldest comes first."""
-        ...
-
-    async def add_items(self, items: list[TResponseInputItem]) -> None:
-        """Add ``items`` at the end, all or none."""
-        ...
-
-    async def pop_item(self) -> TResponseInputItem | None:
-        """Take the newest item away and return it; None if there is none."""
-        ...
-
-    async def clear_session(self) -> None:
-        """Forget all items of this session."""
-        ...
-
-
-class SessionABC(ABC):
-    """`Session` as a base class, for those who want missing methods to be an error."""
-
-    session_id: str
-    session_settings: SessionSettings | None = None
-
     @abstractmethod
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, or all of them; the oldest comes first."""
@@ -132,6 +109,10 @@ class SessionABC(ABC):
     @abstractmethod
     async def clear_session(self) -> None:
         """Forget all items of this session."""
+
+
+class SessionABC(Session, ABC):
+    """`Session` as a base class: without one of its methods, an object cannot be made."""
 
 
 class OpenAIResponsesCompactionArgs(TypedDict, total=False):
