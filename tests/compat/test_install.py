@@ -12,6 +12,8 @@ import holdfast
 from holdfast.compat import install, reset_defaults, uninstall
 from holdfast.compat.aliases import Alias
 from holdfast.compat.table import ALIASES
+from holdfast.models.defaults import get_default_openai_key, get_use_responses_by_default
+from holdfast.run.runner import AgentRunner, get_default_agent_runner, set_default_agent_runner
 
 
 @pytest.fixture(autouse=True)
@@ -83,8 +85,16 @@ def test_install_refuses_to_shadow_a_package_in_use(monkeypatch: pytest.MonkeyPa
 
 
 def test_defaults_can_be_reset():
+    class Another(AgentRunner):
+        """Something to be reset."""
+
+    set_default_agent_runner(Another())
     holdfast.set_default_openai_key("sk-test", use_for_tracing=False)
+    holdfast.set_default_openai_api("chat_completions")
     reset_defaults()
+    assert type(get_default_agent_runner()) is AgentRunner
+    assert get_default_openai_key() is None
+    assert get_use_responses_by_default()
 
 
 def test_a_star_import_takes_the_public_names_of_a_module():

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from health_children import KEY, Endpoint
+from starting import Start, children_of, line, tell
 
 from holdfast.core.errors import StorageBusy
 from holdfast.core.health import Circuit, Health
@@ -20,7 +19,6 @@ from holdfast.journal import Journal, MemoryJournal, SqliteJournal
 from holdfast.models.fallback import health_key
 from holdfast.testing import CrashingJournal
 
-Start = Callable[..., subprocess.Popen[str]]
 OPEN = Health(Circuit(failures=3, since=1.0, until=2.0, opened=1))
 
 
@@ -38,30 +36,8 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    children: list[subprocess.Popen[str]] = []
-
-    def begin_child(*args: object) -> subprocess.Popen[str]:
-        script = Path(__file__).with_name("health_children.py")
-        pipe = subprocess.PIPE
-        command = [sys.executable, str(script), *map(str, args)]
-        children.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
-        return children[-1]
-
-    yield begin_child
-    for child in children:
-        child.kill()
-        child.communicate()
-
-
-def line(child: subprocess.Popen[str]) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip()
-
-
-def tell(child: subprocess.Popen[str], text: object = "go") -> None:
-    assert child.stdin is not None
-    child.stdin.write(f"{text}\n")
-    child.stdin.flush()
+    with children_of("health_children.py") as start:
+        yield start
 
 
 # --- One process. ------------------------------------------------------------------------

@@ -16,40 +16,18 @@ from pathlib import Path
 
 import pytest
 from contract import STARTED, begin, names, step
+from starting import Child, Start, children_of, line, tell
 
 from holdfast.core.errors import AlreadyRunning, StorageBusy
 from holdfast.core.events import StepRecorded
 from holdfast.journal import SqliteJournal
 from holdfast.journal.owner import is_alive, this_process
 
-Start = Callable[..., subprocess.Popen[str]]
-
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    children: list[subprocess.Popen[str]] = []
-
-    def begin_child(*args: object) -> subprocess.Popen[str]:
-        command = [sys.executable, str(Path(__file__).with_name("children.py")), *map(str, args)]
-        pipe = subprocess.PIPE
-        children.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
-        return children[-1]
-
-    yield begin_child
-    for child in children:
-        child.kill()
-        child.communicate()
-
-
-def line(child: subprocess.Popen[str]) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip()
-
-
-def tell(child: subprocess.Popen[str], text: str = "go") -> None:
-    assert child.stdin is not None
-    child.stdin.write(f"{text}\n")
-    child.stdin.flush()
+    with children_of("children.py") as start:
+        yield start
 
 
 @pytest.mark.parametrize(("durability", "writers"), [("process", 1), ("process", 5), ("power", 5)])
@@ -117,7 +95,7 @@ async def test_a_stopped_owner_that_wakes_up_is_refused(tmp_path: Path, start: S
     await journal.close()
 
 
-async def rounds(children: list[subprocess.Popen[str]], count: int) -> list[list[str]]:
+async def rounds(children: list[Child], count: int) -> list[list[str]]:
     results: list[list[str]] = []
     for _ in range(count):
         for child in children:
