@@ -11,8 +11,7 @@ from recording import Recorder
 from holdfast import tracing
 from holdfast.tracing import custom_span, get_current_trace, trace
 from holdfast.tracing.config import include_task_and_turn_spans
-from holdfast.tracing.context import TraceCtxManager, create_trace_for_run
-from holdfast.tracing.model_tracing import get_model_tracing_impl
+from holdfast.tracing.context import TraceCtxManager, create_trace_for_run, get_model_tracing_impl
 from holdfast.tracing.provider import DefaultTraceProvider
 from holdfast.tracing.span_data import SpanData
 from holdfast.tracing.spans import NoOpSpan, SpanImpl

@@ -94,7 +94,7 @@ _ROWS = {
     "agents.tracing.context": "tracing.context tracing.create",
     "agents.tracing.create": "tracing.create",
     "agents.tracing.logger": "tracing.logger",
-    "agents.tracing.model_tracing": "tracing.model_tracing tracing.create",
+    "agents.tracing.model_tracing": "tracing.context tracing.create",
     "agents.tracing.processor_interface": "tracing.interface",
     "agents.tracing.processors": "tracing.processors tracing.exporters",
     "agents.tracing.provider": "tracing.provider",

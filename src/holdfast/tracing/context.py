@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from holdfast.definitions.model import ModelTracing
 from holdfast.tracing.config import TracingConfig
 from holdfast.tracing.create import get_current_trace, trace
 from holdfast.tracing.interface import Trace
@@ -104,3 +105,14 @@ class TraceCtxManager:
     ) -> None:
         if self.trace is not None:
             self.trace.finish(reset_current=True)
+
+
+def get_model_tracing_impl(
+    tracing_disabled: bool, trace_include_sensitive_data: bool
+) -> ModelTracing:
+    """What a run's settings mean for its model calls."""
+    if tracing_disabled:
+        return ModelTracing.DISABLED
+    if trace_include_sensitive_data:
+        return ModelTracing.ENABLED
+    return ModelTracing.ENABLED_WITHOUT_DATA

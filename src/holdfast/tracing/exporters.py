@@ -122,7 +122,10 @@ class BackendSpanExporter(TracingExporter):
 
     def export(self, items: list[Trace | Span[Any]]) -> None:
         """Upload ``items``, in one request per key. Blocks through all attempts."""
-        for own_key, group in _by_key(items).items():
+        groups: dict[str | None, list[Trace | Span[Any]]] = {}
+        for item in items:
+            groups.setdefault(item.tracing_api_key, []).append(item)
+        for own_key, group in groups.items():
             key = own_key or self.api_key
             if key:
                 self._upload(key, self._payload(group))
@@ -163,6 +166,8 @@ class BackendSpanExporter(TracingExporter):
 
     def _upload(self, key: str, payload: dict[str, Any]) -> None:
         delay = self.base_delay
+        # One that is set from now on gives this upload up at its next wait.
+        deadline = self._deadline
         for attempt in range(1, max(1, self.max_retries) + 1):
             asked = self._attempt(self._headers(key), payload)
             if asked is None:
@@ -170,7 +175,7 @@ class BackendSpanExporter(TracingExporter):
             if attempt >= self.max_retries:
                 break
             wait = min(delay + random.uniform(0, _JITTER * delay), self.max_delay)  # noqa: S311  # spreads load
-            if not self._waits(max(wait, min(asked, self.max_delay))):
+            if not self._waits(max(wait, min(asked, self.max_delay)), deadline):
                 break
             delay = min(delay * 2, self.max_delay)
         logger.error("Giving up uploading %d traces and spans (non-fatal).", len(payload["data"]))
@@ -201,19 +206,12 @@ class BackendSpanExporter(TracingExporter):
         left = max(0.001, self._deadline - time.monotonic())
         return self._client.post(url=self.endpoint, headers=headers, json=payload, timeout=left)
 
-    def _waits(self, delay: float) -> bool:
+    def _waits(self, delay: float, deadline: float | None) -> bool:
         """Wait before another attempt; False if there is to be none."""
-        if self._deadline is None:
+        if deadline is None:
             return not self._shutdown_event.wait(delay)
-        time.sleep(max(0.0, min(delay, self._deadline - time.monotonic())))
-        return time.monotonic() < self._deadline
-
-
-def _by_key(items: list[Trace | Span[Any]]) -> dict[str | None, list[Trace | Span[Any]]]:
-    groups: dict[str | None, list[Trace | Span[Any]]] = {}
-    for item in items:
-        groups.setdefault(item.tracing_api_key, []).append(item)
-    return groups
+        time.sleep(max(0.0, min(delay, deadline - time.monotonic())))
+        return time.monotonic() < deadline
 
 
 def _asked_wait(response: httpx2.Response) -> float:

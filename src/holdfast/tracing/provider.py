@@ -146,8 +146,7 @@ class DefaultTraceProvider(TraceProvider):
     def __init__(self, *, quiet: bool = False) -> None:
         self._multi_processor = SynchronousMultiTracingProcessor()
         self._quiet = quiet
-        self._disabled_by_call: bool | None = None
-        self._disabled_by_environment: bool | None = None
+        self._disabled: bool | None = None
 
     def register_processor(self, processor: TracingProcessor) -> None:
         self._multi_processor.add_tracing_processor(processor)
@@ -162,7 +161,7 @@ class DefaultTraceProvider(TraceProvider):
         return Scope.get_current_span()
 
     def set_disabled(self, disabled: bool) -> None:
-        self._disabled_by_call = disabled
+        self._disabled = disabled
 
     def is_listened_to(self) -> bool:
         """Whether anybody would be told of a span."""
@@ -181,13 +180,12 @@ class DefaultTraceProvider(TraceProvider):
             _safe_debug("Tracing is disabled. Not creating trace")
             return NoOpTrace()
         _safe_debug("Creating trace")
-        is_unheard = self._quiet and not self._multi_processor.has_processors
         return TraceImpl(
             name=name,
             trace_id=trace_id or self.gen_trace_id,
             group_id=group_id,
             metadata=metadata,
-            processor=None if is_unheard else self._multi_processor,
+            processor=None if self._is_unheard() else self._multi_processor,
             tracing_api_key=tracing.get("api_key") if tracing else None,
         )
 
@@ -198,7 +196,7 @@ class DefaultTraceProvider(TraceProvider):
         parent: Trace | Span[Any] | None = None,
         disabled: bool = False,
     ) -> Span[TSpanData]:
-        if self._quiet and not self._multi_processor.has_processors:
+        if self._is_unheard():
             return NoOpSpan(span_data)
         if disabled or self._is_disabled():
             shown = "" if debug.DONT_LOG_MODEL_DATA or debug.DONT_LOG_TOOL_DATA else f" {span_data}"
@@ -232,14 +230,14 @@ class DefaultTraceProvider(TraceProvider):
         _safe_debug("Shutting down trace provider")
         self._multi_processor.shutdown(timeout)
 
+    def _is_unheard(self) -> bool:
+        return self._quiet and not self._multi_processor.has_processors
+
     def _is_disabled(self) -> bool:
-        if self._disabled_by_call is not None:
-            return self._disabled_by_call
-        if self._disabled_by_environment is None:
+        if self._disabled is None:
             # Read when first needed and then kept: a program may set it after the import.
-            value = os.environ.get(_DISABLE_ENV, "").strip().lower()
-            self._disabled_by_environment = value in {"true", "1"}
-        return self._disabled_by_environment
+            self._disabled = os.environ.get(_DISABLE_ENV, "").strip().lower() in {"true", "1"}
+        return self._disabled
 
 
 def _current_parent() -> Trace | Span[Any] | None:
@@ -257,7 +255,8 @@ def _guarded(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
     try:
         call(*args, **kwargs)
     except Exception as error:  # noqa: BLE001  # a processor must not break what it watches
-        logger.error("A trace processor failed in %s: %s", _name(call), type(error).__name__)
+        name = getattr(call, "__qualname__", repr(call))
+        logger.error("A trace processor failed in %s: %s", name, type(error).__name__)
 
 
 def _takes_timeout(processor: TracingProcessor) -> bool:
@@ -276,7 +275,3 @@ def _safe_debug(message: str) -> None:
         if isinstance(stream, io.IOBase) and stream.closed:
             return
     logger.debug(message)
-
-
-def _name(call: Callable[..., None]) -> str:
-    return getattr(call, "__qualname__", repr(call))

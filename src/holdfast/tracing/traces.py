@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -17,7 +16,7 @@ from holdfast.tracing.scope import CurrentTrace
 # Traces that this process has reported as started. A run that is resumed goes on with one of
 # them; a trace of another process may never have arrived.
 _MAX_STARTED_TRACE_IDS = 4096
-_started_trace_ids: OrderedDict[str, None] = OrderedDict()
+_started_trace_ids: dict[str, None] = {}
 _started_trace_ids_lock = threading.Lock()
 
 
@@ -187,10 +186,10 @@ def reattach_trace(trace_state: TraceState, *, tracing_api_key: str | None = Non
 
 def _remember(trace_id: str) -> None:
     with _started_trace_ids_lock:
+        _started_trace_ids.pop(trace_id, None)
         _started_trace_ids[trace_id] = None
-        _started_trace_ids.move_to_end(trace_id)
-        while len(_started_trace_ids) > _MAX_STARTED_TRACE_IDS:
-            _started_trace_ids.popitem(last=False)
+        if len(_started_trace_ids) > _MAX_STARTED_TRACE_IDS:
+            del _started_trace_ids[next(iter(_started_trace_ids))]
 
 
 def _hashed(key: str) -> str:
