@@ -22,7 +22,7 @@ from holdfast.cli.approvals import Waiting, chosen_call, record, waiting_calls
 from holdfast.cli.doctor import examine, forget_health
 from holdfast.cli.keys import has_key, is_offline
 from holdfast.cli.live import LiveScreen
-from holdfast.cli.logs import list_runs, read_run
+from holdfast.cli.logs import is_cut_off, list_runs, read_run
 from holdfast.cli.program import Program, ProgramError, load_program
 from holdfast.cli.provider import CannotServe, Serving, list_faults, serve
 from holdfast.cli.show import console, run_summary, run_tree
@@ -124,9 +124,7 @@ async def runs(
         table.add_column(name, justify="right" if name == "events" else "left", no_wrap=True)
     now = time.time()
     for row in found:
-        is_cut_off = row.status == "running" and not row.owner_alive
-        state = Text("interrupted" if is_cut_off else plain(row.status))
-        state.stylize("yellow" if is_cut_off else "")
+        state = Text("interrupted", "yellow") if is_cut_off(row) else Text(plain(row.status))
         age = _age(now - row.updated_at)
         cells = (short(row.run_id, 32), short(row.agent, 16))
         table.add_row(*map(Text, cells), state, str(row.events), age)
@@ -332,8 +330,7 @@ async def _matching(run_id: str) -> str:
 
 
 async def _interrupted() -> list[str]:
-    rows = await list_runs("running")
-    return [row.run_id for row in rows if not row.owner_alive and not row.parent]
+    return [row.run_id for row in await list_runs() if is_cut_off(row) and not row.parent]
 
 
 async def _program_of(run_id: str, place: str) -> Program:

@@ -68,8 +68,8 @@ async def record(run_id: str, keys: Collection[str], *, approved: bool, message:
     journal = open_journal()
     log = await open_log(journal, run_id)
     try:
-        requests = [log.state.requested.get(key) for key in keys if key not in log.state.decided]
-        asked = [request for request in requests if request is not None]
+        requested, decided = log.state.requested, log.state.decided
+        asked = [requested[key] for key in keys if key in requested and key not in decided]
         if log.state.ended or len(asked) < len(keys):
             raise RunNotFound(f"The call does not wait any more. See: holdfast show {run_id}")
         for each in asked:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from holdfast.cli.keys import has_key, is_offline
-from holdfast.cli.logs import journal_file, list_runs
+from holdfast.cli.logs import is_cut_off, journal_file, list_runs
 from holdfast.core.errors import JournalError
 from holdfast.core.health import Health, Pace
 from holdfast.journal import open_journal
@@ -62,13 +62,8 @@ def _files(file: Path | None) -> list[Check]:
         folder = next(parent for parent in file.absolute().parents if parent.exists())
         if folder.is_dir() and os.access(folder, os.W_OK):
             return [Check("journal", "good", f"{file} (not there yet; {folder} is writable)")]
-        return [
-            Check(
-                "journal",
-                "bad",
-                f"{folder} is not writable, or no folder: runs end with their process",
-            )
-        ]
+        found = f"{folder} is not writable, or no folder: runs end with their process"
+        return [Check("journal", "bad", found)]
     return [_writable(file), _mode(file), _integrity(file)]
 
 
@@ -113,9 +108,9 @@ async def _runs(*, is_there: bool) -> Check:
         rows = await list_runs()
     except JournalError as error:
         return Check("runs", "bad", str(error))
-    cut_off = [row for row in rows if row.status == "running" and not row.owner_alive]
-    waiting = sum(1 for row in rows if row.status == "waiting")
-    text = f"{len(rows)}, {waiting} waiting for a person, {len(cut_off)} interrupted"
+    cut_off = sum(map(is_cut_off, rows))
+    waiting = sum(row.status == "waiting" for row in rows)
+    text = f"{len(rows)}, {waiting} waiting for a person, {cut_off} interrupted"
     if cut_off:
         return Check("runs", "note", f"{text}. Go on with them: holdfast resume --all")
     return Check("runs", "good", text)
@@ -132,22 +127,17 @@ def _models() -> list[Check]:
 
 
 def _model(key: str, health: Health, now: float) -> Check:
-    circuit = health.circuit
+    circuit, until = health.circuit, _time(health.circuit.until)
     said = [key]
     if circuit.failures:
-        said += [
-            f"circuit {circuit.name}, {circuit.failures} failures since {_time(circuit.since)}"
-        ]
+        since = _time(circuit.since)
+        said.append(f"circuit {circuit.name}, {circuit.failures} failures since {since}")
     if circuit.probe:
-        said += [f"tried by {circuit.probe} until {_time(circuit.until)}"]
+        said.append(f"tried by {circuit.probe} until {until}")
     elif circuit.opened:
-        said += [
-            "tried at the next call"
-            if circuit.until <= now
-            else f"not before {_time(circuit.until)}"
-        ]
+        said.append("tried at the next call" if circuit.until <= now else f"not before {until}")
     if health.pace.slots:
-        said += [_pace(health.pace, now)]
+        said.append(_pace(health.pace, now))
     return Check("model", "note" if circuit.opened else "good", "; ".join(said))
 
 

@@ -29,6 +29,11 @@ async def list_runs(status: str | None = None) -> Sequence[RunSummary]:
     return await open_journal().runs(status=status)
 
 
+def is_cut_off(run: RunSummary) -> bool:
+    """Whether a run was interrupted: nobody goes on with it."""
+    return run.status == "running" and not run.owner_alive
+
+
 async def read_run(run_id: str) -> tuple[RunView, dict[str, RunView]]:
     """What a run did, and what the runs inside it did, by run id.
 

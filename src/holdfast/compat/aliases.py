@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +52,9 @@ class Alias(ModuleType):
         if _is_dunder(name) and name not in _SHARED_DUNDERS:
             # A `__path__` of ours would let Python import our files again as `agents.…`.
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
-        if self.__name__ != ROOT or name not in _public_names():
-            submodule = f"{self.__name__}.{name}"
-            if _FINDER.find_spec(submodule) is not None:
-                return importlib.import_module(submodule)
+        submodule = f"{self.__name__}.{name}"
+        if submodule in ALIASES and not self._is_public(name):
+            return importlib.import_module(submodule)
         for target in _modules(self.__name__):
             try:
                 return getattr(target, name)
@@ -68,8 +66,11 @@ class Alias(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Write to every one of our modules that has `name`, or had until it was deleted here."""
-        if _belongs_to_import_system(name, value):
-            self._bind_submodule(name, value)
+        if isinstance(value, Alias) or (_is_dunder(name) and name not in _SHARED_DUNDERS):
+            # `import agents.apply_diff` binds the submodule on its parent; the public function
+            # of that name must stay visible, as it does upstream.
+            if not self._is_public(name):
+                super().__setattr__(name, value)
             return
         homes = _owners(self.__name__, name) or _DELETED.pop((self.__name__, name), [])
         for module in homes or _modules(self.__name__)[:1]:
@@ -77,7 +78,7 @@ class Alias(ModuleType):
 
     def __delattr__(self, name: str) -> None:
         """Delete from our modules, and remember from which, for a patch that is undone."""
-        if name in vars(self):  # a submodule, as `_bind_submodule` left it
+        if name in vars(self):  # a submodule, as `__setattr__` left it
             super().__delattr__(name)
             return
         homes = _owners(self.__name__, name)
@@ -94,12 +95,8 @@ class Alias(ModuleType):
         below = {name.removeprefix(prefix) for name in ALIASES if name.startswith(prefix)}
         return sorted(names | {name for name in below if "." not in name})
 
-    def _bind_submodule(self, name: str, value: Any) -> None:
-        # `import agents.apply_diff` binds the submodule on its parent; the public function of
-        # that name must stay visible, as it does upstream.
-        if self.__name__ == ROOT and name in _public_names():
-            return
-        super().__setattr__(name, value)
+    def _is_public(self, name: str) -> bool:
+        return self.__name__ == ROOT and name in importlib.import_module("holdfast").__all__
 
 
 class _Finder:
@@ -109,7 +106,7 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         del path, target
-        if name not in ALIASES or (ALIASES[name] and not _targets(name)):
+        if name not in ALIASES:
             return None
         # Every alias is a package, so that a missing submodule is a plain "No module named".
         spec = ModuleSpec(name, self, origin=__file__, is_package=True)  # pyright: ignore[reportArgumentType] # a loader by duck type
@@ -122,7 +119,8 @@ class _Finder:
 
     def exec_module(self, module: ModuleType) -> None:
         # The first target is imported at once: what it cannot import is an error here.
-        _modules(module.__name__, only_first=True)
+        for name in ALIASES[module.__name__][:1]:
+            importlib.import_module(name)
 
 
 _FINDER = _Finder()
@@ -130,32 +128,12 @@ _SHARED_DUNDERS = frozenset({"__all__", "__version__"})
 _DELETED: dict[tuple[str, str], list[ModuleType]] = {}
 
 
-def _targets(alias: str) -> list[str]:
-    return [name for name in ALIASES[alias] if _exists(name)]
-
-
-def _exists(name: str) -> bool:
-    if name in sys.modules:
-        return True
-    parent = name.rpartition(".")[0]
-    return (not parent or _exists(parent)) and find_spec(name) is not None
-
-
-def _modules(alias: str, *, only_first: bool = False) -> list[ModuleType]:
-    names = _targets(alias)
-    return [importlib.import_module(name) for name in (names[:1] if only_first else names)]
+def _modules(alias: str) -> list[ModuleType]:
+    return [importlib.import_module(name) for name in ALIASES[alias]]
 
 
 def _owners(alias: str, name: str) -> list[ModuleType]:
     return [module for module in _modules(alias) if name in vars(module)]
-
-
-def _public_names() -> Sequence[str]:
-    return importlib.import_module("holdfast").__all__
-
-
-def _belongs_to_import_system(name: str, value: Any) -> bool:
-    return (_is_dunder(name) and name not in _SHARED_DUNDERS) or isinstance(value, Alias)
 
 
 def _is_dunder(name: str) -> bool:

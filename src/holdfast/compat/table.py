@@ -1,8 +1,7 @@
 """Which of our modules answer for a module of openai-agents. Facts only; `aliases.py` acts on them.
 
 A name is looked up in the modules of its row from left to right; a dot is the package itself.
-A module that this installation does not have is passed over, and a row that has none left does not
-exist. An empty row is a package that only holds others.
+An empty row is a package that only holds others.
 """
 
 _TOOL = """

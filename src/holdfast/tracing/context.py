@@ -25,16 +25,10 @@ def create_trace_for_run(  # noqa: PLR0913 (upstream's signature)
 ) -> Trace | None:
     """The trace to start for a run; None if it belongs to the current one.
 
-    Args:
-        workflow_name: See `trace`, as for all up to ``tracing``.
-        trace_id: See there.
-        group_id: See there.
-        metadata: See there.
-        tracing: See there.
-        disabled: Record nothing of the run, not even in the current trace.
-        trace_state: The trace that the run had before it was interrupted.
-        reattach_resumed_trace: Go on with that one if this process started it with the same
-            settings.
+    Takes what `trace` takes; ``disabled`` keeps the run out of the current trace too.
+    ``trace_state`` is the trace that the run had before it was interrupted: with
+    ``reattach_resumed_trace``, the run goes on with it if this process started it with the same
+    settings.
     """
     if get_current_trace() is not None:
         return NoOpTrace() if disabled else None
