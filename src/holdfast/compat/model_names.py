@@ -1,14 +1,14 @@
-"""Names of openai-agents' stream handler that code of others imports, beside ours."""
+"""Names of openai-agents' modules about models that code of others imports, beside ours."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from holdfast.models.chat_buffer import BufferedToolCall, merged
-from holdfast.models.chat_stream import ChatCmplStreamHandler, Synthesis
+from holdfast.models.chat_stream import Synthesis
 from holdfast.models.chat_stream_slots import Slot
-
-__all__ = ["ChatCmplStreamHandler", "Part", "SequenceNumber", "StreamingState"]
+from holdfast.models.endpoint import asking_once
 
 StreamingState = Synthesis
 _StreamOutputLayout = Slot
@@ -34,3 +34,8 @@ class SequenceNumber:
         """The number, which is then taken."""
         self._next += 1
         return self._next - 1
+
+
+def provider_managed_retries_disabled(disabled: bool) -> AbstractContextManager[None]:
+    """Let the calls made in here fail at the first failure, if ``disabled``."""
+    return asking_once() if disabled else nullcontext()
