@@ -247,16 +247,10 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Generator[None]:
-    # Immediate: the lock for writing is taken first, so nothing is half done when it is not to
-    # be had.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:  # It commits, or rolls back.
+        # The lock for writing is taken first, so nothing is half done when it is not to be had.
+        connection.execute("BEGIN IMMEDIATE")
         yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
