@@ -224,4 +224,4 @@ def test_a_process_that_died_between_two_attempts_leaves_none_of_them_in_doubt()
         log_of(first, [RunAcquired(owner="b"), EffectStarted("m1", "model", "Desk", attempt=2)])
     )
     assert kinds(view) == [("m1", "failed attempt"), ("m1", "open")]
-    assert (takeovers(view)[0].in_doubt, takeovers(view)[0].reused) == ((), 0)
+    assert (takeovers(view)[0].settled, takeovers(view)[0].reused) == ({}, 0)

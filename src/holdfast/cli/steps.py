@@ -90,15 +90,12 @@ class Step:
 class Takeover:
     """The place where another process went on with the run. Changes only as a `Step` does."""
 
-    epoch: int
     was_crash: bool
     """False when the run had only waited for a person, or had been ended and reopened."""
     reused: int
     """Steps that were recorded and are not performed again."""
-    in_doubt: tuple[str, ...]
-    """Ids of the steps that had begun and had no result."""
-    settled: dict[str, Settled] = field(default_factory=dict[str, Settled])
-    """What became of each of those."""
+    settled: dict[str, Settled]
+    """What became of each of the steps that had begun and had no result, by their ids."""
     same_keys: bool = True
     """Whether every retried step was given the idempotency key that it had before."""
     gap_s: float = 0.0
@@ -109,7 +106,6 @@ class Takeover:
 class RunView:
     """A run, ready to be shown."""
 
-    agent: str = ""
     status: str = "empty"
     input: str = ""
     output: str = ""
@@ -191,7 +187,6 @@ class _Reading:
             return RunView()
         error = ended.error if isinstance(ended, RunFailed) else None
         return RunView(
-            agent=started.agent,
             status=_status(self.state),
             input=" / ".join(filter(None, map(text_of, started.input))),
             output=_text(output.output) if output else "",
@@ -209,10 +204,8 @@ class _Reading:
         # Who records a person's word may leave the work to others.
         is_decided = isinstance(last.event, ApprovalDecided)
         takeover = Takeover(
-            epoch=stored.epoch,
             was_crash=bool(doubts or (decide(self.state) and not is_decided)),
             reused=sum(step.is_recorded for step in steps),
-            in_doubt=tuple(step.id for step in doubts),
             settled=dict.fromkeys((step.id for step in doubts), "open"),
             gap_s=max(stored.at - last.at, 0.0),
             owner=stored.event.owner if isinstance(stored.event, RunAcquired) else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -108,16 +109,18 @@ class BatchTraceProcessor(TracingProcessor):
 
     def _ensure_thread_started(self) -> None:
         # A thread does not survive a fork; then a new one takes over.
-        if self._worker_thread is not None and self._worker_thread.is_alive():
+        if self._is_working():
             return
         with self._start_lock:
-            worker = self._worker_thread
-            if self._shutdown_event.is_set() or (worker is not None and worker.is_alive()):
+            if self._shutdown_event.is_set() or self._is_working():
                 return
             self._worker_thread = threading.Thread(
                 target=self._run, name="holdfast-traces", daemon=True
             )
             self._worker_thread.start()
+
+    def _is_working(self) -> bool:
+        return self._worker_thread is not None and self._worker_thread.is_alive()
 
     def _run(self) -> None:
         while not self._shutdown_event.is_set():
@@ -145,11 +148,9 @@ class BatchTraceProcessor(TracingProcessor):
 
     def _next_batch(self) -> list[Trace | Span[Any]]:
         batch: list[Trace | Span[Any]] = []
-        while len(batch) < self._max_batch_size:
-            try:
+        with contextlib.suppress(queue.Empty):
+            while len(batch) < self._max_batch_size:
                 batch.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
         return batch
 
 
