@@ -60,9 +60,9 @@ class SQLiteSession(SessionABC):
         self.db_path = db_path
         self.sessions_table = sessions_table
         self.messages_table = messages_table
-        self._sql = _Statements(sessions_table, messages_table)
+        self._sessions, self._messages = _quoted(sessions_table), _quoted(messages_table)
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = _opened(str(db_path), self._sql)
+        self._connection: sqlite3.Connection | None = _opened(str(db_path), self._schema())
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first.
@@ -92,13 +92,33 @@ class SQLiteSession(SessionABC):
         if connection is not None:
             connection.close()
 
-    # --- What is done in a transaction. --------------------------------------------------
+    # --- What is done with the tables. Their names are quoted; everything else is bound. --
+
+    def _schema(self) -> str:
+        index = _quoted(f"idx_{self.messages_table}_session_id")
+        return f"""
+            BEGIN IMMEDIATE;
+            CREATE TABLE IF NOT EXISTS {self._sessions} (
+                session_id TEXT PRIMARY KEY,
+                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+                updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+            );
+            CREATE TABLE IF NOT EXISTS {self._messages} (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                session_id TEXT NOT NULL REFERENCES {self._sessions} (session_id) ON DELETE CASCADE,
+                message_data TEXT NOT NULL,
+                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+            );
+            CREATE INDEX IF NOT EXISTS {index} ON {self._messages} (session_id, id);
+            COMMIT;
+        """
 
     def _newest(self, connection: sqlite3.Connection, limit: int | None) -> list[Any]:
         if limit == 0:
             return []
         items: list[Any] = []
-        rows: Iterable[tuple[str]] = connection.execute(self._sql.newest, (self.session_id,))
+        query = f"SELECT message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC"  # noqa: S608
+        rows: Iterable[tuple[str]] = connection.execute(query, (self.session_id,))
         for (data,) in rows:
             item = _decoded(data)
             if item is not None:
@@ -111,23 +131,30 @@ class SQLiteSession(SessionABC):
     def _insert(self, connection: sqlite3.Connection, rows: list[tuple[str, str]]) -> None:
         if not rows:
             return
+        touch = (
+            f"INSERT INTO {self._sessions} (session_id) VALUES (?) "  # noqa: S608
+            "ON CONFLICT (session_id) DO UPDATE SET updated_at = CURRENT_TIMESTAMP"
+        )
+        insert = f"INSERT INTO {self._messages} (session_id, message_data) VALUES (?, ?)"  # noqa: S608
         with _transaction(connection):
-            connection.execute(self._sql.touch, (self.session_id,))
-            connection.executemany(self._sql.insert, rows)
+            connection.execute(touch, (self.session_id,))
+            connection.executemany(insert, rows)
 
     def _pop(self, connection: sqlite3.Connection) -> Any:
+        pop = (
+            f"DELETE FROM {self._messages} WHERE id = (SELECT id FROM {self._messages} "  # noqa: S608
+            "WHERE session_id = ? ORDER BY id DESC LIMIT 1) RETURNING message_data"
+        )
         with _transaction(connection):
-            while True:
-                rows = connection.execute(self._sql.pop, (self.session_id,)).fetchall()
-                if not rows:
-                    return None
+            while rows := connection.execute(pop, (self.session_id,)).fetchall():
                 if (item := _decoded(rows[0][0])) is not None:
                     return item
+        return None
 
     def _clear(self, connection: sqlite3.Connection) -> None:
         with _transaction(connection):
-            connection.execute(self._sql.clear_messages, (self.session_id,))
-            connection.execute(self._sql.clear_session, (self.session_id,))
+            for table in (self._messages, self._sessions):
+                connection.execute(f"DELETE FROM {table} WHERE session_id = ?", (self.session_id,))  # noqa: S608
 
     # --- How it is done. -----------------------------------------------------------------
 
@@ -179,50 +206,13 @@ async def _await_mutation(mutation: Awaitable[_T]) -> _T:
     raise cancelled
 
 
-class _Statements:
-    """The SQL of one pair of tables."""
-
-    def __init__(self, sessions_table: str, messages_table: str) -> None:
-        sessions, messages = _quoted(sessions_table), _quoted(messages_table)
-        index = _quoted(f"idx_{messages_table}_session_id")
-        self.schema = f"""
-            BEGIN IMMEDIATE;
-            CREATE TABLE IF NOT EXISTS {sessions} (
-                session_id TEXT PRIMARY KEY,
-                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-                updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-            );
-            CREATE TABLE IF NOT EXISTS {messages} (
-                id INTEGER PRIMARY KEY AUTOINCREMENT,
-                session_id TEXT NOT NULL REFERENCES {sessions} (session_id) ON DELETE CASCADE,
-                message_data TEXT NOT NULL,
-                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-            );
-            CREATE INDEX IF NOT EXISTS {index} ON {messages} (session_id, id);
-            COMMIT;
-        """
-        # The names of tables are quoted; everything else is bound.
-        self.newest = f"SELECT message_data FROM {messages} WHERE session_id = ? ORDER BY id DESC"  # noqa: S608
-        self.touch = (
-            f"INSERT INTO {sessions} (session_id) VALUES (?) "  # noqa: S608
-            "ON CONFLICT (session_id) DO UPDATE SET updated_at = CURRENT_TIMESTAMP"
-        )
-        self.insert = f"INSERT INTO {messages} (session_id, message_data) VALUES (?, ?)"  # noqa: S608
-        self.pop = (
-            f"DELETE FROM {messages} WHERE id = (SELECT id FROM {messages} "  # noqa: S608
-            "WHERE session_id = ? ORDER BY id DESC LIMIT 1) RETURNING message_data"
-        )
-        self.clear_messages = f"DELETE FROM {messages} WHERE session_id = ?"  # noqa: S608
-        self.clear_session = f"DELETE FROM {sessions} WHERE session_id = ?"  # noqa: S608
-
-
-def _opened(path: str, sql: _Statements) -> sqlite3.Connection:
+def _opened(path: str, schema: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     try:
         _switch_to_wal(connection)
-        connection.executescript(sql.schema)
+        connection.executescript(schema)
         connection.execute("PRAGMA busy_timeout = 0")
     except BaseException:
         connection.close()
