@@ -180,12 +180,13 @@ class DefaultTraceProvider(TraceProvider):
             _safe_debug("Tracing is disabled. Not creating trace")
             return NoOpTrace()
         _safe_debug("Creating trace")
+        is_unheard = self._quiet and not self._multi_processor.has_processors
         return TraceImpl(
             name=name,
             trace_id=trace_id or self.gen_trace_id,
             group_id=group_id,
             metadata=metadata,
-            processor=None if self._is_unheard() else self._multi_processor,
+            processor=None if is_unheard else self._multi_processor,
             tracing_api_key=tracing.get("api_key") if tracing else None,
         )
 
@@ -196,7 +197,7 @@ class DefaultTraceProvider(TraceProvider):
         parent: Trace | Span[Any] | None = None,
         disabled: bool = False,
     ) -> Span[TSpanData]:
-        if self._is_unheard():
+        if self._quiet and not self._multi_processor.has_processors:
             return NoOpSpan(span_data)
         if disabled or self._is_disabled():
             shown = "" if debug.DONT_LOG_MODEL_DATA or debug.DONT_LOG_TOOL_DATA else f" {span_data}"
@@ -229,9 +230,6 @@ class DefaultTraceProvider(TraceProvider):
         """Shut all processors down, within ``timeout`` seconds if given."""
         _safe_debug("Shutting down trace provider")
         self._multi_processor.shutdown(timeout)
-
-    def _is_unheard(self) -> bool:
-        return self._quiet and not self._multi_processor.has_processors
 
     def _is_disabled(self) -> bool:
         if self._disabled is None:

@@ -22,14 +22,17 @@ class Scope:
 
 
 class _Current:
-    """Being current between start and finish. One object is so at most once at a time."""
+    """Being current between start and finish: once, however often it is started."""
 
     _variable: ClassVar[ContextVar[Any]]
     _prev_context_token: Token[Any] | None = None
+    _started = False
 
     def start(self, mark_as_current: bool = False) -> None:
-        if mark_as_current:
-            self._prev_context_token = self._variable.set(self)
+        if not self._started:
+            self._started = True
+            if mark_as_current:
+                self._prev_context_token = self._variable.set(self)
 
     def finish(self, reset_current: bool = False) -> None:
         if reset_current:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -16,24 +17,19 @@ from holdfast.tracing.scope import CurrentTrace
 # Traces that this process has reported as started. A run that is resumed goes on with one of
 # them; a trace of another process may never have arrived.
 _MAX_STARTED_TRACE_IDS = 4096
-_started_trace_ids: dict[str, None] = {}
+# Ordered: the first of a plain dict takes long to find when those before it were deleted.
+_started_trace_ids: OrderedDict[str, None] = OrderedDict()
 _started_trace_ids_lock = threading.Lock()
 
 
 class _Scoped(CurrentTrace, Trace):
-    """A trace that begins once, however often it is started."""
-
-    _started = False
-
-    def start(self, mark_as_current: bool = False) -> None:
-        if not self._started:
-            self._started = True
-            super().start(mark_as_current)
+    """A trace that says so if it is entered too late."""
 
     def __enter__(self) -> Self:
         if self._started and self._prev_context_token is None:
             logger.error("Trace already started, but not as the current one")
-        return super().__enter__()
+        self.start(mark_as_current=True)
+        return self
 
 
 class NoOpTrace(_Scoped):
@@ -186,10 +182,10 @@ def reattach_trace(trace_state: TraceState, *, tracing_api_key: str | None = Non
 
 def _remember(trace_id: str) -> None:
     with _started_trace_ids_lock:
-        _started_trace_ids.pop(trace_id, None)
         _started_trace_ids[trace_id] = None
+        _started_trace_ids.move_to_end(trace_id)
         if len(_started_trace_ids) > _MAX_STARTED_TRACE_IDS:
-            del _started_trace_ids[next(iter(_started_trace_ids))]
+            _started_trace_ids.popitem(last=False)
 
 
 def _hashed(key: str) -> str:
