@@ -6,7 +6,6 @@ import os
 import platform
 import sqlite3
 import stat
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -34,8 +33,14 @@ async def examine() -> list[Check]:
     """All checks. Changes nothing."""
     file = journal_file()
     is_there = file is not None and file.exists()
-    checks = [_python(), Check("holdfast", "good", __version__), *_files(file), _key()]
-    return [*checks, await _runs(is_there=is_there), *(_models() if is_there else [])]
+    return [
+        Check("python", "good", platform.python_version()),
+        Check("holdfast", "good", __version__),
+        *_files(file),
+        _key(),
+        await _runs(is_there=is_there),
+        *(_models() if is_there else []),
+    ]
 
 
 async def forget_health() -> int:
@@ -47,11 +52,6 @@ async def forget_health() -> int:
     known = len(health.all())
     await health.clear()
     return known
-
-
-def _python() -> Check:
-    is_right = sys.version_info >= (3, 11)
-    return Check("python", "good" if is_right else "bad", platform.python_version())
 
 
 def _files(file: Path | None) -> list[Check]:

@@ -37,7 +37,10 @@ def load_program(place: str) -> Program:
         raise ProgramError(
             f"There is no file {str(path)!r}. Name a Python file that makes an Agent."
         )
-    found = _agents(_module(path))
+    values = vars(_module(path)).items()
+    found: dict[str, Agent[Any]] = {
+        name: value for name, value in values if isinstance(value, Agent)
+    }
     if not found:
         raise ProgramError(f"{path.name} has no Agent at its top level. Assign one to a variable.")
     variable = _choose(found, name, path.name)
@@ -54,11 +57,6 @@ def _module(path: Path) -> ModuleType:
         sys.path.insert(0, str(path.parent))  # So that the file's own imports work.
     spec.loader.exec_module(module)
     return module
-
-
-def _agents(module: ModuleType) -> dict[str, Agent[Any]]:
-    values = vars(module).items()
-    return {name: value for name, value in values if isinstance(value, Agent)}
 
 
 def _choose(found: dict[str, Agent[Any]], name: str, file: str) -> str:

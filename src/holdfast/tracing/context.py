@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from holdfast.definitions.model import ModelTracing
@@ -55,6 +55,7 @@ def create_trace_for_run(  # noqa: PLR0913 (upstream's signature)
     return reattach_trace(trace_state, tracing_api_key=key)
 
 
+@dataclass(repr=False, eq=False)
 class TraceCtxManager:
     """Holds the trace of a run open. Takes what `create_trace_for_run` takes.
 
@@ -62,41 +63,24 @@ class TraceCtxManager:
         trace: The trace that was started; None if the current one is used.
     """
 
-    def __init__(  # noqa: PLR0913 (upstream's signature)
-        self,
-        workflow_name: str,
-        trace_id: str | None,
-        group_id: str | None,
-        metadata: dict[str, Any] | None,
-        tracing: TracingConfig | None,
-        disabled: bool,
-        trace_state: TraceState | None = None,
-        reattach_resumed_trace: bool = False,
-    ) -> None:
-        self.trace: Trace | None = None
-        self._create = lambda: create_trace_for_run(
-            workflow_name=workflow_name,
-            trace_id=trace_id,
-            group_id=group_id,
-            metadata=metadata,
-            tracing=tracing,
-            disabled=disabled,
-            trace_state=trace_state,
-            reattach_resumed_trace=reattach_resumed_trace,
-        )
+    workflow_name: str
+    trace_id: str | None
+    group_id: str | None
+    metadata: dict[str, Any] | None
+    tracing: TracingConfig | None
+    disabled: bool
+    trace_state: TraceState | None = None
+    reattach_resumed_trace: bool = False
+    trace: Trace | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
-        self.trace = self._create()
+        given = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        self.trace = create_trace_for_run(**given)
         if self.trace is not None:
             self.trace.start(mark_as_current=True)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         if self.trace is not None:
             self.trace.finish(reset_current=True)
 

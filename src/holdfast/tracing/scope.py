@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 _trace: ContextVar[Any] = ContextVar("holdfast_trace", default=None)
@@ -42,12 +41,7 @@ class _Current:
         self.start(mark_as_current=True)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, exc_type: type[BaseException] | None, *raised: object) -> None:
         try:
             self.finish()
         finally:
