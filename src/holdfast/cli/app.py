@@ -25,7 +25,7 @@ from holdfast.cli.live import LiveScreen
 from holdfast.cli.logs import is_cut_off, list_runs, read_run
 from holdfast.cli.program import Program, ProgramError, load_program
 from holdfast.cli.provider import CannotServe, Serving, list_faults, serve
-from holdfast.cli.show import console, run_summary, run_tree
+from holdfast.cli.show import console, duration, run_summary, run_tree
 from holdfast.cli.steps import RunView, arguments_of
 from holdfast.cli.text import lines, plain, short
 from holdfast.core.errors import AgentsException, JournalError, RunNotFound
@@ -125,7 +125,7 @@ async def runs(
     now = time.time()
     for row in found:
         state = Text("interrupted", "yellow") if is_cut_off(row) else Text(plain(row.status))
-        age = _age(now - row.updated_at)
+        age = f"{duration(now - row.updated_at)} ago"
         cells = (short(row.run_id, 32), short(row.agent, 16))
         table.add_row(*map(Text, cells), state, str(row.events), age)
     screen.print(table)
@@ -346,10 +346,3 @@ async def _program_of(run_id: str, place: str) -> Program:
     program = load_program(place)
     _need_key(program.agent)
     return program
-
-
-def _age(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{max(seconds, 0):.0f} s ago"

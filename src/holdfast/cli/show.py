@@ -14,7 +14,6 @@ from holdfast.cli.text import plain, short
 
 WIDTH = 80
 _GUIDES = "grey50"
-_MANY_SECONDS = 120
 _MARKS: dict[str, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "error": ("✗", "red"),
@@ -35,6 +34,14 @@ def console(*, stderr: bool = False) -> Console:
     wanted = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
     width = min(wanted.width, 100) if wanted.is_terminal else WIDTH
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
+
+
+def duration(seconds: float) -> str:
+    """So many seconds, in the unit that one would say them in."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{max(seconds, 0) * 1000:.0f} ms"
 
 
 def run_tree(run_id: str, view: RunView, children: Mapping[str, RunView], width: int) -> Tree:
@@ -67,10 +74,10 @@ def run_summary(view: RunView) -> RenderableType:
 def takeover_line(takeover: Takeover) -> Text:
     """The line where another process went on with a run."""
     if not takeover.was_crash:
-        return Text(f"━━ taken up again after {_seconds(takeover.gap_s)}", style="cyan")
+        return Text(f"━━ taken up again after {duration(takeover.gap_s)}", style="cyan")
     who = plain(takeover.owner) or "another process"
     line = Text("━━ crash ", style="bold red")
-    line.append(f"{who} went on {_seconds(takeover.gap_s)} later\n", style="not bold red")
+    line.append(f"{who} went on {duration(takeover.gap_s)} later\n", style="not bold red")
     return line.append(f"   {summary(takeover)}", style="not red")
 
 
@@ -121,13 +128,7 @@ def _note(view: RunView, step: Step) -> str:
     if step.usage and step.usage.total_tokens:
         parts.append(f"{step.usage.total_tokens:,} tok")
     if step.duration_s is not None:
-        parts.append(_seconds(step.duration_s))
+        parts.append(duration(step.duration_s))
     if view.is_reused(step):
         parts.append("reused")
     return "  ".join(parts)
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < _MANY_SECONDS else f"{seconds / 60:.0f} min"

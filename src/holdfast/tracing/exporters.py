@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import holdfast.tracing.export_limits as export_limits  # noqa: PLR0402  # from the package, a cycle
 from holdfast.definitions import debug
 from holdfast.definitions.logger import logger
+from holdfast.tracing.export_limits import fitted, sendable
 from holdfast.tracing.interface import Span, Trace, TracingExporter
 
 if TYPE_CHECKING:
@@ -60,15 +60,6 @@ class BackendSpanExporter(TracingExporter):
         base_delay: Seconds before the second attempt; doubles each time.
         max_delay: Seconds that it grows to, also where the server asks for more.
     """
-
-    _OPENAI_TRACING_INGEST_ENDPOINT = OPENAI_ENDPOINT
-    _OPENAI_TRACING_MAX_FIELD_BYTES = export_limits.MAX_FIELD_BYTES
-    _OPENAI_TRACING_STRING_TRUNCATION_SUFFIX = export_limits.CUT
-    _sanitize_for_openai_tracing_api = staticmethod(export_limits.fitted)
-    _value_json_size_bytes = staticmethod(export_limits.json_size)
-    _truncate_string_for_json_limit = staticmethod(export_limits.cut_text)
-    _truncate_json_value_for_limit = staticmethod(export_limits.cut)
-    _truncated_preview = staticmethod(export_limits.preview)
 
     def __init__(  # noqa: PLR0913 (upstream's signature)
         self,
@@ -149,8 +140,8 @@ class BackendSpanExporter(TracingExporter):
     def _payload(self, items: list[Trace | Span[Any]]) -> dict[str, Any]:
         exported = [one for one in (item.export() for item in items) if one]
         if self.endpoint == OPENAI_ENDPOINT:
-            exported = [export_limits.fitted(one) for one in exported]
-        return {"data": [export_limits.sendable(one) for one in exported]}
+            exported = [fitted(one) for one in exported]
+        return {"data": [sendable(one) for one in exported]}
 
     def _headers(self, key: str) -> dict[str, str]:
         headers = {
