@@ -172,7 +172,6 @@ class _Reading:
         self.last: Stored | None = None
 
     def add(self, stored: Stored) -> None:
-        """Take the next event in."""
         if self.last is not None and self.state.started and stored.epoch != self.last.epoch:
             self._take_over(stored, self.last)
         if read := _READERS.get(type(stored.event)):
@@ -181,7 +180,6 @@ class _Reading:
         self.last = stored
 
     def view(self, log: Sequence[Stored]) -> RunView:
-        """What has been read."""
         started, ended, output = self.state.started, self.state.ended, self.state.output
         if not started:
             return RunView()
@@ -276,7 +274,6 @@ class _Reading:
         step.model = event.model or step.model
 
     def reply(self, stored: Stored, event: ModelReplied) -> None:
-        """A model has said something, or calls tools."""
         for call in event.calls:
             self.calls[call.id] = event.output[call.index]
         said = " ".join(filter(None, (text_of(item) for item in event.output)))
@@ -297,26 +294,21 @@ class _Reading:
         step.name = event.name or str(call.get("name", "")) or step.name
 
     def hand_off(self, stored: Stored, event: HandedOff) -> None:
-        """Another agent goes on."""
         self._finish(stored, event.id, "handoff", "ok", f"{event.source} → {event.to}")
 
     def check(self, stored: Stored, event: GuardrailChecked) -> None:
-        """A guardrail has looked."""
         refused = event.tripped or event.behavior in ("reject_content", "raise_exception")
         stage = event.stage.replace("_", " ")
         step = self._finish(stored, event.id, "guardrail", "tripped" if refused else "ok", stage)
         step.name = event.name or step.name
 
     def load(self, stored: Stored, event: SessionLoaded) -> None:
-        """A session was read."""
         self._finish(stored, event.id, "session", "ok", f"{len(event.head)} items").name = "load"
 
     def save(self, stored: Stored, event: SessionSaved) -> None:
-        """A session was written."""
         self._finish(stored, event.id, "session", "ok").name = "save"
 
     def ask(self, stored: Stored, event: ApprovalRequested) -> None:
-        """A call waits for a person."""
         self._settle(event.id, "asked")
         asking = self.open.pop(event.id, None)
         if asking is not None and asking.outcome == "open":
@@ -328,7 +320,6 @@ class _Reading:
         step.name = event.name or step.name
 
     def decided(self, stored: Stored, event: ApprovalDecided) -> None:
-        """A person has said what becomes of a call."""
         if (key := _asking(event)) in self.open:
             said = "approved" if event.approved else "rejected"
             detail = f"{said}, for all calls of this tool" if event.always else said
