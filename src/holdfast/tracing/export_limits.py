@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -190,14 +191,9 @@ def cut_text(text: str, limit: int) -> str:
     left = limit - _size(CUT)
     if left < 0:
         return ""
-    low, high = 0, min(len(text), left)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _size(text[:middle]) - 2 <= left:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low] + CUT
+    lengths = range(min(len(text), left) + 1)
+    too_long = bisect_right(lengths, left, key=lambda length: _size(text[:length]) - 2)
+    return text[: too_long - 1] + CUT
 
 
 def _cut_mapping(value: Mapping[str, Any], limit: int) -> dict[str, Any]:
