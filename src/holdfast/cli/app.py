@@ -19,8 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from holdfast.cli.approvals import Waiting, chosen_call, record, waiting_calls
-from holdfast.cli.doctor import examine, forget_health
-from holdfast.cli.keys import has_key, is_offline
+from holdfast.cli.doctor import examine, forget_health, has_key, is_offline
 from holdfast.cli.live import LiveScreen
 from holdfast.cli.logs import is_cut_off, list_runs, read_run
 from holdfast.cli.program import Program, ProgramError, load_program

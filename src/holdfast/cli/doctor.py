@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from holdfast.cli.keys import has_key, is_offline
 from holdfast.cli.logs import is_cut_off, journal_file, list_runs
 from holdfast.core.errors import JournalError
 from holdfast.core.health import Health, Pace
@@ -52,6 +51,17 @@ async def forget_health() -> int:
     known = len(health.all())
     await health.clear()
     return known
+
+
+def has_key() -> bool:
+    """Whether the default provider can be asked: with a key, or at an endpoint of the user's own."""
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    return any(os.environ.get(name, "").strip() for name in names)
+
+
+def is_offline() -> bool:
+    """Whether the offline stand-in is asked for."""
+    return os.environ.get("HOLDFAST_OFFLINE") == "1"
 
 
 def _files(file: Path | None) -> list[Check]:

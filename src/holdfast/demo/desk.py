@@ -77,19 +77,18 @@ def short_enough(
 
 def triage(model: Model | None) -> Agent[Desk]:
     """The desk's first agent. Without a model, the agents use the default one."""
-    shared: dict[str, Any] = {"model": model} if model else {}
     refunds = Agent[Desk](
         name="refunds",
         instructions="Look up every order that is named, at once. Refund what arrived broken or "
         "wrong. Then answer in two or three short sentences.",
         tools=[lookup_order, refund],
-        **shared,
+        model=model,
     )
     shipping = Agent[Desk](
         name="shipping",
         instructions="Look up every order that is named, at once. Say where each of them is.",
         tools=[lookup_order],
-        **shared,
+        model=model,
     )
     return Agent[Desk](
         name="triage",
@@ -97,5 +96,5 @@ def triage(model: Model | None) -> Agent[Desk]:
         "deliveries to shipping. Answer other questions yourself, in a sentence.",
         handoffs=[refunds, shipping],
         input_guardrails=[short_enough],
-        **shared,
+        model=model,
     )

@@ -115,11 +115,8 @@ def _about(order: str, answers: dict[str, str]) -> str:
     if found.count(", ") != _FACTS - 1:
         return f"I find no order {order}."
     item, _, status, note = found.split(", ")
-    return (
-        f"Your {item} ({order}) is {status} and {note}."
-        if status == "on its way"
-        else (f"Your {item} ({order}) is {status}: {note}.")
-    )
+    joint = " and" if status == "on its way" else ":"
+    return f"Your {item} ({order}) is {status}{joint} {note}."
 
 
 def _words(text: str) -> list[str]:

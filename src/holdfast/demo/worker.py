@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.text import Text
 
 from holdfast import Runner
-from holdfast.cli.keys import has_key, is_offline
+from holdfast.cli.doctor import has_key, is_offline
 from holdfast.cli.live import LiveScreen
 from holdfast.cli.show import console
 from holdfast.demo.desk import Desk, triage
