@@ -46,6 +46,12 @@ definitions.hosted_tools: CodeInterpreterTool FileSearchTool HostedMCPTool Image
 definitions.limits: ModelLimits
 definitions.logger: enable_verbose_stdout_logging
 definitions.model: Model ModelProvider ModelTracing
+definitions.openai_types: ShellToolContainerAutoEnvironment ShellToolContainerNetworkPolicy
+    ShellToolContainerNetworkPolicyAllowlist ShellToolContainerNetworkPolicyDisabled
+    ShellToolContainerNetworkPolicyDomainSecret ShellToolContainerReferenceEnvironment
+    ShellToolContainerSkill ShellToolEnvironment ShellToolHostedEnvironment ShellToolInlineSkill
+    ShellToolInlineSkillSource ShellToolLocalEnvironment ShellToolLocalSkill
+    ShellToolSkillReference TResponseInputItem
 definitions.output: AgentOutputSchema AgentOutputSchemaBase
 definitions.prompt: DynamicPromptFunction GenerateDynamicPromptData Prompt
 definitions.retry: ModelRetryAdvice ModelRetryAdviceRequest ModelRetryBackoffSettings
@@ -53,17 +59,12 @@ definitions.retry: ModelRetryAdvice ModelRetryAdviceRequest ModelRetryBackoffSet
     retry_policies
 definitions.run_items: CompactionItem HandoffCallItem HandoffOutputItem InputItem ItemHelpers
     MCPApprovalRequestItem MCPApprovalResponseItem MCPListToolsItem MessageOutputItem ModelResponse
-    ReasoningItem RunItem TResponseInputItem ToolApprovalItem ToolCallItem ToolCallOutputItem
+    ReasoningItem RunItem ToolApprovalItem ToolCallItem ToolCallOutputItem
     ToolSearchCallItem ToolSearchOutputItem
 definitions.settings: ModelSettings
 definitions.shell_tools: LocalShellCommandRequest LocalShellExecutor LocalShellTool
     ShellActionRequest ShellCallData ShellCallOutcome ShellCommandOutput ShellCommandRequest
-    ShellExecutor ShellResult ShellTool ShellToolContainerAutoEnvironment
-    ShellToolContainerNetworkPolicy ShellToolContainerNetworkPolicyAllowlist
-    ShellToolContainerNetworkPolicyDisabled ShellToolContainerNetworkPolicyDomainSecret
-    ShellToolContainerReferenceEnvironment ShellToolContainerSkill ShellToolEnvironment
-    ShellToolHostedEnvironment ShellToolInlineSkill ShellToolInlineSkillSource
-    ShellToolLocalEnvironment ShellToolLocalSkill ShellToolSkillReference
+    ShellExecutor ShellResult ShellTool
 definitions.stream_events: AgentUpdatedStreamEvent RawResponsesStreamEvent RunItemStreamEvent
     StreamEvent
 definitions.callers: ToolCaller
@@ -75,7 +76,7 @@ definitions.tool_guardrail: ToolGuardrailFunctionOutput ToolInputGuardrail ToolI
     ToolInputGuardrailResult ToolOutputGuardrail ToolOutputGuardrailData ToolOutputGuardrailResult
     tool_input_guardrail tool_output_guardrail
 definitions.tool_output: ToolOutputFileContentDict ToolOutputImageDict ToolOutputTextDict
-definitions.tool_output_models: ToolOutputFileContent ToolOutputImage ToolOutputText
+definitions.tool_models: ToolOutputFileContent ToolOutputImage ToolOutputText
 engine.config: OutputGuardrailBlockedMessageArgs OutputGuardrailBlockedMessageFormatter
     ReasoningItemIdPolicy RunConfig ToolErrorFormatter ToolErrorFormatterArgs ToolExecutionConfig
     ToolNameCollisionPolicy ToolNotFoundBehavior

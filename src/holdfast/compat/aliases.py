@@ -55,9 +55,10 @@ class Alias(ModuleType):
         submodule = f"{self.__name__}.{name}"
         if submodule in ALIASES and not self._is_public(name):
             return importlib.import_module(submodule)
-        for target in _modules(self.__name__):
+        # One by one: the last in a row may be slow to import.
+        for target in ALIASES[self.__name__]:
             try:
-                return getattr(target, name)
+                return getattr(importlib.import_module(target), name)
             except AttributeError:
                 continue
         if name == "__all__":  # `import *` sees only this, for the alias has no names of its own.

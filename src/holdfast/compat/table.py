@@ -7,9 +7,9 @@ An empty row is a package that only holds others.
 _TOOL = """
     definitions.tool definitions.function_tool definitions.hosted_tools definitions.shell_tools
     definitions.computer definitions.custom_tool definitions.editor definitions.tool_output
-    definitions.tool_output_models definitions.tool_guardrail definitions.tool_origin
-    definitions.callers definitions.names definitions.schema definitions.strict_schema
-    definitions.context definitions.threads
+    definitions.tool_guardrail definitions.tool_origin definitions.callers definitions.names
+    definitions.schema definitions.strict_schema definitions.context definitions.threads
+    definitions.tool_models definitions.openai_types
 """
 
 _TRACING = """
@@ -43,7 +43,7 @@ _ROWS = {
     "agents.guardrail": "definitions.guardrail",
     "agents.handoffs": "definitions.handoff definitions.handoff_history",
     "agents.handoffs.history": "definitions.handoff_history",
-    "agents.items": "definitions.run_items definitions.tool_output core.usage",
+    "agents.items": "definitions.run_items definitions.tool_output core.usage definitions.tool_models",
     "agents.lifecycle": "definitions.hooks",
     "agents.logger": "definitions.logger",
     "agents.mcp": "mcp",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 from collections.abc import Awaitable, Callable
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
+from holdfast.definitions.foreign import imported_later
+
 if TYPE_CHECKING:
-    from holdfast.definitions.run_items import TResponseInputItem
+    from holdfast.definitions.openai_types import TResponseInputItem
 
 STRUCTURED_INPUT_PREAMBLE = (
     "You are being called as a tool. The following is structured input data and, when provided, its"
@@ -45,16 +46,7 @@ class StructuredInputSchemaInfo:
     json_schema: dict[str, Any] | None = None
 
 
-def __getattr__(name: str) -> Any:
-    """The pydantic model of the plain input, made when somebody asks, for it imports pydantic."""
-    if name != "AgentAsToolInput":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    pydantic = importlib.import_module("pydantic")
-    made = pydantic.create_model(name, input=(str, ...), __module__=__name__)
-    made.__doc__ = PLAIN_INPUT_SCHEMA["description"]
-    globals()[name] = made
-    return made
-
+__getattr__ = imported_later(__name__, "holdfast.definitions.tool_models", {"AgentAsToolInput"})
 
 PLAIN_INPUT_SCHEMA: dict[str, Any] = {
     "description": "Default input schema for agent-as-tool calls.",

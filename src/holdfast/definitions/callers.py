@@ -1,14 +1,35 @@
-"""Who may call a tool: the model itself, or a program that the model wrote."""
+"""Who may call a tool, who approves its calls, and who adds data to their outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypeAlias, TypeVar
+
+# Pydantic reads this class when a user's function takes one, and needs this TypedDict for it.
+from typing_extensions import TypedDict
 
 from holdfast.core.errors import UserError
+from holdfast.definitions.context import RunContextWrapper
 
+T = TypeVar("T")
 ToolCaller = Literal["direct", "programmatic"]
 _KNOWN = ("direct", "programmatic")
+
+
+class OnApprovalFunctionResult(TypedDict):
+    """An answer to the question whether a call may go on."""
+
+    approve: bool
+    reason: NotRequired[str]
+
+
+# The item that waits, which the second of these gets to see, is defined above this module.
+ApprovalFunction: TypeAlias = Callable[[RunContextWrapper[Any], T, str], Awaitable[bool] | bool]
+OnApprovalFunction: TypeAlias = Callable[
+    [RunContextWrapper[Any], Any], Awaitable[OnApprovalFunctionResult] | OnApprovalFunctionResult
+]
+CustomData: TypeAlias = Mapping[str, Any] | None
+CustomDataExtractor: TypeAlias = Callable[[T], Awaitable[CustomData] | CustomData]
 
 
 def check_callers(owner: str, callers: Sequence[str] | None) -> None:

@@ -10,12 +10,13 @@ import copy
 import inspect
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 from holdfast.core.errors import UserError
 from holdfast.definitions import debug
+from holdfast.definitions.callers import CustomDataExtractor
 from holdfast.definitions.context import RunContextWrapper
 from holdfast.definitions.logger import logger
 
@@ -27,9 +28,7 @@ Environment = Literal["mac", "windows", "ubuntu", "browser"] | None
 Button = Literal["left", "right", "wheel", "back", "forward"]
 
 
-class Computer(ABC):
-    """A computer with a blocking driver. Coordinates are pixels from the top left."""
-
+class _Screen:
     @property
     def environment(self) -> Environment:
         """The kind of system; only the preview models ask."""
@@ -39,6 +38,10 @@ class Computer(ABC):
     def dimensions(self) -> tuple[int, int] | None:
         """Width and height of the screen; only the preview models ask."""
         return None
+
+
+class Computer(_Screen, ABC):
+    """A computer with a blocking driver. Coordinates are pixels from the top left."""
 
     @abstractmethod
     def screenshot(self) -> str:
@@ -69,18 +72,8 @@ class Computer(ABC):
     def drag(self, path: list[tuple[int, int]]) -> None: ...
 
 
-class AsyncComputer(ABC):
+class AsyncComputer(_Screen, ABC):
     """A computer with an async driver. Coordinates are pixels from the top left."""
-
-    @property
-    def environment(self) -> Environment:
-        """The kind of system; only the preview models ask."""
-        return None
-
-    @property
-    def dimensions(self) -> tuple[int, int] | None:
-        """Width and height of the screen; only the preview models ask."""
-        return None
 
     @abstractmethod
     async def screenshot(self) -> str:
@@ -165,15 +158,17 @@ class ComputerToolCustomDataContext:
     raw_item: Any
 
 
-CustomData = Mapping[str, Any] | None
-ComputerToolCustomDataExtractor = Callable[
-    [ComputerToolCustomDataContext], Awaitable[CustomData] | CustomData
-]
+ComputerToolCustomDataExtractor = CustomDataExtractor[ComputerToolCustomDataContext]
 
 
 @dataclass(eq=False)
 class ComputerTool(Generic[ComputerT]):
     """Offers a computer to the model."""
+
+    name: ClassVar[str] = "computer_use_preview"
+    """What tool choices and traces of preview models call it, for every model."""
+    trace_name: ClassVar[str] = "computer"
+    """What spans call it."""
 
     computer: ComputerT | ComputerCreate[ComputerT] | ComputerProvider[ComputerT]
     on_safety_check: Callable[[ComputerToolSafetyCheckData], Awaitable[bool] | bool] | None = None
@@ -190,16 +185,6 @@ class ComputerTool(Generic[ComputerT]):
             self._source = cast("ComputerProvider[Any]", given)
         elif callable(given) and not isinstance(given, Computer | AsyncComputer):
             self._source = ComputerProvider(given)
-
-    @property
-    def name(self) -> str:
-        """What tool choices and traces of preview models call it, for every model."""
-        return "computer_use_preview"
-
-    @property
-    def trace_name(self) -> str:
-        """What spans call it."""
-        return "computer"
 
     @property
     def makes_computer(self) -> bool:

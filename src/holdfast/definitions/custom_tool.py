@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from holdfast.definitions.callers import ToolCaller, check_callers
-from holdfast.definitions.context import RunContextWrapper, ToolContext
+from holdfast.definitions.callers import (
+    ApprovalFunction,
+    CustomDataExtractor,
+    OnApprovalFunction,
+    OnApprovalFunctionResult,
+    ToolCaller,
+    check_callers,
+)
+from holdfast.definitions.context import ToolContext
 
 if TYPE_CHECKING:
     from openai.types.responses import CustomToolParam
 
 
-class CustomToolOnApprovalFunctionResult(TypedDict):
-    """An answer to the question whether a call may go on."""
-
-    approve: bool
-    reason: NotRequired[str]
-
-
-# An approval item, which the callbacks get to see, is defined above this module.
-CustomToolOnApprovalFunction = Callable[
-    [RunContextWrapper[Any], Any],
-    Awaitable[CustomToolOnApprovalFunctionResult] | CustomToolOnApprovalFunctionResult,
-]
-CustomToolApprovalFunction = Callable[[RunContextWrapper[Any], str, str], Awaitable[bool] | bool]
+CustomToolOnApprovalFunctionResult = OnApprovalFunctionResult
+CustomToolOnApprovalFunction = OnApprovalFunction
+CustomToolApprovalFunction = ApprovalFunction[str]
 CustomToolExecutor = Callable[[ToolContext[Any], str], Awaitable[Any] | Any]
 
 
@@ -40,15 +37,15 @@ class CustomToolCustomDataContext:
     raw_item: Mapping[str, Any]
 
 
-CustomData = Mapping[str, Any] | None
-CustomToolCustomDataExtractor = Callable[
-    [CustomToolCustomDataContext], Awaitable[CustomData] | CustomData
-]
+CustomToolCustomDataExtractor = CustomDataExtractor[CustomToolCustomDataContext]
 
 
 @dataclass
 class CustomTool:
     """A tool that gets the model's text as it is."""
+
+    type: ClassVar[str] = "custom"
+    """The type of the tool in the API."""
 
     name: str
     description: str
@@ -81,11 +78,6 @@ class CustomTool:
     def runtime_on_approval(self) -> CustomToolOnApprovalFunction | None:
         """Who may answer in that person's stead."""
         return self.on_approval
-
-    @property
-    def type(self) -> str:
-        """The type of the tool in the API."""
-        return "custom"
 
 
 def custom_output_item(call_id: str, output: Any, caller: Any = None) -> dict[str, Any]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, Protocol, TypedDict, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from holdfast.core.errors import ModelBehaviorError
-from holdfast.definitions.callers import ToolCaller, check_callers
+from holdfast.definitions.callers import (
+    ApprovalFunction,
+    CustomDataExtractor,
+    OnApprovalFunction,
+    OnApprovalFunctionResult,
+    ToolCaller,
+    check_callers,
+)
 from holdfast.definitions.context import RunContextWrapper
 
 ApplyPatchOperationType = Literal["create_file", "update_file", "delete_file"]
@@ -48,21 +55,9 @@ class ApplyPatchEditor(Protocol):
     def delete_file(self, operation: ApplyPatchOperation) -> Awaitable[Edited] | Edited: ...
 
 
-class ApplyPatchOnApprovalFunctionResult(TypedDict):
-    """An answer to the question whether a change may be made."""
-
-    approve: bool
-    reason: NotRequired[str]
-
-
-# An approval item, which the callbacks get to see, is defined above this module.
-ApplyPatchOnApprovalFunction = Callable[
-    [RunContextWrapper[Any], Any],
-    Awaitable[ApplyPatchOnApprovalFunctionResult] | ApplyPatchOnApprovalFunctionResult,
-]
-ApplyPatchApprovalFunction = Callable[
-    [RunContextWrapper[Any], ApplyPatchOperation, str], Awaitable[bool] | bool
-]
+ApplyPatchOnApprovalFunctionResult = OnApprovalFunctionResult
+ApplyPatchOnApprovalFunction = OnApprovalFunction
+ApplyPatchApprovalFunction = ApprovalFunction[ApplyPatchOperation]
 
 
 @dataclass
@@ -77,15 +72,15 @@ class ApplyPatchToolCustomDataContext:
     raw_item: Mapping[str, Any]
 
 
-CustomData = Mapping[str, Any] | None
-ApplyPatchToolCustomDataExtractor = Callable[
-    [ApplyPatchToolCustomDataContext], Awaitable[CustomData] | CustomData
-]
+ApplyPatchToolCustomDataExtractor = CustomDataExtractor[ApplyPatchToolCustomDataContext]
 
 
 @dataclass
 class ApplyPatchTool:
     """Offers an editor to the model."""
+
+    type: ClassVar[str] = "apply_patch"
+    """The type of the tool in the API."""
 
     editor: ApplyPatchEditor
     name: str = "apply_patch"
@@ -98,11 +93,6 @@ class ApplyPatchTool:
 
     def __post_init__(self) -> None:
         check_callers(f"patch tool {self.name!r}", self.allowed_callers)
-
-    @property
-    def type(self) -> str:
-        """The type of the tool in the API."""
-        return "apply_patch"
 
 
 def patch_operation(raw: Any, context: RunContextWrapper[Any] | None) -> ApplyPatchOperation:

@@ -1,8 +1,9 @@
-"""How pydantic sees our own types, so that users' models and tools may hold them."""
+"""Our types and libraries that are slow to import: how pydantic sees ours, how we name theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from importlib import import_module
 from typing import Any, Literal
 
 
@@ -41,3 +42,14 @@ class PydanticInstance:
         from pydantic_core import core_schema
 
         return core_schema.is_instance_schema(cls)
+
+
+def imported_later(module: str, source: str, names: Collection[str]) -> Callable[[str], Any]:
+    """A `__getattr__` for ``module``: it takes ``names`` from ``source``, imported only when asked."""
+
+    def attribute(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return getattr(import_module(source), name)
+
+    return attribute

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.definitions import debug
 from holdfast.definitions.approvals import field_of
-from holdfast.definitions.callers import ToolCaller, check_callers
+from holdfast.definitions.callers import (
+    ApprovalFunction,
+    CustomDataExtractor,
+    ToolCaller,
+    check_callers,
+)
 from holdfast.definitions.context import RunContextWrapper, ToolContext
 from holdfast.definitions.function_invoker import FunctionBody, ToolInvoker, parsed_object
 from holdfast.definitions.logger import logger
@@ -27,11 +32,9 @@ if TYPE_CHECKING:
 ToolErrorFunction = Callable[[RunContextWrapper[Any], Exception], Awaitable[str] | str]
 ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
 OnUncertain = Literal["retry", "once", "ask"]
-# The second argument of these callbacks is an agent, which is defined above this module.
+# The second argument of this callback is an agent, which is defined above this module.
 IsEnabled = bool | Callable[[RunContextWrapper[Any], Any], Awaitable[bool] | bool]
-NeedsApproval = (
-    bool | Callable[[RunContextWrapper[Any], dict[str, Any], str], Awaitable[bool] | bool]
-)
+NeedsApproval = bool | ApprovalFunction[dict[str, Any]]
 
 DEFAULT_TOOL_ERROR_MESSAGE = "An error occurred while running the tool. Please try again."
 DEFAULT_APPROVAL_REJECTION_MESSAGE = "Tool execution was not approved."
@@ -49,10 +52,7 @@ class FunctionToolCustomDataContext:
     raw_item: Mapping[str, Any]
 
 
-CustomData = Mapping[str, Any] | None
-FunctionToolCustomDataExtractor = Callable[
-    [FunctionToolCustomDataContext], Awaitable[CustomData] | CustomData
-]
+FunctionToolCustomDataExtractor = CustomDataExtractor[FunctionToolCustomDataContext]
 
 
 class _Wrapped:

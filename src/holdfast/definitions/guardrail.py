@@ -13,7 +13,7 @@ from holdfast.core.errors import UserError
 from holdfast.definitions.context import RunContextWrapper, TContext
 
 if TYPE_CHECKING:
-    from holdfast.definitions.run_items import TResponseInputItem
+    from holdfast.definitions.openai_types import TResponseInputItem
 
 TContext_co = TypeVar("TContext_co", covariant=True, default=Any)
 

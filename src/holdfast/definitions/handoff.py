@@ -20,7 +20,8 @@ from holdfast.definitions.strict_schema import ensure_strict_json_schema
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from holdfast.definitions.run_items import RunItem, TResponseInputItem
+    from holdfast.definitions.openai_types import TResponseInputItem
+    from holdfast.definitions.run_items import RunItem
 
 
 class Named(Protocol):

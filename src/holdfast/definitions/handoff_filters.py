@@ -26,7 +26,7 @@ from holdfast.definitions.run_items import (
 )
 
 if TYPE_CHECKING:
-    from holdfast.definitions.run_items import TResponseInputItem
+    from holdfast.definitions.openai_types import TResponseInputItem
 
 __all__ = ["default_handoff_history_mapper", "nest_handoff_history", "remove_all_tools"]
 

@@ -20,7 +20,7 @@ from holdfast.definitions.run_items import (
 
 if TYPE_CHECKING:
     from holdfast.definitions.handoff import HandoffHistoryMapper, HandoffInputData
-    from holdfast.definitions.run_items import TResponseInputItem
+    from holdfast.definitions.openai_types import TResponseInputItem
 
 Transcript = list[dict[str, Any]]
 

@@ -10,7 +10,8 @@ from holdfast.definitions.context import TContext
 
 if TYPE_CHECKING:
     from holdfast.definitions.context import AgentHookContext, RunContextWrapper
-    from holdfast.definitions.run_items import ModelResponse, TResponseInputItem
+    from holdfast.definitions.openai_types import TResponseInputItem
+    from holdfast.definitions.run_items import ModelResponse
 
 TAgent = TypeVar("TAgent", default=Any)
 

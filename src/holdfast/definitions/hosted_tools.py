@@ -1,15 +1,18 @@
-"""Tools that the provider runs: search, code, images, remote MCP servers, tool search, programs."""
+"""Tools that the provider runs: search, code, images, remote MCP servers, tool search, programs.
+
+The `name` of each is what tool choices call it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NotRequired
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired
 
 # Pydantic reads these classes when a user's function takes one, and needs this TypedDict for it.
 from typing_extensions import TypedDict
 
-from holdfast.definitions.callers import check_callers
+from holdfast.definitions.callers import OnApprovalFunctionResult, check_callers
 from holdfast.definitions.context import RunContextWrapper
 
 if TYPE_CHECKING:
@@ -24,17 +27,14 @@ if TYPE_CHECKING:
 class FileSearchTool:
     """Searches vector stores."""
 
+    name: ClassVar[str] = "file_search"
+
     vector_store_ids: list[str]
     max_num_results: int | None = None
     """1 to 50; None or 0 leaves it to the provider."""
     include_search_results: bool = False
     ranking_options: RankingOptions | None = None
     filters: Filters | None = None
-
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "file_search"
 
 
 class WebSearchToolImageSettings(TypedDict, total=False):
@@ -47,6 +47,8 @@ class WebSearchToolImageSettings(TypedDict, total=False):
 @dataclass
 class WebSearchTool:
     """Searches the web."""
+
+    name: ClassVar[str] = "web_search"
 
     user_location: UserLocation | None = None
     filters: WebSearchToolFilters | None = None
@@ -62,26 +64,18 @@ class WebSearchTool:
 
             self.filters = Filters.model_validate(given)
 
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "web_search"
-
 
 @dataclass
 class CodeInterpreterTool:
     """Runs code that the model writes, in a container of the provider."""
 
+    name: ClassVar[str] = "code_interpreter"
+
     tool_config: CodeInterpreter
     """The tool as the API wants it."""
 
     def __post_init__(self) -> None:
-        check_callers("code interpreter", _callers(self.tool_config))
-
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "code_interpreter"
+        check_callers("code interpreter", self.tool_config.get("allowed_callers"))
 
 
 class ImageGenerationInputImageMask(TypedDict, total=False):
@@ -112,12 +106,9 @@ class ImageGenerationToolConfig(TypedDict):
 class ImageGenerationTool:
     """Makes and edits images."""
 
-    tool_config: ImageGenerationToolConfig
+    name: ClassVar[str] = "image_generation"
 
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "image_generation"
+    tool_config: ImageGenerationToolConfig
 
 
 @dataclass
@@ -128,13 +119,7 @@ class MCPToolApprovalRequest:
     data: McpApprovalRequest
 
 
-class MCPToolApprovalFunctionResult(TypedDict):
-    """The answer to such a request."""
-
-    approve: bool
-    reason: NotRequired[str]
-
-
+MCPToolApprovalFunctionResult = OnApprovalFunctionResult
 MCPToolApprovalFunction = Callable[
     [MCPToolApprovalRequest],
     Awaitable[MCPToolApprovalFunctionResult] | MCPToolApprovalFunctionResult,
@@ -145,43 +130,30 @@ MCPToolApprovalFunction = Callable[
 class HostedMCPTool:
     """A remote MCP server that the provider calls."""
 
+    name: ClassVar[str] = "hosted_mcp"
+
     tool_config: Mcp
     """The tool as the API wants it."""
     on_approval_request: MCPToolApprovalFunction | None = None
     """Answers requests at once. Without it, each one interrupts the run."""
 
     def __post_init__(self) -> None:
-        check_callers("hosted MCP tool", _callers(self.tool_config))
-
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "hosted_mcp"
+        check_callers("hosted MCP tool", self.tool_config.get("allowed_callers"))
 
 
 @dataclass
 class ToolSearchTool:
     """Lets the model load tools that are marked `defer_loading`."""
 
+    name: ClassVar[str] = "tool_search"
+
     description: str | None = None
     execution: Literal["server", "client"] | None = None
     parameters: object | None = None
-
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "tool_search"
 
 
 @dataclass
 class ProgrammaticToolCallingTool:
     """Lets the model write programs that call the tools which allow it."""
 
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "programmatic_tool_calling"
-
-
-def _callers(config: Any) -> Any:
-    return config.get("allowed_callers")
+    name: ClassVar[str] = "programmatic_tool_calling"

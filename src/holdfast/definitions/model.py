@@ -11,12 +11,9 @@ if TYPE_CHECKING:
     from openai.types.responses.response_prompt_param import ResponsePromptParam
 
     from holdfast.definitions.limits import ModelEndpoint
+    from holdfast.definitions.openai_types import TResponseInputItem, TResponseStreamEvent
     from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-    from holdfast.definitions.run_items import (
-        ModelResponse,
-        TResponseInputItem,
-        TResponseStreamEvent,
-    )
+    from holdfast.definitions.run_items import ModelResponse
     from holdfast.definitions.settings import ModelSettings
 
 

@@ -14,59 +14,41 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 
 from holdfast.core.errors import AgentsException
 from holdfast.definitions.approvals import field_of, qualified
-from holdfast.definitions.foreign import PydanticInstance
+from holdfast.definitions.foreign import PydanticInstance, imported_later
 from holdfast.definitions.tool_output import tool_output_item
 
 if TYPE_CHECKING:
     from openai.types.responses import (
-        Response,
         ResponseFunctionToolCall,
-        ResponseInputItemParam,
-        ResponseOutputItem,
         ResponseOutputMessage,
         ResponseReasoningItem,
-        ResponseStreamEvent,
     )
     from openai.types.responses.response_input_item_param import FunctionCallOutput
     from openai.types.responses.response_output_item import McpApprovalRequest, McpListTools
     from pydantic import TypeAdapter
 
     from holdfast.core.usage import Usage
-
-    TResponse: TypeAlias = Response
-    TResponseInputItem: TypeAlias = ResponseInputItemParam
-    TResponseOutputItem: TypeAlias = ResponseOutputItem
-    TResponseStreamEvent: TypeAlias = ResponseStreamEvent
-    ToolCallItemTypes: TypeAlias = ResponseOutputItem | dict[str, Any]
-    ToolCallOutputTypes: TypeAlias = ResponseInputItemParam | dict[str, Any]
-    ToolApprovalRawItem: TypeAlias = ResponseOutputItem | dict[str, Any]
-    ToolSearchCallRawItem: TypeAlias = ResponseOutputItem | dict[str, Any]
-    ToolSearchOutputRawItem: TypeAlias = ResponseOutputItem | dict[str, Any]
+    from holdfast.definitions.openai_types import (
+        ToolApprovalRawItem,
+        ToolCallItemTypes,
+        ToolCallOutputTypes,
+        ToolSearchCallRawItem,
+        ToolSearchOutputRawItem,
+        TResponseInputItem,
+        TResponseOutputItem,
+    )
 
 T = TypeVar("T")
 
-_OPENAI_NAMES = {
-    "TResponse": ("openai.types.responses", "Response"),
-    "TResponseInputItem": ("openai.types.responses", "ResponseInputItemParam"),
-    "TResponseOutputItem": ("openai.types.responses", "ResponseOutputItem"),
-    "TResponseStreamEvent": ("openai.types.responses", "ResponseStreamEvent"),
-}
-_RAW_NAMES = {
-    "ToolCallItemTypes", "ToolCallOutputTypes", "ToolApprovalRawItem", "ToolSearchCallRawItem",
-    "ToolSearchOutputRawItem",
-}  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    """The names of `openai`'s types, which are not imported until somebody asks."""
-    if name in _RAW_NAMES:
-        return Any
-    if name not in _OPENAI_NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    module, attribute = _OPENAI_NAMES[name]
-    return getattr(import_module(module), attribute)
+__getattr__ = imported_later(
+    __name__,
+    "holdfast.definitions.openai_types",
+    {
+        "TResponse", "TResponseInputItem", "TResponseOutputItem", "TResponseStreamEvent",
+        "ToolApprovalRawItem", "ToolCallItemTypes", "ToolCallOutputTypes", "ToolSearchCallRawItem",
+        "ToolSearchOutputRawItem",
+    },
+)  # fmt: skip
 
 
 def input_item(raw: Any) -> TResponseInputItem:
@@ -142,16 +124,18 @@ class MessageOutputItem(RunItemBase[Any]):
 
 
 @dataclass
-class ToolSearchCallItem(RunItemBase["ToolSearchCallRawItem"]):
+class ToolSearchCallItem(RunItemBase[Any]):
     """The model looked for tools."""
 
+    raw_item: ToolSearchCallRawItem
     type: Literal["tool_search_call_item"] = "tool_search_call_item"
 
 
 @dataclass
-class ToolSearchOutputItem(RunItemBase["ToolSearchOutputRawItem"]):
+class ToolSearchOutputItem(RunItemBase[Any]):
     """The tools that a search found."""
 
+    raw_item: ToolSearchOutputRawItem
     type: Literal["tool_search_output_item"] = "tool_search_output_item"
 
 
@@ -173,9 +157,10 @@ class HandoffOutputItem(RunItemBase["TResponseInputItem"]):
 
 
 @dataclass
-class ToolCallItem(RunItemBase["ToolCallItemTypes"]):
+class ToolCallItem(RunItemBase[Any]):
     """The model called a tool."""
 
+    raw_item: ToolCallItemTypes
     type: Literal["tool_call_item"] = "tool_call_item"
     description: str | None = None
     title: str | None = None
@@ -193,9 +178,10 @@ class ToolCallItem(RunItemBase["ToolCallItemTypes"]):
 
 
 @dataclass
-class ToolCallOutputItem(RunItemBase["ToolCallOutputTypes"]):
+class ToolCallOutputItem(RunItemBase[Any]):
     """What a tool answered: `output` as the tool returned it, `raw_item` as the model sees it."""
 
+    raw_item: ToolCallOutputTypes
     output: Any
     type: Literal["tool_call_output_item"] = "tool_call_output_item"
     tool_origin: Any | None = None
@@ -259,9 +245,10 @@ class CompactionItem(RunItemBase["TResponseInputItem"]):
 
 
 @dataclass(eq=False)
-class ToolApprovalItem(RunItemBase["ToolApprovalRawItem"]):
+class ToolApprovalItem(RunItemBase[Any]):
     """A call that waits for a person."""
 
+    raw_item: ToolApprovalRawItem
     tool_name: str | None = None
     type: Literal["tool_approval_item"] = "tool_approval_item"
     tool_namespace: str | None = None

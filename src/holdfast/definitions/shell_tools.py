@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from holdfast.core.errors import ModelBehaviorError, UserError
-from holdfast.definitions.callers import ToolCaller, check_callers
+from holdfast.definitions.callers import (
+    ApprovalFunction,
+    OnApprovalFunction,
+    OnApprovalFunctionResult,
+    ToolCaller,
+    check_callers,
+)
 from holdfast.definitions.context import RunContextWrapper
 
 if TYPE_CHECKING:
     from openai.types.responses.response_output_item import LocalShellCall
+
+    from holdfast.definitions.openai_types import ShellToolEnvironment
 
 
 @dataclass
@@ -29,12 +37,9 @@ LocalShellExecutor = Callable[[LocalShellCommandRequest], Awaitable[str] | str]
 class LocalShellTool:
     """The older shell tool, one command at a time."""
 
-    executor: LocalShellExecutor
+    name: ClassVar[str] = "local_shell"
 
-    @property
-    def name(self) -> str:
-        """What tool choices call it."""
-        return "local_shell"
+    executor: LocalShellExecutor
 
 
 @dataclass
@@ -110,123 +115,17 @@ class ShellCommandRequest:
 ShellExecutor = Callable[[ShellCommandRequest], Awaitable[str | ShellResult] | str | ShellResult]
 
 
-class ShellOnApprovalFunctionResult(TypedDict):
-    """An answer to the question whether commands may run."""
-
-    approve: bool
-    reason: NotRequired[str]
-
-
-# An approval item, which the callbacks get to see, is defined above this module.
-ShellOnApprovalFunction = Callable[
-    [RunContextWrapper[Any], Any],
-    Awaitable[ShellOnApprovalFunctionResult] | ShellOnApprovalFunctionResult,
-]
-ShellApprovalFunction = Callable[
-    [RunContextWrapper[Any], ShellActionRequest, str], Awaitable[bool] | bool
-]
-
-
-class ShellToolLocalSkill(TypedDict):
-    """A skill in a local folder."""
-
-    description: str
-    name: str
-    path: str
-
-
-class ShellToolSkillReference(TypedDict):
-    """A skill that the provider keeps."""
-
-    type: Literal["skill_reference"]
-    skill_id: str
-    version: NotRequired[str]
-
-
-class ShellToolInlineSkillSource(TypedDict):
-    """A zip archive in base64."""
-
-    data: str
-    media_type: Literal["application/zip"]
-    type: Literal["base64"]
-
-
-class ShellToolInlineSkill(TypedDict):
-    """A skill that is sent along."""
-
-    description: str
-    name: str
-    source: ShellToolInlineSkillSource
-    type: Literal["inline"]
-
-
-ShellToolContainerSkill = ShellToolSkillReference | ShellToolInlineSkill
-
-
-class ShellToolContainerNetworkPolicyDomainSecret(TypedDict):
-    """A secret that only requests to its domain carry."""
-
-    domain: str
-    name: str
-    value: str
-
-
-class ShellToolContainerNetworkPolicyAllowlist(TypedDict):
-    """A container that reaches some domains."""
-
-    allowed_domains: list[str]
-    type: Literal["allowlist"]
-    domain_secrets: NotRequired[list[ShellToolContainerNetworkPolicyDomainSecret]]
-
-
-class ShellToolContainerNetworkPolicyDisabled(TypedDict):
-    """A container without a network."""
-
-    type: Literal["disabled"]
-
-
-ShellToolContainerNetworkPolicy = (
-    ShellToolContainerNetworkPolicyAllowlist | ShellToolContainerNetworkPolicyDisabled
-)
-
-
-class ShellToolLocalEnvironment(TypedDict):
-    """Commands run here, by the tool's executor."""
-
-    type: Literal["local"]
-    skills: NotRequired[list[ShellToolLocalSkill]]
-
-
-class ShellToolContainerAutoEnvironment(TypedDict):
-    """Commands run in a container that the provider makes."""
-
-    type: Literal["container_auto"]
-    file_ids: NotRequired[list[str]]
-    memory_limit: NotRequired[Literal["1g", "4g", "16g", "64g"] | None]
-    network_policy: NotRequired[ShellToolContainerNetworkPolicy]
-    skills: NotRequired[list[ShellToolContainerSkill]]
-
-
-class ShellToolContainerReferenceEnvironment(TypedDict):
-    """Commands run in a container of the provider that exists already."""
-
-    type: Literal["container_reference"]
-    container_id: str
-
-
-ShellToolHostedEnvironment = (
-    ShellToolContainerAutoEnvironment | ShellToolContainerReferenceEnvironment
-)
-ShellToolEnvironment = (
-    ShellToolLocalEnvironment
-    | ShellToolContainerAutoEnvironment
-    | ShellToolContainerReferenceEnvironment
-)
+ShellOnApprovalFunctionResult = OnApprovalFunctionResult
+ShellOnApprovalFunction = OnApprovalFunction
+ShellApprovalFunction = ApprovalFunction[ShellActionRequest]
 
 
 @dataclass
 class ShellTool:
     """Lets the model run commands, here (by ``executor``) or in a container of the provider."""
+
+    type: ClassVar[str] = "shell"
+    """The type of the tool in the API."""
 
     executor: ShellExecutor | None = None
     name: str = "shell"
@@ -254,11 +153,6 @@ class ShellTool:
                 f"Shell tool {self.name!r} runs in the hosted environment {kind!r}, which does not "
                 "support needs_approval or on_approval. Drop them, or use the local environment."
             )
-
-    @property
-    def type(self) -> str:
-        """The type of the tool in the API."""
-        return "shell"
 
     @property
     def is_local(self) -> bool:

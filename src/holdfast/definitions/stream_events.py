@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from holdfast.definitions.run_items import RunItem, TResponseStreamEvent
+    from holdfast.definitions.openai_types import TResponseStreamEvent
+    from holdfast.definitions.run_items import RunItem
 
 RunItemEventName = Literal[
     "message_output_created", "handoff_requested", "handoff_occured", "tool_called",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, cast
 
 # Pydantic reads these classes when a user's function returns one, and needs this TypedDict for it.
@@ -14,43 +13,6 @@ from holdfast.core.errors import UserError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-    from holdfast.definitions.tool_output_models import (
-        ToolOutputFileContent,
-        ToolOutputImage,
-        ToolOutputText,
-        ValidToolOutputPydanticModels,
-        ValidToolOutputPydanticModelsTypeAdapter,
-    )
-
-__all__ = [
-    "FailureText",
-    "ToolOutputFileContent",
-    "ToolOutputFileContentDict",
-    "ToolOutputImage",
-    "ToolOutputImageDict",
-    "ToolOutputText",
-    "ToolOutputTextDict",
-    "ValidToolOutputPydanticModels",
-    "ValidToolOutputPydanticModelsTypeAdapter",
-    "tool_output_item",
-]
-
-# The models, which `__getattr__` imports when somebody first names one.
-_MODELS = (
-    "ToolOutputFileContent",
-    "ToolOutputImage",
-    "ToolOutputText",
-    "ValidToolOutputPydanticModels",
-    "ValidToolOutputPydanticModelsTypeAdapter",
-)
-
-
-def __getattr__(name: str) -> Any:
-    """The pydantic models, imported when somebody first names one."""
-    if name not in _MODELS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("holdfast.definitions.tool_output_models"), name)
 
 
 class ToolOutputTextDict(TypedDict, total=False):
@@ -189,7 +151,7 @@ def _parts(value: Any) -> list[dict[str, Any]] | None:
     # Numbers, None and the like are by far the most common, and need no look at the models.
     if value is None or isinstance(value, int | float | bytes):
         return None
-    from holdfast.definitions.tool_output_models import part_of
+    from holdfast.definitions.tool_models import part_of
 
     several = isinstance(value, list | tuple)
     values: list[Any] = list(cast("list[Any]", value)) if several else [value]

@@ -26,7 +26,8 @@ from holdfast.models.normalized import normalized_error
 from holdfast.models.provider import MultiProvider
 
 if TYPE_CHECKING:
-    from holdfast.definitions.run_items import ModelResponse, TResponseStreamEvent
+    from holdfast.definitions.openai_types import TResponseStreamEvent
+    from holdfast.definitions.run_items import ModelResponse
 
 _MENDABLE = (
     ConnectionError, ModelAuthError, ModelRateLimited, ModelReplyMalformed, ModelStreamTruncated,

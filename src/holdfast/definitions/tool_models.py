@@ -1,6 +1,6 @@
-"""The parts that a tool's result may consist of, as pydantic models.
+"""Pydantic models: the parts that a tool's result may consist of, and the plain input of an agent.
 
-Apart from `tool_output` so that programs without such results do not import pydantic for them.
+Apart from the rest so that programs which do not use them do not import pydantic for them.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ class ToolOutputFileContent(BaseModel):
         if self.file_data is None and self.file_url is None and self.file_id is None:
             raise ValueError("At least one of file_data, file_url, or file_id must be provided")
         return self
+
+
+class AgentAsToolInput(BaseModel):
+    """Default input schema for agent-as-tool calls."""
+
+    input: str
 
 
 ValidToolOutputPydanticModels = ToolOutputText | ToolOutputImage | ToolOutputFileContent
