@@ -24,6 +24,7 @@ from holdfast.definitions.model import Model
 from holdfast.definitions.output import AgentOutputSchemaBase
 from holdfast.definitions.prompt import DynamicPromptFunction, Prompt, resolved_prompt
 from holdfast.definitions.settings import ModelSettings, settings_from
+from holdfast.definitions.threads import awaited
 from holdfast.definitions.tool import (
     FunctionTool,
     FunctionToolResult,
@@ -232,8 +233,7 @@ class Agent(AgentBase[TContext]):
                 "'instructions' callable must accept exactly 2 arguments (context, agent), but got"
                 f" {len(names)}: {names}"
             )
-        found = instructions(run_context, self)
-        return await found if inspect.isawaitable(found) else found
+        return await awaited(instructions(run_context, self))
 
     async def get_prompt(
         self, run_context: RunContextWrapper[TContext]

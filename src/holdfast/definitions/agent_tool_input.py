@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from typing_extensions import TypedDict
 
 from holdfast.definitions.foreign import imported_later
+from holdfast.definitions.threads import awaited
 
 if TYPE_CHECKING:
     from holdfast.definitions.openai_types import TResponseInputItem
@@ -99,8 +99,7 @@ async def resolve_agent_tool_input(
         "json_schema": info.json_schema,
     }
     if input_builder is not None:
-        built = input_builder(options)
-        return await built if inspect.isawaitable(built) else built
+        return await awaited(input_builder(options))
     if is_described:
         return default_tool_input_builder(options)
     if is_agent_tool_input(params) and len(params) == 1:

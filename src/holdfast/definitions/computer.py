@@ -7,7 +7,6 @@ what it made is disposed of when the run ends.
 from __future__ import annotations
 
 import copy
-import inspect
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from holdfast.definitions import debug
 from holdfast.definitions.callers import CustomDataExtractor
 from holdfast.definitions.context import RunContextWrapper
 from holdfast.definitions.logger import logger
+from holdfast.definitions.threads import awaited
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseComputerToolCall
@@ -206,9 +206,7 @@ class ComputerTool(Generic[ComputerT]):
         source = self._source
         if source is None:
             return cast("ComputerLike", self.computer)  # Not a factory: `__post_init__`.
-        made: Any = source.create(run_context=run_context)
-        if inspect.isawaitable(made):
-            made = await made
+        made: Any = await awaited(source.create(run_context=run_context))
         if not isinstance(made, Computer | AsyncComputer):
             raise UserError(
                 f"The factory of a ComputerTool returned a {type(made).__name__}, which is neither "
@@ -221,9 +219,7 @@ class ComputerTool(Generic[ComputerT]):
         """Give back what `make` made."""
         source = self._source
         if source is not None and source.dispose is not None:
-            done: Any = source.dispose(run_context=run_context, computer=computer)
-            if inspect.isawaitable(done):
-                await done
+            await awaited(source.dispose(run_context=run_context, computer=computer))
 
 
 # The computers of each run, by tool. Weak: a context that is dropped takes its entry along.

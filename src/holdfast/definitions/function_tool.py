@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import types
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +21,7 @@ from holdfast.definitions.function_invoker import FunctionBody, ToolInvoker, par
 from holdfast.definitions.logger import logger
 from holdfast.definitions.output_contract import OutputContract
 from holdfast.definitions.strict_schema import ensure_strict_json_schema
+from holdfast.definitions.threads import awaited
 from holdfast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
 from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from holdfast.definitions.tool_output import FailureText
@@ -194,9 +194,7 @@ class FunctionTool:
         if function is None:
             return None
         _log_failure(self.name, error)
-        text: Any = function(context, error)
-        if inspect.isawaitable(text):
-            text = await text
+        text = await awaited(function(context, error))
         return FailureText(text, error, is_default=self._use_default_failure_error_function)
 
     def approval_arguments(self, arguments: str) -> dict[str, Any] | None:

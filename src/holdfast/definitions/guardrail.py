@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
 from holdfast.core.errors import UserError
 from holdfast.definitions.context import RunContextWrapper, TContext
+from holdfast.definitions.threads import awaited
 
 if TYPE_CHECKING:
     from holdfast.definitions.openai_types import TResponseInputItem
@@ -46,26 +46,40 @@ class OutputGuardrailResult:
     output: GuardrailFunctionOutput
 
 
-async def _checked(check: Any, *args: Any) -> GuardrailFunctionOutput:
-    if not callable(check):
-        raise UserError(f"Guardrail function must be callable, got {check}")
-    found: Any = check(*args)
-    return await found if inspect.isawaitable(found) else found
+@dataclass
+class Check:
+    """What guardrails of all kinds have."""
+
+    guardrail_function: Callable[..., Any]
+    name: str | None = None
+
+    def get_name(self) -> str:
+        """What the check is called in traces and logs: its name, or that of its function."""
+        return self.name or self.guardrail_function.__name__
+
+    async def found(self, *args: Any) -> Any:
+        """What its function returns, which may be async.
+
+        Raises:
+            UserError: The function is not callable.
+        """
+        if not callable(self.guardrail_function):
+            raise UserError(
+                f"Guardrail function must be callable, got {self.guardrail_function}. Pass a "
+                "function that takes what the guardrail gets to see."
+            )
+        return await awaited(self.guardrail_function(*args))
 
 
 @dataclass
-class InputGuardrail(Generic[TContext]):
-    """A check of a run's input, made once, by the first agent."""
+class InputGuardrail(Check, Generic[TContext]):
+    """A check of a run's input, made once, by the first agent.
 
-    guardrail_function: Callable[..., Any]
-    """Called with context, agent and input; sync or async."""
-    name: str | None = None
+    Its function is called with context, agent and input; it may be async.
+    """
+
     run_in_parallel: bool = True
     """Whether the agent starts at once. If not, it waits until the check has passed."""
-
-    def get_name(self) -> str:
-        """What the check is called in traces and logs."""
-        return self.name or self.guardrail_function.__name__
 
     async def run(
         self,
@@ -74,74 +88,56 @@ class InputGuardrail(Generic[TContext]):
         context: RunContextWrapper[TContext],
     ) -> InputGuardrailResult:
         """Make the check."""
-        found = await _checked(self.guardrail_function, context, agent, input)
-        return InputGuardrailResult(guardrail=self, output=found)
+        return InputGuardrailResult(self, await self.found(context, agent, input))
 
 
 @dataclass
-class OutputGuardrail(Generic[TContext]):
-    """A check of a run's final output, made by the last agent."""
+class OutputGuardrail(Check, Generic[TContext]):
+    """A check of a run's final output, made by the last agent.
 
-    guardrail_function: Callable[..., Any]
-    """Called with context, agent and output; sync or async."""
-    name: str | None = None
-
-    def get_name(self) -> str:
-        """What the check is called in traces and logs."""
-        return self.name or self.guardrail_function.__name__
+    Its function is called with context, agent and output; it may be async.
+    """
 
     async def run(
         self, context: RunContextWrapper[TContext], agent: Any, agent_output: Any
     ) -> OutputGuardrailResult:
         """Make the check."""
-        found = await _checked(self.guardrail_function, context, agent, agent_output)
-        return OutputGuardrailResult(
-            guardrail=self, agent=agent, agent_output=agent_output, output=found
-        )
+        found = await self.found(context, agent, agent_output)
+        return OutputGuardrailResult(self, agent_output, agent, found)
 
 
 _Found = GuardrailFunctionOutput | Awaitable[GuardrailFunctionOutput]
-_InputCheck = Callable[[RunContextWrapper[TContext_co], Any, Any], _Found]
-_OutputCheck = Callable[[RunContextWrapper[TContext_co], Any, Any], _Found]
+_CheckFunction: TypeAlias = Callable[[RunContextWrapper[TContext_co], Any, Any], _Found]
+_InputDecorator: TypeAlias = Callable[[_CheckFunction[TContext_co]], InputGuardrail[TContext_co]]
+_OutputDecorator: TypeAlias = Callable[[_CheckFunction[TContext_co]], OutputGuardrail[TContext_co]]
 
 
 @overload
-def input_guardrail(func: _InputCheck[TContext_co]) -> InputGuardrail[TContext_co]: ...
+def input_guardrail(func: _CheckFunction[TContext_co]) -> InputGuardrail[TContext_co]: ...
 @overload
 def input_guardrail(
     *, name: str | None = None, run_in_parallel: bool = True
-) -> Callable[[_InputCheck[TContext_co]], InputGuardrail[TContext_co]]: ...
+) -> _InputDecorator[TContext_co]: ...
 def input_guardrail(
-    func: _InputCheck[TContext_co] | None = None,
+    func: _CheckFunction[TContext_co] | None = None,
     *,
     name: str | None = None,
     run_in_parallel: bool = True,
-) -> (
-    InputGuardrail[TContext_co] | Callable[[_InputCheck[TContext_co]], InputGuardrail[TContext_co]]
-):
+) -> InputGuardrail[TContext_co] | _InputDecorator[TContext_co]:
     """A function as an `InputGuardrail`; used bare or with settings."""
-
-    def made(check: _InputCheck[TContext_co]) -> InputGuardrail[TContext_co]:
-        return InputGuardrail(check, name or check.__name__, run_in_parallel)
-
-    return made if func is None else made(func)
+    if func is None:
+        return lambda check: InputGuardrail(check, name or check.__name__, run_in_parallel)
+    return InputGuardrail(func, name or func.__name__, run_in_parallel)
 
 
 @overload
-def output_guardrail(func: _OutputCheck[TContext_co]) -> OutputGuardrail[TContext_co]: ...
+def output_guardrail(func: _CheckFunction[TContext_co]) -> OutputGuardrail[TContext_co]: ...
 @overload
+def output_guardrail(*, name: str | None = None) -> _OutputDecorator[TContext_co]: ...
 def output_guardrail(
-    *, name: str | None = None
-) -> Callable[[_OutputCheck[TContext_co]], OutputGuardrail[TContext_co]]: ...
-def output_guardrail(
-    func: _OutputCheck[TContext_co] | None = None, *, name: str | None = None
-) -> (
-    OutputGuardrail[TContext_co]
-    | Callable[[_OutputCheck[TContext_co]], OutputGuardrail[TContext_co]]
-):
+    func: _CheckFunction[TContext_co] | None = None, *, name: str | None = None
+) -> OutputGuardrail[TContext_co] | _OutputDecorator[TContext_co]:
     """A function as an `OutputGuardrail`; used bare or with a name."""
-
-    def made(check: _OutputCheck[TContext_co]) -> OutputGuardrail[TContext_co]:
-        return OutputGuardrail(check, name or check.__name__)
-
-    return made if func is None else made(func)
+    if func is None:
+        return lambda check: OutputGuardrail(check, name or check.__name__)
+    return OutputGuardrail(func, name or func.__name__)

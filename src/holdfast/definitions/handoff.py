@@ -16,6 +16,7 @@ from holdfast.core.errors import ModelBehaviorError, UserError
 from holdfast.definitions.context import RunContextWrapper, TContext
 from holdfast.definitions.names import function_name
 from holdfast.definitions.strict_schema import ensure_strict_json_schema
+from holdfast.definitions.threads import awaited
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -179,9 +180,7 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
         if adapter is not None:
             given = (context, _parsed(arguments, adapter))
         if on_handoff is not None:
-            answer = on_handoff(*given)
-            if inspect.isawaitable(answer):
-                await answer
+            await awaited(on_handoff(*given))
         return agent
 
     made: Handoff[Any, TAgent] = Handoff(

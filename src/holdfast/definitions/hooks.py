@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 TAgent = TypeVar("TAgent", default=Any)
 
 
-class RunHooksBase(Generic[TContext, TAgent]):
-    """What happens in a run, whichever agent leads it."""
-
+class _Hooks(Generic[TContext, TAgent]):
     async def on_llm_start(
         self,
         context: RunContextWrapper[TContext],
@@ -33,6 +31,20 @@ class RunHooksBase(Generic[TContext, TAgent]):
     ) -> None:
         """A model has answered."""
 
+    async def on_tool_start(
+        self, context: RunContextWrapper[TContext], agent: TAgent, tool: Any
+    ) -> None:
+        """A local tool is about to be called. For function tools, `context` is a `ToolContext`."""
+
+    async def on_tool_end(
+        self, context: RunContextWrapper[TContext], agent: TAgent, tool: Any, result: object
+    ) -> None:
+        """A local tool has answered."""
+
+
+class RunHooksBase(_Hooks[TContext, TAgent]):
+    """What happens in a run, whichever agent leads it."""
+
     async def on_agent_start(self, context: AgentHookContext[TContext], agent: TAgent) -> None:
         """An agent takes the lead: at the start and after each handoff."""
 
@@ -46,18 +58,8 @@ class RunHooksBase(Generic[TContext, TAgent]):
     ) -> None:
         """The lead goes to another agent."""
 
-    async def on_tool_start(
-        self, context: RunContextWrapper[TContext], agent: TAgent, tool: Any
-    ) -> None:
-        """A local tool is about to be called. For function tools, `context` is a `ToolContext`."""
 
-    async def on_tool_end(
-        self, context: RunContextWrapper[TContext], agent: TAgent, tool: Any, result: object
-    ) -> None:
-        """A local tool has answered."""
-
-
-class AgentHooksBase(Generic[TContext, TAgent]):
+class AgentHooksBase(_Hooks[TContext, TAgent]):
     """What happens while one particular agent leads."""
 
     async def on_start(self, context: AgentHookContext[TContext], agent: TAgent) -> None:
@@ -70,30 +72,6 @@ class AgentHooksBase(Generic[TContext, TAgent]):
         self, context: RunContextWrapper[TContext], agent: TAgent, source: TAgent
     ) -> None:
         """The agent hands the lead on: `agent` is the new one, `source` this one."""
-
-    async def on_tool_start(
-        self, context: RunContextWrapper[TContext], agent: TAgent, tool: Any
-    ) -> None:
-        """A local tool is about to be called."""
-
-    async def on_tool_end(
-        self, context: RunContextWrapper[TContext], agent: TAgent, tool: Any, result: object
-    ) -> None:
-        """A local tool has answered."""
-
-    async def on_llm_start(
-        self,
-        context: RunContextWrapper[TContext],
-        agent: Any,
-        system_prompt: str | None,
-        input_items: list[TResponseInputItem],
-    ) -> None:
-        """The agent's model is about to be called."""
-
-    async def on_llm_end(
-        self, context: RunContextWrapper[TContext], agent: Any, response: ModelResponse
-    ) -> None:
-        """The agent's model has answered."""
 
 
 RunHooks = RunHooksBase[TContext, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, cast
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, cast
 from typing_extensions import TypedDict
 
 from holdfast.core.errors import UserError
+from holdfast.definitions.threads import awaited
 
 if TYPE_CHECKING:
     from openai.types.responses.response_prompt_param import ResponsePromptParam
@@ -48,8 +48,7 @@ async def resolved_prompt(
         return None
     found: Any = prompt
     if not isinstance(prompt, dict):
-        found = prompt(GenerateDynamicPromptData(context=context, agent=agent))
-        found = await found if inspect.isawaitable(found) else found
+        found = await awaited(prompt(GenerateDynamicPromptData(context=context, agent=agent)))
     if not isinstance(found, dict):
         raise UserError(
             f"Dynamic prompt function must return a Prompt, a dict with an `id`; got {type(found).__name__}"
@@ -64,9 +63,4 @@ async def resolved_prompt(
 class PromptUtil:
     """Upstream's place for `resolved_prompt`."""
 
-    @staticmethod
-    async def to_model_input(
-        prompt: Prompt | DynamicPromptFunction | None, context: RunContextWrapper[Any], agent: Any
-    ) -> ResponsePromptParam | None:
-        """An agent's prompt in the form that the API takes."""
-        return await resolved_prompt(prompt, context, agent)
+    to_model_input = staticmethod(resolved_prompt)

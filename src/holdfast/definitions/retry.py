@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from holdfast.definitions.checked import PydanticFriendly, checked
+from holdfast.definitions.threads import awaited
 
 _T = TypeVar("_T")
 ReplaySafety = Literal["safe", "unsafe", "unknown"]
@@ -202,9 +202,7 @@ def _covering(policy: RetryPolicy, *, transport: bool, transient: bool) -> Retry
 
 async def decide(policy: RetryPolicy, context: RetryPolicyContext) -> RetryDecision:
     """A policy's answer as a decision."""
-    answer = policy(context)
-    if inspect.isawaitable(answer):
-        answer = await answer
+    answer = await awaited(policy(context))
     return answer if isinstance(answer, RetryDecision) else RetryDecision(retry=bool(answer))
 
 

@@ -1,4 +1,4 @@
-"""The threads that a program's synchronous functions run on.
+"""How a program's own functions are called: async ones, and blocking ones in threads.
 
 The pool is ours and not asyncio's: asyncio shares one small pool with name resolution and file
 access, so a few slow tools would stall everything else in the process.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +19,12 @@ MAX_THREADS = 64
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+async def awaited(result: T | Awaitable[T]) -> T:
+    """What a function returned that may be sync or async."""
+    found: Any = result
+    return await found if inspect.isawaitable(found) else found
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

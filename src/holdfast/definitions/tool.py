@@ -59,6 +59,7 @@ from holdfast.definitions.hosted_tools import (
 from holdfast.definitions.output_contract import declared_output
 from holdfast.definitions.schema import Arguments, DocstringStyle
 from holdfast.definitions.shell_tools import LocalShellTool, ShellTool
+from holdfast.definitions.threads import awaited
 from holdfast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
 from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from holdfast.definitions.tool_output import FailureText
@@ -292,9 +293,7 @@ async def _timed_out(
             tool_name=error.tool_name, timeout_seconds=error.timeout_seconds
         )
         return FailureText(text, error, is_default=True)
-    answer: Any = tool.timeout_error_function(context, error)
-    if inspect.isawaitable(answer):
-        answer = await answer
+    answer = await awaited(tool.timeout_error_function(context, error))
     return FailureText(answer, error, is_default=False)
 
 
@@ -322,9 +321,7 @@ async def extracted_custom_data(
     """
     if extractor is None:
         return None
-    found: Any = extractor(context)
-    if inspect.isawaitable(found):
-        found = await found
+    found: Any = await awaited(extractor(context))
     if found is None:
         return None
     try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, overload
 
-from holdfast.core.errors import UserError
 from holdfast.definitions.context import ToolContext
+from holdfast.definitions.guardrail import Check
 
 TContext_co = TypeVar("TContext_co", bound=Any, covariant=True)
 
@@ -32,8 +31,7 @@ class RaiseExceptionBehavior(TypedDict):
     type: Literal["raise_exception"]
 
 
-def _allow() -> RejectContentBehavior | RaiseExceptionBehavior | AllowBehavior:
-    return {"type": "allow"}
+_Behavior: TypeAlias = RejectContentBehavior | RaiseExceptionBehavior | AllowBehavior
 
 
 @dataclass
@@ -41,14 +39,12 @@ class ToolGuardrailFunctionOutput:
     """A guardrail's verdict, and whatever it wants to tell about it (`output_info`)."""
 
     output_info: Any
-    behavior: RejectContentBehavior | RaiseExceptionBehavior | AllowBehavior = field(
-        default_factory=_allow
-    )
+    behavior: _Behavior = field(default_factory=lambda: AllowBehavior(type="allow"))
 
     @classmethod
     def allow(cls, output_info: Any = None) -> ToolGuardrailFunctionOutput:
         """A verdict that lets the call go on."""
-        return cls(output_info=output_info, behavior={"type": "allow"})
+        return cls(output_info)
 
     @classmethod
     def reject_content(cls, message: str, output_info: Any = None) -> ToolGuardrailFunctionOutput:
@@ -78,52 +74,31 @@ class ToolOutputGuardrailData(ToolInputGuardrailData):
     """What the tool returned."""
 
 
+_Found = Awaitable[ToolGuardrailFunctionOutput] | ToolGuardrailFunctionOutput
+InputGuardrailFunction: TypeAlias = Callable[[ToolInputGuardrailData], _Found]
+OutputGuardrailFunction: TypeAlias = Callable[[ToolOutputGuardrailData], _Found]
+
+
 @dataclass
-class ToolInputGuardrail(Generic[TContext_co]):
+class ToolInputGuardrail(Check, Generic[TContext_co]):
     """Decides about a tool's call before the tool runs."""
 
-    guardrail_function: Callable[
-        [ToolInputGuardrailData],
-        Awaitable[ToolGuardrailFunctionOutput] | ToolGuardrailFunctionOutput,
-    ]
-    name: str | None = None
-
-    def get_name(self) -> str:
-        """Its name, or that of its function."""
-        return self.name or self.guardrail_function.__name__
+    guardrail_function: InputGuardrailFunction
 
     async def run(self, data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
-        """The verdict of its function, which may be async.
-
-        Raises:
-            UserError: The function is not callable.
-        """
-        verdict = _callable(self.guardrail_function)(data)
-        return await verdict if inspect.isawaitable(verdict) else verdict
+        """The verdict of its function, which may be async."""
+        return await self.found(data)
 
 
 @dataclass
-class ToolOutputGuardrail(Generic[TContext_co]):
+class ToolOutputGuardrail(Check, Generic[TContext_co]):
     """Decides about what a tool returned."""
 
-    guardrail_function: Callable[
-        [ToolOutputGuardrailData],
-        Awaitable[ToolGuardrailFunctionOutput] | ToolGuardrailFunctionOutput,
-    ]
-    name: str | None = None
-
-    def get_name(self) -> str:
-        """Its name, or that of its function."""
-        return self.name or self.guardrail_function.__name__
+    guardrail_function: OutputGuardrailFunction
 
     async def run(self, data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
-        """The verdict of its function, which may be async.
-
-        Raises:
-            UserError: The function is not callable.
-        """
-        verdict = _callable(self.guardrail_function)(data)
-        return await verdict if inspect.isawaitable(verdict) else verdict
+        """The verdict of its function, which may be async."""
+        return await self.found(data)
 
 
 @dataclass
@@ -142,51 +117,31 @@ class ToolOutputGuardrailResult:
     output: ToolGuardrailFunctionOutput
 
 
-InputGuardrailFunction = Callable[
-    [ToolInputGuardrailData], Awaitable[ToolGuardrailFunctionOutput] | ToolGuardrailFunctionOutput
-]
-OutputGuardrailFunction = Callable[
-    [ToolOutputGuardrailData], Awaitable[ToolGuardrailFunctionOutput] | ToolGuardrailFunctionOutput
-]
+_InputDecorator: TypeAlias = Callable[[InputGuardrailFunction], ToolInputGuardrail[Any]]
+_OutputDecorator: TypeAlias = Callable[[OutputGuardrailFunction], ToolOutputGuardrail[Any]]
 
 
 @overload
 def tool_input_guardrail(func: InputGuardrailFunction) -> ToolInputGuardrail[Any]: ...
 @overload
-def tool_input_guardrail(
-    *, name: str | None = None
-) -> Callable[[InputGuardrailFunction], ToolInputGuardrail[Any]]: ...
+def tool_input_guardrail(*, name: str | None = None) -> _InputDecorator: ...
 def tool_input_guardrail(
     func: InputGuardrailFunction | None = None, *, name: str | None = None
-) -> ToolInputGuardrail[Any] | Callable[[InputGuardrailFunction], ToolInputGuardrail[Any]]:
+) -> ToolInputGuardrail[Any] | _InputDecorator:
     """A tool input guardrail from a function; usable with and without parentheses."""
-    if func is not None:
-        return ToolInputGuardrail(func, name)
-    return lambda decorated: ToolInputGuardrail(decorated, name)
+    if func is None:
+        return lambda decorated: ToolInputGuardrail(decorated, name)
+    return ToolInputGuardrail(func, name)
 
 
 @overload
 def tool_output_guardrail(func: OutputGuardrailFunction) -> ToolOutputGuardrail[Any]: ...
 @overload
-def tool_output_guardrail(
-    *, name: str | None = None
-) -> Callable[[OutputGuardrailFunction], ToolOutputGuardrail[Any]]: ...
+def tool_output_guardrail(*, name: str | None = None) -> _OutputDecorator: ...
 def tool_output_guardrail(
     func: OutputGuardrailFunction | None = None, *, name: str | None = None
-) -> ToolOutputGuardrail[Any] | Callable[[OutputGuardrailFunction], ToolOutputGuardrail[Any]]:
+) -> ToolOutputGuardrail[Any] | _OutputDecorator:
     """A tool output guardrail from a function; usable with and without parentheses."""
-    if func is not None:
-        return ToolOutputGuardrail(func, name)
-    return lambda decorated: ToolOutputGuardrail(decorated, name)
-
-
-F = TypeVar("F")
-
-
-def _callable(function: F) -> F:
-    if not callable(function):
-        raise UserError(
-            f"A tool guardrail's guardrail_function must be callable, got {function!r}. "
-            "Pass a function that takes the guardrail's data."
-        )
-    return function
+    if func is None:
+        return lambda decorated: ToolOutputGuardrail(decorated, name)
+    return ToolOutputGuardrail(func, name)

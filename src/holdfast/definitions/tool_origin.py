@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, cast
 
@@ -27,26 +27,18 @@ class ToolOrigin:
 
     def to_json_dict(self) -> dict[str, str]:
         """Its JSON form, without what is None."""
-        fields = {
-            "type": self.type.value,
-            "mcp_server_name": self.mcp_server_name,
-            "agent_name": self.agent_name,
-            "agent_tool_name": self.agent_tool_name,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
+        facts = {**self.__dict__, "type": self.type.value}
+        return {name: value for name, value in facts.items() if value is not None}
 
     @classmethod
     def from_json_dict(cls, data: Any) -> ToolOrigin | None:
         """What `to_json_dict` wrote; None for anything else."""
         if not isinstance(data, Mapping):
             return None
-        fields = cast("Mapping[str, Any]", data)
+        given = cast("Mapping[str, Any]", data)
         try:
-            kind = ToolOriginType(fields.get("type"))
+            kind = ToolOriginType(given.get("type"))
         except ValueError:
             return None
-        names = {name: fields.get(name) for name in _NAMES}
-        return cls(kind, **{k: v if isinstance(v, str) else None for k, v in names.items()})
-
-
-_NAMES = ("mcp_server_name", "agent_name", "agent_tool_name")
+        names = {each.name for each in fields(cls)} - {"type"}
+        return cls(kind, **{k: v for k, v in given.items() if k in names and isinstance(v, str)})
