@@ -15,8 +15,10 @@ from typing_extensions import TypedDict
 from holdfast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
 from holdfast.definitions import debug
 from holdfast.definitions.context import RunContextWrapper, ToolContext
-from holdfast.definitions.function_invoker import ToolInvoker
-from holdfast.definitions.function_tool import maybe_invoke_function_tool_failure_error_function
+from holdfast.definitions.function_tool import (
+    ToolInvoker,
+    maybe_invoke_function_tool_failure_error_function,
+)
 from holdfast.definitions.hosted_tools import WebSearchTool
 from holdfast.definitions.tool import (
     FunctionTool,

@@ -17,6 +17,12 @@ from holdfast.definitions.context import RunContextWrapper, TContext
 from holdfast.definitions.default_models import are_default_settings, default_settings_for
 from holdfast.definitions.enabled import enabled
 from holdfast.definitions.foreign import PydanticInstance
+from holdfast.definitions.function_tool import (
+    FunctionTool,
+    FunctionToolResult,
+    ToolErrorFunction,
+    default_tool_error_function,
+)
 from holdfast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from holdfast.definitions.handoff import Handoff
 from holdfast.definitions.hooks import AgentHooks, AgentHooksBase
@@ -25,13 +31,7 @@ from holdfast.definitions.output import AgentOutputSchemaBase
 from holdfast.definitions.prompt import DynamicPromptFunction, Prompt, resolved_prompt
 from holdfast.definitions.settings import ModelSettings, settings_from
 from holdfast.definitions.threads import awaited
-from holdfast.definitions.tool import (
-    FunctionTool,
-    FunctionToolResult,
-    Tool,
-    ToolErrorFunction,
-    default_tool_error_function,
-)
+from holdfast.definitions.tool import Tool
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseFunctionToolCall

@@ -1,6 +1,6 @@
 """Apply a V4A diff, the patch format that models write, to the text of one file.
 
-    diff ──parse──▶ sections ──locate──▶ chunks at line numbers ──splice──▶ text
+    diff ──parse──▶ sections ──locate──▶ edits at line numbers ──splice──▶ text
 
 A section is a place (anchors, then context) and a change. Context is searched for from where the
 section before ended: exactly, then without trailing blanks, then without any outer blanks. What is
@@ -23,13 +23,8 @@ class InvalidDiff(ValueError):
     """A diff that is malformed or does not fit the file; the text tells the model what to repair."""
 
 
-@dataclass
-class Chunk:
-    """Lines to take out and lines to put in, ``offset`` lines into the section's context."""
-
-    offset: int
-    deleted: list[str] = field(default_factory=list[str])
-    inserted: list[str] = field(default_factory=list[str])
+# The number of a line, and the text to put before it; None takes the line out.
+Edit = tuple[int, str | None]
 
 
 @dataclass
@@ -39,7 +34,8 @@ class Section:
     anchors: list[str]
     context: list[str] = field(default_factory=list[str])
     """Kept and deleted lines, as they stand in the file."""
-    chunks: list[Chunk] = field(default_factory=list[Chunk])
+    edits: list[Edit] = field(default_factory=list[Edit])
+    """With lines counted from where the context starts."""
     at_end: bool = False
 
 
@@ -63,12 +59,13 @@ def apply_diff(input: str, diff: str, mode: ApplyDiffMode = "default") -> str:
     if not lines:
         return input
     original = input.replace("\r\n", "\n").split("\n")
-    chunks: list[Chunk] = []
+    edits: list[Edit] = []
     cursor = 0
     for section in _sections(lines):
-        start, cursor = _locate(original, section, cursor)
-        chunks += [Chunk(start + c.offset, c.deleted, c.inserted) for c in section.chunks]
-    return newline.join(_spliced(original, chunks))
+        start = _located(original, section, cursor)
+        cursor = start + len(section.context)
+        edits += [(start + line, text) for line, text in section.edits]
+    return newline.join(_spliced(original, edits))
 
 
 def _newline(text: str) -> str:
@@ -92,67 +89,47 @@ def _created(lines: Sequence[str]) -> Iterator[str]:
 
 def _sections(lines: Sequence[str]) -> Iterator[Section]:
     at = 0
-    is_first = True
     while at < len(lines) and not _is_end(lines[at]):
-        anchors, at = _anchors(lines, at)
-        if not anchors and not is_first:
+        start = at
+        while at < len(lines) and (lines[at] == "@@" or lines[at].startswith("@@ ")):
+            at += 1
+        if 0 < start == at:
             raise InvalidDiff(f"Invalid Line: {lines[at]!r}. A further section starts with @@.")
-        section = Section(anchors)
+        section = Section([line[3:] for line in lines[start:at]])
         at = _read_body(lines, at, section)
-        if not section.context and not section.chunks:
+        if not section.context and not section.edits:
             raise InvalidDiff(f"Nothing in this section (line {at} of the diff).")
-        is_first = False
         yield section
 
 
-def _anchors(lines: Sequence[str], at: int) -> tuple[list[str], int]:
-    anchors: list[str] = []
-    while at < len(lines) and (lines[at] == "@@" or lines[at].startswith("@@ ")):
-        anchors.append(lines[at][3:])
-        at += 1
-    return anchors, at
-
-
 def _read_body(lines: Sequence[str], at: int, section: Section) -> int:
-    chunk: Chunk | None = None
-    while at < len(lines):
-        line = lines[at]
+    """Read a section's lines from ``at`` on; the line that the next one starts at."""
+    for number, line in enumerate(lines[at:], at):
         if line.startswith("@@") or _is_end(line):
-            return at
-        at += 1
+            return number
         if line == _END_OF_FILE:
             section.at_end = True
-            return at
+            return number + 1
         mark, text = (line[0], line[1:]) if line else (" ", "")
         if mark not in " +-":
             raise InvalidDiff(f"Invalid Line: {line!r}. Lines start with a blank, + or -.")
-        if mark == " ":
-            chunk = None
-        elif chunk is None or (mark == "-" and chunk.inserted):
-            chunk = Chunk(len(section.context))
-            section.chunks.append(chunk)
-        _add(section, chunk, mark, text)
-    return at
+        if mark != " ":
+            section.edits.append((len(section.context), text if mark == "+" else None))
+        if mark != "+":
+            section.context.append(text)
+    return len(lines)
 
 
-def _add(section: Section, chunk: Chunk | None, mark: str, text: str) -> None:
-    if mark != "+":
-        section.context.append(text)
-    if chunk is not None:
-        (chunk.inserted if mark == "+" else chunk.deleted).append(text)
-
-
-def _locate(original: list[str], section: Section, cursor: int) -> tuple[int, int]:
-    """Where the section's context starts, and where the next section may start."""
+def _located(original: list[str], section: Section, cursor: int) -> int:
+    """Where the section's context starts."""
     cursor = _anchored(original, section.anchors, cursor)
-    context = section.context
-    start = _found_at_end(original, context) if section.at_end else None
+    start = _found_at_end(original, section.context) if section.at_end else None
     if start is None:
-        start = _found(original, context, cursor)
-    if start is not None:
-        return start, start + len(context)
-    kind = "EOF Context" if section.at_end else "Context"
-    raise InvalidDiff(f"Invalid {kind} {cursor}:\n" + "\n".join(context))
+        start = _found(original, section.context, cursor)
+    if start is None:
+        kind = "EOF Context" if section.at_end else "Context"
+        raise InvalidDiff(f"Invalid {kind} {cursor}:\n" + "\n".join(section.context))
+    return start
 
 
 def _anchored(original: list[str], anchors: list[str], cursor: int) -> int:
@@ -171,13 +148,9 @@ def _anchored(original: list[str], anchors: list[str], cursor: int) -> int:
     return cursor
 
 
-def _same(line: str) -> str:
-    return line
-
-
 _Form = Callable[[str], str]
-_FORMS: tuple[_Form, ...] = (_same, str.rstrip, str.strip)
-_ANCHOR_FORMS: tuple[_Form, ...] = (_same, str.strip)
+_FORMS: tuple[_Form, ...] = (str, str.rstrip, str.strip)
+_ANCHOR_FORMS: tuple[_Form, ...] = (str, str.strip)
 
 
 def _found(
@@ -200,17 +173,16 @@ def _found_at_end(original: list[str], wanted: list[str]) -> int | None:
     return start if start >= 0 and _found(original[:length], wanted, start) == start else None
 
 
-def _spliced(original: list[str], chunks: list[Chunk]) -> list[str]:
+def _spliced(original: list[str], edits: list[Edit]) -> list[str]:
     result: list[str] = []
     at = 0
-    for chunk in chunks:
-        if chunk.offset > len(original):
-            raise InvalidDiff(
-                f"applyDiff: chunk at line {chunk.offset} is past the end of the file."
-            )
-        if chunk.offset < at:
-            raise InvalidDiff(f"applyDiff: chunk at line {chunk.offset} overlaps the one before.")
-        result += original[at : chunk.offset]
-        result += chunk.inserted
-        at = chunk.offset + len(chunk.deleted)
+    for line, text in edits:
+        if line < at:
+            raise InvalidDiff(f"applyDiff: chunk at line {line} overlaps the one before.")
+        result += original[at:line]
+        at = line
+        if text is None:
+            at += 1
+        else:
+            result.append(text)
     return result + original[at:]

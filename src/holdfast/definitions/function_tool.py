@@ -1,15 +1,19 @@
-"""A tool with JSON arguments, and what it does when it fails."""
+"""A tool with JSON arguments: what it is, how its function is called, and what it does when it fails."""
 
 from __future__ import annotations
 
+import copy
+import json
 import math
 import types
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from holdfast.core.errors import ModelBehaviorError, UserError
 from holdfast.definitions import debug
 from holdfast.definitions.approvals import field_of
+from holdfast.definitions.callables import Handler
 from holdfast.definitions.callers import (
     ApprovalFunction,
     CustomDataExtractor,
@@ -17,11 +21,11 @@ from holdfast.definitions.callers import (
     check_callers,
 )
 from holdfast.definitions.context import RunContextWrapper, ToolContext
-from holdfast.definitions.function_invoker import FunctionBody, ToolInvoker, parsed_object
 from holdfast.definitions.logger import logger
 from holdfast.definitions.output_contract import OutputContract
+from holdfast.definitions.schema import Arguments
 from holdfast.definitions.strict_schema import ensure_strict_json_schema
-from holdfast.definitions.threads import awaited
+from holdfast.definitions.threads import awaited, run_in_thread
 from holdfast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
 from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from holdfast.definitions.tool_output import FailureText
@@ -53,6 +57,107 @@ class FunctionToolCustomDataContext:
 
 
 FunctionToolCustomDataExtractor = CustomDataExtractor[FunctionToolCustomDataContext]
+
+
+Body: TypeAlias = "Callable[[FunctionTool, Any, str], Awaitable[Any]]"
+"""What a tool does with a call's context and arguments, with errors as exceptions."""
+
+
+class ToolInvoker:
+    """A tool's `on_invoke_tool`: its body, with failures answered as the tool wants them.
+
+    It belongs to one tool. A copy of the tool gets a copy of it, so that a copy's name and
+    failure policy count.
+    """
+
+    __slots__ = ("body", "original", "tool")
+
+    def __init__(
+        self,
+        body: Body,
+        tool: FunctionTool | None = None,
+        original: Callable[..., Any] | None = None,
+    ) -> None:
+        self.body = body
+        self.tool = tool
+        self.original = original
+        """The function that was decorated, if there was one."""
+
+    def bound_to(self, tool: FunctionTool) -> ToolInvoker:
+        """The same for another tool."""
+        return ToolInvoker(self.body, tool, self.original)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ToolInvoker:
+        # What a tool calls is not part of the tool: a user's object must not be duplicated.
+        return self if self.tool is None else self.bound_to(copy.deepcopy(self.tool, memo))
+
+    async def __call__(self, context: Any, arguments: str) -> Any:
+        """The tool's result, or the text that stands for its failure.
+
+        Raises:
+            Exception: Whatever the body raised, if the tool wants failures raised.
+        """
+        tool = self.tool
+        assert tool is not None
+        try:
+            return await self.body(tool, context, arguments)
+        except Exception as error:
+            text = await tool.failure_text(context, error)
+            if text is None:
+                raise
+            return text
+
+
+class FunctionBody:
+    """The body of a decorated function: parse, validate, call, check the result."""
+
+    def __init__(self, handler: Handler, arguments: Arguments) -> None:
+        self._handler = handler
+        self._arguments = arguments
+        self._is_async = handler.is_async
+
+    async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
+        args, kwargs = self._arguments.shape.arguments(self._validated(tool.name, text))
+        if debug.DONT_LOG_TOOL_DATA:
+            logger.debug("Invoking tool %s", tool.name)
+        else:
+            # A copy: the context joins the arguments later, and is nobody's business.
+            logger.debug("Tool call args: %s, kwargs: %s", list(args), kwargs)
+        if self._arguments.takes_context:
+            args.insert(0, context)
+        if self._is_async:
+            result = await self._handler.call(*args, **kwargs)
+        else:
+            result = await run_in_thread(self._handler.call, *args, **kwargs)
+        if tool.output_adapter is None:
+            return result
+        try:
+            return tool.output_adapter.validate_python(result)
+        except ValueError as error:
+            raise UserError(
+                f"The result of tool {tool.name} does not match its declared output type."
+            ) from error
+
+    def _validated(self, name: str, text: str) -> Mapping[str, Any]:
+        from pydantic import ValidationError
+
+        given = json_object(name, text)
+        try:
+            return vars(self._arguments.model.model_validate(given))
+        except ValidationError as error:
+            if not debug.DONT_LOG_TOOL_DATA:
+                raise ModelBehaviorError(f"Invalid JSON input for tool {name}: {error}") from error
+        # Outside the handler: pydantic's error quotes the model, and must not hang on ours.
+        raise ModelBehaviorError(f"Invalid JSON input for tool {name}")
+
+    def approval_arguments(self, text: str) -> dict[str, Any] | None:
+        """What the model sent, if the function gets exactly that; None if it gets anything else.
+
+        Whoever decides on a call must see what will run. Values that validation would change or
+        fill in, or that code of the user's would look at first, cannot be shown.
+        """
+        given = parsed_object(text)
+        return given if given is not None and self._arguments.are_exactly(given) else None
 
 
 class _Wrapped:
@@ -238,21 +343,6 @@ def default_tool_timeout_error_message(*, tool_name: str, timeout_seconds: float
     return f"Tool '{tool_name}' timed out after {timeout_seconds:g} seconds."
 
 
-def get_function_tool_origin(function_tool: FunctionTool) -> ToolOrigin | None:
-    """Where a tool came from; None if its calls should not tell."""
-    return function_tool.origin
-
-
-def set_function_tool_failure_error_function(
-    function_tool: FunctionTool, failure_error_function: ToolErrorFunction | None = USE_DEFAULT
-) -> FunctionTool:
-    """``function_tool``, with another failure policy."""
-    is_default = failure_error_function is USE_DEFAULT
-    function_tool._use_default_failure_error_function = is_default  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
-    function_tool._failure_error_function = None if is_default else failure_error_function  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
-    return function_tool
-
-
 def resolve_function_tool_failure_error_function(
     function_tool: FunctionTool, context: RunContextWrapper[Any] | None = None
 ) -> ToolErrorFunction | None:
@@ -309,3 +399,38 @@ def _check_timeout(tool: FunctionTool) -> None:
         )
     if tool.timeout_error_function is not None and not callable(tool.timeout_error_function):
         raise TypeError("FunctionTool timeout_error_function must be callable or None.")
+
+
+def json_object(name: str, text: str) -> dict[str, Any]:
+    """The JSON object in ``text``; empty text stands for an empty one.
+
+    Raises:
+        ModelBehaviorError: It is something else.
+    """
+    message = f"Invalid JSON input for tool {name}"
+    try:
+        parsed: Any = json.loads(text) if text else {}
+    except ValueError as error:
+        if not debug.DONT_LOG_TOOL_DATA:
+            logger.debug("Invalid JSON input for tool %s: %s", name, text)
+            raise ModelBehaviorError(f"{message}: {text}") from error
+        logger.debug("Invalid JSON input for tool %s", name)
+    else:
+        if isinstance(parsed, dict):
+            return cast("dict[str, Any]", parsed)
+        message += ": expected a JSON object"
+    # Outside the handler: the parser's error quotes the model, and must not hang on ours.
+    raise ModelBehaviorError(message)
+
+
+def parsed_object(text: str) -> dict[str, Any] | None:
+    """The JSON object in ``text``; None if it is none, or has numbers that JSON does not."""
+    try:
+        parsed: Any = json.loads(text or "{}", parse_constant=_refuse_constant)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON.")

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from holdfast.core.errors import ModelBehaviorError, UserError
 from holdfast.definitions.callables import Handler, handler_of, refuse_object
@@ -27,7 +27,7 @@ from holdfast.definitions.strict_schema import ensure_strict_json_schema
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
+    from pydantic.fields import FieldInfo
 
 __all__ = [
     "Arguments",
@@ -184,6 +184,35 @@ class Arguments:
         config = ConfigDict(extra="forbid") if self.shape.double_star else None
         return create_model(f"{self.name}_args", __config__=config, **fields)
 
+    def are_exactly(self, given: dict[str, Any]) -> bool:
+        """Whether the function gets just ``given``, without anybody's code having looked at it.
+
+        That is so if validation leaves every value as it is, and adds none.
+        """
+        sent = {name: _sent_name(name, field) for name, field in self.model.model_fields.items()}
+        if not self._is_plain or set(sent.values()) != given.keys():
+            return False
+        try:
+            values = self.model.model_validate(given).__dict__
+            self.shape.arguments(values)
+        except (ValueError, ModelBehaviorError):
+            return False
+        # As text, for to Python True is 1.
+        return repr([given[sent[name]] for name in sent]) == repr([values[name] for name in sent])
+
+    @functools.cached_property
+    def _is_plain(self) -> bool:
+        """Whether validation runs no code but pydantic's own, and no regular expression."""
+        from pydantic_core import SchemaValidator
+
+        if not isinstance(self.model.__pydantic_validator__, SchemaValidator):
+            return False  # A plugin watches.
+        schema: Any = self.model.__pydantic_core_schema__
+        fields: Any = schema.get("schema", {})
+        if schema.get("type") != "model" or fields.get("type") != "model-fields":
+            return False
+        return all(_is_plain_step(each) for each in fields["fields"].values())
+
     def _json_schema(self) -> dict[str, Any]:
         for each, kind in self._parameters:
             self._check_parameter(each, kind)
@@ -193,15 +222,10 @@ class Arguments:
         properties: dict[str, Any] = schema.get("properties", {})
         for name, text in self._descriptions.items():
             if text is not None:
-                properties[self._sent_name(name, properties)]["description"] = text
+                if name not in properties:
+                    name = _sent_name(name, self.model.model_fields[name])  # noqa: PLW2901
+                properties[name]["description"] = text
         return schema
-
-    def _sent_name(self, name: str, properties: dict[str, Any]) -> str:
-        if name in properties:
-            return name
-        field = self.model.model_fields[name]
-        alias = field.validation_alias or field.alias
-        return alias if isinstance(alias, str) else name
 
     def _check_parameter(self, parameter: Parameter, kind: Any) -> None:
         name = parameter.name
@@ -222,6 +246,33 @@ class Arguments:
                 "fixed-length tuple, which is the type of each single argument; "
                 "use tuple[T, ...] or list[T] instead."
             )
+
+
+def _sent_name(name: str, field: FieldInfo) -> str:
+    """What the model calls the argument that the function calls ``name``."""
+    alias = field.validation_alias or field.alias
+    return alias if isinstance(alias, str) else name
+
+
+# Steps of pydantic's validation that only look at a value of JSON, and at nothing else.
+_PLAIN_STEPS = frozenset({
+    "any", "bool", "default", "dict", "float", "int", "list", "literal", "model-field", "none",
+    "nullable", "str", "union",
+})  # fmt: skip
+
+
+def _is_plain_step(step: Any) -> bool:
+    if isinstance(step, list):
+        return all(_is_plain_step(each) for each in cast("list[Any]", step))
+    if isinstance(step, tuple):  # A member of a union with its label.
+        return _is_plain_step(step[0])
+    if not isinstance(step, dict) or "type" not in step:
+        return True
+    inner = cast("dict[str, Any]", step)
+    if inner["type"] not in _PLAIN_STEPS or "pattern" in inner:
+        return False
+    keys = ("schema", "items_schema", "keys_schema", "values_schema", "choices")
+    return all(_is_plain_step(inner[key]) for key in keys if key in inner)
 
 
 def _is_context(kind: Any) -> bool:

@@ -11,7 +11,8 @@ so depth and size of the walk are bounded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard, cast
 from urllib.parse import unquote
 
@@ -62,10 +63,10 @@ class _Walk:
         self.nodes = 0
 
     def strict_root(self) -> Schema:
-        strict = self.strict(self.root, 0, in_resource=False, is_root=True)
-        unions = [keyword for keyword in ("anyOf", "oneOf") if keyword in strict]
-        if unions:
-            raise UserError(f"The root of a strict JSON schema must not use `{unions[0]}`.")
+        strict = self.strict(self.root, 0, in_resource=False)
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in strict:
+                raise UserError(f"The root of a strict JSON schema must not use `{keyword}`.")
         kind = strict.get("type")
         if isinstance(kind, list) and "object" in kind:
             if kind != ["object"]:
@@ -76,31 +77,23 @@ class _Walk:
             strict["type"] = "object"
         return strict
 
-    def strict(
-        self, schema: Any, depth: int, *, in_resource: bool, is_root: bool = False
-    ) -> Schema:
+    def strict(self, schema: Any, depth: int, *, in_resource: bool) -> Schema:
         """The strict form of one node. ``in_resource``: below a nested ``$id``, refs lead elsewhere."""
         self._spend(depth)
         if not is_dict(schema):
             raise TypeError(f"A JSON schema must be a dictionary, got {schema!r}.")
-        node = dict(schema)
-        in_resource = in_resource or (not is_root and _is_resource(node))
-        _drop_null_default(node)
+        in_resource = in_resource or (depth > 0 and _is_resource(schema))
+        below = functools.partial(self.strict, depth=depth + 1, in_resource=in_resource)
+        node = _without_null_default(schema)
         if "$ref" in node:
             if len(node) == 1:
                 return self._kept_ref(node)
-            node = self._expanded(node, depth, in_resource=in_resource)
-            _drop_null_default(node)
-        node = self._without_single_all_of(node, depth, in_resource=in_resource)
-        for keyword in ("$defs", "definitions", "properties"):
-            if is_dict(node.get(keyword)):
-                node[keyword] = {
-                    name: self.strict(each, depth + 1, in_resource=in_resource)
-                    for name, each in node[keyword].items()
-                }
-        if is_dict(node.get("items")):
-            node["items"] = self.strict(node["items"], depth + 1, in_resource=in_resource)
-        self._join_unions(node, depth, in_resource=in_resource)
+            node = _without_null_default(self._expanded(node, depth, in_resource=in_resource))
+        entries = node.get("allOf")
+        if is_list(entries) and len(entries) == 1 and is_dict(entries[0]):
+            del node["allOf"]
+            node = _merged(node, below(self._entry(entries[0], depth + 1, in_resource)))
+        _apply(below, node)
         if _is_object(node):
             self._close(node)
         return node
@@ -125,35 +118,30 @@ class _Walk:
             )
         return node
 
-    def _join_unions(self, node: Schema, depth: int, *, in_resource: bool) -> None:
-        # Providers know anyOf only. Members of a oneOf are told apart by a discriminator, if any.
-        one_of = node.get("oneOf")
-        if is_list(one_of):
-            node["anyOf"] = [*(node.get("anyOf") or []), *node.pop("oneOf")]
-        for keyword in ("anyOf", "allOf"):
-            if is_list(node.get(keyword)):
-                node[keyword] = [
-                    self.strict(each, depth + 1, in_resource=in_resource) for each in node[keyword]
-                ]
-
     def _close(self, node: Schema) -> None:
         node.setdefault("type", "object")
-        extra = node.get("additionalProperties", False)
         is_open = "additionalProperties" not in node and not node.get("properties")
         if is_open and self.rejects_open_objects:
             raise UserError(
                 "JSON schema contains an object that permits undeclared properties. Set its "
                 "additionalProperties to false, or do not ask for a strict schema."
             )
-        if extra is not False:
+        if node.setdefault("additionalProperties", False) is not False:
             raise UserError(
                 "additionalProperties should not be set for object types: a strict schema allows no "
                 "undeclared properties. Name them (a model in place of dict[...]), or turn strict "
                 "mode off (strict_mode=False, strict_json_schema=False)."
             )
-        node["additionalProperties"] = False
         if is_dict(node.get("properties")):
             node["required"] = list(node["properties"])
+
+    def _entry(self, entry: Schema, depth: int, in_resource: bool) -> Schema:
+        """The only entry of an allOf, with the target of its reference in its place."""
+        if "$ref" not in entry:
+            return entry
+        self._spend(depth)
+        in_resource = in_resource or _is_resource(entry)
+        return self._expanded(dict(entry), depth, in_resource=in_resource)
 
     def _expanded(self, node: Schema, depth: int, *, in_resource: bool) -> Schema:
         """``node`` with the target of its reference, and of that one's, in their place."""
@@ -175,18 +163,20 @@ class _Walk:
             node = {**resolve_ref(root=self.root, ref=ref), **node}
         return node
 
-    def _without_single_all_of(self, node: Schema, depth: int, *, in_resource: bool) -> Schema:
-        entries = node.get("allOf")
-        if not is_list(entries) or len(entries) != 1 or not is_dict(entries[0]):
-            return node
-        node = {key: value for key, value in node.items() if key != "allOf"}
-        entry = entries[0]
-        if "$ref" in entry:
-            self._spend(depth + 1)
-            entry = self._expanded(
-                dict(entry), depth + 1, in_resource=in_resource or _is_resource(entry)
-            )
-        return _merged(node, self.strict(entry, depth + 1, in_resource=in_resource))
+
+def _apply(below: Callable[[Any], Schema], node: Schema) -> None:
+    """Put what ``below`` makes of the parts of ``node`` in their place."""
+    for keyword in ("$defs", "definitions", "properties"):
+        if is_dict(node.get(keyword)):
+            node[keyword] = {name: below(each) for name, each in node[keyword].items()}
+    if is_dict(node.get("items")):
+        node["items"] = below(node["items"])
+    # Providers know anyOf only. Members of a oneOf are told apart by a discriminator, if any.
+    if is_list(node.get("oneOf")):
+        node["anyOf"] = [*(node.get("anyOf") or []), *node.pop("oneOf")]
+    for keyword in ("anyOf", "allOf"):
+        if is_list(node.get(keyword)):
+            node[keyword] = [below(each) for each in node[keyword]]
 
 
 def _merged(node: Schema, entry: Schema) -> Schema:
@@ -203,14 +193,14 @@ def _merged(node: Schema, entry: Schema) -> Schema:
         )
     result = dict(node)
     for key, value in entry.items():
-        if key not in node or key == "required" or (key == "properties" and not node[key]):
-            result[key] = value
-        elif key in _CONSTRAINTS or key in ("$defs", "definitions"):
-            if not _same_json(node[key], value):
-                raise UserError(
-                    f"JSON schema contains a singleton `allOf` whose `{key}` differs from that of "
-                    "the schema around it. Merge the two."
-                )
+        is_free = key not in node or key == "required" or (key == "properties" and not node[key])
+        is_constraint = key in _CONSTRAINTS or key in ("$defs", "definitions")
+        if is_constraint and not is_free and not _same_json(node[key], value):
+            raise UserError(
+                f"JSON schema contains a singleton `allOf` whose `{key}` differs from that of "
+                "the schema around it. Merge the two."
+            )
+        if is_free or is_constraint:
             result[key] = value
     return result
 
@@ -254,15 +244,12 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def has_more_than_n_keys(value: dict[str, object], n: int) -> bool:
-    """Whether ``value`` has more than ``n`` keys."""
-    return len(value) > n
-
-
-def _drop_null_default(node: Schema) -> None:
-    # What is required needs no default, and null may not even be a valid value.
+def _without_null_default(schema: Schema) -> Schema:
+    """A copy without it: what is required needs no default, and null may not even be valid."""
+    node = dict(schema)
     if node.get("default", ...) is None:
         del node["default"]
+    return node
 
 
 def _is_resource(node: Schema) -> bool:

@@ -27,10 +27,9 @@ from holdfast.definitions.computer import ComputerTool
 from holdfast.definitions.context import RunContextWrapper, ToolContext, plain_context
 from holdfast.definitions.custom_tool import CustomTool
 from holdfast.definitions.editor import ApplyPatchTool
-from holdfast.definitions.function_invoker import FunctionBody, ToolInvoker
 from holdfast.definitions.function_tool import (
-    DEFAULT_APPROVAL_REJECTION_MESSAGE,
     USE_DEFAULT,
+    FunctionBody,
     FunctionTool,
     FunctionToolCustomDataContext,
     FunctionToolCustomDataExtractor,
@@ -39,13 +38,10 @@ from holdfast.definitions.function_tool import (
     NeedsApproval,
     OnUncertain,
     ToolErrorFunction,
+    ToolInvoker,
     ToolTimeoutBehavior,
-    default_tool_error_function,
     default_tool_timeout_error_message,
-    get_function_tool_origin,
     maybe_invoke_function_tool_failure_error_function,
-    resolve_function_tool_failure_error_function,
-    set_function_tool_failure_error_function,
 )
 from holdfast.definitions.hosted_tools import (
     CodeInterpreterTool,
@@ -61,37 +57,17 @@ from holdfast.definitions.schema import Arguments, DocstringStyle
 from holdfast.definitions.shell_tools import LocalShellTool, ShellTool
 from holdfast.definitions.threads import awaited
 from holdfast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
-from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from holdfast.definitions.tool_output import FailureText
 
 __all__ = [
-    "DEFAULT_APPROVAL_REJECTION_MESSAGE",
     "FunctionTool",
     "FunctionToolCustomDataContext",
-    "FunctionToolCustomDataExtractor",
-    "FunctionToolOptions",
     "FunctionToolResult",
-    "OnUncertain",
     "Tool",
-    "ToolCaller",
-    "ToolErrorFunction",
-    "ToolFunction",
-    "ToolFunctionWithContext",
-    "ToolFunctionWithToolContext",
-    "ToolFunctionWithoutContext",
-    "ToolOrigin",
-    "ToolOriginType",
-    "ToolParams",
-    "ToolTimeoutBehavior",
-    "default_tool_error_function",
-    "default_tool_timeout_error_message",
     "extracted_custom_data",
     "function_tool",
-    "get_function_tool_origin",
     "invoke_function_tool",
     "maybe_invoke_function_tool_failure_error_function",
-    "resolve_function_tool_failure_error_function",
-    "set_function_tool_failure_error_function",
     "tool_namespace",
 ]
 

@@ -19,10 +19,9 @@ from holdfast.definitions.agent_tool_input import (
     resolve_agent_tool_input,
 )
 from holdfast.definitions.context import ToolContext
-from holdfast.definitions.function_invoker import InvokedTool, ToolInvoker
+from holdfast.definitions.function_tool import FunctionTool, ToolInvoker
 from holdfast.definitions.names import function_name
 from holdfast.definitions.run_items import ItemHelpers, MessageOutputItem, ToolCallOutputItem
-from holdfast.definitions.tool import FunctionTool
 from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from holdfast.engine.perform.tool import Interrupted
 from holdfast.run.agent_tool_stream import StreamTeller
@@ -72,7 +71,7 @@ class _AgentBody:
             include_json_schema=options["include_input_schema"],
         )
 
-    async def __call__(self, tool: InvokedTool, context: ToolContext[Any], text: str, /) -> Any:
+    async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
         options = self._options
         params = _parsed(tool.name, text, self._adapter)
         given = await resolve_agent_tool_input(
