@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from holdfast.definitions.handoff import HandoffInputData
-from holdfast.definitions.handoff_filters import remove_all_tools
 from holdfast.definitions.handoff_history import (
     default_handoff_history_mapper,
     get_conversation_history_wrappers,
     held_positions,
     nest_handoff_history,
+    remove_all_tools,
     reset_conversation_history_wrappers,
     set_conversation_history_wrappers,
 )

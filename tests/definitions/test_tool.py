@@ -6,10 +6,10 @@ import dataclasses
 import inspect
 import json
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, Field
 from typing_extensions import TypedDict
 
 from holdfast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
@@ -242,6 +242,8 @@ class Request(BaseModel):
 async def act(target: str, tags: list[str] | None = None) -> None: ...
 @function_tool
 async def act_on(request: Request) -> None: ...
+@function_tool(strict_mode=False)
+async def act_at(to: Annotated[str, Field(validation_alias=AliasChoices("to", "at"))]) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -253,6 +255,8 @@ async def act_on(request: Request) -> None: ...
         (act, {"target": 1, "tags": None}, False),
         (act, {"target": "t", "tags": None, "more": 1}, False),
         (act_on, {"request": {"target": "t"}}, False),
+        (act_at, {"to": "t"}, True),
+        (act_at, {"at": "t"}, False),
     ],
 )
 def test_only_what_reaches_the_function_unchanged_is_decided_on(

@@ -32,7 +32,7 @@ _ROWS = {
     "agents.editor": "definitions.editor",
     "agents.exceptions": "core.errors",
     "agents.extensions": "",
-    "agents.extensions.handoff_filters": "definitions.handoff_filters",
+    "agents.extensions.handoff_filters": "definitions.handoff_history",
     "agents.extensions.handoff_prompt": "definitions.handoff_prompt",
     "agents.extensions.models": "",
     "agents.extensions.models.any_llm_model": "models.adapters.any_llm models.chat models.responses",

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from inspect import CO_VARARGS, CO_VARKEYWORDS
-from types import FunctionType
+from types import FunctionType, NoneType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, Self, TypeAlias
 
 from typing_extensions import TypedDict
@@ -155,9 +155,9 @@ class Agent(AgentBase[TContext]):
     """Whether a tool choice is dropped once a tool was used, so that the model does not loop."""
 
     def __post_init__(self) -> None:
-        for name, (is_fine, expected) in _EXPECTED.items():
+        for name, (kind, expected) in _EXPECTED.items():
             value = getattr(self, name)
-            if not is_fine(value):
+            if not (kind(value) if isinstance(kind, FunctionType) else isinstance(value, kind)):
                 got = type(value).__name__
                 raise TypeError(f"Agent {name} must be {expected}, got {got}")
         if self.model_settings is _UNSET:
@@ -263,43 +263,24 @@ def _is_behavior(value: Any) -> bool:
     return isinstance(value, dict) or callable(value)
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _is_text(value: Any) -> bool:
-    return value is None or isinstance(value, str)
-
-
-_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (lambda value: isinstance(value, str), "a string"),
-    "handoff_description": (_is_text, "a string or None"),
-    "tools": (_is_list, "a list"),
-    "mcp_servers": (_is_list, "a list"),
-    "mcp_config": (lambda value: isinstance(value, dict), "a dict"),
-    "instructions": (
-        lambda value: value is None or isinstance(value, str) or callable(value),
-        "a string, callable, or None",
-    ),
-    "prompt": (
-        lambda value: value is None or isinstance(value, dict) or callable(value),
-        "a Prompt, DynamicPromptFunction, or None",
-    ),
-    "handoffs": (_is_list, "a list"),
-    "model": (
-        lambda value: value is None or isinstance(value, str | Model),
-        "a string, Model, or None",
-    ),
-    "input_guardrails": (_is_list, "a list"),
-    "output_guardrails": (_is_list, "a list"),
+# What isinstance wants, or a function that says whether a value is fine; and how that reads.
+_EXPECTED: dict[str, tuple[Any, str]] = {
+    "name": (str, "a string"),
+    "handoff_description": ((str, NoneType), "a string or None"),
+    "tools": (list, "a list"),
+    "mcp_servers": (list, "a list"),
+    "mcp_config": (dict, "a dict"),
+    "instructions": ((str, Callable, NoneType), "a string, callable, or None"),
+    "prompt": ((dict, Callable, NoneType), "a Prompt, DynamicPromptFunction, or None"),
+    "handoffs": (list, "a list"),
+    "model": ((str, Model, NoneType), "a string, Model, or None"),
+    "input_guardrails": (list, "a list"),
+    "output_guardrails": (list, "a list"),
     "output_type": (_is_type, "a type, AgentOutputSchemaBase, or None"),
-    "hooks": (
-        lambda value: value is None or isinstance(value, AgentHooksBase),
-        "an AgentHooks instance or None",
-    ),
+    "hooks": ((AgentHooksBase, NoneType), "an AgentHooks instance or None"),
     "tool_use_behavior": (
         _is_behavior,
         "'run_llm_again', 'stop_on_first_tool', StopAtTools dict, or callable",
     ),
-    "reset_tool_choice": (lambda value: isinstance(value, bool), "a boolean"),
+    "reset_tool_choice": (bool, "a boolean"),
 }

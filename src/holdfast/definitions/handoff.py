@@ -8,9 +8,9 @@ import json
 import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypedDict, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, Unpack
 
 from holdfast.core.errors import ModelBehaviorError, UserError
 from holdfast.definitions.context import RunContextWrapper, TContext
@@ -113,15 +113,22 @@ class Handoff(Generic[TContext, TAgent]):
         return f"Handoff to the {agent.name} agent to handle the request. {about}"
 
 
+class HandoffOptions(TypedDict, total=False):
+    """The keywords of `handoff` that go with every way to call it."""
+
+    tool_name_override: str | None
+    tool_description_override: str | None
+    input_filter: HandoffInputFilter | None
+    nest_handoff_history: bool | None
+    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], Any]
+
+
 @overload
 def handoff(
     agent: TAgent,
     *,
-    tool_name_override: str | None = None,
-    tool_description_override: str | None = None,
-    input_filter: HandoffInputFilter | None = None,
-    nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], Any] = True,
+    on_handoff: OnHandoffWithoutInput | None = None,
+    **options: Unpack[HandoffOptions],
 ) -> Handoff[Any, TAgent]: ...
 @overload
 def handoff(
@@ -129,22 +136,7 @@ def handoff(
     *,
     on_handoff: OnHandoffWithInput[THandoffInput],
     input_type: type[THandoffInput],
-    tool_description_override: str | None = None,
-    tool_name_override: str | None = None,
-    input_filter: HandoffInputFilter | None = None,
-    nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], Any] = True,
-) -> Handoff[Any, TAgent]: ...
-@overload
-def handoff(
-    agent: TAgent,
-    *,
-    on_handoff: OnHandoffWithoutInput,
-    tool_description_override: str | None = None,
-    tool_name_override: str | None = None,
-    input_filter: HandoffInputFilter | None = None,
-    nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], Any] = True,
+    **options: Unpack[HandoffOptions],
 ) -> Handoff[Any, TAgent]: ...
 def handoff(  # noqa: PLR0913 (upstream's signature)
     agent: TAgent,
@@ -176,9 +168,7 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
     schema, adapter = _schema_of(input_type)
 
     async def invoke(context: RunContextWrapper[Any], arguments: str | None = None) -> TAgent:
-        given: tuple[Any, ...] = (context,)
-        if adapter is not None:
-            given = (context, _parsed(arguments, adapter))
+        given = (context,) if adapter is None else (context, _parsed(arguments, adapter))
         if on_handoff is not None:
             await awaited(on_handoff(*given))
         return agent

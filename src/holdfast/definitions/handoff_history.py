@@ -1,4 +1,4 @@
-"""Folding the conversation before a handoff into a summary for the next agent."""
+"""What the next agent gets of the conversation before a handoff: a summary, or all but the tools."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from copy import deepcopy
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any, cast
 
+from holdfast.definitions.approvals import field_of
 from holdfast.definitions.run_items import (
     CompactionItem,
     InputItem,
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
     from holdfast.definitions.openai_types import TResponseInputItem
 
 Transcript = list[dict[str, Any]]
+
+_WORDS = (InputItem, CompactionItem, MessageOutputItem)
+_TYPES = {
+    "function_call", "function_call_output", "computer_call", "computer_call_output",
+    "file_search_call", "web_search_call", "tool_search_call", "tool_search_output",
+    "code_interpreter_call", "image_generation_call", "local_shell_call",
+    "local_shell_call_output", "shell_call", "shell_call_output", "apply_patch_call",
+    "apply_patch_call_output", "custom_tool_call", "custom_tool_call_output", "hosted_tool_call",
+    "mcp_call", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "program",
+    "program_output", "reasoning",
+}  # fmt: skip
 
 _OPENING = "For context, here is the conversation so far"
 _INTRODUCTION = f"{_OPENING} between the user and the previous agent:"
@@ -79,21 +91,38 @@ def nest_handoff_history(
     """
     data = handoff_input_data
     pieces = list(_pieces(data))
-    history: list[Any] = []
-    held: list[tuple[int, Any]] = []
     if history_mapper is not None:
         everything = cast("list[TResponseInputItem]", [item for _, item in pieces])
-        history = list(history_mapper(everything))
-        held = list(data.held)
-    else:
-        for is_kept, run in groupby(pieces, key=lambda piece: piece[0] is not None):
-            items = list(run)
-            history += [each for _, each in items] if is_kept else [_message([i for _, i in items])]
-            held += [(_number(kept), item) for kept, item in items if kept is not None]
-        history = history or [_message([])]
+        made = tuple(history_mapper(everything))
+        return data.clone(input_history=made, pre_handoff_items=(), input_items=())
+    history: list[Any] = []
+    held: list[tuple[int, Any]] = []
+    for is_kept, run in groupby(pieces, key=lambda piece: piece[0] is not None):
+        items = list(run)
+        history += [each for _, each in items] if is_kept else [_message([i for _, i in items])]
+        held += [(_number(kept), item) for kept, item in items if kept is not None]
+    history = history or [_message([])]
     return data.holding(
         tuple(held), input_history=tuple(history), pre_handoff_items=(), input_items=()
     )
+
+
+def remove_all_tools(handoff_input_data: HandoffInputData) -> HandoffInputData:
+    """The conversation without tools: no calls, no outputs, no handoffs, no reasoning about them."""
+    data = handoff_input_data
+    history = data.input_history
+    return data.clone(
+        input_history=history
+        if isinstance(history, str)
+        else tuple(item for item in history if field_of(item, "type") not in _TYPES),
+        pre_handoff_items=_without_items(data.pre_handoff_items),
+        new_items=_without_items(data.new_items),
+        input_items=None if data.input_items is None else _without_items(data.input_items),
+    )
+
+
+def _without_items(items: tuple[RunItem, ...]) -> tuple[RunItem, ...]:
+    return tuple(item for item in items if isinstance(item, _WORDS))
 
 
 def held_items(items: Sequence[RunItem]) -> tuple[tuple[int, Any], ...]:
@@ -141,7 +170,7 @@ def _pieces(data: HandoffInputData) -> Iterator[tuple[RunItem | None, dict[str, 
     new = data.new_items if data.input_items is None else data.input_items
     for items, kept in (
         (data.pre_handoff_items, (InputItem, CompactionItem)),
-        (new, (InputItem, CompactionItem, MessageOutputItem)),
+        (new, _WORDS),
     ):
         for each in items:
             if not isinstance(each, ToolApprovalItem):

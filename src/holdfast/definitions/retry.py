@@ -7,15 +7,13 @@ Nothing is retried unless `ModelSettings.retry` has a policy. A policy is a func
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, Self, TypeAlias, cast
 
 from holdfast.definitions.checked import PydanticFriendly, checked
 from holdfast.definitions.threads import awaited
 
-_T = TypeVar("_T")
 ReplaySafety = Literal["safe", "unsafe", "unknown"]
 
 
@@ -57,21 +55,6 @@ class ModelRetryBackoffSettings(PydanticFriendly):
 ModelRetryBackoffInput: TypeAlias = ModelRetryBackoffSettings | dict[str, Any]
 
 
-def _noting(made: type[_T]) -> type[_T]:
-    """Let objects of a dataclass know which of their fields were given to them."""
-    names = [each.name for each in dataclasses.fields(cast("Any", made))]
-    init: Any = made.__init__
-
-    @functools.wraps(init)
-    def note(self: Any, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs)
-        self.__dict__["_given"] = frozenset((*names[: len(args)], *kwargs))
-
-    made.__init__ = note
-    return made
-
-
-@_noting
 @dataclass
 class ModelRetryNormalizedError:
     """What is known about an error, whichever provider it came from."""
@@ -86,9 +69,16 @@ class ModelRetryNormalizedError:
     is_network_error: bool = False
     is_timeout: bool = False
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Note which of the fields are given."""
+        made = super().__new__(cls)
+        names = [each.name for each in dataclasses.fields(cls)]
+        made.__dict__["_given"] = {*names[: len(args)], *kwargs}
+        return made
+
     def over(self, found: ModelRetryNormalizedError) -> ModelRetryNormalizedError:
         """What ``found`` says, and in its place what this was given, also if that is nothing."""
-        given: frozenset[str] = self.__dict__["_given"]
+        given: set[str] = self.__dict__["_given"]
         return dataclasses.replace(found, **{name: self.__dict__[name] for name in given})
 
 
