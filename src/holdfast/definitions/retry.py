@@ -206,10 +206,31 @@ def _agreed(decisions: list[RetryDecision]) -> RetryDecision:
     return agreed
 
 
-def _unlifted_veto(decisions: list[RetryDecision]) -> _Veto | None:
-    approved = any(each.retry and each.approve_unsafe_replay for each in decisions)
-    vetoes = [each for each in decisions if isinstance(each, _Veto)]
-    return next((each for each in vetoes if not (each.unless_approved and approved)), None)
+def _combined(
+    policies: tuple[RetryPolicy, ...], judge: Callable[[Iterable[object]], bool]
+) -> RetryPolicy:
+    """One policy of several. ``judge``, which is `any` or `all`, says how many have to want it."""
+
+    async def policy(context: RetryPolicyContext) -> RetryDecision:
+        decisions = [await decide(each, context) for each in policies]
+        approved = any(each.retry and each.approve_unsafe_replay for each in decisions)
+        votes: list[RetryDecision] = []
+        for each in decisions:
+            if not isinstance(each, _Veto):
+                votes.append(each)
+            elif not (each.unless_approved and approved):
+                return each
+        if not votes or not judge(each.retry for each in votes):
+            return RetryDecision(retry=False)
+        return _agreed([each for each in votes if each.retry])
+
+    return _covering(
+        policy,
+        transport=bool(policies)
+        and judge(map(retry_policy_retries_safe_transport_errors, policies)),
+        transient=bool(policies)
+        and judge(map(retry_policy_retries_all_transient_errors, policies)),
+    )
 
 
 class _RetryPolicies:
@@ -257,39 +278,11 @@ class _RetryPolicies:
 
     def any(self, *policies: RetryPolicy) -> RetryPolicy:
         """Try again if one of the policies wants to."""
-
-        async def policy(context: RetryPolicyContext) -> RetryDecision:
-            decisions = [await decide(each, context) for each in policies]
-            veto = _unlifted_veto(decisions)
-            wanted = [each for each in decisions if each.retry]
-            if veto is not None or not wanted:
-                return veto or RetryDecision(retry=False)
-            return _agreed(wanted)
-
-        return _covering(
-            policy,
-            transport=any(map(retry_policy_retries_safe_transport_errors, policies)),
-            transient=any(map(retry_policy_retries_all_transient_errors, policies)),
-        )
+        return _combined(policies, any)
 
     def all(self, *policies: RetryPolicy) -> RetryPolicy:
         """Try again if all of the policies want to."""
-
-        async def policy(context: RetryPolicyContext) -> RetryDecision:
-            decisions = [await decide(each, context) for each in policies]
-            veto = _unlifted_veto(decisions)
-            votes = [each for each in decisions if not isinstance(each, _Veto)]
-            if veto is not None or not votes or not all(each.retry for each in votes):
-                return veto or RetryDecision(retry=False)
-            return _agreed(votes)
-
-        return _covering(
-            policy,
-            transport=bool(policies)
-            and all(map(retry_policy_retries_safe_transport_errors, policies)),
-            transient=bool(policies)
-            and all(map(retry_policy_retries_all_transient_errors, policies)),
-        )
+        return _combined(policies, all)
 
 
 retry_policies = _RetryPolicies()

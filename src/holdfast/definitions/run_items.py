@@ -107,6 +107,15 @@ class RunItemBase(PydanticInstance, Generic[T]):
         return input_item(self.raw_item)
 
 
+class _OfCall(RunItemBase[Any]):
+    """An item that belongs to a call of a tool."""
+
+    @property
+    def call_id(self) -> str | None:
+        """What ties a call to its output."""
+        return _text(self.raw_item, "call_id") or _text(self.raw_item, "id")
+
+
 @dataclass
 class InputItem(RunItemBase["TResponseInputItem"]):
     """Input that was added to a run while it waited."""
@@ -157,7 +166,7 @@ class HandoffOutputItem(RunItemBase["TResponseInputItem"]):
 
 
 @dataclass
-class ToolCallItem(RunItemBase[Any]):
+class ToolCallItem(_OfCall):
     """The model called a tool."""
 
     raw_item: ToolCallItemTypes
@@ -171,14 +180,9 @@ class ToolCallItem(RunItemBase[Any]):
         """The name of the tool, where the call has one."""
         return _text(self.raw_item, "name")
 
-    @property
-    def call_id(self) -> str | None:
-        """What ties the call to its output."""
-        return _text(self.raw_item, "call_id") or _text(self.raw_item, "id")
-
 
 @dataclass
-class ToolCallOutputItem(RunItemBase[Any]):
+class ToolCallOutputItem(_OfCall):
     """What a tool answered: `output` as the tool returned it, `raw_item` as the model sees it."""
 
     raw_item: ToolCallOutputTypes
@@ -186,11 +190,6 @@ class ToolCallOutputItem(RunItemBase[Any]):
     type: Literal["tool_call_output_item"] = "tool_call_output_item"
     tool_origin: Any | None = None
     custom_data: dict[str, Any] | None = None
-
-    @property
-    def call_id(self) -> str | None:
-        """What ties the output to its call."""
-        return _text(self.raw_item, "call_id") or _text(self.raw_item, "id")
 
     def to_input_item(self) -> TResponseInputItem:
         """What stands for this item in a model's input."""
@@ -245,7 +244,7 @@ class CompactionItem(RunItemBase["TResponseInputItem"]):
 
 
 @dataclass(eq=False)
-class ToolApprovalItem(RunItemBase[Any]):
+class ToolApprovalItem(_OfCall):
     """A call that waits for a person."""
 
     raw_item: ToolApprovalRawItem
@@ -286,11 +285,6 @@ class ToolApprovalItem(RunItemBase[Any]):
             if found is not None:
                 return found if isinstance(found, str) else json.dumps(found, default=str)
         return None
-
-    @property
-    def call_id(self) -> str | None:
-        """The id of the call."""
-        return _text(self.raw_item, "call_id") or _text(self.raw_item, "id")
 
     def to_input_item(self) -> TResponseInputItem:
         """Never: a model does not see that its call waits."""
@@ -362,25 +356,24 @@ class ItemHelpers:
     @classmethod
     def extract_last_content(cls, message: TResponseOutputItem) -> str:
         """The text or refusal that a message ends with; empty for anything else."""
-        part = cls._last_part(message)
-        found = field_of(part, "text") or field_of(part, "refusal")
-        return found or ""
+        part = (_message_content(message) or [None])[-1]
+        return field_of(part, "text") or field_of(part, "refusal") or ""
 
     @classmethod
     def extract_last_text(cls, message: TResponseOutputItem) -> str | None:
         """The text that a message ends with; None if it ends with something else."""
-        part = cls._last_part(message)
+        part = (_message_content(message) or [None])[-1]
         return field_of(part, "text") if field_of(part, "type") == "output_text" else None
 
     @classmethod
     def extract_text(cls, message: TResponseOutputItem) -> str | None:
         """All text of a message; None if it has none."""
-        return "".join(cls._parts(message, "output_text", "text")) or None
+        return _text_of_parts(message, "output_text", "text")
 
     @classmethod
     def extract_refusal(cls, message: TResponseOutputItem) -> str | None:
         """All refusals of a message; None if it has none."""
-        return "".join(cls._parts(message, "refusal", "refusal")) or None
+        return _text_of_parts(message, "refusal", "refusal")
 
     @classmethod
     def input_to_new_input_list(
@@ -437,16 +430,6 @@ class ItemHelpers:
             return output_item
         return {**output_item, "caller": _plain(caller)}
 
-    @classmethod
-    def _last_part(cls, message: Any) -> Any:
-        content = _message_content(message)
-        return content[-1] if content else None
-
-    @classmethod
-    def _parts(cls, message: Any, kind: str, name: str) -> list[str]:
-        parts = _message_content(message)
-        return [field_of(each, name) or "" for each in parts if field_of(each, "type") == kind]
-
 
 def _message_content(message: Any) -> list[Any]:
     kind = field_of(message, "type")
@@ -454,6 +437,11 @@ def _message_content(message: Any) -> list[Any]:
         # `model_construct` does not fill in a message's type.
         kind = "message" if field_of(message, "role") == "assistant" else None
     return field_of(message, "content") or [] if kind == "message" else []
+
+
+def _text_of_parts(message: Any, kind: str, name: str) -> str | None:
+    parts = (each for each in _message_content(message) if field_of(each, "type") == kind)
+    return "".join(field_of(each, name) or "" for each in parts) or None
 
 
 def _plain(value: Any) -> Any:
@@ -464,8 +452,7 @@ def _plain(value: Any) -> Any:
         return value
     if hasattr(value, "model_dump"):
         return value.model_dump(exclude_unset=True)
-    if hasattr(
-        value, "__iter__"
-    ):  # A list, or the one-way iterator that pydantic leaves in its place.
+    # A list, or the one-way iterator that pydantic leaves in its place.
+    if hasattr(value, "__iter__"):
         return [_plain(each) for each in value]
     return value

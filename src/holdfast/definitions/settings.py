@@ -34,17 +34,15 @@ class MCPToolChoice(PydanticFriendly):
 
 ToolChoice: TypeAlias = str | MCPToolChoice | None
 
-_KINDS: dict[str, type] = {
+_KINDS: dict[str, Any] = {
     "temperature": float, "top_p": float, "frequency_penalty": float, "presence_penalty": float,
     "parallel_tool_calls": bool, "store": bool, "include_usage": bool, "preserve_raw_usage": bool,
     "max_tokens": int, "top_logprobs": int, "response_include": list, "extra_args": dict,
     "context_management": list,
-}  # fmt: skip
-_CHOICES: dict[str, Any] = {
     "truncation": Literal["auto", "disabled"],
     "verbosity": Literal["low", "medium", "high"],
     "prompt_cache_retention": Literal["in_memory", "24h"],
-}
+}  # fmt: skip
 
 
 class ReasoningDefault:
@@ -229,13 +227,8 @@ def settings_from(
 
 def _check_kind(settings: ModelSettings, name: str, value: Any) -> None:
     kind = _KINDS[name]
-    if type(value) is not kind:
+    if not (type(value) is kind if isinstance(kind, type) else value in kind.__args__):
         setattr(settings, name, checked(value, kind, "ModelSettings", name))
-
-
-def _check_choice(_settings: ModelSettings, name: str, value: Any) -> None:
-    if value not in _CHOICES[name].__args__:
-        checked(value, _CHOICES[name], "ModelSettings", name)
 
 
 def _check_timeout(settings: ModelSettings, name: str, value: Any) -> None:
@@ -265,7 +258,6 @@ def _check_retry(settings: ModelSettings, name: str, value: Any) -> None:
 
 _CHECKS = {
     **dict.fromkeys(_KINDS, _check_kind),
-    **dict.fromkeys(_CHOICES, _check_choice),
     "timeout": _check_timeout,
     "metadata": _check_metadata,
     "tool_choice": _check_tool_choice,
