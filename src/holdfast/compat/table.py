@@ -33,7 +33,7 @@ _ROWS = {
     "agents.exceptions": "core.errors",
     "agents.extensions": "",
     "agents.extensions.handoff_filters": "definitions.handoff_history",
-    "agents.extensions.handoff_prompt": "definitions.handoff_prompt",
+    "agents.extensions.handoff_prompt": "definitions.handoff",
     "agents.extensions.models": "",
     "agents.extensions.models.any_llm_model": "models.adapters.any_llm models.chat models.responses",
     "agents.extensions.models.any_llm_provider": "models.adapters.any_llm",

@@ -15,6 +15,7 @@ from holdfast.definitions.callers import (
     check_callers,
 )
 from holdfast.definitions.context import ToolContext
+from holdfast.definitions.tool_output import answer_item
 
 if TYPE_CHECKING:
     from openai.types.responses import CustomToolParam
@@ -82,11 +83,4 @@ class CustomTool:
 
 def custom_output_item(call_id: str, output: Any, caller: Any = None) -> dict[str, Any]:
     """The item that answers a custom tool's call."""
-    item: dict[str, Any] = {
-        "type": "custom_tool_call_output",
-        "call_id": call_id,
-        "output": output if isinstance(output, str) else str(output),
-    }
-    if caller is not None:
-        item["caller"] = caller
-    return item
+    return answer_item("custom_tool_call_output", call_id, output=str(output), caller=caller)

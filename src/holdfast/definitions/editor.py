@@ -16,6 +16,7 @@ from holdfast.definitions.callers import (
     check_callers,
 )
 from holdfast.definitions.context import RunContextWrapper
+from holdfast.definitions.tool_output import answer_item
 
 ApplyPatchOperationType = Literal["create_file", "update_file", "delete_file"]
 _TYPES = ("create_file", "update_file", "delete_file")
@@ -129,13 +130,8 @@ def patch_result(edited: Edited) -> ApplyPatchResult:
 
 def patch_output_item(call_id: str, result: ApplyPatchResult, caller: Any = None) -> dict[str, Any]:
     """The item that answers a patch call."""
-    item: dict[str, Any] = {
-        "type": "apply_patch_call_output",
-        "call_id": call_id,
-        "status": result.status or "completed",
-    }
-    if result.output:
-        item["output"] = result.output
-    if caller is not None:
-        item["caller"] = caller
-    return item
+    status = result.status or "completed"
+    output = result.output or None
+    return answer_item(
+        "apply_patch_call_output", call_id, status=status, output=output, caller=caller
+    )

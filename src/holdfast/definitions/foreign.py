@@ -1,10 +1,15 @@
-"""Our types and libraries that are slow to import: how pydantic sees ours, how we name theirs."""
+"""Our types and libraries that are slow to import: how pydantic sees ours, how we name theirs.
+
+pydantic is imported only when a value is not what it should be (it may be convertible, and if not,
+pydantic has the better words) or when pydantic itself asks.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, Self, cast
 
 
 def pydantic_schema(
@@ -53,3 +58,56 @@ def imported_later(module: str, source: str, names: Collection[str]) -> Callable
         return getattr(import_module(source), name)
 
     return attribute
+
+
+def checked(value: Any, kind: Any, owner: str, name: str, **bounds: Any) -> Any:
+    """`value` as a `kind`, converted where that loses nothing.
+
+    Raises:
+        pydantic.ValidationError: It cannot be converted, or is out of bounds.
+    """
+    from pydantic import Field, create_model
+
+    field: Any = (kind, Field(**bounds))
+    return getattr(create_model(owner, **{name: field})(**{name: value}), name)
+
+
+def reject_unknown(given: dict[str, Any], known: Any, where: str) -> None:
+    """Check a dict of settings for misspelt names.
+
+    Raises:
+        TypeError: It has names that the settings do not have.
+    """
+    unknown = sorted(str(name) for name in given if name not in known)
+    if unknown:
+        place = f" in {where}" if where else ""
+        raise TypeError(f"Unknown model settings{place}: {', '.join(unknown)}")
+
+
+class _Serializer:
+    """What pydantic asks an object for that it does not know; made when it asks."""
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(owner).serializer
+
+
+class PydanticFriendly:
+    """Settings: a dataclass with `to_json_dict` that may stand in pydantic models and their JSON."""
+
+    __pydantic_serializer__ = _Serializer()
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any], where: str = "") -> Self:
+        """The settings in a dict.
+
+        Raises:
+            TypeError: The dict has names that the settings do not have.
+        """
+        reject_unknown(given, {each.name for each in dataclasses.fields(cls)}, where)  # pyright: ignore[reportArgumentType]
+        return cls(**given)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        return pydantic_schema(cls, "dict", cls.from_dict, cast("Any", cls).to_json_dict)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias, cast
 
-from holdfast.definitions.checked import PydanticFriendly, checked
+from holdfast.definitions.foreign import PydanticFriendly, checked
 from holdfast.definitions.threads import awaited
 
 ReplaySafety = Literal["safe", "unsafe", "unknown"]

@@ -89,11 +89,10 @@ def function_schema(
     name = name_override or handler.name()
     doc = handler.documentation(docstring_style) if use_docstring_info else None
     arguments = Arguments(handler, name, doc, strict=strict_json_schema)
-    description = description_override or (doc.description if doc else None)
     schema = arguments.json_schema
     return FuncSchema(
         name,
-        description,
+        description_override or (doc.description if doc else None),
         arguments.model,
         ensure_strict_json_schema(schema) if strict_json_schema else schema,
         handler.signature,

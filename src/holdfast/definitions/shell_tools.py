@@ -15,6 +15,7 @@ from holdfast.definitions.callers import (
     check_callers,
 )
 from holdfast.definitions.context import RunContextWrapper
+from holdfast.definitions.tool_output import answer_item
 
 if TYPE_CHECKING:
     from openai.types.responses.response_output_item import LocalShellCall
@@ -50,17 +51,13 @@ class ShellCallOutcome:
     exit_code: int | None = None
 
 
-def _exited() -> ShellCallOutcome:
-    return ShellCallOutcome("exit")
-
-
 @dataclass
 class ShellCommandOutput:
     """What one command wrote, and how it ended."""
 
     stdout: str = ""
     stderr: str = ""
-    outcome: ShellCallOutcome = field(default_factory=_exited)
+    outcome: ShellCallOutcome = field(default_factory=lambda: ShellCallOutcome("exit"))
     command: str | None = None
     provider_data: dict[str, Any] | None = None
 
@@ -197,9 +194,9 @@ def _commands(raw: Any) -> list[str]:
 
 def _timeout_ms(action: Mapping[str, Any]) -> int | None:
     raw = _first(action, "timeout_ms", "timeoutMs", "timeout")
-    if raw is None or (not isinstance(raw, bool) and raw in (0, 0.0)):
+    if raw is None or (type(raw) in (int, float) and raw == 0):
         return None
-    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
+    if type(raw) is not int or raw < 0:
         raise ModelBehaviorError(
             f"Shell call action timeout must be a positive integer of milliseconds, got {raw!r}."
         )
@@ -207,7 +204,7 @@ def _timeout_ms(action: Mapping[str, Any]) -> int | None:
 
 
 def _output_limit(raw: Any) -> int | None:
-    return max(raw, 0) if isinstance(raw, int) and not isinstance(raw, bool) else None
+    return max(raw, 0) if type(raw) is int else None
 
 
 def _first(action: Mapping[str, Any], *names: str) -> Any:
@@ -223,10 +220,8 @@ def shell_result(answered: Any, limit: int | None) -> ShellResult:
             f"A shell executor returned {type(answered).__name__}; expected str or ShellResult."
         )
     outputs = [_command_output(each) for each in cast("list[Any]", answered.output)]
-    limits = [
-        each for each in (limit, _output_limit(answered.max_output_length)) if each is not None
-    ]
-    smallest = min(limits, default=None)
+    limits = (limit, _output_limit(answered.max_output_length))
+    smallest = min((each for each in limits if each is not None), default=None)
     if smallest is not None:
         outputs = _cut(outputs, smallest)
     return ShellResult(outputs, smallest, answered.provider_data)
@@ -301,18 +296,14 @@ def shell_output_item(
     caller: Any = None,
 ) -> dict[str, Any]:
     """The item that answers a shell call; no ``status`` where the call was refused."""
-    item: dict[str, Any] = {
-        "type": "shell_call_output",
-        "call_id": call_id,
-        "output": [_wire_output(each) for each in result.output],
-    }
-    if status is not None:
-        item["status"] = status
-    if result.max_output_length is not None:
-        item["max_output_length"] = result.max_output_length
-    if caller is not None:
-        item["caller"] = caller
-    return item
+    return answer_item(
+        "shell_call_output",
+        call_id,
+        output=[_wire_output(each) for each in result.output],
+        status=status,
+        max_output_length=result.max_output_length,
+        caller=caller,
+    )
 
 
 def _wire_output(output: ShellCommandOutput) -> dict[str, Any]:

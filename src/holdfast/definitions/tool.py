@@ -213,22 +213,21 @@ def _tool_from(options: dict[str, Any], func: Callable[..., Any]) -> FunctionToo
         arguments.json_schema,
         ToolInvoker(FunctionBody(handler, arguments), original=func),
         options["strict_mode"],
-        options["is_enabled"],
-        options["tool_input_guardrails"],
-        options["tool_output_guardrails"],
-        options["needs_approval"],
-        timeout,
-        options["timeout_behavior"],
-        options["timeout_error_function"],
-        options["defer_loading"],
-        custom_data_extractor=options["custom_data_extractor"],
-        allowed_callers=options["allowed_callers"],
+        timeout_seconds=timeout,
         output_json_schema=contract and contract.schema,
-        on_uncertain=options["on_uncertain"],
         _output_type_adapter=contract and contract.adapter,
         _failure_error_function=None if failure is USE_DEFAULT else failure,
         _use_default_failure_error_function=failure is USE_DEFAULT,
+        **{option: options[option] for option in _SAME},
     )
+
+
+# The options that a tool has, too, under the same names.
+_SAME = (
+    "is_enabled", "tool_input_guardrails", "tool_output_guardrails", "needs_approval",
+    "timeout_behavior", "timeout_error_function", "defer_loading", "custom_data_extractor",
+    "allowed_callers", "on_uncertain",
+)  # fmt: skip
 
 
 async def invoke_function_tool(

@@ -60,6 +60,12 @@ class FailureText(str):
         return self
 
 
+def answer_item(kind: str, call_id: str, **fields: Any) -> dict[str, Any]:
+    """The item that answers a call of a tool that is no function, without fields that are None."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return {"type": kind, "call_id": call_id, **given}
+
+
 def tool_output_item(
     call_id: str,
     value: Any,
