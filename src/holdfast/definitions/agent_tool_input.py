@@ -57,21 +57,16 @@ PLAIN_INPUT_SCHEMA: dict[str, Any] = {
 }
 
 
-def is_agent_tool_input(value: Any) -> bool:
-    """Whether these are the arguments of an agent that takes text."""
-    return isinstance(value, dict) and isinstance(cast("dict[str, Any]", value).get("input"), str)
-
-
 def default_tool_input_builder(options: StructuredToolInputBuilderOptions) -> str:
     """Arguments, and what is known about their shape, as a text for the agent."""
-    parts = [STRUCTURED_INPUT_PREAMBLE, "## Structured Input Data:", _fenced(options.get("params"))]
     schema, summary = options.get("json_schema"), options.get("summary")
+    parts = [f"## Structured Input Data:\n\n{_fenced(options.get('params'))}"]
     if schema:
-        parts += ["## Input JSON Schema:", _fenced(schema)]
+        parts.append(f"## Input JSON Schema:\n\n{_fenced(schema)}")
     elif summary:
-        parts.append(f"## Input Schema Summary:\n{summary}\n")
-    first, rest = parts[0], "\n\n".join(part.rstrip("\n") for part in parts[1:])
-    return f"{first}\n{rest}\n"
+        parts.append(f"## Input Schema Summary:\n{summary}".rstrip("\n"))
+    text = "\n\n".join(parts)
+    return f"{STRUCTURED_INPUT_PREAMBLE}\n{text}\n"
 
 
 def _fenced(value: Any) -> str:
@@ -84,38 +79,26 @@ async def resolve_agent_tool_input(
     schema_info: StructuredInputSchemaInfo | None = None,
     input_builder: StructuredToolInputBuilder | None = None,
 ) -> str | list[TResponseInputItem]:
-    """The input of an agent that is called with `params`.
-
-    Args:
-        params: The arguments.
-        schema_info: Their shape, if the agent is to know it.
-        input_builder: The user's own way to make the input.
-    """
+    """The input of an agent that is called with `params`: as the user's builder makes it, if any."""
     info = schema_info or StructuredInputSchemaInfo()
-    is_described = bool(info.summary or info.json_schema)
-    options: StructuredToolInputBuilderOptions = {
-        "params": params,
-        "summary": info.summary,
-        "json_schema": info.json_schema,
-    }
+    options = StructuredToolInputBuilderOptions(
+        params=params, summary=info.summary, json_schema=info.json_schema
+    )
     if input_builder is not None:
         return await awaited(input_builder(options))
-    if is_described:
+    if info.summary or info.json_schema:
         return default_tool_input_builder(options)
-    if is_agent_tool_input(params) and len(params) == 1:
-        return params["input"]
-    return json.dumps(params)
+    match params:
+        case {"input": str(text)} if len(params) == 1:
+            return text
+        case _:
+            return json.dumps(params)
 
 
 def build_structured_input_schema_info(
     params_schema: dict[str, Any] | None, *, include_json_schema: bool
 ) -> StructuredInputSchemaInfo:
-    """What an agent can be told about a schema.
-
-    Args:
-        params_schema: The schema of the arguments.
-        include_json_schema: Whether the agent is to see the schema itself.
-    """
+    """What an agent can be told about the schema of its arguments."""
     if not params_schema:
         return StructuredInputSchemaInfo()
     return StructuredInputSchemaInfo(

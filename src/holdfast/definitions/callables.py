@@ -84,7 +84,9 @@ def handler_of(func: Callable[..., Any]) -> Handler:
         UserError: It is an object whose parameters cannot be told for sure.
     """
     if inspect.isroutine(func) or isinstance(func, type):
-        hints = _hints(func)
+        # A class is called with what its __init__ takes.
+        target = func.__init__ if isinstance(func, type) else func
+        hints = typing.get_type_hints(target, include_extras=True)
         return Handler(func, func, hints, inspect.signature(func))
     if not callable(func):
         raise UserError(f"A tool is made from a function, got {type(func).__name__}: {func!r}.")
@@ -97,12 +99,6 @@ def handler_of(func: Callable[..., Any]) -> Handler:
     if any(_mentions_self(hint) for hint in hints.values()):
         raise _refusal(func, "is annotated with Self")
     return Handler(call, func, hints, inspect.signature(call))
-
-
-def _hints(func: Callable[..., Any]) -> dict[str, Any]:
-    # A class is called with what its __init__ takes.
-    target = func.__init__ if isinstance(func, type) else func
-    return typing.get_type_hints(target, include_extras=True)
 
 
 _PUBLISHED = ("__wrapped__", "__signature__", "__annotations__", "__annotate__")

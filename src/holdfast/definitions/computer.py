@@ -10,7 +10,7 @@ import copy
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 from holdfast.core.errors import UserError
@@ -170,9 +170,8 @@ class ComputerTool(Generic[ComputerT]):
     computer: ComputerT | ComputerCreate[ComputerT] | ComputerProvider[ComputerT]
     on_safety_check: Callable[[ComputerToolSafetyCheckData], Awaitable[bool] | bool] | None = None
     """Whether to go on in spite of a safety check. Without it, checks are not acknowledged."""
-    custom_data_extractor: ComputerToolCustomDataExtractor | None = field(
-        default=None, kw_only=True
-    )
+    _: KW_ONLY
+    custom_data_extractor: ComputerToolCustomDataExtractor | None = None
     _source: ComputerProvider[Any] | None = field(default=None, init=False, repr=False)
     """Where `computer` comes from; None where it is the computer."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from holdfast.definitions.callers import (
@@ -56,8 +56,9 @@ class CustomTool:
     needs_approval: bool | CustomToolApprovalFunction = False
     on_approval: CustomToolOnApprovalFunction | None = None
     defer_loading: bool = False
-    custom_data_extractor: CustomToolCustomDataExtractor | None = field(default=None, kw_only=True)
-    allowed_callers: list[ToolCaller] | None = field(default=None, kw_only=True)
+    _: KW_ONLY
+    custom_data_extractor: CustomToolCustomDataExtractor | None = None
+    allowed_callers: list[ToolCaller] | None = None
     tool_config: CustomToolParam = field(init=False, repr=False)
     """The tool as the API wants it."""
 

@@ -6,7 +6,7 @@ import os
 import re
 from functools import cache
 
-from holdfast.definitions.settings import ModelSettings, ReasoningDefault, copy_settings
+from holdfast.definitions.settings import ModelSettings, copy_settings
 
 OPENAI_DEFAULT_MODEL_ENV_VARIABLE_NAME = "OPENAI_DEFAULT_MODEL"
 _DEFAULT = "gpt-5.6-luna"
@@ -41,11 +41,7 @@ def gpt_5_reasoning_settings_required(model_name: str) -> bool:
 
 
 def get_default_model_settings(model: str | None = None) -> ModelSettings:
-    """How a model is called when nobody says how; a new object each time.
-
-    Args:
-        model: The default model if it is None.
-    """
+    """How a model, by default the default one, is called when nobody says how; a new object."""
     return copy_settings(_defaults(get_default_model() if model is None else model))
 
 
@@ -56,27 +52,17 @@ def _defaults(model: str) -> ModelSettings:
     family = _DATE.sub("", model)
     effort = None if family in _UNDATED and family != model else _EFFORT_OF.get(family)
     settings = ModelSettings(verbosity="low")
-    if effort is not None:
-        settings.__dict__["reasoning"] = ReasoningDefault(effort)
+    settings.__dict__["reasoning"] = effort
     return settings
 
 
 def default_settings_for(model: object) -> ModelSettings:
-    """How an agent's model is called when nobody says how; a new object each time.
-
-    Args:
-        model: A name, a `Model` or None. A `Model` has no defaults that are known here.
-    """
+    """The same for an agent's model; a `Model`, be it what it is, has no defaults of its own."""
     if model is None or isinstance(model, str):
         return get_default_model_settings(model)
     return ModelSettings()
 
 
 def are_default_settings(settings: ModelSettings, model: object) -> bool:
-    """Whether an agent's settings are no more than the defaults of its own model.
-
-    Args:
-        settings: The agent's.
-        model: The agent's: a name, a `Model` or None.
-    """
+    """Whether an agent's settings are no more than the defaults of its own model."""
     return settings == default_settings_for(model)

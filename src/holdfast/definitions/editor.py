@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 from holdfast.core.errors import ModelBehaviorError
@@ -87,10 +87,9 @@ class ApplyPatchTool:
     name: str = "apply_patch"
     needs_approval: bool | ApplyPatchApprovalFunction = False
     on_approval: ApplyPatchOnApprovalFunction | None = None
-    custom_data_extractor: ApplyPatchToolCustomDataExtractor | None = field(
-        default=None, kw_only=True
-    )
-    allowed_callers: list[ToolCaller] | None = field(default=None, kw_only=True)
+    _: KW_ONLY
+    custom_data_extractor: ApplyPatchToolCustomDataExtractor | None = None
+    allowed_callers: list[ToolCaller] | None = None
 
     def __post_init__(self) -> None:
         check_callers(f"patch tool {self.name!r}", self.allowed_callers)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar
+
+from holdfast.definitions.threads import awaited
 
 TThing = TypeVar("TThing")
 
@@ -31,21 +32,12 @@ async def is_enabled(thing: Any, context: Any, agent: Any) -> bool:
     switch = getattr(thing, "is_enabled", True)
     if not callable(switch):
         return bool(switch)
-    answer = switch(context, agent)
-    return bool(await answer) if inspect.isawaitable(answer) else bool(answer)
+    return bool(await awaited(switch(context, agent)))
 
 
 async def enabled(things: Iterable[TThing], context: Any, agent: Any) -> list[TThing]:
     """Those that are to be offered, in their order. Users' functions are asked side by side."""
-    things = list(things)
-    asked = {i for i, each in enumerate(things) if callable(getattr(each, "is_enabled", True))}
-    answers: dict[int, bool] = {}
-    if asked:
-        order = sorted(asked)
-        found = await gathered(*(is_enabled(things[i], context, agent) for i in order))
-        answers = dict(zip(order, found, strict=True))
-    return [
-        each
-        for i, each in enumerate(things)
-        if (answers[i] if i in asked else getattr(each, "is_enabled", True))
-    ]
+    switched = [(each, getattr(each, "is_enabled", True)) for each in things]
+    asked = [is_enabled(each, context, agent) for each, switch in switched if callable(switch)]
+    answers = iter(await gathered(*asked) if asked else [])
+    return [each for each, switch in switched if (next(answers) if callable(switch) else switch)]

@@ -18,13 +18,9 @@ def pydantic_schema(
     read: Callable[[Any], Any],
     write: Callable[[Any], Any],
 ) -> Any:
-    """The answer to `__get_pydantic_core_schema__` of a type that has a JSON form of its own.
+    """The answer to `__get_pydantic_core_schema__` of a type with a JSON form of its own.
 
-    Args:
-        cls: The type. Its instances are taken as they are.
-        wire: What its JSON form is.
-        read: Makes an instance of the JSON form.
-        write: The JSON form of an instance.
+    Instances are taken as they are; ``read`` makes them of the JSON form, ``write`` the reverse.
     """
     from pydantic_core import core_schema
 

@@ -7,7 +7,7 @@ import json
 import math
 import types
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from holdfast.core.errors import ModelBehaviorError, UserError
@@ -113,17 +113,17 @@ class FunctionBody:
 
     def __init__(self, handler: Handler, arguments: Arguments) -> None:
         self._handler = handler
-        self._arguments = arguments
+        self.arguments = arguments
         self._is_async = handler.is_async
 
     async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
-        args, kwargs = self._arguments.shape.arguments(self._validated(tool.name, text))
+        args, kwargs = self.arguments.shape.arguments(self._validated(tool.name, text))
         if debug.DONT_LOG_TOOL_DATA:
             logger.debug("Invoking tool %s", tool.name)
         else:
             # A copy: the context joins the arguments later, and is nobody's business.
             logger.debug("Tool call args: %s, kwargs: %s", list(args), kwargs)
-        if self._arguments.takes_context:
+        if self.arguments.takes_context:
             args.insert(0, context)
         if self._is_async:
             result = await self._handler.call(*args, **kwargs)
@@ -143,21 +143,12 @@ class FunctionBody:
 
         given = json_object(name, text)
         try:
-            return vars(self._arguments.model.model_validate(given))
+            return vars(self.arguments.model.model_validate(given))
         except ValidationError as error:
             if not debug.DONT_LOG_TOOL_DATA:
                 raise ModelBehaviorError(f"Invalid JSON input for tool {name}: {error}") from error
         # Outside the handler: pydantic's error quotes the model, and must not hang on ours.
         raise ModelBehaviorError(f"Invalid JSON input for tool {name}")
-
-    def approval_arguments(self, text: str) -> dict[str, Any] | None:
-        """What the model sent, if the function gets exactly that; None if it gets anything else.
-
-        Whoever decides on a call must see what will run. Values that validation would change or
-        fill in, or that code of the user's would look at first, cannot be shown.
-        """
-        given = parsed_object(text)
-        return given if given is not None and self._arguments.are_exactly(given) else None
 
 
 class _Wrapped:
@@ -192,26 +183,23 @@ class FunctionTool:
     timeout_behavior: ToolTimeoutBehavior = "error_as_result"
     timeout_error_function: ToolErrorFunction | None = None
     defer_loading: bool = False
-    custom_data_extractor: FunctionToolCustomDataExtractor | None = field(
-        default=None, kw_only=True
-    )
-    allowed_callers: list[ToolCaller] | None = field(default=None, kw_only=True)
-    output_json_schema: dict[str, Any] | None = field(default=None, kw_only=True)
-    on_uncertain: OnUncertain = field(default="retry", kw_only=True)
+    _: KW_ONLY
+    custom_data_extractor: FunctionToolCustomDataExtractor | None = None
+    allowed_callers: list[ToolCaller] | None = None
+    output_json_schema: dict[str, Any] | None = None
+    on_uncertain: OnUncertain = "retry"
     """What to do about a call that was started and whose outcome is unknown after a crash."""
-    _output_type_adapter: TypeAdapter[Any] | None = field(default=None, repr=False, kw_only=True)
-    _failure_error_function: ToolErrorFunction | None = field(
-        default=None, repr=False, kw_only=True
-    )
-    _use_default_failure_error_function: bool = field(default=True, repr=False, kw_only=True)
-    _is_agent_tool: bool = field(default=False, repr=False, kw_only=True)
-    _agent_instance: Any = field(default=None, repr=False, kw_only=True)
-    _tool_namespace: str | None = field(default=None, repr=False, kw_only=True)
-    _tool_namespace_description: str | None = field(default=None, repr=False, kw_only=True)
-    _mcp_title: str | None = field(default=None, repr=False, kw_only=True)
-    _tool_origin: ToolOrigin | None = field(default=None, repr=False, kw_only=True)
-    _emit_tool_origin: bool = field(default=True, repr=False, kw_only=True)
-    _mcp_annotations: Any | None = field(default=None, repr=False, kw_only=True)
+    _output_type_adapter: TypeAdapter[Any] | None = field(default=None, repr=False)
+    _failure_error_function: ToolErrorFunction | None = field(default=None, repr=False)
+    _use_default_failure_error_function: bool = field(default=True, repr=False)
+    _is_agent_tool: bool = field(default=False, repr=False)
+    _agent_instance: Any = field(default=None, repr=False)
+    _tool_namespace: str | None = field(default=None, repr=False)
+    _tool_namespace_description: str | None = field(default=None, repr=False)
+    _mcp_title: str | None = field(default=None, repr=False)
+    _tool_origin: ToolOrigin | None = field(default=None, repr=False)
+    _emit_tool_origin: bool = field(default=True, repr=False)
+    _mcp_annotations: Any | None = field(default=None, repr=False)
     __wrapped__ = _Wrapped()
 
     def __post_init__(self) -> None:
@@ -302,15 +290,17 @@ class FunctionTool:
         text = await awaited(function(context, error))
         return FailureText(text, error, is_default=self._use_default_failure_error_function)
 
-    def approval_arguments(self, arguments: str) -> dict[str, Any] | None:
+    def approval_arguments(self, text: str) -> dict[str, Any] | None:
         """What `needs_approval` may decide on; None if only a person may, so never the callback.
 
-        That is so when the function would get something else than what the model sent.
+        Whoever decides on a call must see what will run. What validation would change or fill in,
+        or what code of the user's would look at first, cannot be shown.
         """
+        given = parsed_object(text)
         invoke = self.on_invoke_tool
         if isinstance(invoke, ToolInvoker) and isinstance(invoke.body, FunctionBody):
-            return invoke.body.approval_arguments(arguments)
-        return parsed_object(arguments)
+            return given if given is not None and invoke.body.arguments.are_exactly(given) else None
+        return given
 
 
 _FROM_FUNCTION = ToolOrigin(ToolOriginType.FUNCTION)

@@ -48,16 +48,9 @@ _wrappers = [*_DEFAULT_WRAPPERS]
 
 
 def set_conversation_history_wrappers(*, start: str | None = None, end: str | None = None) -> None:
-    """Choose what stands before and after a summary, for the whole process.
-
-    Args:
-        start: Unchanged if None.
-        end: Unchanged if None.
-    """
-    _wrappers[:] = [
-        _wrappers[0] if start is None else start,
-        _wrappers[1] if end is None else end,
-    ]
+    """Choose what stands before and after a summary, for the whole process; None changes nothing."""
+    for place, chosen in enumerate((start, end)):
+        _wrappers[place] = _wrappers[place] if chosen is None else chosen
 
 
 def reset_conversation_history_wrappers() -> None:

@@ -10,9 +10,7 @@ from holdfast.definitions.logger import logger
 def function_name(name: str, *, spaces_are_fine: bool = False) -> str:
     """A name as a function's name: everything else becomes an underscore, and all is lower case.
 
-    Args:
-        name: As the user chose it.
-        spaces_are_fine: Whether a change of white space alone goes without a warning.
+    With ``spaces_are_fine``, a change of white space alone goes without a warning.
     """
     made = re.sub(r"\s", "_", name) if spaces_are_fine else name
     clean = re.sub(r"[^a-zA-Z0-9_]", "_", made)

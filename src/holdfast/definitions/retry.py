@@ -314,13 +314,11 @@ class ModelRetrySettings(PydanticFriendly):
 
     def merged(self, over: ModelRetrySettings) -> ModelRetrySettings:
         """These settings, with what `over` sets, field by field."""
-        mine = cast("ModelRetryBackoffSettings | None", self.backoff)
-        theirs = cast("ModelRetryBackoffSettings | None", over.backoff)
-        if mine is not None and theirs is not None:
-            said = {name: value for name, value in theirs.__dict__.items() if value is not None}
-            theirs = dataclasses.replace(mine, **said)
-        return ModelRetrySettings(
-            max_retries=self.max_retries if over.max_retries is None else over.max_retries,
-            backoff=mine if theirs is None else theirs,
-            policy=self.policy if over.policy is None else over.policy,
-        )
+        said = _said(over)
+        if over.backoff is not None and self.backoff is not None:
+            said["backoff"] = dataclasses.replace(cast("Any", self.backoff), **_said(over.backoff))
+        return dataclasses.replace(self, **said)
+
+
+def _said(settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.__dict__.items() if value is not None}

@@ -45,32 +45,9 @@ _KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class ReasoningDefault:
-    """A model's default reasoning effort, before anybody has looked at it.
-
-    Agents have default settings, and to make `openai`'s object for each would import `openai`.
-    """
-
-    __slots__ = ("effort",)
-
-    def __init__(self, effort: str) -> None:
-        self.effort = effort
-
-    def made(self) -> Reasoning:
-        """The object that it stands for."""
-        from openai.types.shared import Reasoning
-
-        return Reasoning(effort=cast("Any", self.effort))
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, ReasoningDefault):
-            return self.effort == other.effort
-        return other is not None and self.made() == other
-
-    __hash__ = None  # type: ignore[assignment]  # it compares by value
-
-
 class _ReasoningField:
+    """A model's default effort is kept as a str until somebody looks, for openai is slow to import."""
+
     @overload
     def __get__(self, instance: None, owner: type) -> None: ...
     @overload
@@ -78,18 +55,18 @@ class _ReasoningField:
     def __get__(self, instance: object | None, owner: type) -> Reasoning | None:
         if instance is None:
             return None
-        kept = instance.__dict__["reasoning"]
-        if type(kept) is ReasoningDefault:
-            kept = instance.__dict__["reasoning"] = kept.made()
+        kept: Any = instance.__dict__["reasoning"]
+        if isinstance(kept, str):
+            self.__set__(instance, {"effort": kept})
+            kept = instance.__dict__["reasoning"]
         return kept
 
     def __set__(self, instance: object, value: Any) -> None:
-        if value is None or type(value) is ReasoningDefault or type(value).__name__ == "Reasoning":
-            instance.__dict__["reasoning"] = value
-            return
-        from openai.types.shared import Reasoning
+        if value is not None and type(value).__name__ != "Reasoning":
+            from openai.types.shared import Reasoning
 
-        instance.__dict__["reasoning"] = Reasoning.model_validate(value)
+            value = Reasoning.model_validate(value)
+        instance.__dict__["reasoning"] = value
 
 
 @dataclass(eq=False)
@@ -133,7 +110,13 @@ class ModelSettings(PydanticFriendly):
                 _CHECKS[name](self, name, value)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.__dict__ == other.__dict__
+        if type(other) is not type(self):
+            return False
+        mine, theirs = dict(self.__dict__), dict(other.__dict__)
+        kept = (mine["reasoning"], theirs["reasoning"])
+        if None not in kept and type(kept[0]) is not type(kept[1]):
+            mine["reasoning"], theirs["reasoning"] = self.reasoning, other.reasoning
+        return mine == theirs
 
     __hash__ = None  # type: ignore[assignment]  # it compares by value
 

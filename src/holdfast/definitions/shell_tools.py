@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from holdfast.core.errors import ModelBehaviorError, UserError
@@ -129,7 +129,8 @@ class ShellTool:
     needs_approval: bool | ShellApprovalFunction = False
     on_approval: ShellOnApprovalFunction | None = None
     environment: ShellToolEnvironment | None = None
-    allowed_callers: list[ToolCaller] | None = field(default=None, kw_only=True)
+    _: KW_ONLY
+    allowed_callers: list[ToolCaller] | None = None
 
     def __post_init__(self) -> None:
         check_callers(f"shell tool {self.name!r}", self.allowed_callers)

@@ -74,14 +74,10 @@ def tool_output_item(
     output_json_schema: Mapping[str, Any] | None = None,
     output_type_adapter: TypeAdapter[Any] | None = None,
 ) -> dict[str, Any]:
-    """The item that answers a function call with ``value``.
+    """The item that answers a function call with ``value``, which is what the tool returned.
 
-    Args:
-        call_id: The call's id.
-        value: What the tool returned.
-        caller: The call's own note of the program that made it, if one did.
-        output_json_schema: The schema that the tool declares for its results, if any.
-        output_type_adapter: The type behind that schema, where there is one.
+    ``caller`` is the call's own note of the program that made it, if one did. Schema and adapter
+    are what the tool declares for its results.
 
     Raises:
         UserError: The value does not fit what the tool declares, or a program cannot read it.
@@ -117,11 +113,9 @@ def _output(
 
 
 def _typed_output(value: Any, adapter: TypeAdapter[Any]) -> str:
+    validate = adapter.validate_json if isinstance(value, str) else adapter.validate_python
     try:
-        if isinstance(value, str):
-            value = adapter.validate_json(value)
-        else:
-            value = adapter.validate_python(value)
+        value = validate(value)
     except ValueError as error:
         raise UserError(
             "Function tool output does not match its declared output schema."
@@ -159,14 +153,8 @@ def _parts(value: Any) -> list[dict[str, Any]] | None:
         return None
     from holdfast.definitions.tool_models import part_of
 
-    several = isinstance(value, list | tuple)
-    values: list[Any] = list(cast("list[Any]", value)) if several else [value]
-    parts = [part_of(each) for each in values]
-    if not parts or any(part is None for part in parts):
+    values = cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
+    parts = [part for part in map(part_of, values) if part is not None]
+    if not parts or len(parts) < len(values):
         return None
-    return [_wire_part(part) for part in parts]
-
-
-def _wire_part(part: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = part.model_dump(exclude_none=True)
-    return {**fields, "type": f"input_{part.type}"}
+    return [{**part.model_dump(exclude_none=True), "type": f"input_{part.type}"} for part in parts]
