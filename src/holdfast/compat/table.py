@@ -9,7 +9,7 @@ _TOOL = """
     definitions.computer definitions.custom_tool definitions.editor definitions.tool_output
     definitions.tool_guardrail definitions.tool_origin definitions.callers definitions.names
     definitions.schema definitions.strict_schema definitions.context definitions.threads
-    definitions.tool_models definitions.openai_types
+    definitions.docstrings definitions.tool_models definitions.openai_types
 """
 
 _TRACING = """
@@ -39,7 +39,7 @@ _ROWS = {
     "agents.extensions.models.any_llm_provider": "models.adapters.any_llm",
     "agents.extensions.models.litellm_model": "models.adapters.litellm compat.litellm_names models.chat",
     "agents.extensions.models.litellm_provider": "models.adapters.litellm",
-    "agents.function_schema": "definitions.schema",
+    "agents.function_schema": "definitions.schema definitions.docstrings",
     "agents.guardrail": "definitions.guardrail",
     "agents.handoffs": "definitions.handoff definitions.handoff_history",
     "agents.handoffs.history": "definitions.handoff_history",

@@ -128,11 +128,7 @@ def _call_method(func: Any) -> tuple[types.FunctionType, type]:
 
 
 def refuse_object(handler: Handler, reason: str) -> None:
-    """Refuse objects, but not functions, for ``reason``.
-
-    Raises:
-        UserError: The handler is an object.
-    """
+    """Refuse the handler for ``reason``, if it is an object and no function."""
     if handler.is_object:
         raise _refusal(handler.original, reason)
 

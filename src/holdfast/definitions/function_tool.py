@@ -92,11 +92,7 @@ class ToolInvoker:
         return self if self.tool is None else self.bound_to(copy.deepcopy(self.tool, memo))
 
     async def __call__(self, context: Any, arguments: str) -> Any:
-        """The tool's result, or the text that stands for its failure.
-
-        Raises:
-            Exception: Whatever the body raised, if the tool wants failures raised.
-        """
+        """The tool's result, or the text that stands for its failure, unless it wants that raised."""
         tool = self.tool
         assert tool is not None
         try:

@@ -106,21 +106,12 @@ class AgentOutputSchema(AgentOutputSchemaBase):
         return self._strict_json_schema
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON schema of the output.
-
-        Raises:
-            UserError: The output is plain text, which has none.
-        """
+        """The JSON schema of the output; a `UserError` where that is plain text, which has none."""
         if self.is_plain_text():
             raise UserError("Output type is plain text, so no JSON schema is available.")
         return self._output_schema
 
     def validate_json(self, json_str: str) -> Any:
-        """The value that ``json_str`` stands for, unwrapped.
-
-        Raises:
-            ModelBehaviorError: The text is not JSON or does not fit the type.
-        """
         from pydantic import ValidationError
 
         strict = self._strict_json_schema or None
@@ -159,10 +150,5 @@ def _type_name(wanted: Any) -> str:
     if origin is typing.Literal:
         return f"Literal[{', '.join(repr(value) for value in arguments)}]"
     inner = ", ".join("..." if each is ... else _type_name(each) for each in arguments)
-    return f"{_origin_name(origin)}[{inner}]"
-
-
-def _origin_name(origin: Any) -> str:
-    if origin is types.UnionType:
-        return "Union"
-    return str(getattr(origin, "__name__", origin)).removeprefix("typing.")
+    of = "Union" if origin is types.UnionType else getattr(origin, "__name__", origin)
+    return f"{str(of).removeprefix('typing.')}[{inner}]"

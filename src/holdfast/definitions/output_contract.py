@@ -67,13 +67,7 @@ def _no_object(subject: str) -> UserError:
 def declared_output(
     output_type: Any, schema: dict[str, Any] | None, annotation: Any, *, infers: bool
 ) -> OutputContract | None:
-    """What a function's tool promises; None if it promises nothing.
-
-    Args:
-        output_type: The type that was passed for it, if any.
-        schema: The schema that was passed for it, if any.
-        annotation: The function's return annotation; None if it has none.
-        infers: Whether the annotation counts.
+    """What a function's tool promises, by a type, a schema or, if it ``infers``, its annotation.
 
     Raises:
         UserError: Type and schema were passed, or the type does not make a contract.

@@ -17,27 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from holdfast.core.errors import ModelBehaviorError, UserError
 from holdfast.definitions.callables import Handler, handler_of, refuse_object
 from holdfast.definitions.context import RunContextWrapper
-from holdfast.definitions.docstrings import (
-    DocstringStyle,
-    FuncDocumentation,
-    generate_func_documentation,
-)
+from holdfast.definitions.docstrings import DocstringStyle, FuncDocumentation
 from holdfast.definitions.plain_schema import plain_schema
 from holdfast.definitions.strict_schema import ensure_strict_json_schema
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
-
-__all__ = [
-    "Arguments",
-    "CallShape",
-    "DocstringStyle",
-    "FuncDocumentation",
-    "FuncSchema",
-    "function_schema",
-    "generate_func_documentation",
-]
 
 
 @dataclass
@@ -221,9 +207,9 @@ class Arguments:
         properties: dict[str, Any] = schema.get("properties", {})
         for name, text in self._descriptions.items():
             if text is not None:
-                if name not in properties:
-                    name = _sent_name(name, self.model.model_fields[name])  # noqa: PLW2901
-                properties[name]["description"] = text
+                known = name in properties
+                key = name if known else _sent_name(name, self.model.model_fields[name])
+                properties[key]["description"] = text
         return schema
 
     def _check_parameter(self, parameter: Parameter, kind: Any) -> None:

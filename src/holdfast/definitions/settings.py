@@ -122,11 +122,7 @@ class ModelSettings(PydanticFriendly):
 
     @classmethod
     def from_dict(cls, given: dict[str, Any], where: str = "") -> Self:
-        """The settings in a dict, checked to the last nested name.
-
-        Raises:
-            TypeError: The dict has names that the settings do not have.
-        """
+        """The settings in a dict, checked to the last nested name."""
         reject_unknown(given, cls.__dataclass_fields__, where)
         for index, each in enumerate(given.get("context_management") or ()):
             reject_unknown(each, _CONTEXT_MANAGEMENT, f"context_management[{index}]")

@@ -180,11 +180,7 @@ def _apply(below: Callable[[Any], Schema], node: Schema) -> None:
 
 
 def _merged(node: Schema, entry: Schema) -> Schema:
-    """``node`` with its only allOf ``entry`` written into it.
-
-    Raises:
-        UserError: Both say something about the same thing, and not the same.
-    """
+    """``node`` with its only allOf ``entry`` written into it, unless the two differ in something."""
     inner = entry.get("properties")
     if node.get("additionalProperties") is False and inner and inner != node.get("properties"):
         raise UserError(

@@ -26,6 +26,7 @@ from holdfast.definitions.callers import ToolCaller, may_be_programmatic
 from holdfast.definitions.computer import ComputerTool
 from holdfast.definitions.context import RunContextWrapper, ToolContext, plain_context
 from holdfast.definitions.custom_tool import CustomTool
+from holdfast.definitions.docstrings import DocstringStyle
 from holdfast.definitions.editor import ApplyPatchTool
 from holdfast.definitions.function_tool import (
     USE_DEFAULT,
@@ -53,7 +54,7 @@ from holdfast.definitions.hosted_tools import (
     WebSearchTool,
 )
 from holdfast.definitions.output_contract import declared_output
-from holdfast.definitions.schema import Arguments, DocstringStyle
+from holdfast.definitions.schema import Arguments
 from holdfast.definitions.shell_tools import LocalShellTool, ShellTool
 from holdfast.definitions.threads import awaited
 from holdfast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
