@@ -11,6 +11,7 @@ import json
 import uuid
 import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
 
@@ -124,18 +125,12 @@ def fingerprint(raw: Any) -> str:
     if hasattr(body, "model_dump"):
         body = body.model_dump(exclude_unset=True)
     if isinstance(body, str):
-        body = _parsed(body)
+        with suppress(ValueError):
+            body = json.loads(body)
     name, scope = field_of(raw, "name"), field_of(raw, "namespace")
     server = field_of(raw, "server_label")
     facts = [field_of(raw, "type"), name, scope, server, body]
     return json.dumps(facts, sort_keys=True, default=str)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 class Approvals:

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-_ON_LONG = ("fail", "park")
-_NUMBERS = {"total", "connect", "first_byte", "idle", "thinking", "max_retry_after"}
 _COUNTS = {"response_bytes", "tool_calls", "same_calls"}
+_CHOICES = {"on_long_retry_after", "lenient_eof"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +58,9 @@ class ModelLimits:
     def __post_init__(self) -> None:
         for each in fields(self):
             value: Any = self.__dict__[each.name]
-            if each.name in _NUMBERS | _COUNTS and value is not None:
+            if each.name not in _CHOICES and value is not None:
                 _check(each.name, value, whole=each.name in _COUNTS)
-        if self.on_long_retry_after not in _ON_LONG:
+        if self.on_long_retry_after not in ("fail", "park"):
             raise ValueError(
                 f"model_limits.on_long_retry_after must be either 'fail' or 'park', got "
                 f"{self.on_long_retry_after!r}."

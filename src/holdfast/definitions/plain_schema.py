@@ -65,8 +65,9 @@ def _of(kind: Any) -> dict[str, Any] | None:
     if origin is list:
         items = _of(arguments[0])
         return None if items is None else {"items": items, "type": "array"}
-    if origin in (Union, types.UnionType):
-        return _optional(arguments)
+    if origin in (Union, types.UnionType) and arguments[1:] == (types.NoneType,):
+        schema = _of(arguments[0])
+        return None if schema is None else {"anyOf": [schema, {"type": "null"}]}
     return None
 
 
@@ -78,10 +79,3 @@ def _literal(values: tuple[Any, ...]) -> dict[str, Any] | None:
     if len(values) == 1:
         return {"const": values[0], "type": kind}
     return {"enum": list(values), "type": kind}
-
-
-def _optional(arguments: tuple[Any, ...]) -> dict[str, Any] | None:
-    if len(arguments) != 2 or arguments[1] is not type(None):  # noqa: PLR2004 (T | None)
-        return None
-    schema = _of(arguments[0])
-    return None if schema is None else {"anyOf": [schema, {"type": "null"}]}
