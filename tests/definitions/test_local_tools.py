@@ -135,6 +135,11 @@ def test_an_executor_may_answer_in_dicts(raw: Any, outcome: Any):
     assert output.status == ("timeout" if outcome[0] == "timeout" else "completed")
 
 
+def test_an_executor_that_captured_no_stream_says_nothing_with_it():
+    (output,) = shell_result(ShellResult([{"stdout": None, "stderr": "no"}]), None).output
+    assert (output.stdout, output.stderr) == ("", "no")
+
+
 @pytest.mark.parametrize("answered", [None, ShellResult([1])])
 def test_an_executor_answers_text_or_a_result(answered: Any):
     with pytest.raises(UserError):

@@ -235,8 +235,8 @@ def _command_output(raw: Any) -> ShellCommandOutput:
         raise UserError(f"A shell executor returned {type(raw).__name__} for a command's output.")
     entry = cast("Mapping[str, Any]", raw)
     return ShellCommandOutput(
-        str(entry.get("stdout", "")),
-        str(entry.get("stderr", "")),
+        str(entry.get("stdout") or ""),
+        str(entry.get("stderr") or ""),
         _outcome(entry),
         entry.get("command"),
         entry.get("provider_data"),
