@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from holdfast.models.chat_buffer import BufferedToolCall, merged
+from holdfast.models.chat_buffer import PiecedCall, merged
 from holdfast.models.chat_stream import Synthesis
 from holdfast.models.chat_stream_slots import Slot
 from holdfast.models.endpoint import asking_once
 
 StreamingState = Synthesis
 _StreamOutputLayout = Slot
-_BufferedToolCall = BufferedToolCall
+_BufferedToolCall = PiecedCall
 _merge_buffered_metadata = merged
 
 

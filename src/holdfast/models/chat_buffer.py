@@ -1,13 +1,13 @@
-"""Tool calls of a streamed answer, held back until they are complete.
+"""Tool calls of a streamed answer: put together from pieces, and held back until they are complete.
 
-For endpoints that send calls in pieces which only make sense together, or whose pieces a consumer
-should not see.
+The latter is for endpoints that send calls in pieces which only make sense together, or whose
+pieces a consumer should not see.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, cast
 
 from holdfast.core.errors import ModelBehaviorError
@@ -15,65 +15,42 @@ from holdfast.models.chat_reply import Facts, field, listed, text_field, written
 from holdfast.models.wire import ending
 
 _EXTRAS = ("provider_specific_fields", "extra_content")
-_SHOWN = ("content", "refusal", "reasoning_content", "reasoning", "thinking_blocks", "audio")
+_SHOWN = (
+    "content", "refusal", "reasoning_content", "reasoning", "thinking_blocks", "audio",
+    "annotations", "tool_calls",
+)  # fmt: skip
 
 
-@dataclass
-class BufferedToolCall:
-    """What has come of a call."""
+@dataclasses.dataclass(eq=False)
+class PiecedCall:
+    """What has come of a function call."""
 
-    index: int
-    call_id: str | None = None
-    name: str | None = None
-    arguments: str = ""
-    provider_specific_fields: Facts | None = None
-    extra_content: Facts | None = None
+    call_id: str = ""
+    name: str = ""
+    arguments: list[str] = dataclasses.field(default_factory=list[str])
+    extras: Facts = dataclasses.field(default_factory=dict[str, Any])
+    """Fields of one provider only."""
 
-    def is_another(self, piece: Any) -> bool:
-        """Whether ``piece`` is of the next call, under an index that is used again."""
-        call_id = text_field(piece, "id")
-        named = text_field(field(piece, "function"), "name")
-        return bool(self.call_id and named and call_id and call_id != self.call_id)
+    def is_named(self) -> bool:
+        """Whether its id and its name are known."""
+        return bool(self.call_id and self.name)
 
-    def add(self, piece: Any) -> None:
-        """Take the next piece."""
-        function = field(piece, "function")
-        self.call_id = self.call_id or text_field(piece, "id") or None
-        name = text_field(function, "name")
-        if name and (not self.name or name.startswith(self.name)):
-            self.name = name
-        elif name and not self.arguments:
-            self.name = f"{self.name}{name}"
-        self.arguments += written_arguments(function)
-        for extra in _EXTRAS:
-            if isinstance(given := field(piece, extra), dict):
-                setattr(self, extra, merged(getattr(self, extra) or {}, cast("Facts", given)))
+    def is_another(self, call_id: str, name: str) -> bool:
+        """Whether a piece with these is of the next call, under an index that is used again.
 
-    def delta(self) -> Any:
-        """The whole call as one piece.
-
-        Raises:
-            ModelBehaviorError: It has no id or no name.
+        A new id alone does not say so: there are endpoints that make one up for every piece.
         """
-        from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
+        return bool(self.call_id and call_id and name and call_id != self.call_id)
 
-        for value, what in ((self.call_id, "tool call id"), (self.name, "function name")):
-            if not value:
-                raise ModelBehaviorError(
-                    f"The provider streamed tool call {self.index} without a {what}. Run it again."
-                )
-        made = ChoiceDeltaToolCall.model_validate(
-            {
-                "index": self.index,
-                "id": self.call_id,
-                "type": "function",
-                "function": {"name": self.name, "arguments": self.arguments},
-            }
-        )
-        for extra in _EXTRAS:
-            if (value := getattr(self, extra)) is not None:
-                setattr(made, extra, value)
-        return made
+    def add(self, call_id: str, name: str, arguments: str) -> None:
+        """Take the next piece. Once there are arguments, the name is complete."""
+        self.call_id = self.call_id or call_id
+        if name.startswith(self.name):
+            self.name = name or self.name
+        elif not self.arguments:
+            self.name += name
+        if arguments:
+            self.arguments.append(arguments)
 
 
 async def buffered(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -92,12 +69,6 @@ async def buffered(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield calls
 
 
-def has_output(delta: Any) -> bool:
-    """Whether there is anything in ``delta`` besides tool calls."""
-    shown = any(field(delta, name) for name in _SHOWN)
-    return shown or bool(field(delta, "annotations"))
-
-
 def merged(before: Facts, more: Facts) -> Facts:
     """``before`` with ``more``, level by level; nothing that is there gives way to nothing."""
     whole = dict(before)
@@ -112,8 +83,8 @@ def merged(before: Facts, more: Facts) -> Facts:
 
 class _Buffer:
     def __init__(self) -> None:
-        self._calls: list[BufferedToolCall] = []
-        self._by_index: dict[int, BufferedToolCall] = {}
+        self._calls: list[tuple[int, PiecedCall]] = []
+        self._by_index: dict[int, PiecedCall] = {}
         self._passed: set[int] = set()
         self._last: Any = None
         self._promised = False
@@ -141,7 +112,7 @@ class _Buffer:
             return None
         from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 
-        delta = ChoiceDelta(tool_calls=[call.delta() for call in self._calls])
+        delta = ChoiceDelta(tool_calls=[_whole(index, call) for index, call in self._calls])
         choice = Choice(index=0, delta=delta, finish_reason=None)
         return self._last.model_copy(update={"choices": [choice], "usage": None})
 
@@ -164,15 +135,33 @@ class _Buffer:
         if field(piece, "type") == "custom" or index in self._passed:
             self._passed.add(index)
             return False
+        function = field(piece, "function")
+        call_id, name = text_field(piece, "id"), text_field(function, "name")
         call = self._by_index.get(index)
-        if call is None or call.is_another(piece):
-            call = self._by_index[index] = BufferedToolCall(index)
-            self._calls.append(call)
-        call.add(piece)
+        if call is None or call.is_another(call_id, name):
+            call = self._by_index[index] = PiecedCall()
+            self._calls.append((index, call))
+        call.add(call_id, name, written_arguments(function))
+        given: Facts = {name: field(piece, name) for name in _EXTRAS}
+        call.extras = merged(call.extras, {k: v for k, v in given.items() if isinstance(v, dict)})
         return True
 
 
 def _says_something(choice: Any) -> bool:
     delta = field(choice, "delta")
-    has_rest = has_output(delta) or bool(field(delta, "tool_calls"))
-    return has_rest or field(choice, "finish_reason") is not None or bool(field(choice, "index"))
+    is_last = field(choice, "finish_reason") is not None
+    return is_last or bool(field(choice, "index")) or any(field(delta, name) for name in _SHOWN)
+
+
+def _whole(index: int, call: PiecedCall) -> Any:
+    """A call as one piece."""
+    from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
+
+    for value, what in ((call.call_id, "tool call id"), (call.name, "function name")):
+        if not value:
+            raise ModelBehaviorError(
+                f"The provider streamed tool call {index} without a {what}. Run it again."
+            )
+    function = {"name": call.name, "arguments": "".join(call.arguments)}
+    facts = {"index": index, "id": call.call_id, "type": "function", "function": function}
+    return ChoiceDeltaToolCall.model_validate({**facts, **call.extras})

@@ -20,20 +20,23 @@ Facts = dict[str, Any]
 WITHHELD = "Response withheld by the provider's content filter."
 
 
-def output_items(message: Any, about: Facts, *, is_strict: bool = False) -> list[Any]:
+def output_items(
+    message: Any, about: Facts, *, is_strict: bool = False, logprobs: list[Any] | None = None
+) -> list[Any]:
     """The items that a message stands for: reasoning, then the message, then its calls.
 
     Args:
         message: A `ChatCompletionMessage`, perhaps with fields of a provider's own.
         about: Where it came from; every item gets it as `provider_data`.
         is_strict: Refuse custom tool calls instead of leaving them out.
+        logprobs: The log probabilities of its text.
 
     Raises:
         AgentsException: The message is sound.
         UserError: A custom tool call, if strict.
     """
     refuse_audio(field(message, "audio"))
-    spoken = _message_item(message, about)
+    spoken = _message_item(message, about, logprobs)
     calls = [_call_item(call, about) for call in _function_calls(message, is_strict=is_strict)]
     thought = _reasoning_item(message, about)
     return [item for item in (thought, spoken, *calls) if item is not None]
@@ -132,6 +135,12 @@ def refuse_custom(*, is_strict: bool) -> None:
 # --- The items. --------------------------------------------------------------------------
 
 
+def origin_of(answer: Any, model: str | None) -> Facts:
+    """Where an answer, or a chunk of one, came from; its own model if ``model`` is None."""
+    facts = {"model": model or field(answer, "model"), "response_id": field(answer, "id")}
+    return {name: value for name, value in facts.items() if value}
+
+
 def provided(about: Facts) -> Facts:
     """`provider_data` for an item, where there is any."""
     return {"provider_data": about} if about else {}
@@ -188,10 +197,10 @@ def call_of(call_id: str, name: str, arguments: str, about: Facts) -> Any:
     return ResponseFunctionToolCall(**given, **provided(about))
 
 
-def _message_item(message: Any, about: Facts) -> Any | None:
+def _message_item(message: Any, about: Facts, logprobs: list[Any] | None) -> Any | None:
     parts: list[Any] = []
     if text := said(message):
-        parts.append(text_part(text, url_citations(field(message, "annotations"))))
+        parts.append(text_part(text, url_citations(field(message, "annotations")), logprobs))
     if refusal := text_field(message, "refusal"):
         parts.append(refusal_part(refusal))
     return message_of(parts, about) if parts else None
@@ -258,15 +267,15 @@ def clean_call_id(call_id: str, model: str | None) -> str:
     return call_id.partition("__thought__")[0]
 
 
-def url_citations(given: Any) -> list[Any]:
+def url_citations(raw_annotations: Any) -> list[Any]:
     """The citations among what stands in a message's `annotations`; the rest is left out."""
-    if not isinstance(given, list | tuple):
+    if not isinstance(raw_annotations, list | tuple):
         return []
     from openai.types.responses.response_output_text import AnnotationURLCitation
     from pydantic import ValidationError
 
     found: list[Any] = []
-    for each in cast("list[Any]", given):
+    for each in cast("list[Any]", raw_annotations):
         cited = field(each, "url_citation")
         if field(each, "type") != "url_citation" or cited is None:
             continue

@@ -7,12 +7,14 @@ announced, in the order in which the items begin.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from holdfast.core.errors import ModelBehaviorError, ModelStreamTruncated, UserError
 from holdfast.definitions.logger import logger
-from holdfast.models.chat_buffer import BufferedToolCall, buffered, has_output
+from holdfast.models.chat_buffer import buffered
 from holdfast.models.chat_reply import (
     WITHHELD,
     Facts,
@@ -20,6 +22,7 @@ from holdfast.models.chat_reply import (
     delta_logprobs,
     field,
     listed,
+    origin_of,
     raw_usage,
     refuse_audio,
     refuse_custom,
@@ -32,20 +35,21 @@ from holdfast.models.chat_reply import (
     url_citations,
     written_arguments,
 )
-from holdfast.models.chat_stream_slots import CallSlot, Events, MessageSlot, ReasoningSlot, Slot
+from holdfast.models.chat_stream_slots import CallSlot, Events, MessageSlot, ReasoningSlot
 from holdfast.models.errors import malformed
 from holdfast.models.streaming import event_of, mark_raw_usage
 from holdfast.models.wire import ending
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Why an answer is incomplete, in the words of the Responses API, by `finish_reason`."""
+_Slot = ReasoningSlot | MessageSlot | CallSlot
 
 
 class ChatCmplStreamHandler:
     """What turns a stream of chunks into events."""
 
     @classmethod
-    async def handle_stream(  # noqa: PLR0913 (upstream's signature)
+    def handle_stream(  # noqa: PLR0913 (upstream's signature)
         cls,
         response: Any,
         stream: AsyncIterator[Any],
@@ -72,110 +76,78 @@ class ChatCmplStreamHandler:
             AgentsException: The answer is sound.
             UserError: Something would be left out, under strict validation.
         """
-        synthesis = Synthesis(response, model, is_strict=strict_feature_validation)
-        async with ending(stream):
-            async for chunk in stream:
-                for event in synthesis.take(chunk):
-                    yield event
-        if require_finish_reason:
-            synthesis.check_end()
-        if raise_on_length_truncation:
-            synthesis.check_content()
-        for event in synthesis.finish(keep_raw_usage=preserve_raw_usage):
-            yield event
+        synthesis = Synthesis(
+            response,
+            model,
+            is_strict=strict_feature_validation,
+            keeps_raw_usage=preserve_raw_usage,
+            needs_content=raise_on_length_truncation,
+            needs_end=require_finish_reason,
+        )
+        return synthesis.events(stream)
 
-    @classmethod
-    def buffer_tool_call_stream(cls, stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """``stream`` with its tool calls held back until they are complete.
-
-        Raises:
-            ModelBehaviorError: At its end, a call has no id or no name, or there is none though
-                the provider says so.
-        """
-        return buffered(stream)
-
-    @staticmethod
-    def _delta_has_passthrough_output(delta: Any) -> bool:
-        return has_output(delta)
-
-    @staticmethod
-    def _buffered_tool_call_delta(buffered_call: BufferedToolCall) -> Any:
-        return buffered_call.delta()
+    buffer_tool_call_stream = staticmethod(buffered)
 
 
+@dataclass(eq=False)
 class Synthesis:
-    """The events that one answer's chunks stand for.
+    """The events that one answer's chunks stand for."""
 
-    Args:
-        response: An empty Response.
-        model: The model that was asked; the chunks' own if None.
-        is_strict: Refuse what would be left out.
-    """
+    response: Any
+    """An empty Response."""
+    model: str | None
+    """The model that was asked; the chunks' own if None."""
+    _: KW_ONLY
+    is_strict: bool = False
+    """Whether what would be left out is refused."""
+    keeps_raw_usage: bool = False
+    """Whether the response has the usage in the provider's own words."""
+    needs_content: bool = False
+    """Whether an answer is refused that has an end and nothing before it."""
+    needs_end: bool = False
+    """Whether an answer is refused whose end has not come."""
+    usage: Any = None
+    """What the provider has said of it so far."""
+    _about: Facts | None = None
+    _number: int = 0
+    _finish_reason: str | None = None
+    _has_warned: bool = False
+    _placed: list[_Slot] = dataclasses.field(default_factory=list[_Slot])
+    _reasoning: ReasoningSlot | None = None
+    _message: MessageSlot | None = None
+    _calls: list[CallSlot] = dataclasses.field(default_factory=list[CallSlot])
+    _placed_calls: int = 0
+    _by_index: dict[int, CallSlot] = dataclasses.field(default_factory=dict[int, CallSlot])
+    _ignored: set[int] = dataclasses.field(default_factory=set[int])
 
-    def __init__(self, response: Any, model: str | None, *, is_strict: bool) -> None:
-        self._response = response
-        self._model = model
-        self._is_strict = is_strict
-        self._about: Facts | None = None
-        self._number = 0
-        self._finish_reason: str | None = None
-        self._usage: Any = None
-        self._has_warned = False
-        self._placed: list[Slot] = []
-        self._reasoning: ReasoningSlot | None = None
-        self._message: MessageSlot | None = None
-        self._calls: list[CallSlot] = []
-        self._placed_calls = 0
-        self._by_index: dict[int, CallSlot] = {}
-        self._ignored: set[int] = set()
-
-    def take(self, chunk: Any) -> Events:
-        """The events of the next chunk."""
-        return self._numbered(self._take(chunk))
-
-    def check_end(self) -> None:
-        """Check that the answer has come to its end.
-
-        Raises:
-            ModelStreamTruncated: It has not.
-        """
-        if self._finish_reason is None:
-            raise ModelStreamTruncated(
-                "Chat Completions stream ended before receiving a finish_reason for choice 0; the "
-                "connection may have been cut. Run it again. For an endpoint that never sends one, "
-                "use OpenAIChatCompletionsModel(..., lenient_eof=True), or "
-                "RunConfig(model_limits=ModelLimits(lenient_eof=True))."
-            )
-
-    def check_content(self) -> None:
-        """Check that there is something in an answer whose end says so.
+    async def events(self, chunks: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        """The events of ``chunks``, which end with them if they are a generator.
 
         Raises:
-            ModelBehaviorError: It has not.
+            ModelStreamTruncated: The end is needed and has not come.
+            ModelBehaviorError: The answer is malformed, or has not the content that is needed.
+            AgentsException: The answer is sound.
+            UserError: Something would be left out, if strict.
         """
-        if self._finish_reason == "length" and not self._has_answer():
-            raise out_of_length("stream")
-        if self._finish_reason == "tool_calls" and not (self._has_answer() or self._ignored):
-            raise without_calls("stream")
+        async with ending(chunks):
+            async for chunk in chunks:
+                for event in self._take(chunk):
+                    yield self._numbered(event)
+        self._check_end()
+        for event in self._finish():
+            yield self._numbered(event)
 
-    def finish(self, *, keep_raw_usage: bool = False) -> Events:
-        """The events that end the answer."""
-        return self._numbered(self._finish(keep_raw_usage=keep_raw_usage))
-
-    def _numbered(self, events: Events) -> Events:
-        for event in events:
-            event.sequence_number = self._number
-            self._number += 1
-            yield event
+    def _numbered(self, event: Any) -> Any:
+        event.sequence_number = self._number
+        self._number += 1
+        return event
 
     # --- Chunks. -------------------------------------------------------------------------
 
     def _take(self, chunk: Any) -> Events:
-        if self._about is None:
-            self._about = self._origin(chunk)
-            yield event_of("response.created", response=self._response)
+        yield from self._begin(chunk)
         if (usage := field(chunk, "usage")) is not None:
-            self._usage = usage
+            self.usage = usage
         choice = self._choice(listed(field(chunk, "choices"), "choices"))
         if choice is None:
             return
@@ -187,16 +159,17 @@ class Synthesis:
             for call in listed(field(delta, "tool_calls"), "tool_calls"):
                 yield from self._call(call)
 
-    def _origin(self, chunk: Any) -> Facts:
-        facts = {"model": self._model or field(chunk, "model"), "response_id": field(chunk, "id")}
-        return {name: value for name, value in facts.items() if value}
+    def _begin(self, chunk: Any) -> Events:
+        if self._about is None:
+            self._about = origin_of(chunk, self.model)
+            yield event_of("response.created", response=self.response)
 
     def _choice(self, choices: list[Any]) -> Any | None:
         if None in choices:
             raise malformed("a choice is null")
         mine = [choice for choice in choices if not field(choice, "index")]
         if len(choices) > 1 or len(mine) < len(choices):
-            if self._is_strict:
+            if self.is_strict:
                 raise UserError(
                     "The provider sent multiple choices or nonzero choice indexes, and only choice "
                     "0 can be used. Leave `n` out of extra_args."
@@ -235,24 +208,23 @@ class Synthesis:
     def _call(self, piece: Any) -> Events:
         index = field(piece, "index") or 0
         if field(piece, "type") == "custom":
-            refuse_custom(is_strict=self._is_strict)
+            refuse_custom(is_strict=self.is_strict)
             self._ignored.add(index)
         if index in self._ignored:
             return
         yield from self._pause_reasoning()
         function = field(piece, "function")
-        call_id = clean_call_id(text_field(piece, "id"), self._model)
+        call_id = clean_call_id(text_field(piece, "id"), self.model)
         name = text_field(function, "name")
-        call = self._called(index, call_id, name)
-        call.call_id = call.call_id or call_id
-        call.signature = thought_signature(piece) or call.signature
-        if name:
-            call.rename(name)
-        if arguments := written_arguments(function):
-            yield from call.argue(arguments)
-        if call.call_id and call.name and not call.is_announced:
+        slot = self._by_index.get(index)
+        if slot is None or slot.call.is_another(call_id, name):
+            slot = self._by_index[index] = CallSlot(-1, self._facts())
+            self._calls.append(slot)
+        slot.signature = thought_signature(piece) or slot.signature
+        yield from slot.more(call_id, name, written_arguments(function))
+        if not slot.is_announced and slot.call.is_named():
             self._place_calls()
-            yield from call.announced()
+            yield from slot.announced()
 
     # --- Slots. --------------------------------------------------------------------------
 
@@ -271,18 +243,11 @@ class Synthesis:
             yield from self._message.opened()
         return self._message
 
-    def _called(self, index: int, call_id: str, name: str) -> CallSlot:
-        known = self._by_index.get(index)
-        if known is None or known.is_another(call_id, name):
-            known = self._by_index[index] = CallSlot(-1, self._facts())
-            self._calls.append(known)
-        return known
-
     def _pause_reasoning(self) -> Events:
         if self._reasoning is not None:
             yield from self._reasoning.pause()
 
-    def _place(self, *slots: Slot) -> None:
+    def _place(self, *slots: _Slot) -> None:
         for slot in slots:
             slot.index = len(self._placed)
             self._placed.append(slot)
@@ -300,15 +265,25 @@ class Synthesis:
 
     # --- The end. ------------------------------------------------------------------------
 
-    def _finish(self, *, keep_raw_usage: bool) -> Events:
-        if self._about is None:
-            self._about = self._origin(None)
-            yield event_of("response.created", response=self._response)
+    def _check_end(self) -> None:
+        if self.needs_end and self._finish_reason is None:
+            raise ModelStreamTruncated(
+                "Chat Completions stream ended before receiving a finish_reason for choice 0; the "
+                "connection may have been cut. Run it again. For an endpoint that never sends one, "
+                "use OpenAIChatCompletionsModel(..., lenient_eof=True), or "
+                "RunConfig(model_limits=ModelLimits(lenient_eof=True))."
+            )
+        if self.needs_content:
+            has_answer, has_calls = self._has_answer(), bool(self._ignored)
+            check_answer("stream", self._finish_reason, has_answer=has_answer, has_calls=has_calls)
+
+    def _finish(self) -> Events:
+        yield from self._begin(None)
         if self._finish_reason == "content_filter" and not self._has_answer():
             message = yield from self._spoken()
             yield from message.refusal(WITHHELD)
         elif self._finish_reason in INCOMPLETE:
-            self._mark_incomplete()
+            self._mark_incomplete(self._finish_reason)
         if self._reasoning is not None:
             yield from self._reasoning.finish()
         if self._message is not None:
@@ -317,47 +292,48 @@ class Synthesis:
         for call in self._calls:
             yield from call.finish()
         if self._message is not None:
-            yield self._message.done(self._message.item())
-        yield event_of("response.completed", response=self._completed(keep_raw_usage))
+            yield self._message.done()
+        yield event_of("response.completed", response=self._completed())
 
-    def _mark_incomplete(self) -> None:
+    def _mark_incomplete(self, reason: str) -> None:
         """Let the last item say that it is cut off, and the log too."""
-        assert self._finish_reason is not None
         self._place_calls()
         for slot in self._placed[-1:]:
-            if isinstance(slot, MessageSlot | CallSlot):
+            if not isinstance(slot, ReasoningSlot):
                 slot.status = "incomplete"
-        warn_incomplete(self._finish_reason)
+        warn_incomplete(reason)
 
-    def _completed(self, keep_raw_usage: bool) -> Any:
-        response = self._response.model_copy()
-        response.output = [_item(slot) for slot in self._placed]
-        response.usage = response_usage(self._usage)
+    def _completed(self) -> Any:
+        response = self.response.model_copy()
+        response.output = [slot.item() for slot in self._placed]
+        response.usage = response_usage(self.usage)
         if self._finish_reason in INCOMPLETE and self._has_answer():
             from openai.types.responses.response import IncompleteDetails
 
             reason: Any = INCOMPLETE[self._finish_reason]
             response.incomplete_details = IncompleteDetails(reason=reason)
-        if keep_raw_usage and self._usage is not None:
-            mark_raw_usage(response, raw_usage(self._usage))
+        if self.keeps_raw_usage and self.usage is not None:
+            mark_raw_usage(response, raw_usage(self.usage))
         return response
 
 
-def out_of_length(what: str) -> ModelBehaviorError:
-    """The error for an answer whose limit was reached before it began."""
-    return ModelBehaviorError(
-        f"Chat Completions {what} terminated with finish_reason='length' but produced no assistant "
-        "text, tool call, or refusal. Raise ModelSettings(max_tokens=...), or lower the reasoning "
-        "effort."
-    )
+def check_answer(what: str, finish_reason: Any, *, has_answer: bool, has_calls: bool) -> None:
+    """Check that an answer has what its end says, be it calls that are left out.
 
-
-def without_calls(what: str) -> ModelBehaviorError:
-    """The error for an answer that says that it calls tools, and does not."""
-    return ModelBehaviorError(
-        f"Chat Completions {what} terminated with finish_reason='tool_calls', but there is no tool "
-        "call in it. Run it again."
-    )
+    Raises:
+        ModelBehaviorError: It has not.
+    """
+    if finish_reason == "length" and not has_answer:
+        raise ModelBehaviorError(
+            f"Chat Completions {what} terminated with finish_reason='length' but produced no "
+            "assistant text, tool call, or refusal. Raise ModelSettings(max_tokens=...), or lower "
+            "the reasoning effort."
+        )
+    if finish_reason == "tool_calls" and not (has_answer or has_calls):
+        raise ModelBehaviorError(
+            f"Chat Completions {what} terminated with finish_reason='tool_calls', but there is no "
+            "tool call in it. Run it again."
+        )
 
 
 def warn_incomplete(finish_reason: str) -> None:
@@ -367,8 +343,3 @@ def warn_incomplete(finish_reason: str) -> None:
         "status 'incomplete'.",
         finish_reason,
     )
-
-
-def _item(slot: Slot) -> Any:
-    assert isinstance(slot, ReasoningSlot | MessageSlot | CallSlot)
-    return slot.item()

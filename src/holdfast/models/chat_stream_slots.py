@@ -6,11 +6,13 @@ Its deltas, put together, are what its finished item says. What it yields has no
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.core.errors import ModelBehaviorError
+from holdfast.models.chat_buffer import PiecedCall
 from holdfast.models.chat_reply import (
     Facts,
     call_of,
@@ -27,23 +29,27 @@ Events = Iterator[Any]
 
 
 @dataclass(eq=False)
-class Slot:
+class Slot(ABC):
     """One place in the output."""
 
     index: int
     about: Facts
 
-    def where(self) -> Facts:
-        """What its events say of where they belong."""
-        return {"item_id": FAKE_RESPONSES_ID, "output_index": self.index}
+    @abstractmethod
+    def item(self) -> Any:
+        """The item as it is now."""
 
     def added(self, item: Any) -> Any:
-        """The event that announces it."""
+        """The event that announces it as ``item``."""
         return event_of("response.output_item.added", item=item, output_index=self.index)
 
-    def done(self, item: Any) -> Any:
+    def done(self) -> Any:
         """The event that ends it."""
-        return event_of("response.output_item.done", item=item, output_index=self.index)
+        return event_of("response.output_item.done", item=self.item(), output_index=self.index)
+
+    def event(self, kind: str, **facts: Any) -> Any:
+        """An event of something within it."""
+        return event_of(kind, item_id=FAKE_RESPONSES_ID, output_index=self.index, **facts)
 
 
 # --- Message. ----------------------------------------------------------------------------
@@ -77,18 +83,15 @@ class MessageSlot(Slot):
 
     def text(self, piece: str, delta_logprobs: list[Any], logprobs: list[Any]) -> Events:
         """More of the text."""
-        part = yield from self._part("output_text")
-        part.pieces.append(piece)
+        part = yield from self._part("output_text", piece)
         part.logprobs += logprobs
-        at = {**self.where(), "content_index": part.index}
-        yield event_of("response.output_text.delta", delta=piece, logprobs=delta_logprobs, **at)
+        kind = "response.output_text.delta"
+        yield self.event(kind, delta=piece, logprobs=delta_logprobs, content_index=part.index)
 
     def refusal(self, piece: str) -> Events:
         """More of the refusal."""
-        part = yield from self._part("refusal")
-        part.pieces.append(piece)
-        at = {**self.where(), "content_index": part.index}
-        yield event_of("response.refusal.delta", delta=piece, **at)
+        part = yield from self._part("refusal", piece)
+        yield self.event("response.refusal.delta", delta=piece, content_index=part.index)
 
     def cite(self, annotations: list[Any]) -> None:
         """Sources of the text so far. They point into it, so without a text they are lost."""
@@ -99,22 +102,23 @@ class MessageSlot(Slot):
     def parts_done(self) -> Events:
         """The parts end."""
         for part in self.parts:
-            at = {**self.where(), "content_index": part.index}
-            yield event_of("response.content_part.done", part=part.whole(), **at)
+            yield self._part_event("done", part)
 
     def item(self) -> Any:
-        """The message as it is now."""
         return message_of([part.whole() for part in self.parts], self.about, self.status)
 
-    def _part(self, kind: str) -> Generator[Any, None, _Part]:
-        for part in self.parts:
-            if part.kind == kind:
-                return part
-        part = _Part(kind, len(self.parts))
-        self.parts.append(part)
-        at = {**self.where(), "content_index": part.index}
-        yield event_of("response.content_part.added", part=part.whole(), **at)
+    def _part(self, kind: str, piece: str) -> Generator[Any, None, _Part]:
+        part = next((part for part in self.parts if part.kind == kind), None)
+        if part is None:
+            part = _Part(kind, len(self.parts))
+            self.parts.append(part)
+            yield self._part_event("added", part)
+        part.pieces.append(piece)
         return part
+
+    def _part_event(self, what: str, part: _Part) -> Any:
+        kind = f"response.content_part.{what}"
+        return self.event(kind, part=part.whole(), content_index=part.index)
 
 
 # --- Reasoning. --------------------------------------------------------------------------
@@ -141,24 +145,21 @@ class ReasoningSlot(Slot):
         if not self.is_summing:
             self.is_summing = True
             self.summary.append([])
-            part: Any = {"text": "", "type": "summary_text"}
-            yield event_of("response.reasoning_summary_part.added", part=part, **self._summary_at())
+            yield self._summary_event("part.added", part={"text": "", "type": "summary_text"})
         self.summary[-1].append(piece)
-        at = self._summary_at()
-        yield event_of("response.reasoning_summary_text.delta", delta=piece, **at)
+        yield self._summary_event("text.delta", delta=piece)
 
     def pause(self) -> Events:
         """Something else has come: the summary's part ends, and more of it is another part."""
         if self.is_summing:
             self.is_summing = False
-            part: Any = {"text": "".join(self.summary[-1]), "type": "summary_text"}
-            yield event_of("response.reasoning_summary_part.done", part=part, **self._summary_at())
+            part = {"text": "".join(self.summary[-1]), "type": "summary_text"}
+            yield self._summary_event("part.done", part=part)
 
     def thought(self, piece: str) -> Events:
         """More of the plain text."""
         self.plain.append(piece)
-        at = {**self.where(), "content_index": 0}
-        yield event_of("response.reasoning_text.delta", delta=piece, **at)
+        yield self.event("response.reasoning_text.delta", delta=piece, content_index=0)
 
     def block(self, given: Facts) -> None:
         """A block of Claude's, or a piece of one; a signature ends it.
@@ -173,8 +174,7 @@ class ReasoningSlot(Slot):
         text, signature = _string(given, "thinking"), _string(given, "signature")
         last = self.blocks[-1] if self.blocks else None
         if last is not None and last["type"] == "thinking" and not last["signature"]:
-            more = given | {"thinking": last["thinking"] + text, "signature": signature}
-            last.update(more)
+            last.update(given | {"thinking": last["thinking"] + text, "signature": signature})
         else:
             self.blocks.append({**given, "thinking": text, "signature": signature})
 
@@ -183,12 +183,10 @@ class ReasoningSlot(Slot):
         yield from self.pause()
         content = self._content()
         if content and (self.plain or not self.summary):
-            at = {**self.where(), "content_index": 0}
-            yield event_of("response.reasoning_text.done", text=content[0], **at)
-        yield self.done(self.item())
+            yield self.event("response.reasoning_text.done", text=content[0], content_index=0)
+        yield self.done()
 
     def item(self) -> Any:
-        """The reasoning as it is now."""
         summary = ["".join(pieces) for pieces in self.summary]
         signatures = [block["signature"] for block in self._thoughts() if block["signature"]]
         # Only the last one has a place here; each block has its own in `provider_data`.
@@ -209,8 +207,9 @@ class ReasoningSlot(Slot):
         blocks = {THINKING_BLOCKS: kept} if kept else {}
         return reasoning_of({**self.about, **marked, **blocks}, summary, content, signature)
 
-    def _summary_at(self) -> Facts:
-        return {**self.where(), "summary_index": len(self.summary) - 1}
+    def _summary_event(self, what: str, **facts: Any) -> Any:
+        index = len(self.summary) - 1
+        return self.event(f"response.reasoning_summary_{what}", summary_index=index, **facts)
 
 
 def _string(block: Facts, name: str) -> str:
@@ -235,56 +234,39 @@ def _without_empty_signature(block: Facts) -> Facts:
 class CallSlot(Slot):
     """A function call. It is announced when its id and its name are known."""
 
-    call_id: str = ""
-    name: str = ""
+    call: PiecedCall = field(default_factory=PiecedCall)
     signature: Any = None
     status: str | None = None
     is_announced: bool = False
-    _arguments: list[str] = field(default_factory=list[str])
 
-    def is_another(self, call_id: str, name: str) -> bool:
-        """Whether a piece with these is of the next call, under an index that is used again.
-
-        A new id alone does not say so: there are endpoints that make one up for every piece.
-        """
-        return bool(self.call_id and call_id and name and call_id != self.call_id)
-
-    def rename(self, name: str) -> None:
-        """More of the name, or the name again. Once there are arguments, the name is complete."""
-        if not self.name or name.startswith(self.name):
-            self.name = name
-        elif not self._arguments:
-            self.name += name
+    def more(self, call_id: str, name: str, arguments: str) -> Events:
+        """Another piece of the call."""
+        self.call.add(call_id, name, arguments)
+        if arguments and self.is_announced:
+            yield self._delta(arguments)
 
     def announced(self) -> Events:
         """The call is announced, and what has come of its arguments follows."""
         self.is_announced = True
-        yield self.added(call_of(self.call_id, self.name, "", self._facts()))
-        if arguments := "".join(self._arguments):
+        yield self.added(self._made(""))
+        if arguments := "".join(self.call.arguments):
             yield self._delta(arguments)
-
-    def argue(self, piece: str) -> Events:
-        """More of the arguments."""
-        self._arguments.append(piece)
-        if self.is_announced:
-            yield self._delta(piece)
 
     def finish(self) -> Events:
         """The call ends."""
         if not self.is_announced:
             yield from self.announced()
-        yield self.done(self.item())
+        yield self.done()
 
     def item(self) -> Any:
-        """The call as it is now."""
-        made = call_of(self.call_id, self.name, "".join(self._arguments), self._facts())
+        made = self._made("".join(self.call.arguments))
         if self.status is not None:
             made.status = self.status
         return made
 
-    def _delta(self, piece: str) -> Any:
-        return event_of("response.function_call_arguments.delta", delta=piece, **self.where())
-
-    def _facts(self) -> Facts:
+    def _made(self, arguments: str) -> Any:
         signed = {"thought_signature": self.signature} if self.signature else {}
-        return {**self.about, **signed}
+        return call_of(self.call.call_id, self.call.name, arguments, {**self.about, **signed})
+
+    def _delta(self, piece: str) -> Any:
+        return self.event("response.function_call_arguments.delta", delta=piece)

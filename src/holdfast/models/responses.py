@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from holdfast.core.errors import ModelBehaviorError
 from holdfast.core.usage import model_usage_to_span_usage
-from holdfast.definitions.handoff import Handoff
-from holdfast.definitions.model import Model, ModelTracing
 from holdfast.models import background
-from holdfast.models.endpoint import client_of, endpoint_of, is_official_openai_client
-from holdfast.models.errors import ModelRequestError, advice, in_our_family, response_error, told_to
-from holdfast.models.responses_request import HEADERS_OVERRIDE, Request, arguments
-from holdfast.models.responses_stream import FAILURES, SUCCESS, Events, opened, passed_on
+from holdfast.models.endpoint import EndpointModel, Request, base_url_of
+from holdfast.models.errors import ModelRequestError, in_our_family, response_error
+from holdfast.models.responses_request import HEADERS_OVERRIDE, arguments
+from holdfast.models.responses_stream import FAILURES, http_events, passed_on
 from holdfast.models.responses_tools import ConvertedTools, Converter
 from holdfast.models.shape import checked_response
 from holdfast.models.streaming import reply_of, usage_in
@@ -24,24 +22,15 @@ from holdfast.tracing import response_span
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-    from openai.types.responses import (
-        Response,
-        ResponseInputItemParam,
-        ResponsePromptParam,
-        ResponseStreamEvent,
-    )
+    from openai.types.responses import Response
 
-    from holdfast.definitions.limits import ModelEndpoint, ModelLimits
-    from holdfast.definitions.output import AgentOutputSchemaBase
-    from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
+    from holdfast.definitions.limits import ModelLimits
     from holdfast.definitions.run_items import ModelResponse
-    from holdfast.definitions.settings import ModelSettings
-    from holdfast.definitions.tool import Tool
 
 __all__ = ["HEADERS_OVERRIDE", "ConvertedTools", "Converter", "OpenAIResponsesModel"]
 
 
-class OpenAIResponsesModel(Model):
+class OpenAIResponsesModel(EndpointModel):
     """A model behind the Responses API of OpenAI, or of an endpoint that has the same.
 
     Args:
@@ -60,80 +49,16 @@ class OpenAIResponsesModel(Model):
         model_is_explicit: bool = True,
         model_limits: ModelLimits | None = None,
     ) -> None:
-        self.model = model
-        self._limits = model_limits
-        self._client = openai_client
+        super().__init__(model, openai_client, model_limits)
         self._model_is_explicit = model_is_explicit
 
-    def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
-        """What the failure says about trying again: status, headers, whether it was sent."""
-        return advice(request)
+    def _span(self, request: Request) -> Any:
+        return response_span(disabled=request.tracing.is_disabled())
 
-    def endpoint(self) -> ModelEndpoint | None:
-        """The client's number of retries, and the limits of this model."""
-        return endpoint_of(self._client, self._limits)
-
-    async def get_response(  # noqa: PLR0913 (upstream's signature)
-        self,
-        system_instructions: str | None,
-        input: str | list[ResponseInputItemParam],
-        model_settings: ModelSettings,
-        tools: list[Tool],
-        output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
-        tracing: ModelTracing,
-        *,
-        previous_response_id: str | None = None,
-        conversation_id: str | None = None,
-        prompt: ResponsePromptParam | None = None,
-    ) -> ModelResponse:
-        """Ask for a reply and wait for all of it.
-
-        Raises:
-            ModelRequestError: The request failed. It is also the `openai` library's own error.
-            ModelBehaviorError: The provider says that the response failed or is incomplete.
-        """
-        request = Request(
-            system_instructions, input, model_settings, tools, output_schema, handoffs,
-            previous_response_id, conversation_id, prompt,
-        )  # fmt: skip
-        with (
-            response_span(disabled=tracing.is_disabled()) as span,
-            told_to(span, "Error getting response", tracing),
-        ):
-            response = await self._response(request)
-            _note(span, response, request, tracing)
-            return reply_of(response, keep_raw_usage=model_settings.preserve_raw_usage is True)
-
-    async def stream_response(  # noqa: PLR0913 (upstream's signature)
-        self,
-        system_instructions: str | None,
-        input: str | list[ResponseInputItemParam],
-        model_settings: ModelSettings,
-        tools: list[Tool],
-        output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
-        tracing: ModelTracing,
-        *,
-        previous_response_id: str | None = None,
-        conversation_id: str | None = None,
-        prompt: ResponsePromptParam | None = None,
-    ) -> AsyncIterator[ResponseStreamEvent]:
-        """Ask for a reply and pass on its events; the last one has all of it.
-
-        Raises:
-            ModelRequestError: The request or the connection failed.
-            ModelBehaviorError: The stream ended with a failure, or with nothing.
-        """
-        request = Request(
-            system_instructions, input, model_settings, tools, output_schema, handoffs,
-            previous_response_id, conversation_id, prompt,
-        )  # fmt: skip
-        with _stream_span(tracing) as span:
-            async with contextlib.aclosing(self._events(request)) as events:
-                async for event in events:
-                    _note_end(span, event, request, tracing)
-                    yield event
+    async def _reply(self, request: Request, span: Any) -> ModelResponse:
+        response = await self._response(request)
+        self._note(span, response, request)
+        return reply_of(response, keep_raw_usage=request.settings.preserve_raw_usage is True)
 
     async def _response(self, request: Request) -> Response:
         """The whole answer."""
@@ -152,17 +77,19 @@ class OpenAIResponsesModel(Model):
             return await background.finished(self._bounded, response)
         return response
 
-    def _events(self, request: Request) -> AsyncGenerator[Any]:
-        """The answer as it comes. Its last event has all of it."""
+    def _events(self, request: Request, span: Any) -> AsyncGenerator[Any]:
+        del span
         kwargs = self._kwargs(request, stream=True)
         if background.is_background(kwargs) or background.acceptance().response_of(self._by):
             return self._background_events(kwargs)
         return self._answer(kwargs)
 
-    async def _answer(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
-        async with contextlib.aclosing(passed_on(await self._opened(kwargs))) as events:
-            async for event in events:
-                yield event
+    def _answer(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+        return passed_on(self._sent(kwargs))
+
+    def _sent(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+        """The events as they come in."""
+        return http_events(self._bounded, kwargs)
 
     async def _background_events(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
         """Events as long as the connection lasts; if it is lost, the answer when it is there."""
@@ -185,18 +112,10 @@ class OpenAIResponsesModel(Model):
             if progress.response is None or progress.is_over:
                 raise
 
-    async def _opened(self, kwargs: dict[str, Any]) -> Events:
-        return await opened(self._bounded, kwargs)
-
-    @property
-    def _bounded(self) -> AsyncOpenAI:
-        """The client, held to the limits of the call in progress."""
-        return client_of(self._client, self._limits)
-
     @property
     def _by(self) -> str:
         """Who accepts a call: of several models of a run, only this one can be asked for it."""
-        return f"{self.model}@{urlsplit(str(getattr(self._client, 'base_url', ''))).hostname}"
+        return f"{self.model}@{urlsplit(base_url_of(self._client)).hostname}"
 
     async def _known(self) -> Response | None:
         """The answer that an earlier attempt at this call began, if there is one."""
@@ -215,8 +134,14 @@ class OpenAIResponsesModel(Model):
         is_left_to_prompt = request.prompt is not None and not self._model_is_explicit
         return arguments(request, None if is_left_to_prompt else self.model, stream=stream)
 
-    def _supports_default_prompt_cache_key(self) -> bool:
-        return is_official_openai_client(self._client)
+    def _note(self, span: Any, response: Response, request: Request) -> None:
+        if request.tracing.is_disabled():
+            return
+        span.span_data.response_id = response.id
+        span.span_data.usage = model_usage_to_span_usage(usage_in(response))
+        if request.tracing.include_data():
+            span.span_data.response = response
+            span.span_data.input = request.input
 
 
 @dataclass
@@ -227,30 +152,3 @@ class _Progress:
     """The provider has it."""
     is_over: bool = False
     """Nothing more is to be said about it."""
-
-
-@contextlib.contextmanager
-def _stream_span(tracing: ModelTracing) -> Generator[Any]:
-    """A span that is never current: its stream's consumer runs between our steps."""
-    span = response_span(disabled=tracing.is_disabled())
-    span.start()
-    try:
-        with told_to(span, "Error streaming response", tracing):
-            yield span
-    finally:
-        span.finish()
-
-
-def _note_end(span: Any, event: Any, request: Request, tracing: ModelTracing) -> None:
-    if event.type == SUCCESS:
-        _note(span, event.response, request, tracing)
-
-
-def _note(span: Any, response: Response, request: Request, tracing: ModelTracing) -> None:
-    if tracing.is_disabled():
-        return
-    span.span_data.response_id = response.id
-    span.span_data.usage = model_usage_to_span_usage(usage_in(response))
-    if tracing.include_data():
-        span.span_data.response = response
-        span.span_data.input = request.input

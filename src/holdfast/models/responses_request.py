@@ -6,40 +6,17 @@ HTTP and websocket send the same. Nothing that is passed in is changed.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdfast.definitions.handoff import Handoff
+from holdfast.models.endpoint import Request, arguments_of
 from holdfast.models.fake_id import FAKE_RESPONSES_ID
 from holdfast.models.responses_tools import ConvertedTools, Converter
-from holdfast.version import __version__
 
 if TYPE_CHECKING:
-    from openai.types.responses import ResponsePromptParam
-
-    from holdfast.definitions.output import AgentOutputSchemaBase
     from holdfast.definitions.settings import ModelSettings
-    from holdfast.definitions.tool import Tool
 
 HEADERS_OVERRIDE: ContextVar[dict[str, str] | None] = ContextVar("holdfast_headers", default=None)
 """Headers that win over all others for the calls made in this context."""
-_HEADERS = {"User-Agent": f"Holdfast/Python {__version__}"}
-_LOGPROBS = "message.output_text.logprobs"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a caller asks of the model, in the caller's terms."""
-
-    instructions: str | None
-    input: str | list[Any]
-    settings: ModelSettings
-    tools: list[Tool]
-    schema: AgentOutputSchemaBase | None
-    handoffs: list[Handoff[Any, Any]]
-    previous_response_id: str | None
-    conversation_id: str | None
-    prompt: ResponsePromptParam | None
 
 
 def arguments(request: Request, model: str | None, *, stream: bool = False) -> dict[str, Any]:
@@ -54,8 +31,6 @@ def arguments(request: Request, model: str | None, *, stream: bool = False) -> d
         TypeError: `extra_args` names an argument that is set elsewhere too.
         UserError: The tools or the tool choice cannot be sent.
     """
-    from openai import omit
-
     settings, prompt = request.settings, request.prompt
     tools = Converter.convert_tools(
         request.tools,
@@ -63,9 +38,6 @@ def arguments(request: Request, model: str | None, *, stream: bool = False) -> d
         allow_opaque_tool_search_surface=prompt is not None,
         model=model,
         tool_choice=settings.tool_choice,
-    )
-    choice = Converter.convert_tool_choice(
-        settings.tool_choice, tools=request.tools, handoffs=request.handoffs, model=model
     )
     may_call = tools.tools or prompt is not None
     given: dict[str, Any] = {
@@ -75,30 +47,21 @@ def arguments(request: Request, model: str | None, *, stream: bool = False) -> d
         "model": model,
         "input": clean_input(request.input),
         "include": _includes(tools, settings),
-        "tools": tools.tools or (omit if prompt is not None else []),
+        "tools": tools.tools or (None if prompt is not None else []),
         "prompt": prompt,
-        "temperature": settings.temperature,
-        "top_p": settings.top_p,
         "truncation": settings.truncation,
         "max_output_tokens": settings.max_tokens,
-        "tool_choice": choice,
+        "tool_choice": Converter.convert_tool_choice(
+            settings.tool_choice, tools=request.tools, handoffs=request.handoffs, model=model
+        ),
         "parallel_tool_calls": settings.parallel_tool_calls if may_call else None,
         "stream": True if stream else None,
         "text": _text(request),
         "store": settings.store,
-        "prompt_cache_retention": settings.prompt_cache_retention,
-        "prompt_cache_options": settings.prompt_cache_options,
         "reasoning": settings.reasoning,
-        "metadata": settings.metadata,
         "context_management": settings.context_management,
     }
-    kwargs = {name: omit if value is None else value for name, value in given.items()}
-    if settings.top_logprobs is not None:
-        kwargs["top_logprobs"] = settings.top_logprobs
-    headers = {**_HEADERS, **(settings.extra_headers or {}), **(HEADERS_OVERRIDE.get() or {})}
-    kwargs |= {"extra_headers": headers, "extra_query": settings.extra_query}
-    kwargs["extra_body"] = settings.extra_body
-    return _with_extra(kwargs, settings.extra_args or {})
+    return arguments_of("responses.create", given, settings, HEADERS_OVERRIDE.get())
 
 
 def clean_input(given: str | list[Any]) -> list[Any]:
@@ -121,10 +84,8 @@ def _clean_item(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _includes(tools: ConvertedTools, settings: ModelSettings) -> list[str]:
-    wanted = [*tools.includes, *(settings.response_include or ())]
-    if settings.top_logprobs is not None:
-        wanted.append(_LOGPROBS)
-    return sorted(set(wanted))
+    logprobs = [] if settings.top_logprobs is None else ["message.output_text.logprobs"]
+    return sorted({*tools.includes, *(settings.response_include or ()), *logprobs})
 
 
 def _text(request: Request) -> Any:
@@ -135,14 +96,3 @@ def _text(request: Request) -> Any:
     if verbosity is None:
         return wanted
     return {"verbosity": verbosity} if wanted is omit else {**wanted, "verbosity": verbosity}
-
-
-def _with_extra(kwargs: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-    from openai import omit
-
-    twice = sorted(name for name in extra if kwargs.get(name, omit) is not omit)
-    if twice:
-        kind = "argument" if len(twice) == 1 else "arguments"
-        names = ", ".join(map(repr, twice))
-        raise TypeError(f"responses.create() got multiple values for keyword {kind} {names}")
-    return kwargs | extra

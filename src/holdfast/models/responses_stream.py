@@ -1,11 +1,13 @@
-"""The events of one answer of the Responses API, whatever they come over, and the errors on the way."""
+"""The events of one answer of the Responses API over HTTP, and the errors on the way."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from holdfast.models.asking import limits_of
+from holdfast.models.endpoint import SUCCESS
 from holdfast.models.errors import in_our_family, terminal_error, truncated
 from holdfast.models.parsed import quick
 from holdfast.models.shape import checked_event
@@ -15,24 +17,12 @@ from holdfast.models.wire import closing_of, let_go
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-SUCCESS = "response.completed"
 FAILURES = ("response.failed", "response.incomplete", "error")
+ENDS = (SUCCESS, *FAILURES)
 
 
-class Events(Protocol):
-    """An answer as it comes."""
-
-    async def next_event(self, *, may_fail: bool) -> Any:
-        """The next event; None when there are no more, or it fails and ``may_fail``."""
-        ...
-
-    async def close(self, *, may_fail: bool) -> None:
-        """Let go of the connection. ``may_fail`` says that the answer's last event was seen."""
-        ...
-
-
-async def passed_on(events: Events) -> AsyncGenerator[Any]:
-    """The events of an answer, which are closed afterwards.
+async def passed_on(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+    """The events of an answer, whatever they come over; they are closed afterwards.
 
     Raises:
         ModelRequestError: The connection failed.
@@ -40,71 +30,58 @@ async def passed_on(events: Events) -> AsyncGenerator[Any]:
         ModelStreamTruncated: The events end without a last one.
     """
     ended = False
-    try:
-        while True:
-            event = await events.next_event(may_fail=ended)
-            if event is None:
-                break
-            ended = ended or event.type in (SUCCESS, *FAILURES)
+    async with contextlib.aclosing(events):
+        async for event in events:
             yield event
             if event.type in FAILURES:
                 raise terminal_error(event)
-    finally:
-        await events.close(may_fail=ended)
+            ended = ended or event.type == SUCCESS
     if not (ended or limits_of().lenient_eof):
         raise truncated(SUCCESS)
 
 
-async def opened(client: AsyncOpenAI, kwargs: dict[str, Any]) -> Events:
-    """The events that answer an HTTP request.
+async def http_events(client: AsyncOpenAI, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+    """The events that answer an HTTP request. Nothing can fail any more after the last one.
 
     Raises:
-        ModelRequestError: The request failed.
+        ModelRequestError: The request or the connection failed.
     """
     with in_our_family():
-        return await _opened(client, kwargs)
-
-
-# --- One stream over HTTP. ---------------------------------------------------------------
-
-
-class _HttpEvents:
-    """Events of a provider and the way to let go of them, once."""
-
-    def __init__(self, events: Any, close: Callable[[], Awaitable[Any]], request_id: Any) -> None:
-        self._events = aiter(events)
-        self._close = close
-        self._request_id = request_id
-
-    async def next_event(self, *, may_fail: bool) -> Any:
-        try:
-            with in_our_family():
-                event = await anext(self._events, None)
-                if event is not None:
-                    checked_event(event)
-        except Exception:
-            if may_fail:  # All that was to be said has been said.
-                return None
+        events, close, request_id = await _opened(client, kwargs)
+    ended = False
+    try:
+        while (event := await _next(events)) is not None:
+            ended = ended or event.type in ENDS
+            if event.type == SUCCESS and request_id is not None:
+                mark_request(event.response, request_id)
+            yield event
+    except Exception:
+        if not ended:
             raise
-        if event is not None and event.type == SUCCESS and self._request_id is not None:
-            mark_request(event.response, self._request_id)
-        return event
-
-    async def close(self, *, may_fail: bool) -> None:
+    finally:
         try:
-            await let_go(self._close)
+            await let_go(close)
         except Exception:
-            if not may_fail:
+            if not ended:
                 raise
 
 
-async def _opened(client: AsyncOpenAI, kwargs: dict[str, Any]) -> Events:
+async def _next(events: AsyncIterator[Any]) -> Any | None:
+    with in_our_family():
+        event = await anext(events, None)
+        return None if event is None else checked_event(event)
+
+
+async def _opened(
+    client: AsyncOpenAI, kwargs: dict[str, Any]
+) -> tuple[AsyncIterator[Any], Callable[[], Awaitable[Any]], str | None]:
+    """A stream, what closes it, and the request's id."""
     responses: Any = client.responses
     # Only this way does the library tell the request's id. A client of the user's may not have it.
     streaming = getattr(responses, "with_streaming_response", None)
     if streaming is None:
-        events = quick(await responses.create(**kwargs))
-        return _HttpEvents(events, closing_of(events), None)
+        stream = quick(await responses.create(**kwargs))
+        return aiter(stream), closing_of(stream), None
     manager = streaming.create(**kwargs)
     answer = await manager.__aenter__()
 
@@ -112,7 +89,7 @@ async def _opened(client: AsyncOpenAI, kwargs: dict[str, Any]) -> Events:
         await manager.__aexit__(None, None, None)
 
     try:
-        return _HttpEvents(quick(await answer.parse()), leave, answer.request_id)
+        return aiter(quick(await answer.parse())), leave, answer.request_id
     except BaseException:
         await let_go(leave)
         raise

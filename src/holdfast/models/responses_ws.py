@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from holdfast.core.errors import ModelResponseTooLarge
 from holdfast.models.asking import asked
 from holdfast.models.background import is_background
-from holdfast.models.endpoint import is_official_openai_base_url
-from holdfast.models.errors import in_our_family, truncated
+from holdfast.models.endpoint import SUCCESS, Request, is_official_openai_base_url
+from holdfast.models.errors import truncated
 from holdfast.models.responses import OpenAIResponsesModel
-from holdfast.models.responses_stream import FAILURES, SUCCESS, Events
-from holdfast.models.shape import checked_event
+from holdfast.models.responses_stream import ENDS
 from holdfast.models.websocket import (
     OpenAIResponsesWebSocketOptions,
     ResponsesWebSocketError,
@@ -32,14 +31,13 @@ from holdfast.models.websocket import (
     mark,
     socket_advice,
 )
-from holdfast.models.websocket_request import Timeouts, address_of, frame_of, timeouts_of, url_of
+from holdfast.models.websocket_request import address_of, frame_of, timeouts_of, url_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai.types.responses import Response
 
     from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-    from holdfast.models.responses_request import Request
 
 __all__ = ["OpenAIResponsesWSModel", "OpenAIResponsesWebSocketOptions", "ResponsesWebSocketError"]
 
@@ -114,19 +112,21 @@ class OpenAIResponsesWSModel(OpenAIResponsesModel):
             async for event in events:
                 yield event
 
-    async def _opened(self, kwargs: dict[str, Any]) -> Events:
-        if is_background(kwargs):
-            return await super()._opened(kwargs)
-        limits = timeouts_of(self._client, kwargs)
+    def _sent(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+        return super()._sent(kwargs) if is_background(kwargs) else self._over_socket(kwargs)
+
+    async def _over_socket(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
+        frame, limits = frame_of(kwargs), timeouts_of(self._client, kwargs)
         lane = self._lane()
         await lane.take(limits.turn)
         try:
             url, headers = await address_of(self._client, kwargs)
             await lane.connect(url, headers, self._options, limits.connect)
-            return _SocketEvents(lane, frame_of(kwargs), limits)
-        except BaseException:
+            async with contextlib.aclosing(lane.answer(frame, limits.read)) as events:
+                async for event in events:
+                    yield event
+        finally:
             lane.leave()
-            raise
 
     def _lane(self) -> _Lane:
         loop = asyncio.get_running_loop()
@@ -203,89 +203,66 @@ class _Lane:
         socket, self.socket, self._address = self.socket, None, None
         await socket.close()
 
-
-class _SocketEvents:
-    """One answer over a socket, from the question on."""
-
-    def __init__(self, lane: _Lane, frame: str, limits: Timeouts) -> None:
-        self._lane = lane
-        self._frame: str | None = frame
-        self._limits = limits
-        self._has_begun = False
-        self._has_ended = False
-
-    async def next_event(self, *, may_fail: bool) -> Any:
-        del may_fail  # Nothing is read any more once the answer is complete.
+    async def answer(self, frame: str, read_s: float | None) -> AsyncGenerator[Any]:
+        """What is answered to ``frame``. The socket stays if nothing of it can still come."""
+        socket = self.socket  # It may be dropped while somebody looks at an event.
+        has_begun = has_ended = False
         try:
-            if self._frame is not None:
-                await self._send(self._frame)
-            while not self._has_ended:
-                frame = await self._received()
-                if frame is None:
-                    return None
-                event = self._event_in(frame)
+            await _send(socket, frame)
+            while not has_ended:
+                received = await _received(socket, read_s, has_begun=has_begun)
+                if received is None:
+                    return
+                event = event_of(received)
+                if not has_begun:
+                    asked().opened()
+                has_begun = True
+                asked().data()
                 if event is not None:
-                    return event
+                    has_ended = event.type in ENDS
+                    yield event
         except ResponsesWebSocketError as error:
-            self._has_ended = error.code != _SOCKET_IS_OLD
-            if self._has_begun:
+            has_ended = error.code != _SOCKET_IS_OLD
+            if has_begun:
                 mark(error, "started")
             raise
-        return None
+        finally:
+            if not has_ended:
+                self.drop()
 
-    async def close(self, *, may_fail: bool) -> None:
-        """Keep the socket for the next call if nothing of this answer can still come over it."""
-        del may_fail
-        if not self._has_ended:
-            self._lane.drop()
-        self._lane.leave()
 
-    def _event_in(self, frame: Any) -> Any:
-        event = event_of(frame)
-        if not self._has_begun:
-            self._has_begun = True
-            asked().opened()
-        asked().data()
-        if event is None:
+async def _send(socket: Any, frame: str) -> None:
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        await socket.send(frame)
+    except ConnectionClosed as error:
+        raise failure(
+            "The websocket to the model closed while the request was sent. Run it again.", "sent"
+        ) from error
+
+
+async def _received(socket: Any, seconds: float | None, *, has_begun: bool) -> Any:
+    """The next message; None if the socket closed in the middle of the answer."""
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        async with asyncio.timeout(seconds):
+            return await socket.recv()
+    except TimeoutError as error:
+        text = f"Responses websocket receive timed out after {seconds} seconds."
+        raise failure(text, "started" if has_begun else "sent", is_late=True) from error
+    except ConnectionClosed as error:
+        if is_too_big(error):
+            raise ModelResponseTooLarge(
+                "The model sent an event that is larger than the websocket's max_size. If such "
+                "events are expected, raise ModelLimits(response_bytes=...) or "
+                "OpenAIResponsesWebSocketOptions(max_size=...)."
+            ) from error
+        if has_begun:
             return None
-        self._has_ended = event.type in (SUCCESS, *FAILURES)
-        with in_our_family():
-            return checked_event(event)
-
-    async def _send(self, frame: str) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        self._frame = None
-        try:
-            await self._lane.socket.send(frame)
-        except ConnectionClosed as error:
-            raise failure(
-                "The websocket to the model closed while the request was sent. Run it again.",
-                "sent",
-            ) from error
-
-    async def _received(self) -> Any:
-        """The next message; None if the socket closed in the middle of the answer."""
-        from websockets.exceptions import ConnectionClosed
-
-        seconds = self._limits.read
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._lane.socket.recv()
-        except TimeoutError as error:
-            text = f"Responses websocket receive timed out after {seconds} seconds."
-            raise failure(text, "started" if self._has_begun else "sent", is_late=True) from error
-        except ConnectionClosed as error:
-            if is_too_big(error):
-                raise ModelResponseTooLarge(
-                    "The model sent an event that is larger than the websocket's max_size. If such "
-                    "events are expected, raise ModelLimits(response_bytes=...) or "
-                    "OpenAIResponsesWebSocketOptions(max_size=...)."
-                ) from error
-            if self._has_begun:
-                return None
-            raise failure(
-                "Responses websocket connection closed before any response events were received. "
-                "Run it again.",
-                "sent",
-            ) from error
+        raise failure(
+            "Responses websocket connection closed before any response events were received. "
+            "Run it again.",
+            "sent",
+        ) from error

@@ -23,8 +23,9 @@ from holdfast.definitions.retry import (
     ModelRetryNormalizedError,
 )
 from holdfast.models.asking import limits_of
-from holdfast.models.errors import request_error
+from holdfast.models.errors import in_our_family, request_error
 from holdfast.models.parsed import event_types, fitting
+from holdfast.models.shape import checked_event
 
 Phase = Literal["unsent", "sent", "started"]
 """How far a request had come when it failed: not sent, sent, answered in part."""
@@ -146,8 +147,9 @@ def event_of(frame: str | bytes) -> Any:
     if not isinstance(kind, str):
         raise ModelReplyMalformed("The provider sent a websocket message that is no event.")
     known = event_types().get(kind)
-    # Like the library with an answer over HTTP: nothing is refused, everything is typed.
-    return None if known is None else fitting(known, event)
+    with in_our_family():
+        # Like the library with an answer over HTTP: nothing is refused, everything is typed.
+        return None if known is None else checked_event(fitting(known, event))
 
 
 # --- Errors. -----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from holdfast.models.adapters.foreign import (
 )
 from holdfast.models.chat import OpenAIChatCompletionsModel
 from holdfast.models.chat_reply import field, text_field
-from holdfast.models.chat_request import Asked
+from holdfast.models.endpoint import Request
 from holdfast.models.errors import advice
 from holdfast.models.responses import OpenAIResponsesModel
 
@@ -195,9 +195,10 @@ class AnyLLMProvider(ModelProvider):
 class _Chat(OpenAIChatCompletionsModel):
     """A chat model behind any-llm."""
 
-    def _adapted(self, asked: Asked) -> Asked:
-        effort = asked.settings.reasoning.effort if asked.settings.reasoning is not None else None
-        return replace(asked, keeps_media=True, keeps_thinking=effort is not None)
+    def _adapted(self, request: Request) -> Request:
+        reasoning = request.settings.reasoning
+        effort = reasoning.effort if reasoning is not None else None
+        return replace(request, keeps_media=True, keeps_thinking=effort is not None)
 
 
 # --- What providers answer. --------------------------------------------------------------

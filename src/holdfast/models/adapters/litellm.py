@@ -17,7 +17,7 @@ from holdfast.models.adapters.foreign import results_at_calls, standing_in, want
 from holdfast.models.asking import asked as how_asked, limits_of
 from holdfast.models.chat import OpenAIChatCompletionsModel
 from holdfast.models.chat_reply import field
-from holdfast.models.chat_request import Asked
+from holdfast.models.endpoint import Request
 from holdfast.models.errors import truncated
 from holdfast.models.reasoning_replay import ShouldReplayReasoningContent
 
@@ -56,13 +56,13 @@ class LitellmModel(OpenAIChatCompletionsModel):
             lenient_eof=True,  # LiteLLM ends every stream itself; `_check_end` looks behind that.
         )
 
-    def _adapted(self, asked: Asked) -> Asked:
-        effort = self._get_reasoning_effort(asked.settings)
+    def _adapted(self, request: Request) -> Request:
+        effort = self._get_reasoning_effort(request.settings)
         return replace(
-            asked,
+            request,
             keeps_media=True,
             keeps_thinking=effort is not None,
-            settings=_for_litellm(asked.settings, effort),
+            settings=_for_litellm(request.settings, effort),
         )
 
     def _get_reasoning_effort(self, settings: ModelSettings) -> Any:
