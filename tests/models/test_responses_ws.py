@@ -405,6 +405,25 @@ async def test_closing_ends_the_call_in_progress() -> None:
             await ask(model)
 
 
+async def test_closing_while_an_event_is_looked_at_cuts_the_stream() -> None:
+    async def begin(connection: ServerConnection, number: int) -> None:
+        await connection.send(json.dumps(events(number)[0]))
+
+    async with server() as at:
+        at.answer = begin
+        model = at.model()
+        args, kwargs = request()
+        answer = model.stream_response(*args, **kwargs)
+        first = await anext(answer)
+        await model.close()
+        with pytest.raises(ModelStreamTruncated):
+            await anext(answer)
+        assert first.type == "response.created"
+        at.answer = reply
+        assert (await ask(model)).response_id == "resp_2"
+        await model.close()
+
+
 async def test_closing_while_it_connects_ends_the_call() -> None:
     connecting = asyncio.Event()
 
