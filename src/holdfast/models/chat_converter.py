@@ -10,13 +10,14 @@ from holdfast.definitions.callers import may_be_programmatic
 from holdfast.definitions.handoff import Handoff
 from holdfast.definitions.settings import MCPToolChoice
 from holdfast.definitions.tool import FunctionTool, Tool
-from holdfast.models.chat_messages import Conversion, as_dict, is_input_message, is_output_message
-from holdfast.models.chat_parts import Wire, all_parts, text_parts
+from holdfast.models.chat_messages import Conversion, as_dict, is_input_message
+from holdfast.models.chat_parts import all_parts, text_parts
 from holdfast.models.chat_reply import output_items
 from holdfast.models.reasoning_replay import (
     ShouldReplayReasoningContent,
     default_should_replay_reasoning_content,
 )
+from holdfast.models.responses_tools import function_facts, output_format
 
 if TYPE_CHECKING:
     from holdfast.definitions.output import AgentOutputSchemaBase
@@ -74,20 +75,8 @@ class Converter:
         provider_data: dict[str, Any] | None = None,
         strict_feature_validation: bool = False,
     ) -> list[Any]:
-        """The items that say what a model's ``message`` says: reasoning, message, calls.
-
-        Args:
-            message: A `ChatCompletionMessage`, perhaps with fields of a provider's own.
-            provider_data: Where the message came from; every item gets it.
-            strict_feature_validation: Refuse custom tool calls instead of leaving them out.
-
-        Raises:
-            AgentsException: The message is sound.
-            UserError: A custom tool call, under strict validation.
-        """
+        """The items that say what a model's ``message`` says; see `chat_reply.output_items`."""
         return output_items(message, provider_data or {}, is_strict=strict_feature_validation)
-
-    # --- Tools and settings. -------------------------------------------------------------
 
     @classmethod
     def tool_to_openai(cls, tool: Tool) -> Any:
@@ -102,19 +91,12 @@ class Converter:
                 f"{type(tool).__name__} is not a function tool. Use a Responses model."
             )
         _check_features(tool)
-        return _function(
-            tool.name, tool.description, tool.params_json_schema, strict=tool.strict_json_schema
-        )
+        return {"type": "function", "function": function_facts(tool)}
 
     @classmethod
     def convert_handoff_tool(cls, handoff: Handoff[Any, Any]) -> Any:
         """A handoff as the function that a request carries for it."""
-        return _function(
-            handoff.tool_name,
-            handoff.tool_description,
-            handoff.input_json_schema,
-            strict=handoff.strict_json_schema,
-        )
+        return {"type": "function", "function": function_facts(handoff)}
 
     @classmethod
     def convert_tool_choice(cls, tool_choice: Any) -> Any:
@@ -146,93 +128,18 @@ class Converter:
         """The setting that asks for an output schema; `openai.omit` for plain text."""
         from openai import omit
 
-        if final_output_schema is None or final_output_schema.is_plain_text():
-            return omit
-        wanted = {
-            "name": "final_output",
-            "strict": final_output_schema.is_strict_json_schema(),
-            "schema": final_output_schema.json_schema(),
-        }
-        return {"type": "json_schema", "json_schema": wanted}
+        wanted = output_format(final_output_schema)
+        return omit if wanted is None else {"type": "json_schema", "json_schema": wanted}
 
-    # --- Content. ------------------------------------------------------------------------
-
-    @classmethod
-    def extract_all_content(cls, content: str | Iterable[Any]) -> str | list[Any]:
-        """A user's content, every part of it.
-
-        Raises:
-            UserError: A part is of an unknown type, or has not what the API needs of its type.
-        """
-        return all_parts(content)
-
-    @classmethod
-    def extract_text_content(cls, content: str | Iterable[Any]) -> str | list[Any]:
-        """The text of a content.
-
-        Raises:
-            UserError: A part is of an unknown type.
-        """
-        return text_parts(content)
-
-    # --- What an item is: the item itself, or None. --------------------------------------
-
-    @classmethod
-    def maybe_easy_input_message(cls, item: Any) -> Any | None:
-        """``item`` if it is a message of nothing but a role and a content."""
-        known = {"role", "content", "type", "phase"}
-        return item if _is_input(item) and set(item) <= known else None
+    extract_all_content = staticmethod(all_parts)
+    extract_text_content = staticmethod(text_parts)
 
     @classmethod
     def maybe_input_message(cls, item: Any) -> Any | None:
         """``item`` if it is a message to the model that says that it is a message."""
-        is_typed = _is_input(item) and item.get("type") == "message"
-        return item if is_typed and item["role"] != "assistant" else None
-
-    @classmethod
-    def maybe_response_output_message(cls, item: Any) -> Any | None:
-        """``item`` if it is a message as a model answers it."""
-        known = as_dict(item)
-        return item if known is not None and is_output_message(known) else None
-
-    @classmethod
-    def maybe_function_tool_call(cls, item: Any) -> Any | None:
-        """``item`` if it is a function call."""
-        return _of_type(item, "function_call")
-
-    @classmethod
-    def maybe_function_tool_call_output(cls, item: Any) -> Any | None:
-        """``item`` if it is what a function returned."""
-        return _of_type(item, "function_call_output")
-
-    @classmethod
-    def maybe_file_search_call(cls, item: Any) -> Any | None:
-        """``item`` if it is a search that the provider made."""
-        return _of_type(item, "file_search_call")
-
-    @classmethod
-    def maybe_item_reference(cls, item: Any) -> Any | None:
-        """``item`` if it stands for another that the provider keeps."""
-        return _of_type(item, "item_reference")
-
-    @classmethod
-    def maybe_reasoning_message(cls, item: Any) -> Any | None:
-        """``item`` if it is reasoning."""
-        return _of_type(item, "reasoning")
-
-
-def _is_input(item: Any) -> bool:
-    return isinstance(item, dict) and is_input_message(item)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _of_type(item: Any, kind: str) -> Any | None:
-    known = as_dict(item)
-    return item if known is not None and known.get("type") == kind else None
-
-
-def _function(name: str, description: str, parameters: Any, *, strict: bool) -> Wire:
-    about = {"name": name, "description": description, "parameters": parameters, "strict": strict}
-    return {"type": "function", "function": about}
+        known = as_dict(item) or {}
+        is_typed = known.get("type") == "message" and is_input_message(known)
+        return item if is_typed and known["role"] != "assistant" else None
 
 
 def _check_features(tool: FunctionTool) -> None:

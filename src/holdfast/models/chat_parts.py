@@ -16,7 +16,7 @@ ALIASES = {"text": "input_text", "image_url": "input_image"}
 
 
 def all_parts(content: str | Iterable[Any]) -> str | list[Wire]:
-    """Content of a user, every part of it; a string stays a string.
+    """A user's content, every part of it; a string stays a string.
 
     Raises:
         UserError: A part is of an unknown type, or has not what the API needs of its type.
@@ -25,17 +25,13 @@ def all_parts(content: str | Iterable[Any]) -> str | list[Wire]:
 
 
 def text_parts(content: str | Iterable[Any]) -> str | list[Wire]:
-    """Content of anybody else: its text, for nothing else can be sent."""
+    """Anybody else's content: its text, for nothing else can be sent."""
     parts = all_parts(content)
     return parts if isinstance(parts, str) else [p for p in parts if p["type"] == "text"]
 
 
 def part_of(given: Any) -> Wire:
-    """One part of a content.
-
-    Raises:
-        UserError: It is of an unknown type, or has not what the API needs of its type.
-    """
+    """One part of a content."""
     if not isinstance(given, Mapping):
         raise UserError(
             f"Unknown content: a {type(given).__name__} stands where a content part should be. "
@@ -56,34 +52,29 @@ def part_of(given: Any) -> Wire:
 
 def _text(part: Wire) -> Wire:
     if not isinstance(part.get("text"), str):
-        raise UserError(f"Only text content is supported here: {_about(part)} has no text.")
+        kind = part.get("type")
+        raise UserError(
+            f"Only text content is supported here: a part of type {kind!r} has no text."
+        )
     return {"type": "text", "text": part["text"]}
 
 
 def _image(part: Wire) -> Wire:
-    return _image_at(part, part.get("image_url"), part.get("detail", "auto"))
-
-
-def _image_alias(part: Wire) -> Wire:
-    about: Any = part.get("image_url")
-    given = cast("Wire", about) if isinstance(about, Mapping) else {}
-    return _image_at(part, given.get("url"), given.get("detail", "auto"))
-
-
-def _image_at(part: Wire, url: Any, detail: Any) -> Wire:
+    given = _inner(part, "image_url") if part.get("type") == "image_url" else part
+    url = given.get("url" if given is not part else "image_url")
     if not url or not isinstance(url, str):
         raise UserError(
-            f"Only image URLs are supported for {_about(part)}; it has none. Give the image's "
-            "address or a data URL as `image_url`."
+            f"Only image URLs are supported for a part of type {part.get('type')!r}; it has none. "
+            "Give the image's address or a data URL as `image_url`."
         )
+    detail = given.get("detail", "auto")
     # The Responses API has one more level, which here is the most there is.
     shown = {"url": url, "detail": "high" if detail == "original" else detail}
     return {"type": "image_url", "image_url": shown}
 
 
 def _audio(part: Wire) -> Wire:
-    about: Any = part.get("input_audio")
-    given = cast("Wire", about) if isinstance(about, Mapping) else {}
+    given = _inner(part, "input_audio")
     if not given.get("data") or not given.get("format"):
         raise UserError("input_audio requires both data and format; one of them is missing.")
     audio = {"data": given["data"], "format": given["format"]}
@@ -102,22 +93,22 @@ def _file(part: Wire) -> Wire:
 
 
 def _video(part: Wire) -> Wire:
-    about: Any = part.get("video_url")
-    given = cast("Wire", about) if isinstance(about, Mapping) else {}
+    given = _inner(part, "video_url")
     if not given.get("url"):
         raise UserError("Only video URLs are supported for video_url; it has no `url`.")
     return {"type": "video_url", "video_url": {"url": given["url"]}}
 
 
-def _about(part: Wire) -> str:
-    return f"a part of type {part.get('type')!r}"
+def _inner(part: Wire, name: str) -> Wire:
+    given: Any = part.get(name)
+    return cast("Wire", given) if isinstance(given, Mapping) else {}
 
 
 _PARTS: dict[str, Callable[[Wire], Wire]] = {
     "input_text": _text,
     "text": _text,
     "input_image": _image,
-    "image_url": _image_alias,
+    "image_url": _image,
     "input_audio": _audio,
     "input_file": _file,
     "video_url": _video,

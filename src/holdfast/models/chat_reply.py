@@ -1,7 +1,8 @@
 """What Chat Completions answers, as items and usage.
 
 The values come from many providers, so every field is looked at before it is used: a count may be
-null, a field of one provider may be missing at all others, or be of another type.
+null, a field of one provider may be missing at all others, or be of another type. What stands in the
+place of something that is needed is a `ModelReplyMalformed`.
 """
 
 from __future__ import annotations
@@ -62,11 +63,7 @@ def text_field(of: Any, name: str) -> str:
 
 
 def said(message: Any) -> str:
-    """The text of a message or of a piece of one; some providers send it in parts.
-
-    Raises:
-        ModelReplyMalformed: What stands there is no text.
-    """
+    """The text of a message or of a piece of one; some providers send it in parts."""
     content = field(message, "content")
     if content is None or isinstance(content, str):
         return content or ""
@@ -80,11 +77,7 @@ def said(message: Any) -> str:
 
 
 def listed(value: Any, name: str) -> list[Any]:
-    """A list among the fields; empty if it is missing.
-
-    Raises:
-        ModelReplyMalformed: Something else stands there.
-    """
+    """A list among the fields; empty if it is missing, and an error if it is anything else."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -93,11 +86,7 @@ def listed(value: Any, name: str) -> list[Any]:
 
 
 def written_arguments(function: Any) -> str:
-    """A call's arguments, or a piece of them. Some providers send them as JSON and not as text.
-
-    Raises:
-        ModelReplyMalformed: They are neither.
-    """
+    """A call's arguments, or a piece of them. Some providers send them as JSON and not as text."""
     value = field(function, "arguments")
     if isinstance(value, Mapping):
         return json.dumps(value)
@@ -107,11 +96,7 @@ def written_arguments(function: Any) -> str:
 
 
 def refuse_audio(audio: Any) -> None:
-    """Refuse sound, which no item can hold.
-
-    Raises:
-        AgentsException: There is ``audio``.
-    """
+    """Refuse sound, which no item can hold."""
     if audio:
         raise AgentsException(
             "Audio is not currently supported. Ask the model for text: leave `modalities` and "
@@ -120,11 +105,7 @@ def refuse_audio(audio: Any) -> None:
 
 
 def refuse_custom(*, is_strict: bool) -> None:
-    """Refuse a custom tool call, if strict.
-
-    Raises:
-        UserError: It is.
-    """
+    """Refuse a custom tool call, if strict; else it is left out."""
     if is_strict:
         raise UserError(
             "Custom tool calls are not supported with Chat Completions, and the model made one. "
@@ -146,13 +127,18 @@ def provided(about: Facts) -> Facts:
     return {"provider_data": about} if about else {}
 
 
-def message_of(parts: list[Any], about: Facts, status: str = "completed") -> Any:
+def message_of(parts: list[Any], about: Facts, status: Any = "completed") -> Any:
     """A message with ``parts``."""
     from openai.types.responses import ResponseOutputMessage
 
-    given: Facts = {"id": FAKE_RESPONSES_ID, "content": parts, "role": "assistant"}
-    given |= {"type": "message", "status": status}
-    return ResponseOutputMessage(**given, **provided(about))
+    return ResponseOutputMessage(
+        id=FAKE_RESPONSES_ID,
+        content=parts,
+        role="assistant",
+        type="message",
+        status=status,
+        **provided(about),
+    )
 
 
 def refusal_part(text: str) -> Any:
@@ -179,22 +165,26 @@ def reasoning_of(
     """A reasoning item. ``content`` is None where the provider sent a summary only."""
     from openai.types.responses import ResponseReasoningItem
 
-    given: Facts = {"id": FAKE_RESPONSES_ID, "type": "reasoning"}
-    given["summary"] = [{"text": text, "type": "summary_text"} for text in summary]
+    given: Facts = {"summary": [{"text": text, "type": "summary_text"} for text in summary]}
     if content is not None:
         given["content"] = [{"text": text, "type": "reasoning_text"} for text in content]
     if signature is not None:
         given["encrypted_content"] = signature
-    return ResponseReasoningItem(**given, **provided(about))
+    return ResponseReasoningItem(id=FAKE_RESPONSES_ID, type="reasoning", **given, **provided(about))
 
 
 def call_of(call_id: str, name: str, arguments: str, about: Facts) -> Any:
     """A function call."""
     from openai.types.responses import ResponseFunctionToolCall
 
-    given: Facts = {"id": FAKE_RESPONSES_ID, "type": "function_call", "call_id": call_id}
-    given |= {"name": name, "arguments": arguments}
-    return ResponseFunctionToolCall(**given, **provided(about))
+    return ResponseFunctionToolCall(
+        id=FAKE_RESPONSES_ID,
+        type="function_call",
+        call_id=call_id,
+        name=name,
+        arguments=arguments,
+        **provided(about),
+    )
 
 
 def _message_item(message: Any, about: Facts, logprobs: list[Any] | None) -> Any | None:
@@ -308,22 +298,6 @@ def usage_of_completion(wire: Any) -> Usage:
     )
 
 
-def response_usage(wire: Any) -> Any:
-    """What one request took, as a Response says it; None where the provider does not say."""
-    from openai.types.responses import ResponseUsage
-
-    if wire is None:
-        return None
-    usage = usage_of_completion(wire)
-    return ResponseUsage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        total_tokens=usage.total_tokens,
-        input_tokens_details=usage.input_tokens_details,
-        output_tokens_details=usage.output_tokens_details,
-    )
-
-
 def raw_usage(wire: Any) -> Facts | None:
     """The usage in the provider's own words."""
     return None if wire is None else wire.model_dump(exclude_unset=True, warnings=False)
@@ -334,39 +308,27 @@ def count(of: Any, name: str) -> int:
     return token_count(field(of, name))
 
 
-def text_logprobs(given: Any) -> list[Any]:
+def text_logprobs(logprobs: Any) -> list[Any]:
     """The log probabilities of a whole text."""
-    if not given:
+    if not logprobs:
         return []
-    from openai.types.responses.response_output_text import Logprob, LogprobTopLogprob
+    from openai.types.responses.response_output_text import Logprob
+
+    def facts(each: Any) -> Facts:
+        return {"token": each.token, "logprob": each.logprob, "bytes": each.bytes or []}
 
     return [
-        Logprob(
-            token=each.token,
-            logprob=each.logprob,
-            bytes=each.bytes or [],
-            top_logprobs=[
-                LogprobTopLogprob(token=top.token, logprob=top.logprob, bytes=top.bytes or [])
-                for top in each.top_logprobs
-            ],
+        Logprob.model_validate(
+            {**facts(each), "top_logprobs": [facts(top) for top in each.top_logprobs]}
         )
-        for each in given
+        for each in logprobs
     ]
 
 
-def delta_logprobs(given: Any) -> list[Any]:
+def delta_logprobs(logprobs: Any) -> list[Any]:
     """The log probabilities of a piece of a text."""
-    if not given:
+    if not logprobs:
         return []
-    from openai.types.responses.response_text_delta_event import Logprob, LogprobTopLogprob
+    from openai.types.responses.response_text_delta_event import Logprob
 
-    return [
-        Logprob(
-            token=each.token,
-            logprob=each.logprob,
-            top_logprobs=[
-                LogprobTopLogprob(token=top.token, logprob=top.logprob) for top in each.top_logprobs
-            ],
-        )
-        for each in given
-    ]
+    return [Logprob.model_validate(each, from_attributes=True) for each in logprobs]

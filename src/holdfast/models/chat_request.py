@@ -10,7 +10,7 @@ from holdfast.core.errors import UserError
 from holdfast.models.chat_converter import Converter
 from holdfast.models.chat_messages import as_dict, is_input_message
 from holdfast.models.chat_parts import ALIASES, OFFICIAL_PARTS, Wire
-from holdfast.models.chat_reply import clean_call_id, delta_logprobs, text_logprobs, url_citations
+from holdfast.models.chat_reply import clean_call_id
 from holdfast.models.endpoint import Request, arguments_of, is_official_openai_client
 
 if TYPE_CHECKING:
@@ -48,18 +48,6 @@ class ChatCmplHelpers:
         if not stream or (wanted is None and not cls.is_openai(client)):
             return None
         return {"include_usage": True if wanted is None else wanted}
-
-    @classmethod
-    def convert_logprobs_for_output_text(cls, logprobs: Any) -> list[Any] | None:
-        """The log probabilities of a whole text; None if there are none."""
-        return text_logprobs(logprobs) or None
-
-    @classmethod
-    def convert_logprobs_for_text_delta(cls, logprobs: Any) -> list[Any] | None:
-        """The log probabilities of a piece of a text; None if there are none."""
-        return delta_logprobs(logprobs) or None
-
-    convert_url_citations = staticmethod(url_citations)
 
     @classmethod
     def clean_gemini_tool_call_id(cls, tool_call_id: str, model: str | None = None) -> str:

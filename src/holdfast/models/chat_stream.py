@@ -26,18 +26,18 @@ from holdfast.models.chat_reply import (
     raw_usage,
     refuse_audio,
     refuse_custom,
-    response_usage,
     said,
     text_field,
     text_logprobs,
     thinking_blocks,
     thought_signature,
     url_citations,
+    usage_of_completion,
     written_arguments,
 )
 from holdfast.models.chat_stream_slots import CallSlot, Events, MessageSlot, ReasoningSlot
 from holdfast.models.errors import malformed
-from holdfast.models.streaming import event_of, mark_raw_usage
+from holdfast.models.streaming import event_of, mark_raw_usage, usage_on_wire
 from holdfast.models.wire import ending
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -61,20 +61,8 @@ class ChatCmplStreamHandler:
     ) -> AsyncIterator[Any]:
         """The events of ``stream``, from `response.created` to `response.completed`.
 
-        Args:
-            response: An empty Response, which the first and the last event carry.
-            stream: Chunks. It is ended with the events if it is a generator.
-            model: The model that was asked; the chunks' own if None.
-            strict_feature_validation: Refuse what would be left out: further choices, custom calls.
-            preserve_raw_usage: Keep the usage in the provider's own words.
-            raise_on_length_truncation: Refuse an answer that reached its limit before it began.
-            require_finish_reason: Refuse an answer whose end has not come.
-
-        Raises:
-            ModelStreamTruncated: The end is required and has not come.
-            ModelBehaviorError: The answer is malformed, or empty because of its limit.
-            AgentsException: The answer is sound.
-            UserError: Something would be left out, under strict validation.
+        `Synthesis` says what the options mean. ``raise_on_length_truncation`` also refuses an
+        answer that says that it calls tools, and does not.
         """
         synthesis = Synthesis(
             response,
@@ -306,7 +294,8 @@ class Synthesis:
     def _completed(self) -> Any:
         response = self.response.model_copy()
         response.output = [slot.item() for slot in self._placed]
-        response.usage = response_usage(self.usage)
+        if self.usage is not None:
+            response.usage = usage_on_wire(usage_of_completion(self.usage))
         if self._finish_reason in INCOMPLETE and self._has_answer():
             from openai.types.responses.response import IncompleteDetails
 

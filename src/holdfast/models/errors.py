@@ -247,7 +247,7 @@ def _kind(error: OpenAIError) -> type[ModelRequestError]:
     if isinstance(error, APIConnectionError):
         return ModelUnavailable
     if isinstance(error, APIStatusError):
-        return _kind_of_status(error.status_code)
+        return kind_of_status(error.status_code)
     # The provider said so in the middle of a stream.
     names = {getattr(error, "code", None), getattr(error, "type", None)}
     if names & _TOO_OFTEN:
@@ -255,7 +255,8 @@ def _kind(error: OpenAIError) -> type[ModelRequestError]:
     return ModelUnavailable if names & _ITS_FAULT else ModelRequestError
 
 
-def _kind_of_status(status: int) -> type[ModelRequestError]:
+def kind_of_status(status: int) -> type[ModelRequestError]:
+    """What an answer of that HTTP status is in our family."""
     match status:
         case 401 | 403:
             return ModelAuthError

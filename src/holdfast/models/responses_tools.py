@@ -46,6 +46,26 @@ _LOCAL_CHOICES: dict[str, type] = {"shell": ShellTool, "apply_patch": ApplyPatch
 _MOST_RESULTS = 50  # What the API takes for file_search.
 
 
+def function_facts(given: FunctionTool | Handoff[Any, Any]) -> Wire:
+    """What every API is told of a function, and of a handoff, which is one to a model."""
+    if isinstance(given, FunctionTool):
+        name, description = given.name, given.description
+        schema = given.params_json_schema
+    else:
+        name, description = given.tool_name, given.tool_description
+        schema = given.input_json_schema
+    facts = {"name": name, "description": description, "parameters": schema}
+    return {**facts, "strict": given.strict_json_schema}
+
+
+def output_format(schema: AgentOutputSchemaBase | None) -> Wire | None:
+    """What every API is told of an output schema; None for plain text."""
+    if schema is None or schema.is_plain_text():
+        return None
+    strict = schema.is_strict_json_schema()
+    return {"name": "final_output", "schema": schema.json_schema(), "strict": strict}
+
+
 @dataclass
 class ConvertedTools:
     """Tools as a request carries them, and what the request has to ask for because of them."""
@@ -77,11 +97,8 @@ class Converter:
         if tool_choice is None:
             return omit
         if isinstance(tool_choice, MCPToolChoice):
-            return {
-                "type": "mcp",
-                "server_label": tool_choice.server_label,
-                "name": tool_choice.name,
-            }
+            label = tool_choice.server_label
+            return {"type": "mcp", "server_label": label, "name": tool_choice.name}
         if tool_choice == "required":
             _check_required(given)
         if tool_choice in ("auto", "required", "none"):
@@ -109,15 +126,8 @@ class Converter:
         """The ``text`` setting that asks for an output schema; `openai.omit` for plain text."""
         from openai import omit
 
-        if output_schema is None or output_schema.is_plain_text():
-            return omit
-        wanted = {
-            "type": "json_schema",
-            "name": "final_output",
-            "schema": output_schema.json_schema(),
-            "strict": output_schema.is_strict_json_schema(),
-        }
-        return {"format": wanted}
+        wanted = output_format(output_schema)
+        return omit if wanted is None else {"format": {"type": "json_schema", **wanted}}
 
     @classmethod
     def convert_tools(
@@ -150,10 +160,11 @@ class Converter:
                 wire.append(_tool(tool, model, tool_choice))
                 continue
             if tool.namespace not in groups:
-                groups[tool.namespace] = _namespace(tool.namespace, tool)
+                about = {"name": tool.namespace, "description": tool.namespace_description}
+                groups[tool.namespace] = {"type": "namespace", **about, "tools": []}
                 wire.append(groups[tool.namespace])
             _join(groups[tool.namespace], tool)
-        wire += [_handoff(handoff) for handoff in handoffs]
+        wire += [{"type": "function", **function_facts(handoff)} for handoff in handoffs]
         return ConvertedTools(wire, _includes(tools))
 
 
@@ -190,17 +201,17 @@ def _tool(tool: Tool, model: str | None, tool_choice: Any) -> Wire:  # noqa: C90
         case HostedMCPTool() | CodeInterpreterTool() | ImageGenerationTool():
             return tool.tool_config  # pyright: ignore[reportReturnType]  a TypedDict is a dict
         case ShellTool():
-            return _called({"type": "shell", "environment": tool.environment}, tool)
+            return {"type": "shell", "environment": tool.environment} | _callers(tool)
         case ApplyPatchTool():
-            return _called({"type": "apply_patch"}, tool)
+            return {"type": "apply_patch"} | _callers(tool)
         case LocalShellTool():
             return {"type": "local_shell"}
         case CustomTool():
             return _custom(tool)
         case ToolSearchTool():
-            said = {"description": tool.description, "execution": tool.execution}
-            said |= {"parameters": tool.parameters}
-            return {"type": "tool_search"} | {k: v for k, v in said.items() if v is not None}
+            return {"type": "tool_search"} | _said(
+                description=tool.description, execution=tool.execution, parameters=tool.parameters
+            )
         case ProgrammaticToolCallingTool():
             return {"type": "programmatic_tool_calling"}
         case _:
@@ -211,44 +222,28 @@ def _tool(tool: Tool, model: str | None, tool_choice: Any) -> Wire:  # noqa: C90
 
 
 def _function(tool: FunctionTool) -> Wire:
-    wire: Wire = {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.params_json_schema,
-        "strict": tool.strict_json_schema,
-    }
-    if tool.defer_loading:
-        wire["defer_loading"] = True
-    wire = _called(wire, tool)
-    if tool.output_json_schema is not None and may_be_programmatic(tool.allowed_callers):
-        wire["output_schema"] = tool.output_json_schema
-    return wire
-
-
-def _called(wire: Wire, tool: Any) -> Wire:
-    if tool.allowed_callers is not None:
-        wire["allowed_callers"] = list(tool.allowed_callers)
-    return wire
+    is_programmatic = may_be_programmatic(tool.allowed_callers)
+    more = _said(
+        defer_loading=tool.defer_loading or None,
+        output_schema=tool.output_json_schema if is_programmatic else None,
+    )
+    return {"type": "function", **function_facts(tool), **more, **_callers(tool)}
 
 
 def _custom(tool: CustomTool) -> Wire:
     wire: Wire = {"type": "custom", "name": tool.name, "description": tool.description}
-    if tool.format is not None:
-        wire["format"] = tool.format
-    if tool.defer_loading:
-        wire["defer_loading"] = True
-    return _called(wire, tool)
+    more = _said(format=tool.format, defer_loading=tool.defer_loading or None)
+    return {**wire, **more, **_callers(tool)}
 
 
-def _handoff(handoff: Handoff[Any, Any]) -> Wire:
-    return {
-        "type": "function",
-        "name": handoff.tool_name,
-        "description": handoff.tool_description,
-        "parameters": handoff.input_json_schema,
-        "strict": handoff.strict_json_schema,
-    }
+def _callers(tool: FunctionTool | CustomTool | ShellTool | ApplyPatchTool) -> Wire:
+    allowed = tool.allowed_callers
+    return {} if allowed is None else {"allowed_callers": list(allowed)}
+
+
+def _said(**facts: Any) -> Wire:
+    """What is said of ``facts``: those that are not None."""
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _file_search(tool: FileSearchTool) -> Wire:
@@ -259,10 +254,9 @@ def _file_search(tool: FileSearchTool) -> Wire:
             "FileSearchTool max_num_results must be zero, an integer between 1 and 50, or None. "
             f"It is {most!r}."
         )
-    wire: Wire = {"type": "file_search", "vector_store_ids": tool.vector_store_ids}
-    extra = {"max_num_results": most or None, "ranking_options": tool.ranking_options}
-    extra |= {"filters": tool.filters}
-    return wire | {name: value for name, value in extra.items() if value is not None}
+    return {"type": "file_search", "vector_store_ids": tool.vector_store_ids} | _said(
+        max_num_results=most or None, ranking_options=tool.ranking_options, filters=tool.filters
+    )
 
 
 def _web_search(tool: WebSearchTool) -> Wire:
@@ -273,12 +267,11 @@ def _web_search(tool: WebSearchTool) -> Wire:
         "user_location": tool.user_location,
         "search_context_size": tool.search_context_size,
     }
-    extra = {
-        "external_web_access": tool.external_web_access,
-        "search_content_types": tool.search_content_types,
-        "image_settings": tool.image_settings,
-    }
-    return wire | {name: value for name, value in extra.items() if value is not None}
+    return wire | _said(
+        external_web_access=tool.external_web_access,
+        search_content_types=tool.search_content_types,
+        image_settings=tool.image_settings,
+    )
 
 
 def _preview_computer(tool: ComputerTool[Any]) -> Wire:
@@ -310,14 +303,6 @@ def _includes(tools: list[Tool]) -> list[str]:
         elif isinstance(tool, WebSearchTool) and "image" in (tool.search_content_types or ()):
             asked.append("web_search_call.results")
     return list(dict.fromkeys(asked))
-
-
-# --- Namespaces. -------------------------------------------------------------------------
-
-
-def _namespace(name: str, tool: FunctionTool) -> Wire:
-    about = tool.namespace_description
-    return {"type": "namespace", "name": name, "description": about, "tools": []}
 
 
 def _join(group: Wire, tool: FunctionTool) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.core.errors import ModelReplyMalformed
 from holdfast.models.errors import malformed, response_error
 
 _FINAL = ("response.completed", "response.failed", "response.incomplete")
@@ -74,8 +73,4 @@ def _field(holder: Any, name: str) -> Any:
 
 def _require(where: str, name: str, value: Any, kind: type) -> None:
     if value is None or not isinstance(value, kind):
-        raise _lacking(where, name, type(value).__name__)
-
-
-def _lacking(where: str, name: str, found: str) -> ModelReplyMalformed:
-    return malformed(f"in {where}, the field {name!r} is of type {found}")
+        raise malformed(f"in {where}, the field {name!r} is of type {type(value).__name__}")

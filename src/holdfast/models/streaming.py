@@ -8,14 +8,14 @@ private attributes, so that `reply_of` gives back exactly the reply that was str
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdfast.core.errors import ModelBehaviorError
 from holdfast.core.usage import Usage, token_count
 from holdfast.definitions.run_items import ModelResponse
 from holdfast.models.fake_id import FAKE_RESPONSES_ID
+from holdfast.models.parsed import event_types
 
 if TYPE_CHECKING:
     from openai.types.responses import Response, ResponseOutputItem, ResponseStreamEvent
@@ -25,29 +25,9 @@ _REQUESTS = "_agents_sdk_request_count"
 _RAW_USAGE = "_agents_sdk_raw_usage"
 _REQUEST_ID = "_request_id"  # openai sets it on what it parses
 
-
-_EVENTS = {
-    "response.output_item.added": "ResponseOutputItemAddedEvent",
-    "response.output_item.done": "ResponseOutputItemDoneEvent",
-    "response.completed": "ResponseCompletedEvent",
-    "response.content_part.added": "ResponseContentPartAddedEvent",
-    "response.content_part.done": "ResponseContentPartDoneEvent",
-    "response.output_text.delta": "ResponseTextDeltaEvent",
-    "response.output_text.annotation.added": "ResponseOutputTextAnnotationAddedEvent",
-    "response.output_text.done": "ResponseTextDoneEvent",
-    "response.refusal.delta": "ResponseRefusalDeltaEvent",
-    "response.refusal.done": "ResponseRefusalDoneEvent",
-    "response.reasoning_summary_part.added": "ResponseReasoningSummaryPartAddedEvent",
-    "response.reasoning_summary_text.delta": "ResponseReasoningSummaryTextDeltaEvent",
-    "response.reasoning_summary_text.done": "ResponseReasoningSummaryTextDoneEvent",
-    "response.reasoning_summary_part.done": "ResponseReasoningSummaryPartDoneEvent",
-    "response.reasoning_text.delta": "ResponseReasoningTextDeltaEvent",
-    "response.reasoning_text.done": "ResponseReasoningTextDoneEvent",
-    "response.function_call_arguments.delta": "ResponseFunctionCallArgumentsDeltaEvent",
-    "response.function_call_arguments.done": "ResponseFunctionCallArgumentsDoneEvent",
-    "response.created": "ResponseCreatedEvent",
-    "response.in_progress": "ResponseInProgressEvent",
-}
+Facts: TypeAlias = dict[str, Any]
+Split: TypeAlias = Callable[[str], list[str]]
+"""Cuts a text into its deltas."""
 
 
 def _whole(text: str) -> list[str]:
@@ -55,7 +35,7 @@ def _whole(text: str) -> list[str]:
 
 
 def reply_events(
-    reply: ModelResponse, *, model: str, split: Callable[[str], list[str]] = _whole
+    reply: ModelResponse, *, model: str, split: Split = _whole
 ) -> Iterator[ResponseStreamEvent]:
     """The events of ``reply``, from ``response.created`` to ``response.completed``.
 
@@ -92,7 +72,7 @@ def mark_request(response: Response, request_id: str) -> None:
     setattr(response, _REQUEST_ID, request_id)
 
 
-def mark_raw_usage(response: Response, usage: dict[str, Any] | None) -> None:
+def mark_raw_usage(response: Response, usage: Facts | None) -> None:
     """Let ``response`` say its usage in the provider's own words."""
     setattr(response, _RAW_USAGE, usage)
 
@@ -117,7 +97,7 @@ def usage_in(response: Response) -> Usage:
     )
 
 
-def raw_usage_of(response: Response) -> dict[str, Any] | None:
+def raw_usage_of(response: Response) -> Facts | None:
     """The usage in the provider's own words, a copy; None when there is none."""
     kept = getattr(response, _RAW_USAGE, None)
     if kept is not None:
@@ -125,26 +105,16 @@ def raw_usage_of(response: Response) -> dict[str, Any] | None:
     wire = response.usage
     if wire is None or getattr(wire, _USAGE, None) is not None:
         return None
-    told: Any = wire
-    return told.model_dump(exclude_unset=True, warnings=False) if _is_model(told) else None
-
-
-def _is_model(value: object) -> bool:
     from pydantic import BaseModel
 
-    return isinstance(value, BaseModel)
+    told: Any = wire  # An endpoint that only resembles OpenAI's may say anything.
+    is_model = isinstance(told, BaseModel)
+    return told.model_dump(exclude_unset=True, warnings=False) if is_model else None
 
 
 def event_of(kind: str, **facts: Any) -> Any:
     """An event of type ``kind`` of the Responses API, not yet numbered."""
-    return _event_type(kind)(type=kind, sequence_number=0, **facts)
-
-
-@functools.cache
-def _event_type(kind: str) -> Any:
-    from openai.types import responses
-
-    return getattr(responses, _EVENTS[kind])
+    return event_types()[kind](type=kind, sequence_number=0, **facts)
 
 
 def _numbered(events: Iterator[Any]) -> Iterator[Any]:
@@ -153,7 +123,7 @@ def _numbered(events: Iterator[Any]) -> Iterator[Any]:
         yield event
 
 
-def _events(reply: ModelResponse, model: str, split: Callable[[str], list[str]]) -> Iterator[Any]:
+def _events(reply: ModelResponse, model: str, split: Split) -> Iterator[Any]:
     for kind in ("response.created", "response.in_progress"):
         yield event_of(kind, response=_response(reply, model, opened=True))
     for index, item in enumerate(reply.output):
@@ -179,26 +149,31 @@ def _response(reply: ModelResponse, model: str, *, opened: bool = False) -> Resp
         tools=[],
         top_p=None,
         status="in_progress" if opened else "completed",
-        usage=None if opened else _wire_usage(reply.usage),
+        usage=None if opened else _exact_usage(reply.usage),
     )
     response.id = reply.response_id  # pyright: ignore[reportAttributeAccessIssue]  None says there is none
     if reply.request_id is not None:
-        setattr(response, _REQUEST_ID, reply.request_id)
+        mark_request(response, reply.request_id)
     if reply.raw_usage is not None and not opened:
-        setattr(response, _RAW_USAGE, copy.deepcopy(reply.raw_usage))
+        mark_raw_usage(response, copy.deepcopy(reply.raw_usage))
     return response
 
 
-def _wire_usage(usage: Usage) -> Any:
+def usage_on_wire(usage: Usage) -> Any:
+    """``usage`` as a Response says it, which shares the details with it."""
     from openai.types.responses import ResponseUsage
 
-    wire = ResponseUsage(
+    return ResponseUsage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         total_tokens=usage.total_tokens,
-        input_tokens_details=copy.deepcopy(usage.input_tokens_details),
-        output_tokens_details=copy.deepcopy(usage.output_tokens_details),
+        input_tokens_details=usage.input_tokens_details,
+        output_tokens_details=usage.output_tokens_details,
     )
+
+
+def _exact_usage(usage: Usage) -> Any:
+    wire = usage_on_wire(copy.deepcopy(usage))
     setattr(wire, _USAGE, copy.deepcopy(usage))
     setattr(wire, _REQUESTS, usage.requests)
     return wire
@@ -210,7 +185,7 @@ def _event_id(item: Any) -> str:
 
 def _opening(item: ResponseOutputItem) -> Any:
     """The item as it is announced: in progress, with nothing in it yet."""
-    blank: dict[str, Any] = {"status": "in_progress"}
+    blank: Facts = {"status": "in_progress"}
     if item.type == "message":
         blank["content"] = []
     elif item.type == "function_call":
@@ -222,33 +197,32 @@ def _opening(item: ResponseOutputItem) -> Any:
     return copy.deepcopy(item).model_copy(update=blank)
 
 
-def _message(
-    item: Any, where: dict[str, Any], split: Callable[[str], list[str]]
-) -> Iterator[ResponseStreamEvent]:
+def _message(item: Any, where: Facts, split: Split) -> Iterator[Any]:
     for index, part in enumerate(item.content):
         at = {**where, "content_index": index}
         yield event_of("response.content_part.added", part=_opening_part(part), **at)
-        yield from (_refusal if part.type == "refusal" else _text)(part, at, split)
+        if part.type == "refusal":
+            told = part.refusal
+            yield from _told("response.refusal", told, split, at, refusal=told)
+        else:
+            yield from _text(part, at, split)
         yield event_of("response.content_part.done", part=copy.deepcopy(part), **at)
 
 
 def _opening_part(part: Any) -> Any:
-    blank: dict[str, Any] = {"refusal": ""}
-    if part.type != "refusal":
-        blank = {"text": "", "annotations": [], "logprobs": []}
+    blank: Facts = {"text": "", "annotations": [], "logprobs": []}
+    if part.type == "refusal":
+        blank = {"refusal": ""}
     return copy.deepcopy(part).model_copy(update=blank)
 
 
-def _text(
-    part: Any, at: dict[str, Any], split: Callable[[str], list[str]]
-) -> Iterator[ResponseStreamEvent]:
+def _text(part: Any, at: Facts, split: Split) -> Iterator[Any]:
     # Which token fell into which delta is not known, so the first delta carries all of them.
     known: list[Any] = part.logprobs or []
     logprobs: list[Any] = [entry.model_dump() for entry in known]
     for number, delta in enumerate(split(part.text)):
-        yield event_of(
-            "response.output_text.delta", delta=delta, logprobs=[] if number else logprobs, **at
-        )
+        here = [] if number else logprobs
+        yield event_of("response.output_text.delta", delta=delta, logprobs=here, **at)
     for number, annotation in enumerate(part.annotations):
         yield event_of(
             "response.output_text.annotation.added",
@@ -259,50 +233,35 @@ def _text(
     yield event_of("response.output_text.done", text=part.text, logprobs=logprobs, **at)
 
 
-def _refusal(
-    part: Any, at: dict[str, Any], split: Callable[[str], list[str]]
-) -> Iterator[ResponseStreamEvent]:
-    for delta in split(part.refusal):
-        yield event_of("response.refusal.delta", delta=delta, **at)
-    yield event_of("response.refusal.done", refusal=part.refusal, **at)
-
-
-def _reasoning(
-    item: Any, where: dict[str, Any], split: Callable[[str], list[str]]
-) -> Iterator[ResponseStreamEvent]:
+def _reasoning(item: Any, where: Facts, split: Split) -> Iterator[Any]:
     for index, part in enumerate(item.summary):
         at = {**where, "summary_index": index}
-        shown: Any = {"type": "summary_text", "text": part.text}
+        shown = {"type": "summary_text", "text": part.text}
         yield event_of("response.reasoning_summary_part.added", part={**shown, "text": ""}, **at)
-        for delta in split(part.text):
-            yield event_of("response.reasoning_summary_text.delta", delta=delta, **at)
-        yield event_of("response.reasoning_summary_text.done", text=part.text, **at)
+        yield from _told("response.reasoning_summary_text", part.text, split, at, text=part.text)
         yield event_of("response.reasoning_summary_part.done", part=shown, **at)
     for index, part in enumerate(item.content or []):
         at = {**where, "content_index": index}
-        for delta in split(part.text):
-            yield event_of("response.reasoning_text.delta", delta=delta, **at)
-        yield event_of("response.reasoning_text.done", text=part.text, **at)
+        yield from _told("response.reasoning_text", part.text, split, at, text=part.text)
 
 
-def _function_call(
-    item: Any, where: dict[str, Any], split: Callable[[str], list[str]]
-) -> Iterator[ResponseStreamEvent]:
-    for delta in split(item.arguments):
-        yield event_of("response.function_call_arguments.delta", delta=delta, **where)
-    yield event_of(
-        "response.function_call_arguments.done",
-        arguments=item.arguments,
-        name=item.name,
-        **where,
-    )
+def _function_call(item: Any, where: Facts, split: Split) -> Iterator[Any]:
+    done = {"arguments": item.arguments, "name": item.name}
+    yield from _told("response.function_call_arguments", item.arguments, split, where, **done)
+
+
+def _told(kind: str, text: str, split: Split, at: Facts, /, **done: Any) -> Iterator[Any]:
+    """The deltas of a text, and the end of them, which says ``done``."""
+    for delta in split(text):
+        yield event_of(f"{kind}.delta", delta=delta, **at)
+    yield event_of(f"{kind}.done", **done, **at)
 
 
 def _nothing(*_: Any) -> Iterator[Any]:
     return iter(())
 
 
-_PARTS: dict[str, Callable[[Any, dict[str, Any], Callable[[str], list[str]]], Iterator[Any]]] = {
+_PARTS: dict[str, Callable[[Any, Facts, Split], Iterator[Any]]] = {
     "message": _message,
     "reasoning": _reasoning,
     "function_call": _function_call,

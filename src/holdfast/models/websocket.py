@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypedDict, cast
 
 from holdfast.core.errors import (
-    ModelAuthError,
     ModelBehaviorError,
-    ModelRateLimited,
     ModelReplyMalformed,
     ModelRequestError,
-    ModelUnavailable,
     UserError,
 )
 from holdfast.definitions.retry import (
@@ -23,7 +20,7 @@ from holdfast.definitions.retry import (
     ModelRetryNormalizedError,
 )
 from holdfast.models.asking import limits_of
-from holdfast.models.errors import in_our_family, request_error
+from holdfast.models.errors import in_our_family, kind_of_status, request_error
 from holdfast.models.parsed import event_types, fitting
 from holdfast.models.shape import checked_event
 
@@ -99,7 +96,8 @@ async def connect(
     """
     opening = _opening()
     bounds: dict[str, Any] = {"max_size": limits_of().response_bytes, **options}
-    timeout_s = _shorter(timeout_s, limits_of().connect)
+    known = [each for each in (timeout_s, limits_of().connect) if each is not None]
+    timeout_s = min(known, default=None)
     for left in range(tries - 1, -1, -1):
         try:
             return await opening(
@@ -194,19 +192,17 @@ def socket_advice(request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         aborted = ModelRetryNormalizedError(message=reason, is_abort=True)
         return ModelRetryAdvice(suggested=False, reason=reason, normalized=aborted)
     phase = _phase(error)
+    began = phase == "started"
     is_stateful = request.previous_response_id is not None or request.conversation_id is not None
-    if phase == "started" or (phase == "sent" and is_stateful):
+    if began or (phase == "sent" and is_stateful):
         return ModelRetryAdvice(
-            suggested=False,
-            replay_safety="unsafe",
-            reason=reason,
-            response_started=phase == "started",
+            suggested=False, replay_safety="unsafe", reason=reason, response_started=began
         )
-    if phase is None and not (isinstance(error, ResponsesWebSocketError) and _is_transient(error)):
+    is_refusal = isinstance(error, ResponsesWebSocketError)
+    if phase is None and not (is_refusal and (error.code or error.error_type) in _TRANSIENT):
         return None
-    return ModelRetryAdvice(
-        suggested=True, replay_safety="safe" if phase == "unsent" else None, reason=reason
-    )
+    safety = "safe" if phase == "unsent" else None
+    return ModelRetryAdvice(suggested=True, replay_safety=safety, reason=reason)
 
 
 def _phase(error: Exception) -> Phase | None:
@@ -215,36 +211,23 @@ def _phase(error: Exception) -> Phase | None:
     marked: Any = getattr(error, _SAFETY, None)
     if marked is not None:
         return "unsent" if marked == "safe" else "sent"
-    if isinstance(error, TimeoutError) and any(text in str(error) for text in _UNSENT_TEXTS):
+    is_late = isinstance(error, TimeoutError)
+    if _was_cut(error) or (is_late and any(text in str(error) for text in _UNSENT_TEXTS)):
         return "unsent"
-    if _was_cut(error):
-        return "unsent"
-    is_lost = isinstance(error, TimeoutError) or _is_closed(error) or _is_closed(error.__cause__)
-    return "sent" if is_lost else None
-
-
-def _is_transient(error: ResponsesWebSocketError) -> bool:
-    return (error.code or error.error_type) in _TRANSIENT
-
-
-def _is_closed(error: BaseException | None) -> bool:
-    return type(error).__module__.startswith("websockets") and "ConnectionClosed" in _name(error)
+    closed = (_is_of_sockets(each, "ConnectionClosed") for each in (error, error.__cause__))
+    return "sent" if is_late or any(closed) else None
 
 
 def _was_cut(error: Exception) -> bool:
     """Whether a handshake failed because nobody answered, not because of the answer."""
-    if isinstance(error, ConnectionError | EOFError):
-        return True
-    is_handshake = type(error).__module__.startswith("websockets")
-    return is_handshake and "InvalidMessage" in _name(error) and _is_cut(error.__cause__)
+    is_handshake = _is_of_sockets(error, "InvalidMessage")
+    lost = error.__cause__ if is_handshake else error
+    return isinstance(lost, ConnectionError | EOFError)
 
 
-def _is_cut(cause: BaseException | None) -> bool:
-    return isinstance(cause, EOFError | ConnectionError)
-
-
-def _name(error: BaseException | None) -> str:
-    return type(error).__name__
+def _is_of_sockets(error: BaseException | None, name: str) -> bool:
+    """Whether ``error`` is of that kind of the library, which may not be installed."""
+    return type(error).__module__.startswith("websockets") and name in type(error).__name__
 
 
 def _connect_error(error: Exception, timeout_s: float | None) -> Exception:
@@ -258,7 +241,7 @@ def _connect_error(error: Exception, timeout_s: float | None) -> Exception:
         text = f"Responses websocket connect timed out after {timeout_s} seconds."
         return failure(text, "unsent", is_late=True)
     made = failure(
-        f"The websocket to the model did not connect: {_name(error)}. Check the network and the "
+        f"The websocket to the model did not connect: {type(error).__name__}. Check the network and the "
         "base URL.",
         "unsent",
     )
@@ -296,21 +279,13 @@ def _refused(response: Any) -> ModelRequestError:
 def _refusal(payload: Mapping[str, Any]) -> ResponsesWebSocketError:
     """The error of a refused request, also in the class that HTTP has for its status."""
     plain = ResponsesWebSocketError(payload)
-    status = plain.status_code or 0
-    if status in (401, 403):
-        return _both(ModelAuthError)(payload)
-    if status == 429:  # noqa: PLR2004 (the status is its own name)
-        return _both(ModelRateLimited)(payload)
-    return _both(ModelUnavailable)(payload) if status >= 500 else plain  # noqa: PLR2004 (server errors)
+    kind = kind_of_status(plain.status_code or 0)
+    return plain if kind is ModelRequestError else _both(kind)(payload)
 
 
 @functools.cache
 def _both(kind: type[ModelRequestError]) -> type[ResponsesWebSocketError]:
     return type(kind.__name__, (ResponsesWebSocketError, kind), {"__module__": __name__})
-
-
-def _shorter(one: float | None, other: float | None) -> float | None:
-    return one if other is None else other if one is None else min(one, other)
 
 
 def _text(value: Any) -> str | None:

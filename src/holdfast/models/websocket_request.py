@@ -69,12 +69,12 @@ def frame_of(kwargs: Mapping[str, Any]) -> str:
 
 def timeouts_of(client: AsyncOpenAI, kwargs: Mapping[str, Any]) -> Timeouts:
     """How long a request may take: its own timeout, else the client's."""
-    limit: Any = kwargs.get("timeout")
-    if "timeout" not in kwargs or _is_absent(limit):
+    from openai import NotGiven, Omit
+
+    limit: Any = kwargs.get("timeout", client.timeout)
+    if isinstance(limit, NotGiven | Omit):
         limit = client.timeout
-    if limit is None or _is_absent(limit):
-        return Timeouts(None, None, None)
-    if isinstance(limit, int | float):
+    if limit is None or isinstance(limit, int | float):
         return Timeouts(limit, limit, limit)
     return Timeouts(limit.connect, limit.read, limit.pool)
 
@@ -105,12 +105,6 @@ def _merge_headers(into: dict[str, str], more: Any) -> None:
 
 def _pairs(more: Any) -> Iterable[tuple[str, Any]]:
     return more.items() if isinstance(more, Mapping) else ()  # pyright: ignore[reportUnknownVariableType]  # whatever the user gave
-
-
-def _is_absent(value: Any) -> bool:
-    from openai import NotGiven, Omit
-
-    return isinstance(value, NotGiven | Omit)
 
 
 def _as_json(value: Any) -> Any:
