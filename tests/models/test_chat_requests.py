@@ -19,8 +19,8 @@ from holdfast import (
 )
 from holdfast.definitions.model import ModelTracing
 from holdfast.definitions.output import AgentOutputSchema
+from holdfast.models.chat import HEADERS_OVERRIDE
 from holdfast.models.chat_converter import Converter
-from holdfast.models.chat_request import HEADERS_OVERRIDE
 from holdfast.testing import assistant_message, function_call
 from holdfast.testing.provider import ScriptedProvider
 

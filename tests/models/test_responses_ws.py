@@ -41,7 +41,7 @@ from holdfast.core.errors import (
 from holdfast.definitions.limits import ModelLimits
 from holdfast.definitions.retry import ModelRetryAdviceRequest
 from holdfast.models.provider import MultiProvider, OpenAIProvider
-from holdfast.models.websocket_request import frame_of, url_of
+from holdfast.models.websocket import frame_of, url_of
 from holdfast.testing.provider import ScriptedProvider, faults_for
 
 if TYPE_CHECKING:

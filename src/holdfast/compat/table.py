@@ -59,7 +59,7 @@ _ROWS = {
     "agents.models._openai_shared": "models.defaults",
     "agents.models._retry_runtime": "compat.model_names",
     "agents.models.chatcmpl_converter": "models.chat_converter",
-    "agents.models.chatcmpl_helpers": "models.chat_request models.endpoint",
+    "agents.models.chatcmpl_helpers": "models.chat",
     "agents.models.chatcmpl_stream_handler": "compat.model_names models.chat_stream",
     "agents.models.default_models": "models.default_models",
     "agents.models.fake_id": "models.fake_id",

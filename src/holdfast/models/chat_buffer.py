@@ -15,10 +15,6 @@ from holdfast.models.chat_reply import Facts, field, listed, text_field, written
 from holdfast.models.wire import ending
 
 _EXTRAS = ("provider_specific_fields", "extra_content")
-_SHOWN = (
-    "content", "refusal", "reasoning_content", "reasoning", "thinking_blocks", "audio",
-    "annotations", "tool_calls",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(eq=False)
@@ -63,8 +59,7 @@ async def buffered(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
     buffer = _Buffer()
     async with ending(stream):
         async for chunk in stream:
-            if (rest := buffer.rest_of(chunk)) is not None:
-                yield rest
+            yield buffer.rest_of(chunk)
     if (calls := buffer.calls_chunk()) is not None:
         yield calls
 
@@ -89,17 +84,13 @@ class _Buffer:
         self._last: Any = None
         self._promised = False
 
-    def rest_of(self, chunk: Any) -> Any | None:
-        """``chunk`` without what is held back; None if nothing is left of it."""
+    def rest_of(self, chunk: Any) -> Any:
+        """``chunk`` without what is held back."""
         self._last = chunk
         choices = listed(field(chunk, "choices"), "choices")
         rest = [self._without_calls(choice) for choice in choices]
-        if all(new is old for new, old in zip(rest, choices, strict=True)):
-            return chunk
-        kept = [choice for choice in rest if _says_something(choice)]
-        if not kept and field(chunk, "usage") is None:
-            return None
-        return chunk.model_copy(update={"choices": kept})
+        is_whole = all(new is old for new, old in zip(rest, choices, strict=True))
+        return chunk if is_whole else chunk.model_copy(update={"choices": rest})
 
     def calls_chunk(self) -> Any | None:
         """The calls that were held back; None if there are none."""
@@ -145,12 +136,6 @@ class _Buffer:
         given: Facts = {name: field(piece, name) for name in _EXTRAS}
         call.extras = merged(call.extras, {k: v for k, v in given.items() if isinstance(v, dict)})
         return True
-
-
-def _says_something(choice: Any) -> bool:
-    delta = field(choice, "delta")
-    is_last = field(choice, "finish_reason") is not None
-    return is_last or bool(field(choice, "index")) or any(field(delta, name) for name in _SHOWN)
 
 
 def _whole(index: int, call: PiecedCall) -> Any:

@@ -58,9 +58,9 @@ class Conversion:
             UserError: Chat Completions cannot say what the item says.
         """
         item = as_dict(given)
-        kind = None if item is None else item.get("type")
         if item is None:
-            raise unhandled(given)
+            raise _unhandled(type(given).__name__)
+        kind = item.get("type")
         if is_output_message(item):
             self._add_output(item)
         elif is_input_message(item):
@@ -74,7 +74,7 @@ class Conversion:
         elif kind == "file_search_call":
             self._add_search(item)
         else:
-            raise unhandled(item)
+            raise _unhandled(kind)
 
     def close(self) -> list[Wire]:
         """End the open message; everything so far."""
@@ -181,7 +181,9 @@ class Conversion:
             return
         about: Wire = item.get("provider_data") or {}
         summary = "\n".join(part["text"] for part in item.get("summary") or ())
-        if summary and self.should_replay(self._context(item, about)):
+        source = ReasoningContentSource(item, about.get("model"), about)
+        context = ReasoningContentReplayContext(self.model, self.base_url, source)
+        if summary and self.should_replay(context):
             self._fields["reasoning_content"] = summary
         texts = [part["text"] for part in item.get("content") or ()]
         thinks = self.keeps_thinking and _is_claude(self.model) and is_own(about, self.model)
@@ -192,11 +194,6 @@ class Conversion:
                 self._fields["reasoning"] = "\n".join(texts)
         elif thinks:
             self._blocks = _signed(texts, item.get("encrypted_content"))
-
-    def _context(self, item: Wire, about: Wire) -> ReasoningContentReplayContext:
-        assert self.model is not None
-        source = ReasoningContentSource(item, about.get("model"), about)
-        return ReasoningContentReplayContext(self.model, self.base_url, source)
 
     def _attach_reasoning(self, message: Wire) -> None:
         message |= self._fields
@@ -240,9 +237,7 @@ def is_output_message(item: Wire) -> bool:
     return any(said) or "id" in item
 
 
-def unhandled(item: Any) -> UserError:
-    """The error for an item that Chat Completions has no message for."""
-    kind = cast("Wire", item).get("type") if isinstance(item, Mapping) else type(item).__name__
+def _unhandled(kind: Any) -> UserError:
     if kind == "item_reference":
         return UserError(
             "Encountered an item_reference, which is not supported by Chat Completions: nothing "

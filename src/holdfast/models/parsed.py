@@ -8,7 +8,7 @@ one type that it says it has. Where it does not fit, the library makes of it wha
 from __future__ import annotations
 
 import functools
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 _S = TypeVar("_S")
 
@@ -46,37 +46,25 @@ def event_types() -> dict[str, Any]:
 @functools.cache
 def _builders() -> dict[Any, type]:
     """What the library asks for an object, instead of a type that it would construct."""
-    from openai.types.chat import ChatCompletionChunk
-    from openai.types.responses import ResponseStreamEvent
-
-    return {ResponseStreamEvent: _EventBuilder, ChatCompletionChunk: _ChunkBuilder}
-
-
-class _EventBuilder:
-    @classmethod
-    def build(cls, *, response: Any, data: Any) -> Any:
-        del response
-        told: Any = cast("Any", data).get("type") if isinstance(data, dict) else None
-        kind = event_types().get(told) if isinstance(told, str) else None
-        return _constructed(cast("Any", data)) if kind is None else fitting(kind, data)
-
-
-def _constructed(data: object) -> Any:
     from openai._models import construct_type
+    from openai.types.chat import ChatCompletionChunk
     from openai.types.responses import ResponseStreamEvent
 
-    return construct_type(value=data, type_=ResponseStreamEvent)
+    class Event:
+        @classmethod
+        def build(cls, *, response: Any, data: Any) -> Any:
+            del response
+            given: Any = data
+            told: Any = given.get("type") if isinstance(data, dict) else None
+            kind = event_types().get(told) if isinstance(told, str) else None
+            if kind is None:
+                return construct_type(value=given, type_=ResponseStreamEvent)
+            return fitting(kind, given)
 
+    class Chunk:
+        @classmethod
+        def build(cls, *, response: Any, data: Any) -> Any:
+            del response
+            return fitting(ChatCompletionChunk, data)
 
-class _ChunkBuilder:
-    @classmethod
-    def build(cls, *, response: Any, data: Any) -> Any:
-        del response
-        return fitting(_chunk_type(), data)
-
-
-@functools.cache
-def _chunk_type() -> Any:
-    from openai.types.chat import ChatCompletionChunk
-
-    return ChatCompletionChunk
+    return {ResponseStreamEvent: Event, ChatCompletionChunk: Chunk}

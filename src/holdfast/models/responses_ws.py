@@ -17,21 +17,23 @@ from holdfast.models.asking import asked
 from holdfast.models.background import is_background
 from holdfast.models.endpoint import SUCCESS, Request, is_official_openai_base_url
 from holdfast.models.errors import truncated
-from holdfast.models.responses import OpenAIResponsesModel
-from holdfast.models.responses_stream import ENDS
+from holdfast.models.responses import ENDS, OpenAIResponsesModel
 from holdfast.models.websocket import (
     OpenAIResponsesWebSocketOptions,
     ResponsesWebSocketError,
+    address_of,
     closed_meanwhile,
     connect,
     event_of,
     failure,
+    frame_of,
     is_open,
     is_too_big,
     mark,
     socket_advice,
+    timeouts_of,
+    url_of,
 )
-from holdfast.models.websocket_request import address_of, frame_of, timeouts_of, url_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -118,15 +120,12 @@ class OpenAIResponsesWSModel(OpenAIResponsesModel):
     async def _over_socket(self, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
         frame, limits = frame_of(kwargs), timeouts_of(self._client, kwargs)
         lane = self._lane()
-        await lane.take(limits.turn)
-        try:
+        async with lane.turn(limits.turn):
             url, headers = await address_of(self._client, kwargs)
             await lane.connect(url, headers, self._options, limits.connect)
             async with contextlib.aclosing(lane.answer(frame, limits.read)) as events:
                 async for event in events:
                     yield event
-        finally:
-            lane.leave()
 
     def _lane(self) -> _Lane:
         loop = asyncio.get_running_loop()
@@ -149,21 +148,19 @@ class _Lane:
         self._address: tuple[str, dict[str, str]] | None = None
         self._closings = 0
 
-    async def take(self, seconds: float | None) -> None:
-        """Wait until no other call uses the socket."""
-        if not self._turn.locked():
-            await self._turn.acquire()  # At once, however short the time.
-            return
+    @contextlib.asynccontextmanager
+    async def turn(self, seconds: float | None) -> AsyncGenerator[None]:
+        """Have the socket to oneself, after at most ``seconds`` where others use it."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds if self._turn.locked() else None):
                 await self._turn.acquire()
         except TimeoutError as error:
             text = f"Responses websocket request lock wait timed out after {seconds} seconds."
             raise failure(text, "unsent", is_late=True) from error
-
-    def leave(self) -> None:
-        """Let the next call use the socket."""
-        self._turn.release()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def connect(
         self,
@@ -173,12 +170,9 @@ class _Lane:
         seconds: float | None,
     ) -> None:
         """Have a socket to ``url``: the one from before where it is still good."""
-        if self.socket is not None and (
-            self._address != (url, headers) or not is_open(self.socket)
-        ):
-            self.drop()
-        if self.socket is not None:
+        if self._address == (url, headers) and is_open(self.socket):
             return
+        self.drop()
         closings = self._closings
         tries = 1 if asked().once else 2
         socket = await connect(url, headers, options, timeout_s=seconds, tries=tries)
@@ -197,11 +191,12 @@ class _Lane:
     async def close(self, *, is_here: bool) -> None:
         """Close the connection; by the protocol where nobody is just using it."""
         self._closings += 1
-        if self.socket is None or not is_here or self._turn.locked():
+        socket = self.socket
+        if socket is None or not is_here or self._turn.locked():
             self.drop()
-            return
-        socket, self.socket, self._address = self.socket, None, None
-        await socket.close()
+        else:
+            self.socket = self._address = None
+            await socket.close()
 
     async def answer(self, frame: str, read_s: float | None) -> AsyncGenerator[Any]:
         """What is answered to ``frame``. The socket stays if nothing of it can still come."""
