@@ -38,7 +38,7 @@ def output_items(
     """
     refuse_audio(field(message, "audio"))
     spoken = _message_item(message, about, logprobs)
-    calls = [_call_item(call, about) for call in _function_calls(message, is_strict=is_strict)]
+    calls = _call_items(message, about, is_strict=is_strict)
     thought = _reasoning_item(message, about)
     return [item for item in (thought, spoken, *calls) if item is not None]
 
@@ -122,23 +122,40 @@ def origin_of(answer: Any, model: str | None) -> Facts:
     return {name: value for name, value in facts.items() if value}
 
 
-def provided(about: Facts) -> Facts:
-    """`provider_data` for an item, where there is any."""
-    return {"provider_data": about} if about else {}
+_CLASSES = {
+    "message": "ResponseOutputMessage",
+    "reasoning": "ResponseReasoningItem",
+    "function_call": "ResponseFunctionToolCall",
+}
 
 
-def message_of(parts: list[Any], about: Facts, status: Any = "completed") -> Any:
+def _item(kind: str, about: Facts, **facts: Any) -> Any:
+    from openai.types import responses
+
+    provided = {"provider_data": about} if about else {}
+    return getattr(responses, _CLASSES[kind])(id=FAKE_RESPONSES_ID, type=kind, **facts, **provided)
+
+
+def message_of(parts: list[Any], about: Facts, status: str = "completed") -> Any:
     """A message with ``parts``."""
-    from openai.types.responses import ResponseOutputMessage
+    return _item("message", about, content=parts, role="assistant", status=status)
 
-    return ResponseOutputMessage(
-        id=FAKE_RESPONSES_ID,
-        content=parts,
-        role="assistant",
-        type="message",
-        status=status,
-        **provided(about),
-    )
+
+def call_of(call_id: str, name: str, arguments: str, about: Facts) -> Any:
+    """A function call."""
+    return _item("function_call", about, call_id=call_id, name=name, arguments=arguments)
+
+
+def reasoning_of(
+    about: Facts, summary: list[str], content: list[str] | None, signature: str | None = None
+) -> Any:
+    """A reasoning item. ``content`` is None where the provider sent a summary only."""
+    given: Facts = {"summary": [{"text": text, "type": "summary_text"} for text in summary]}
+    if content is not None:
+        given["content"] = [{"text": text, "type": "reasoning_text"} for text in content]
+    if signature is not None:
+        given["encrypted_content"] = signature
+    return _item("reasoning", about, **given)
 
 
 def refusal_part(text: str) -> Any:
@@ -156,34 +173,6 @@ def text_part(
 
     return ResponseOutputText(
         text=text, type="output_text", annotations=annotations or [], logprobs=logprobs or []
-    )
-
-
-def reasoning_of(
-    about: Facts, summary: list[str], content: list[str] | None, signature: str | None = None
-) -> Any:
-    """A reasoning item. ``content`` is None where the provider sent a summary only."""
-    from openai.types.responses import ResponseReasoningItem
-
-    given: Facts = {"summary": [{"text": text, "type": "summary_text"} for text in summary]}
-    if content is not None:
-        given["content"] = [{"text": text, "type": "reasoning_text"} for text in content]
-    if signature is not None:
-        given["encrypted_content"] = signature
-    return ResponseReasoningItem(id=FAKE_RESPONSES_ID, type="reasoning", **given, **provided(about))
-
-
-def call_of(call_id: str, name: str, arguments: str, about: Facts) -> Any:
-    """A function call."""
-    from openai.types.responses import ResponseFunctionToolCall
-
-    return ResponseFunctionToolCall(
-        id=FAKE_RESPONSES_ID,
-        type="function_call",
-        call_id=call_id,
-        name=name,
-        arguments=arguments,
-        **provided(about),
     )
 
 
@@ -222,25 +211,21 @@ def thinking_blocks(given: Any) -> list[Facts]:
     return [cast("Facts", block) for block in cast("list[Any]", given) if isinstance(block, dict)]
 
 
-def _function_calls(message: Any, *, is_strict: bool) -> list[Any]:
-    functions: list[Any] = []
+def _call_items(message: Any, about: Facts, *, is_strict: bool) -> list[Any]:
+    items: list[Any] = []
     for call in listed(field(message, "tool_calls"), "tool_calls"):
+        function = field(call, "function")
         if field(call, "type") == "custom":
             refuse_custom(is_strict=is_strict)
-        elif field(call, "function") is None:
+            continue
+        if function is None:
             raise malformed("a tool call has no function")
-        else:
-            functions.append(call)
-    return functions
-
-
-def _call_item(call: Any, about: Facts) -> Any:
-    function = field(call, "function")
-    signature = thought_signature(call)
-    call_id = clean_call_id(text_field(call, "id"), about.get("model"))
-    arguments = written_arguments(function)
-    signed = {"thought_signature": signature} if signature else {}
-    return call_of(call_id, text_field(function, "name"), arguments, {**about, **signed})
+        signature = thought_signature(call)
+        signed = {"thought_signature": signature} if signature else {}
+        call_id = clean_call_id(text_field(call, "id"), about.get("model"))
+        name, arguments = text_field(function, "name"), written_arguments(function)
+        items.append(call_of(call_id, name, arguments, {**about, **signed}))
+    return items
 
 
 def thought_signature(call: Any) -> Any:

@@ -104,7 +104,6 @@ class Synthesis:
     _reasoning: ReasoningSlot | None = None
     _message: MessageSlot | None = None
     _calls: list[CallSlot] = dataclasses.field(default_factory=list[CallSlot])
-    _placed_calls: int = 0
     _by_index: dict[int, CallSlot] = dataclasses.field(default_factory=dict[int, CallSlot])
     _ignored: set[int] = dataclasses.field(default_factory=set[int])
 
@@ -235,15 +234,15 @@ class Synthesis:
         if self._reasoning is not None:
             yield from self._reasoning.pause()
 
-    def _place(self, *slots: _Slot) -> None:
-        for slot in slots:
-            slot.index = len(self._placed)
-            self._placed.append(slot)
+    def _place(self, slot: _Slot) -> None:
+        slot.index = len(self._placed)
+        self._placed.append(slot)
 
     def _place_calls(self) -> None:
         """Give all calls their places, also those that cannot be announced yet: they came first."""
-        self._place(*self._calls[self._placed_calls :])
-        self._placed_calls = len(self._calls)
+        for call in self._calls:
+            if call.index < 0:
+                self._place(call)
 
     def _facts(self) -> Facts:
         return dict(self._about or {})
