@@ -15,6 +15,7 @@ from typing import Any, cast
 from holdfast.core.errors import UserError
 from holdfast.definitions.logger import logger
 from holdfast.models.chat_parts import Wire, all_parts, text_parts
+from holdfast.models.chat_reply import thinking_blocks
 from holdfast.models.reasoning_replay import (
     REASONING_FIELD,
     THINKING_BLOCKS,
@@ -93,9 +94,8 @@ class Conversion:
 
     def _add_output(self, item: Wire) -> None:
         text, refusal = _said(item["content"])
-        is_second = self._open is not None and not self._open.get("tool_calls")
-        if is_second:
-            self.close()
+        if self._open is not None and not self._open.get("tool_calls"):
+            self.close()  # The open message has its text already.
         message = self._opened()
         if text is not None:
             _add_text(message, text)
@@ -187,7 +187,7 @@ class Conversion:
             self._fields["reasoning_content"] = summary
         texts = [part["text"] for part in item.get("content") or ()]
         thinks = self.keeps_thinking and _is_claude(self.model) and is_own(about, self.model)
-        if thinks and (blocks := _native_blocks(about)):
+        if thinks and (blocks := thinking_blocks(about.get(THINKING_BLOCKS))):
             self._fields[THINKING_BLOCKS] = blocks
         elif about.get(REASONING_FIELD) == "reasoning":
             if texts and about.get("model") == self.model:
@@ -277,7 +277,7 @@ def _said(parts: Iterable[Any]) -> tuple[str | None, str | None]:
 def _add_text(message: Wire, text: str) -> None:
     before = message.get("content")
     if isinstance(before, list):
-        message["content"] = [*cast("list[Wire]", before), {"type": "text", "text": text}]
+        message["content"] = [*cast("list[Wire]", before), *_as_parts(text)]
     else:
         # A tool's result has to follow its call at once, so this cannot be a second message.
         message["content"] = f"{before}\n{text}" if before else text
@@ -293,17 +293,10 @@ def _is_claude(model: str) -> bool:
     return "claude" in model.lower() or "anthropic" in model.lower()
 
 
-def _native_blocks(about: Wire) -> list[Wire]:
-    kept: Any = about.get(THINKING_BLOCKS)
-    blocks = cast("list[Any]", kept) if isinstance(kept, list) else []
-    return blocks if all(isinstance(block, dict) for block in blocks) else []
-
-
 def _signed(texts: list[str], signatures: str | None) -> list[Wire]:
     """Thinking of older histories, which keep the texts and, line by line, the signatures."""
+    blocks: list[Wire] = [{"type": "thinking", "thinking": text} for text in texts]
     known = signatures.split("\n") if signatures else []
-    blocks: list[Wire] = []
-    for number, text in enumerate(texts):
-        block = {"type": "thinking", "thinking": text}
-        blocks.append(block | ({"signature": known[number]} if number < len(known) else {}))
+    for block, signature in zip(blocks, known, strict=False):
+        block["signature"] = signature
     return blocks

@@ -27,7 +27,6 @@ from holdfast.models.websocket import (
     event_of,
     failure,
     frame_of,
-    is_open,
     is_too_big,
     mark,
     socket_advice,
@@ -170,7 +169,7 @@ class _Lane:
         seconds: float | None,
     ) -> None:
         """Have a socket to ``url``: the one from before where it is still good."""
-        if self._address == (url, headers) and is_open(self.socket):
+        if self._address == (url, headers) and self.socket.state.name == "OPEN":
             return
         self.drop()
         closings = self._closings

@@ -122,12 +122,6 @@ async def connect(
     raise AssertionError  # `tries` is at least one.
 
 
-def is_open(socket: Any) -> bool:
-    """Whether ``socket`` can be sent to."""
-    state: Any = getattr(socket, "state", None)
-    return getattr(state, "name", "OPEN") == "OPEN" and socket.close_code is None
-
-
 def event_of(frame: str | bytes) -> Any:
     """The event in ``frame``; None if it is of a kind that the `openai` library does not know.
 
