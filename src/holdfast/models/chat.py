@@ -352,10 +352,9 @@ class ChatCmplHelpers:
 def arguments(
     request: Request, model: str, client: AsyncOpenAI, messages: list[Any], *, stream: bool
 ) -> dict[str, Any]:
-    """What `chat.completions.create` is called with; `openai.omit` stands for what is not sent.
+    """What `chat.completions.create` is called with.
 
     Raises:
-        TypeError: `extra_args` names an argument that is set elsewhere too.
         UserError: The tools or the tool choice cannot be sent.
     """
     settings = request.settings
@@ -392,11 +391,7 @@ def unsupported_reasoning(settings: ModelSettings) -> list[str]:
 
 
 def check_official(given: str | list[Any]) -> None:
-    """Refuse content that other providers take and OpenAI does not, before it is sent there.
-
-    Raises:
-        UserError: There is such content.
-    """
+    """Refuse content that other providers take and OpenAI does not, before it is sent there."""
     for item in () if isinstance(given, str) else given:
         known = as_dict(item)
         if known is None or not is_input_message(known) or known["role"] != "user":

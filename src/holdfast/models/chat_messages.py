@@ -216,12 +216,11 @@ def as_dict(item: Any) -> Wire | None:
 
 
 def is_input_message(item: Wire) -> bool:
-    """Whether an item is a message that was given to the model, also one in the model's name."""
+    """Whether an item is a message; one in the model's name may also be of the model itself."""
     return (
         item.get("type", "message") == "message"
         and item.get("role") in _ROLES
         and "content" in item
-        and not is_output_message(item)
     )
 
 

@@ -31,10 +31,6 @@ def output_items(
         about: Where it came from; every item gets it as `provider_data`.
         is_strict: Refuse custom tool calls instead of leaving them out.
         logprobs: The log probabilities of its text.
-
-    Raises:
-        AgentsException: The message is sound.
-        UserError: A custom tool call, if strict.
     """
     refuse_audio(field(message, "audio"))
     spoken = _message_item(message, about, logprobs)

@@ -78,18 +78,15 @@ class MessageSlot(Slot):
     parts: list[_Part] = field(default_factory=list[_Part])
 
     def opened(self) -> Events:
-        """The message is announced."""
         yield self.added(message_of([], self.about, "in_progress"))
 
     def text(self, piece: str, delta_logprobs: list[Any], logprobs: list[Any]) -> Events:
-        """More of the text."""
         part = yield from self._part("output_text", piece)
         part.logprobs += logprobs
         kind = "response.output_text.delta"
         yield self.event(kind, delta=piece, logprobs=delta_logprobs, content_index=part.index)
 
     def refusal(self, piece: str) -> Events:
-        """More of the refusal."""
         part = yield from self._part("refusal", piece)
         yield self.event("response.refusal.delta", delta=piece, content_index=part.index)
 
@@ -100,7 +97,6 @@ class MessageSlot(Slot):
                 part.annotations += annotations
 
     def parts_done(self) -> Events:
-        """The parts end."""
         for part in self.parts:
             yield self._part_event("done", part)
 
@@ -136,11 +132,9 @@ class ReasoningSlot(Slot):
     blocks: list[Facts] = field(default_factory=list[Facts])
 
     def opened(self) -> Events:
-        """The reasoning is announced."""
         yield self.added(self._made([], [""] if self.is_plain else None))
 
     def summed(self, piece: str) -> Events:
-        """More of the summary."""
         self.is_plain = False
         if not self.is_summing:
             self.is_summing = True
@@ -157,16 +151,11 @@ class ReasoningSlot(Slot):
             yield self._summary_event("part.done", part=part)
 
     def thought(self, piece: str) -> Events:
-        """More of the plain text."""
         self.plain.append(piece)
         yield self.event("response.reasoning_text.delta", delta=piece, content_index=0)
 
     def block(self, given: Facts) -> None:
-        """A block of Claude's, or a piece of one; a signature ends it.
-
-        Raises:
-            ModelBehaviorError: The block is malformed.
-        """
+        """A block of Claude's, or a piece of one; a signature ends it."""
         self.is_plain = False
         if given["type"] != "thinking":
             self.blocks.append(dict(given))
@@ -179,7 +168,6 @@ class ReasoningSlot(Slot):
             self.blocks.append({**given, "thinking": text, "signature": signature})
 
     def finish(self) -> Events:
-        """The reasoning ends."""
         yield from self.pause()
         content = self._content()
         if content and (self.plain or not self.summary):
@@ -253,7 +241,6 @@ class CallSlot(Slot):
             yield self._delta(arguments)
 
     def finish(self) -> Events:
-        """The call ends."""
         if not self.is_announced:
             yield from self.announced()
         yield self.done()

@@ -201,11 +201,8 @@ def arguments_of(
 ) -> dict[str, Any]:
     """What the library's ``call`` is called with; `openai.omit` stands for what is not sent.
 
-    Args:
-        call: Its name, for the error.
-        given: The arguments that are particular to it; None for what is not sent.
-        settings: The rest.
-        headers: They win over all others.
+    That is what is ``given``, where it is not None, then what every call is told of ``settings``.
+    ``headers`` win over all others.
 
     Raises:
         TypeError: `extra_args` names an argument that is set elsewhere too.
@@ -244,10 +241,8 @@ def asking_once() -> AbstractContextManager[None]:
 def client_of(client: AsyncOpenAI, own: ModelLimits | None = None) -> AsyncOpenAI:
     """``client``, with its answers bounded, and without retries of its own where it is asked once.
 
-    Args:
-        client: The user's client, which stays as it is. What is not a real `openai` client is
-            returned as it is, at most without retries.
-        own: The limits of the model, for calls that bring none.
+    It stays as it is itself. One that is not of the `openai` library is returned as it is, at most
+    without retries. ``own`` limits are those of a model, for calls that bring none.
     """
     once = asked().once
     if is_guardable(client):

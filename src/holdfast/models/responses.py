@@ -163,15 +163,9 @@ class OpenAIResponsesModel(EndpointModel):
 
 
 def arguments(request: Request, model: str | None, *, stream: bool = False) -> dict[str, Any]:
-    """What `responses.create` is called with; `openai.omit` stands for what is not sent.
-
-    Args:
-        request: What the caller asks.
-        model: The model that is named; None where the provider's prompt names it.
-        stream: Whether the answer is to come as events.
+    """What `responses.create` is called with. ``model`` is None where the prompt names it.
 
     Raises:
-        TypeError: `extra_args` names an argument that is set elsewhere too.
         UserError: The tools or the tool choice cannot be sent.
     """
     settings, prompt = request.settings, request.prompt
@@ -264,11 +258,7 @@ async def passed_on(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
 
 
 async def http_events(client: AsyncOpenAI, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
-    """The events that answer an HTTP request. Nothing can fail any more after the last one.
-
-    Raises:
-        ModelRequestError: The request or the connection failed.
-    """
+    """The events that answer an HTTP request. Nothing can fail any more after the last one."""
     with in_our_family():
         events, close, request_id = await _opened(client, kwargs)
     ended = False

@@ -327,11 +327,7 @@ class Timeouts(NamedTuple):
 
 
 def url_of(client: AsyncOpenAI, extra_query: Any = None) -> str:
-    """Where ``client``'s websockets connect.
-
-    Raises:
-        UserError: The base URL is none.
-    """
+    """Where ``client``'s websockets connect."""
     base = str(client.websocket_base_url or client.base_url)
     parts = urlsplit(base)
     scheme = _SCHEMES.get(parts.scheme)
