@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.errors import ModelBehaviorError, UserError
 from holdfast.core.usage import Usage, model_usage_to_span_usage
@@ -16,8 +16,7 @@ from holdfast.definitions.run_items import ModelResponse
 from holdfast.models.asking import limits_of
 from holdfast.models.chat_buffer import buffered
 from holdfast.models.chat_converter import Converter
-from holdfast.models.chat_messages import as_dict, is_input_message
-from holdfast.models.chat_parts import ALIASES, OFFICIAL_PARTS, Wire
+from holdfast.models.chat_messages import Conversion
 from holdfast.models.chat_reply import (
     WITHHELD,
     clean_call_id,
@@ -173,17 +172,16 @@ class OpenAIChatCompletionsModel(EndpointModel):
         return request
 
     def _messages(self, request: Request) -> list[Any]:
-        if ChatCmplHelpers.is_openai(self._client):
-            check_official(request.input)
-        messages = Converter.items_to_messages(
-            request.input,
+        conversion = Conversion(
             model=self.model,
             base_url=base_url_of(self._client).rstrip("/") or None,
-            preserve_thinking_blocks=request.keeps_thinking,
-            preserve_tool_output_all_content=request.keeps_media,
-            should_replay_reasoning_content=self._should_replay,
-            strict_feature_validation=self._is_strict,
+            keeps_thinking=request.keeps_thinking,
+            keeps_media=request.keeps_media,
+            should_replay=self._should_replay,
+            is_official=ChatCmplHelpers.is_openai(self._client),
+            is_strict=self._is_strict,
         )
+        messages = conversion.of(request.input)
         if request.instructions:
             messages = [{"content": request.instructions, "role": "system"}, *messages]
         return messages
@@ -388,19 +386,3 @@ def unsupported_reasoning(settings: ModelSettings) -> list[str]:
     said = settings.reasoning.model_dump(exclude_none=True)
     known = {"effort", "summary", "generate_summary"}
     return [f"reasoning.{name}" for name in said if name not in known]
-
-
-def check_official(given: str | list[Any]) -> None:
-    """Refuse content that other providers take and OpenAI does not, before it is sent there."""
-    for item in () if isinstance(given, str) else given:
-        known = as_dict(item)
-        if known is None or not is_input_message(known) or known["role"] != "user":
-            continue
-        parts: Any = known["content"]
-        for part in () if isinstance(parts, str) else parts:
-            kind = cast("Wire", part).get("type") if isinstance(part, Mapping) else None
-            if ALIASES.get(str(kind), kind) not in OFFICIAL_PARTS:
-                raise UserError(
-                    f"Unsupported content type for official OpenAI Chat Completions: {kind!r}. It "
-                    f"takes {', '.join(sorted(OFFICIAL_PARTS))}."
-                )

@@ -13,10 +13,7 @@ from holdfast.definitions.tool import FunctionTool, Tool
 from holdfast.models.chat_messages import Conversion, as_dict, is_input_message
 from holdfast.models.chat_parts import all_parts, text_parts
 from holdfast.models.chat_reply import output_items
-from holdfast.models.reasoning_replay import (
-    ShouldReplayReasoningContent,
-    default_should_replay_reasoning_content,
-)
+from holdfast.models.reasoning_replay import ShouldReplayReasoningContent
 from holdfast.models.responses_tools import function_facts, output_format
 
 if TYPE_CHECKING:
@@ -53,20 +50,15 @@ class Converter:
         Raises:
             UserError: An item has no form in Chat Completions.
         """
-        if isinstance(items, str):
-            return [{"role": "user", "content": items}]
         conversion = Conversion(
             model=model,
             base_url=base_url,
             keeps_thinking=preserve_thinking_blocks,
             keeps_media=preserve_tool_output_all_content,
-            should_replay=should_replay_reasoning_content
-            or default_should_replay_reasoning_content,
+            should_replay=should_replay_reasoning_content,
             is_strict=strict_feature_validation,
         )
-        for item in items:
-            conversion.add(item)
-        return conversion.close()
+        return conversion.of(items)
 
     @classmethod
     def message_to_output_items(

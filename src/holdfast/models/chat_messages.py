@@ -41,8 +41,12 @@ class Conversion:
     """Whether signed thinking goes back to the model that signed it."""
     keeps_media: bool = False
     """Whether a tool's result may have parts that are not text."""
-    should_replay: ShouldReplayReasoningContent = default_should_replay_reasoning_content
+    should_replay: ShouldReplayReasoningContent | None = None
+    """Whether earlier reasoning is sent as `reasoning_content`; DeepSeek gets its own if None."""
+    is_official: bool = False
+    """Whether OpenAI is asked, which takes fewer kinds of content from a user than others."""
     is_strict: bool = False
+    """Whether a tool's result without text is refused; else a placeholder is sent."""
     messages: list[Wire] = field(default_factory=list[Wire])
     _open: Wire | None = None
     _searches: list[Wire] = field(default_factory=list[Wire])
@@ -52,12 +56,20 @@ class Conversion:
     _blocks: list[Wire] = field(default_factory=list[Wire])
     """Reasoning for the next message's content."""
 
-    def add(self, given: Any) -> None:
-        """Take the next item.
+    def of(self, items: str | Iterable[Any]) -> list[Wire]:
+        """The messages that say what ``items`` say; a string is one message of the user.
 
         Raises:
-            UserError: Chat Completions cannot say what the item says.
+            UserError: Chat Completions cannot say what an item says.
         """
+        if isinstance(items, str):
+            return [{"role": "user", "content": items}]
+        for item in items:
+            self._add(item)
+        self._close()
+        return self.messages
+
+    def _add(self, given: Any) -> None:
         item = as_dict(given)
         if item is None:
             raise _unhandled(type(given).__name__)
@@ -77,25 +89,26 @@ class Conversion:
         else:
             raise _unhandled(kind)
 
-    def close(self) -> list[Wire]:
-        """End the open message; everything so far."""
+    def _close(self) -> None:
         if self._open is not None:
             self.messages.append(self._open)
         self.messages += self._searches
         self._open, self._searches = None, []
-        return self.messages
 
     def _add_input(self, item: Wire) -> None:
-        self.close()
+        self._close()
         self._forget_reasoning()
         role, content = item["role"], item["content"]
-        said = all_parts(content) if role == "user" else text_parts(content)
+        if role == "user":
+            said = all_parts(content, is_official=self.is_official)
+        else:
+            said = text_parts(content)
         self.messages.append({"role": role, "content": said})
 
     def _add_output(self, item: Wire) -> None:
         text, refusal = _said(item["content"])
         if self._open is not None and not self._open.get("tool_calls"):
-            self.close()  # The open message has its text already.
+            self._close()  # The open message has its text already.
         message = self._opened()
         if text is not None:
             _add_text(message, text)
@@ -138,7 +151,7 @@ class Conversion:
                 "takes a tool's result together with the call that it answers. Use a Responses "
                 "model for this input, or give the output a `call_id`."
             )
-        self.close()
+        self._close()
         content = self._result(item.get("output"), call_id)
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
 
@@ -183,7 +196,8 @@ class Conversion:
         summary = "\n".join(part["text"] for part in item.get("summary") or ())
         source = ReasoningContentSource(item, about.get("model"), about)
         context = ReasoningContentReplayContext(self.model, self.base_url, source)
-        if summary and self.should_replay(context):
+        should_replay = self.should_replay or default_should_replay_reasoning_content
+        if summary and should_replay(context):
             self._fields["reasoning_content"] = summary
         texts = [part["text"] for part in item.get("content") or ()]
         thinks = self.keeps_thinking and _is_claude(self.model) and is_own(about, self.model)

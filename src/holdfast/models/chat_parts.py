@@ -9,19 +9,22 @@ from holdfast.core.errors import UserError
 
 Wire = dict[str, Any]
 _BREAKPOINT = "prompt_cache_breakpoint"
-OFFICIAL_PARTS = frozenset({"input_text", "input_image", "input_audio", "input_file"})
+_OFFICIAL = ("input_audio", "input_file", "input_image", "input_text")
 """What OpenAI's own endpoint takes from a user; others may take more."""
-ALIASES = {"text": "input_text", "image_url": "input_image"}
+_ALIASES = {"text": "input_text", "image_url": "input_image"}
 """Parts that may also be given in their Chat Completions form."""
 
 
-def all_parts(content: str | Iterable[Any]) -> str | list[Wire]:
+def all_parts(content: str | Iterable[Any], *, is_official: bool = False) -> str | list[Wire]:
     """A user's content, every part of it; a string stays a string.
 
     Raises:
-        UserError: A part is of an unknown type, or has not what the API needs of its type.
+        UserError: A part is of a type that the endpoint, OpenAI if ``is_official``, does not take,
+            or has not what the API needs of its type.
     """
-    return content if isinstance(content, str) else [part_of(part) for part in content]
+    if isinstance(content, str):
+        return content
+    return [_part(part, is_official=is_official) for part in content]
 
 
 def text_parts(content: str | Iterable[Any]) -> str | list[Wire]:
@@ -30,8 +33,7 @@ def text_parts(content: str | Iterable[Any]) -> str | list[Wire]:
     return parts if isinstance(parts, str) else [p for p in parts if p["type"] == "text"]
 
 
-def part_of(given: Any) -> Wire:
-    """One part of a content."""
+def _part(given: Any, *, is_official: bool) -> Wire:
     if not isinstance(given, Mapping):
         raise UserError(
             f"Unknown content: a {type(given).__name__} stands where a content part should be. "
@@ -39,6 +41,11 @@ def part_of(given: Any) -> Wire:
         )
     part = cast("Wire", given)
     kind = str(part.get("type"))
+    if is_official and _ALIASES.get(kind, kind) not in _OFFICIAL:
+        raise UserError(
+            f"Unsupported content type for official OpenAI Chat Completions: {kind!r}. It takes "
+            f"{', '.join(_OFFICIAL)}."
+        )
     if kind not in _PARTS:
         raise UserError(
             f"Unknown content: a part of type {kind!r} cannot be sent to Chat Completions, which "

@@ -154,7 +154,7 @@ def event_of(frame: str | bytes) -> Any:
 # --- Errors. -----------------------------------------------------------------------------
 
 
-def failure(text: str, phase: Phase, *, is_late: bool = False) -> ModelRequestError:
+def failure(text: str, phase: Phase | None, *, is_late: bool = False) -> ModelRequestError:
     """A lost connection or, if ``is_late``, one that was given up; also `openai`'s own error."""
     from openai import APIConnectionError, APITimeoutError
 
@@ -163,7 +163,8 @@ def failure(text: str, phase: Phase, *, is_late: bool = False) -> ModelRequestEr
     made = request_error(theirs)
     made.args = (text,)
     made.__dict__["message"] = text
-    mark(made, phase)
+    if phase is not None:
+        mark(made, phase)
     return made
 
 
@@ -241,16 +242,13 @@ def _connect_error(error: Exception, timeout_s: float | None) -> Exception:
     if isinstance(error, TimeoutError):
         text = f"Responses websocket connect timed out after {timeout_s} seconds."
         return failure(text, "unsent", is_late=True)
-    made = failure(
-        f"The websocket to the model did not connect: {type(error).__name__}. Check the network and the "
-        "base URL.",
-        "unsent",
+    # Whoever has answered, and so, will answer so again.
+    may_work = isinstance(error, OSError | EOFError) or _was_cut(error)
+    return failure(
+        f"The websocket to the model did not connect: {type(error).__name__}. Check the network "
+        "and the base URL.",
+        "unsent" if may_work else None,
     )
-    if not isinstance(error, OSError | EOFError) and not _was_cut(error):
-        # Whoever answered so will answer so again.
-        delattr(made, _SAFETY)
-        delattr(made, _STARTED)
-    return made
 
 
 def _refused(response: Any) -> ModelRequestError:
