@@ -161,11 +161,13 @@ class ReasoningSlot(Slot):
             self.blocks.append(dict(given))
             return
         text, signature = _string(given, "thinking"), _string(given, "signature")
-        last = self.blocks[-1] if self.blocks else None
-        if last is not None and last["type"] == "thinking" and not last["signature"]:
-            last.update(given | {"thinking": last["thinking"] + text, "signature": signature})
-        else:
-            self.blocks.append({**given, "thinking": text, "signature": signature})
+        last: Facts = self.blocks[-1] if self.blocks else {}
+        is_more = last.get("type") == "thinking" and "signature" not in last
+        begun = self.blocks.pop() if is_more else {"thinking": ""}
+        block = {**begun, **given, "thinking": begun["thinking"] + text}
+        if not signature:
+            block.pop("signature", None)
+        self.blocks.append(block)
 
     def finish(self) -> Events:
         yield from self.pause()
@@ -176,7 +178,7 @@ class ReasoningSlot(Slot):
 
     def item(self) -> Any:
         summary = ["".join(pieces) for pieces in self.summary]
-        signatures = [block["signature"] for block in self._thoughts() if block["signature"]]
+        signatures = [block["signature"] for block in self._thoughts() if "signature" in block]
         # Only the last one has a place here; each block has its own in `provider_data`.
         return self._made(summary, self._content() or None, (signatures or [None])[-1])
 
@@ -191,8 +193,7 @@ class ReasoningSlot(Slot):
         self, summary: list[str], content: list[str] | None, signature: str | None = None
     ) -> Any:
         marked = {REASONING_FIELD: "reasoning"} if self.is_plain else {}
-        kept = [_without_empty_signature(block) for block in self.blocks]
-        blocks = {THINKING_BLOCKS: kept} if kept else {}
+        blocks = {THINKING_BLOCKS: list(self.blocks)} if self.blocks else {}
         return reasoning_of({**self.about, **marked, **blocks}, summary, content, signature)
 
     def _summary_event(self, what: str, **facts: Any) -> Any:
@@ -208,11 +209,6 @@ def _string(block: Facts, name: str) -> str:
             f"got {type(value).__name__}. Report it to the provider."
         )
     return value
-
-
-def _without_empty_signature(block: Facts) -> Facts:
-    is_unsigned = block["type"] == "thinking" and not block["signature"]
-    return {k: v for k, v in block.items() if k != "signature"} if is_unsigned else block
 
 
 # --- Call. -------------------------------------------------------------------------------
