@@ -10,9 +10,8 @@ later inherit them as what is current. Calls, handoffs and guardrails are spans 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import msgspec
 
@@ -40,7 +39,7 @@ from holdfast.core.events import (
     RunFailed,
     ToolReturned,
 )
-from holdfast.core.usage import task_usage_to_span_data, turn_usage_to_span_data
+from holdfast.core.usage import task_usage_to_span_data
 from holdfast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from holdfast.definitions.handoff import Handoff
 from holdfast.definitions.tool_output import FailureText
@@ -73,23 +72,37 @@ _AnySpan = Span[Any]
 _Perform = Callable[[Any], Awaitable[Done]]
 
 
-def spans_of(env: RunEnv) -> Spans | None:
-    """The spans of a run; None if nobody would be told of them."""
-    return Spans(env) if is_listening() else None
+def spans_of(env: RunEnv) -> AbstractContextManager[Spans] | None:
+    """The spans of a run, to be held open around it; None if nobody would be told of them."""
+    return _opened(env) if is_listening() else None
+
+
+@contextmanager
+def _opened(env: RunEnv) -> Generator[Spans]:
+    outer = get_current_span()
+    workflow, scope = _trace_of(env)
+    with scope:
+        env.live.trace = TraceState.from_trace(get_current_trace())
+        spans = env.spans = Spans(env, outer, scope.trace)
+        try:
+            spans.begin(workflow)
+            yield spans
+        except Exception as error:
+            spans.fail(error)
+            raise
+        finally:
+            env.spans = None
+            spans.end()
 
 
 class Spans:
-    """What is open of one run's spans. Enter it around the run."""
+    """What is open of one run's spans."""
 
-    __slots__ = (
-        "_agent", "_at_start", "_at_turn", "_env", "_has_left", "_number", "_outer", "_scope",
-        "_task", "_turn", "_workflow",
-    )  # fmt: skip
-
-    def __init__(self, env: RunEnv) -> None:
+    def __init__(self, env: RunEnv, outer: _AnySpan | None, trace: Trace | None) -> None:
+        self.trace = trace
+        """The trace that was started for the run; None where it belongs to another one."""
         self._env = env
-        self._workflow, self._scope = _trace_of(env)
-        self._outer: _AnySpan | None = None
+        self._outer = outer
         """What was current before the run."""
         self._task: _AnySpan | None = None
         self._agent: _AnySpan | None = None
@@ -98,53 +111,65 @@ class Spans:
         """The turn that `_turn` is about."""
         self._has_left = False
         """Whether the agent has handed off; its span ends when the next one begins."""
-        self._at_start: dict[str, int] = {}
-        self._at_turn: dict[str, int] = {}
+        self._at_start = self._at_turn = task_usage_to_span_data(env.context.usage)
 
     # --- The run. ------------------------------------------------------------------------
 
-    @property
-    def trace(self) -> Trace | None:
-        """The trace that was started for the run; None where it belongs to another one."""
-        return self._scope.trace
-
-    def __enter__(self) -> Self:
-        env = self._env
-        self._outer = get_current_span()
-        self._scope.__enter__()
-        env.live.trace = TraceState.from_trace(get_current_trace())
-        self._at_start = task_usage_to_span_data(env.context.usage)
-        if env.config.tracing_disabled or include_task_and_turn_spans(env.config.tracing):
+    def begin(self, workflow: str) -> None:
+        """Open the run's own span."""
+        config = self._env.config
+        if config.tracing_disabled or include_task_and_turn_spans(config.tracing):
             # Also where the run is not traced: what was current around it does not go on in it.
-            self._task = task_span(self._workflow)
+            self._task = task_span(workflow)
             self._task.start(mark_as_current=True)
-        env.spans = self
-        return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
+    def fail(self, error: Exception) -> None:
+        """Let the agent's span say that the run fails with ``error``."""
+        # What a model did wrong stands on the span of its call.
+        if not isinstance(error, ModelBehaviorError):
+            self._blame_agent("Error in agent run", error=self._text(error, REDACTED))
+
+    def end(self) -> None:
+        """Close what is open."""
         ended = self._env.log.state.ended
-        try:
-            if isinstance(exc_val, Exception):
-                self._fail(exc_val)
-            elif isinstance(ended, RunFailed):
-                self._fail_as(ended.error)
-            self._end_agent()
-            if self._task is not None:
-                self._task.span_data.usage = self._spent(self._at_start)
-                self._task.finish(reset_current=True)
-        finally:
-            self._env.spans = None
-            self._scope.__exit__(exc_type, exc_val, exc_tb)
+        if isinstance(ended, RunFailed):
+            self._fail_as(ended.error)
+        self._end_agent()
+        if self._task is not None:
+            self._task.span_data.usage = self._spent(self._at_start)
+            self._task.finish(reset_current=True)
 
     def _spent(self, since: dict[str, int]) -> dict[str, int] | None:
         now = task_usage_to_span_data(self._env.context.usage)
         spent = {key: count - since[key] for key, count in now.items()}
         return spent if spent["requests"] else None
+
+    def _fail_as(self, facts: ErrorFacts) -> None:
+        """Let the agent's span say what the log says that the run fails with."""
+        limit = facts.data.get("max_turns")
+        if limit is not None:
+            self._begin_agent()
+            self._blame_agent("Max turns exceeded", max_turns=limit)
+        elif name := facts.data.get("guardrail"):
+            is_watched_input = facts.kind.startswith("Input") and self._env.show is not None
+            stage = {"type": "input_guardrail"} if is_watched_input else {}
+            self._blame_agent("Guardrail tripwire triggered", guardrail=name, **stage)
+        elif error := self._env.live.errors.get(facts.source):
+            self.fail(error)
+        elif facts.kind != ModelBehaviorError.__name__:
+            self._blame_agent("Error in agent run", error=self._text(facts.message, REDACTED))
+
+    def _blame_agent(self, message: str, **data: Any) -> None:
+        if self._agent is not None and self._agent.error is None:
+            _mark(self._agent, message, **data)
+
+    def _text(self, told: object, redacted: str) -> str:
+        if not self._env.config.trace_include_sensitive_data:
+            return redacted
+        try:
+            return str(told)
+        except Exception:  # noqa: BLE001  # a user's exception class
+            return "Error details are unavailable."
 
     # --- Agents and turns. ---------------------------------------------------------------
 
@@ -208,8 +233,8 @@ class Spans:
         if self._turn is None:
             return
         if spent := self._spent(self._at_turn):
-            kept = turn_usage_to_span_data(self._env.context.usage).keys()
-            self._turn.span_data.usage = {key: spent[key] for key in kept}
+            del spent["requests"], spent["total_tokens"]
+            self._turn.span_data.usage = spent
         self._turn.finish(reset_current=True)
         self._turn = None
 
@@ -233,28 +258,23 @@ class Spans:
             case AskApproval():
                 done = await perform(effect)
                 if any(isinstance(event, ApprovalRequested) for event in done.events):
-                    with self._opened(effect.call):
+                    with self._span_of(effect.call):
                         pass  # It waits. When it runs, it is a span of its own.
                 return done
-            case CallModel():
+            case _:
                 done = await perform(effect)
                 self._tell_unknown(done)
                 return done
-            case _:
-                return await perform(effect)
+
+    def _tell_unknown(self, done: Done) -> None:
+        replies = [event for event in done.events if isinstance(event, ModelReplied)]
+        for call in (call for reply in replies for call in reply.calls):
+            if call.kind == "unknown":
+                _mark(self._turn or self._agent, "Tool not found", tool_name=call.name)
 
     def blame(self, message: str, error: Exception) -> None:
         """Let the turn say what its user code did wrong."""
-        span = self._turn or self._agent
-        if span is not None:
-            span.set_error({"message": message, "data": {"error": self._text(error, REDACTED)}})
-
-    def _tell_unknown(self, done: Done) -> None:
-        span = self._turn or self._agent
-        replies = [event for event in done.events if isinstance(event, ModelReplied)]
-        for call in (call for reply in replies for call in reply.calls):
-            if call.kind == "unknown" and span is not None:
-                span.set_error({"message": "Tool not found", "data": {"tool_name": call.name}})
+        _mark(self._turn or self._agent, message, error=self._text(error, REDACTED))
 
     async def _hand_off(self, effect: HandOff, perform: _Perform) -> Done:
         env = self._env
@@ -277,18 +297,15 @@ class Spans:
         if len(names) > 1:
             transfers = turn.transfers if turn is not None else {}
             asked = [transfers[n].agent_name if n in transfers else n for n in names]
-            data = {"requested_agents": asked}
-            span.set_error({"message": "Multiple handoffs requested", "data": data})
-
-    # --- Tools. --------------------------------------------------------------------------
+            _mark(span, "Multiple handoffs requested", requested_agents=asked)
 
     async def _call(self, effect: RunTool, perform: _Perform) -> Done:
-        with self._opened(effect.call) as span:
+        with self._span_of(effect.call) as span:
             try:
                 done = await perform(effect)
             except Exception as error:
                 text = self._text(_root(error), TOOL_REDACTED)
-                _tell_failure(span, effect.name, "Error running tool", text)
+                _mark(span, "Error running tool", tool_name=effect.name, error=text)
                 raise
             items = [event.item for event in done.events if isinstance(event, ToolReturned)]
             if items and self._env.config.trace_include_sensitive_data:
@@ -298,65 +315,27 @@ class Spans:
 
     def excused(self, name: str, failure: FailureText) -> None:
         """Let the span of the tool that runs say that it failed, and the model was told so."""
-        span = get_current_span()
-        if span is None or isinstance(failure.error, ToolTimeoutError):
+        if isinstance(failure.error, ToolTimeoutError):
             return
         # What the model may not know of the error is not in the trace either.
         is_hidden = failure.is_default or failure == DEFAULT_TOOL_ERROR_MESSAGE
         text = TOOL_REDACTED if is_hidden else self._text(failure.error, TOOL_REDACTED)
-        _tell_failure(span, name, "Error running tool (non-fatal)", text)
+        message = "Error running tool (non-fatal)"
+        _mark(get_current_span(), message, tool_name=name, error=text)
 
-    def _opened(self, call: Call) -> _AnySpan:
+    def _span_of(self, call: Call) -> _AnySpan:
         env = self._env
         tool = env.turn.tool(call) if env.turn is not None else None
         name = getattr(tool, "trace_name", None) or call.qualified_name
-        given = None
-        if env.config.trace_include_sensitive_data:
-            given = _arguments(env.call_item(call.index))
-        span = function_span(name, given)
+        has_data = env.config.trace_include_sensitive_data
+        span = function_span(name, _arguments(env.call_item(call.index)) if has_data else None)
         span.span_data.call_id = call.id
         return span
 
-    # --- Errors. -------------------------------------------------------------------------
 
-    def _fail_as(self, facts: ErrorFacts) -> None:
-        """Let the agent's span say what the run fails with."""
-        limit = facts.data.get("max_turns")
-        if limit is not None:
-            self._begin_agent()
-            self._blame_agent("Max turns exceeded", {"max_turns": limit})
-        elif name := facts.data.get("guardrail"):
-            data = {"guardrail": name}
-            if facts.kind.startswith("Input") and self._env.show is not None:
-                data["type"] = "input_guardrail"
-            self._blame_agent("Guardrail tripwire triggered", data)
-        elif error := self._env.live.errors.get(facts.source):
-            self._fail(error)
-        elif facts.kind != ModelBehaviorError.__name__:
-            has_data = self._env.config.trace_include_sensitive_data
-            text = facts.message if has_data else REDACTED
-            self._blame_agent("Error in agent run", {"error": text})
-
-    def _fail(self, error: Exception) -> None:
-        # What a model did wrong stands on the span of its call.
-        if not isinstance(error, ModelBehaviorError):
-            self._blame_agent("Error in agent run", {"error": self._text(error, REDACTED)})
-
-    def _blame_agent(self, message: str, data: dict[str, Any]) -> None:
-        if self._agent is not None and self._agent.error is None:
-            self._agent.set_error({"message": message, "data": data})
-
-    def _text(self, error: BaseException, redacted: str) -> str:
-        if not self._env.config.trace_include_sensitive_data:
-            return redacted
-        try:
-            return str(error)
-        except Exception:  # noqa: BLE001  # a user's exception class
-            return "Error details are unavailable."
-
-
-def _tell_failure(span: _AnySpan, name: str, message: str, text: str) -> None:
-    span.set_error({"message": message, "data": {"tool_name": name, "error": text}})
+def _mark(span: _AnySpan | None, message: str, **data: Any) -> None:
+    if span is not None:
+        span.set_error({"message": message, "data": data})
 
 
 async def _check(effect: CheckGuardrail, perform: _Perform) -> Done:
@@ -380,7 +359,7 @@ def _trace_of(env: RunEnv) -> tuple[str, TraceCtxManager]:
         metadata = before.metadata if metadata is None else metadata
         if tracing is None and before.tracing_api_key:
             tracing = TracingConfig(api_key=before.tracing_api_key)
-    manager = TraceCtxManager(
+    return name, TraceCtxManager(
         workflow_name=name,
         trace_id=trace_id,
         group_id=group_id,
@@ -390,7 +369,6 @@ def _trace_of(env: RunEnv) -> tuple[str, TraceCtxManager]:
         trace_state=before,
         reattach_resumed_trace=before is not None,
     )
-    return name, manager
 
 
 def _traced(tool: Any) -> str:
@@ -424,8 +402,7 @@ def _root(error: Exception) -> BaseException:
 
 def _under(span: _AnySpan, done: Done) -> Done:
     """``done`` with its hooks told below ``span``."""
-    after = done.after
-    if after is None:
+    if (after := done.after) is None:
         return done
 
     async def told() -> None:
@@ -441,8 +418,7 @@ def _invalid_json(span: _AnySpan | None) -> Generator[None]:
     try:
         yield
     except ModelBehaviorError:
-        if span is not None:
-            span.set_error({"message": "Invalid JSON provided", "data": {}})
+        _mark(span, "Invalid JSON provided")
         raise
 
 
