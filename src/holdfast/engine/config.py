@@ -8,7 +8,17 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    cast,
+    get_args,
+)
 
 from holdfast.core.health import CircuitBreaker
 from holdfast.definitions.agent import Agent
@@ -40,8 +50,6 @@ ToolNotFoundBehavior: TypeAlias = Literal["raise_error", "return_error_to_model"
 ToolNameCollisionPolicy: TypeAlias = Literal["warn", "error"]
 Durability: TypeAlias = Literal["power", "process", "memory"]
 
-_SENSITIVE_DATA_ENV = "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA"
-_YES = frozenset({"1", "true", "yes", "on"})
 _T = TypeVar("_T")
 
 
@@ -128,7 +136,8 @@ class ToolExecutionConfig:
 
 
 def _includes_sensitive_data() -> bool:
-    return os.environ.get(_SENSITIVE_DATA_ENV, "true").strip().lower() in _YES
+    said = os.environ.get("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", "true")
+    return said.strip().lower() in ("1", "true", "yes", "on")
 
 
 @dataclass
@@ -221,16 +230,10 @@ class RunConfig:
         )
         self.model_limits = _coerced(self.model_limits, ModelLimits, "run_config.model_limits")
         self.breaker = _coerced(self.breaker, CircuitBreaker, "run_config.breaker")
-        _check_choice(
-            "tool_name_collision_policy", self.tool_name_collision_policy, ("warn", "error")
-        )
-        _check_choice(
-            "tool_not_found_behavior",
-            self.tool_not_found_behavior,
-            ("raise_error", "return_error_to_model"),
-        )
+        _check_choice(self, "tool_name_collision_policy", ToolNameCollisionPolicy)
+        _check_choice(self, "tool_not_found_behavior", ToolNotFoundBehavior)
         if self.durability is not None:
-            _check_choice("durability", self.durability, ("power", "process", "memory"))
+            _check_choice(self, "durability", Durability)
         _check_blocked_message(self.output_guardrail_blocked_message)
 
 
@@ -291,7 +294,8 @@ def _coerced(value: object, kind: type[_T], name: str) -> _T | None:
     return kind(**given)
 
 
-def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def _check_choice(config: RunConfig, name: str, choices: Any) -> None:
+    value, allowed = getattr(config, name), get_args(choices)
     if value not in allowed:
         names = [repr(one) for one in allowed]
         listed = f"either {' or '.join(names)}" if len(names) == 2 else f"one of {', '.join(names)}"  # noqa: PLR2004
@@ -312,7 +316,5 @@ def _check_blocked_message(message: object) -> None:
         raise TypeError(
             f"{name} must be a string, callable, or None, got {type(message).__name__}."
         )
-    elif inspect.iscoroutinefunction(message) or inspect.iscoroutinefunction(
-        type(message).__call__
-    ):
+    elif any(map(inspect.iscoroutinefunction, (message, type(message).__call__))):
         raise TypeError(f"{name} formatter must be synchronous")

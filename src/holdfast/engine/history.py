@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, cast
 
 from holdfast.core.events import Item
+from holdfast.models.fake_id import FAKE_RESPONSES_ID
 
 _OUTPUT_OF = {
     "function_call_output": "function_call",
@@ -16,7 +17,6 @@ _OUTPUT_OF = {
     "custom_tool_call_output": "custom_tool_call",
 }
 _CALLS = frozenset(_OUTPUT_OF.values())
-_PLACEHOLDER = "__fake_id__"
 
 
 def unrepeated(items: list[Any]) -> list[Any]:
@@ -71,7 +71,7 @@ def _identity(item: Any) -> Hashable:
     if kind is None or kind == "message":
         return None
     key = fields.get("call_id") or fields.get("approval_request_id") or fields.get("id")
-    return (kind, key) if key and key != _PLACEHOLDER else None
+    return (kind, key) if key and key != FAKE_RESPONSES_ID else None
 
 
 def _pair(item: Item) -> tuple[str, Any]:

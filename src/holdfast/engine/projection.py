@@ -98,34 +98,31 @@ def run_item(env: RunEnv, entry: Entry) -> RunItem:
 
 
 def _made(env: RunEnv, entry: Entry) -> RunItem:
-    agent = env.agents.agent(entry.agent)
-    if entry.kind in _OUTPUTS:
-        known = env.live.behind.get(id(entry.item))
-        value = known[1] if known and known[0] is entry.item else entry.item.get("output")
-        tool = _tool(env, agent, entry.item)
-        return ToolCallOutputItem(
-            agent=agent,
-            raw_item=cast("Any", entry.item),
-            output=value,
-            tool_origin=_origin(entry.item, tool),
-            custom_data=entry.data,
-        )
+    agent, item = env.agents.agent(entry.agent), entry.item
+    raw: Any = item
     if entry.kind == "handoff_output":
         target = env.agents.agent(entry.to)
-        return HandoffOutputItem(
-            agent=agent, raw_item=cast("Any", entry.item), source_agent=agent, target_agent=target
+        return HandoffOutputItem(agent=agent, raw_item=raw, source_agent=agent, target_agent=target)
+    if entry.kind in _OUTPUTS:
+        known = env.live.behind.get(id(item))
+        return ToolCallOutputItem(
+            agent=agent,
+            raw_item=raw,
+            output=known[1] if known and known[0] is item else item.get("output"),
+            tool_origin=_origin(item, _tool(env, agent, item)),
+            custom_data=entry.data,
         )
-    raw = entry.item if entry.kind in _PLAIN else behind(env, entry.item)
-    kind = _CLASSES.get(entry.kind, ToolCallItem)
-    if kind is not ToolCallItem:
+    if entry.kind not in _PLAIN:
+        raw = behind(env, item)
+    if (kind := _CLASSES.get(entry.kind, ToolCallItem)) is not ToolCallItem:
         return kind(agent=agent, raw_item=raw)
-    tool = _tool(env, agent, entry.item)
+    tool = _tool(env, agent, item)
     return ToolCallItem(
         agent=agent,
         raw_item=raw,
         description=getattr(tool, "description", None),
         title=getattr(tool, "_mcp_title", None),
-        tool_origin=_origin(entry.item, tool),
+        tool_origin=_origin(item, tool),
     )
 
 
@@ -134,12 +131,15 @@ def _tool(env: RunEnv, agent: Any, item: Item) -> Any:
     known = env.live.tools.get(call_id(item))
     if known is not None or item.get("type") != "function_call":
         return known
-    name = qualified(str(item.get("name")), item.get("namespace"))
-    own = (tool for tool in agent.tools if isinstance(tool, FunctionTool))
-    found = next((tool for tool in own if tool.qualified_name == name), None)
+    found = _own_tool(agent, {qualified(str(item.get("name")), item.get("namespace"))})
     if found is not None:
         env.live.tools[call_id(item)] = found
     return found
+
+
+def _own_tool(agent: Any, names: set[str]) -> FunctionTool | None:
+    own = (tool for tool in agent.tools if isinstance(tool, FunctionTool))
+    return next((tool for tool in own if tool.qualified_name in names), None)
 
 
 def _origin(item: Item, tool: Any) -> ToolOrigin | None:
@@ -207,32 +207,29 @@ def approval_item(env: RunEnv, key: str, request: ApprovalRequested) -> ToolAppr
     """The typed form of a request for a person's word; the same object every time."""
     known = env.live.waiting.get(key)
     if known is None:
-        item = request.item
-        if request.child:
-            agent: Any = _child_agent(env, request)
-        else:
-            agent = env.agents.agent(request.agent)
-            item = call_item(env.log.state, request.call_id)
-        raw = behind(env, item)
-        namespace = item.get("namespace")
-        known = ToolApprovalItem(
-            agent=agent, raw_item=raw, tool_name=request.name, tool_namespace=namespace
+        item = request.item if request.child else call_item(env.log.state, request.call_id)
+        known = env.live.waiting[key] = ToolApprovalItem(
+            agent=_asking(env, request),
+            raw_item=behind(env, item),
+            tool_name=request.name,
+            tool_namespace=item.get("namespace"),
         )
-        env.live.waiting[key] = known
     return known
 
 
-def _child_agent(env: RunEnv, request: ApprovalRequested) -> Any:
-    """The agent of a child run that asks: the one behind the tool of the call that it answers."""
-    reply, called = env.log.state.reply, request.id.partition(".")[2]
-    owner = env.agents.find(reply.agent) if reply is not None else None
-    if reply is not None and owner is not None:
-        names = {call.qualified_name for call in reply.calls if call.id == called}
-        own = (tool for tool in owner.tools if isinstance(tool, FunctionTool))
-        behind_tool: Any = next((tool.agent for tool in own if tool.qualified_name in names), None)
-        if behind_tool is not None and (found := reachable(behind_tool).get(request.agent)):
-            return found
-    return reachable(env.agents.first).get(request.agent)
+def _asking(env: RunEnv, request: ApprovalRequested) -> Any:
+    """The agent that asks; of a child run, one behind the tool of the call that it answers."""
+    if not request.child:
+        return env.agents.agent(request.agent)
+    starts: list[Any] = [env.agents.first]
+    if (reply := env.log.state.reply) and (owner := env.agents.find(reply.agent)):
+        called = request.id.partition(".")[2]
+        tool = _own_tool(owner, {call.qualified_name for call in reply.calls if call.id == called})
+        starts.insert(0, tool and tool.agent)
+    for start in starts:
+        if start is not None and (found := reachable(start).get(request.agent)):
+            return found[0]
+    return None
 
 
 def call_item(state: RunState, call_id: str) -> Item:
@@ -245,21 +242,19 @@ def model_response(env: RunEnv, event: ModelReplied) -> ModelResponse:
     """A model's answer as it came, or made again from the log."""
     known = env.live.responses.get(event.id)
     if known is None:
-        known = ModelResponse(
+        known = env.live.responses[event.id] = ModelResponse(
             output=[behind(env, item) for item in event.output],
             usage=usage_of(event.usage),
             response_id=event.response_id,
             request_id=event.request_id,
         )
-        env.live.responses[event.id] = known
     return known
 
 
 def raw_responses(env: RunEnv) -> list[ModelResponse]:
     """All answers of models in the run, oldest first."""
-    return [
-        model_response(env, event) for event in env.log.events if isinstance(event, ModelReplied)
-    ]
+    replies = (event for event in env.log.events if isinstance(event, ModelReplied))
+    return [model_response(env, event) for event in replies]
 
 
 def given_input(env: RunEnv) -> Any:

@@ -13,6 +13,7 @@ from holdfast.definitions.handoff import Handoff
 from holdfast.definitions.tool import FunctionTool
 
 AnyAgent = Agent[Any]
+_Neighbours = Callable[[AnyAgent], list[AnyAgent]]
 
 
 class Registry:
@@ -45,9 +46,7 @@ class Registry:
             HandoffNotFound: The program given has no such agent. Pass an agent that leads to it.
         """
         found = self._by_name.get(name)
-        if found is None:
-            self._walk()
-            found = self._by_name.get(name)
+        found = self.find(name) if found is None else found
         if found is None:
             raise HandoffNotFound(
                 f"The run is at agent {name!r}, but the agents that {self.first.name!r} leads to are "
@@ -57,8 +56,7 @@ class Registry:
 
     def find(self, name: str) -> AnyAgent | None:
         """The agent that the log calls ``name``, or None."""
-        self._walk()
-        return self._by_name.get(name)
+        return self.known().get(name)
 
     def known(self) -> dict[str, AnyAgent]:
         """All agents by the names that the log knows them by."""
@@ -82,53 +80,39 @@ class Registry:
         return name
 
 
-def reachable(first: AnyAgent) -> dict[str, AnyAgent]:
+def reachable(first: AnyAgent) -> dict[str, list[AnyAgent]]:
     """All agents of a program by name: handed off to, or used as a tool, directly or further on.
 
-    Of two with one name, the one that is nearer counts.
+    Of those with one name, the one that is nearer comes first.
     """
-    found: dict[str, AnyAgent] = {}
+    found: dict[str, list[AnyAgent]] = {}
     for agent in _walked(first, lambda each: [*_targets(each), *_tool_agents(each)]):
-        found.setdefault(agent.name, agent)
+        found.setdefault(agent.name, []).append(agent)
     return found
 
 
 def definition(agent: AnyAgent) -> str:
     """What tells ``agent`` from others of its name, as far as it outlives a process: a hash."""
-    instructions = agent.instructions
+    text, model, targets = agent.instructions, agent.model, agent.handoffs
     facts = (
         agent.handoff_description,
-        instructions
-        if isinstance(instructions, str)
-        else getattr(instructions, "__qualname__", ""),
-        agent.model if isinstance(agent.model, str) else type(agent.model).__qualname__,
+        text if isinstance(text, str) else getattr(text, "__qualname__", ""),
+        model if isinstance(model, str) else type(model).__qualname__,
         type(agent.hooks).__qualname__,
         sorted(tool.name for tool in agent.tools),
-        sorted(
-            each.tool_name if isinstance(each, Handoff) else each.name for each in agent.handoffs
-        ),
+        sorted(each.tool_name if isinstance(each, Handoff) else each.name for each in targets),
     )
     return sha256(repr(facts).encode()).hexdigest()
 
 
-def namesakes(first: AnyAgent) -> dict[str, list[AnyAgent]]:
-    """The agents of a program by the name that they share with others."""
-    found: dict[str, list[AnyAgent]] = {}
-    for agent in _walked(first, lambda each: [*_targets(each), *_tool_agents(each)]):
-        found.setdefault(agent.name, []).append(agent)
-    return {name: agents for name, agents in found.items() if len(agents) > 1}
-
-
-def _walked(
-    first: AnyAgent, neighbours: Callable[[AnyAgent], list[AnyAgent]]
-) -> Iterator[AnyAgent]:
+def _walked(first: AnyAgent, neighbours: _Neighbours) -> Iterator[AnyAgent]:
     """All agents that ``neighbours`` leads to, each once, breadth first."""
     queue, seen = deque([first]), {id(first)}
     while queue:
         yield (agent := queue.popleft())
-        fresh = [each for each in neighbours(agent) if id(each) not in seen]
-        seen.update(id(each) for each in fresh)
-        queue.extend({id(each): each for each in fresh}.values())
+        fresh = {id(each): each for each in neighbours(agent) if id(each) not in seen}
+        seen.update(fresh)
+        queue.extend(fresh.values())
 
 
 def _targets(agent: AnyAgent) -> list[AnyAgent]:

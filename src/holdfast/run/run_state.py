@@ -9,7 +9,7 @@ import msgspec
 from typing_extensions import TypeVar
 
 from holdfast.core.errors import UserError
-from holdfast.core.events import Event, InputAdded, Item, RunCompleted, RunStarted
+from holdfast.core.events import Event, InputAdded, RunCompleted, RunStarted
 from holdfast.core.usage import copy_usage, deserialize_usage
 from holdfast.definitions.agent import Agent
 from holdfast.definitions.context import RunContextWrapper
@@ -83,32 +83,24 @@ class RunState(Generic[TContext, TAgent]):
     @classmethod
     def of(cls, env: RunEnv) -> RunState[Any]:
         """The state of a run as it is now."""
-        log = env.log
-        state = cls._made(
-            log.run_id, list(log.events), env.agents.first, _copied(env.context), env.live
-        )
-        state._blobs = log.journal.blobs  # noqa: SLF001  # its own class
+        state = cls(_copied(env.context), "", env.agents.first)
+        state._stand_at(env)
         return state
 
-    @classmethod
-    def _made(  # the parts of a run
-        cls, run_id: str, events: list[Event], agent: Any, context: Any, live: Live
-    ) -> RunState[Any]:
-        state = cls(context, "", agent)
-        state._run_id, state._events, state._live = run_id, events, live
-        return state
+    def follow(self, env: RunEnv) -> None:
+        """Go on from where ``env`` stands: the run that went on from this state failed there."""
+        self._stand_at(env)
+        self._context, self._added, self._env = env.context, [], None
+        env.live.settle()
+
+    def _stand_at(self, env: RunEnv) -> None:
+        self._run_id, self._events = env.log.run_id, list(env.log.events)
+        self._live, self._blobs = env.live, env.log.journal.blobs
 
     @property
     def _trace_state(self) -> TraceState | None:
         """The trace that the run goes on with."""
         return self._live.trace
-
-    def follow(self, env: RunEnv) -> None:
-        """Go on from where ``env`` stands: the run that went on from this state failed there."""
-        self._run_id, self._events = env.log.run_id, list(env.log.events)
-        self._context, self._live = env.context, env.live
-        env.live.settle()
-        self._added, self._env, self._blobs = [], None, env.log.journal.blobs
 
     # --- Deciding. -----------------------------------------------------------------------
 
@@ -147,11 +139,8 @@ class RunState(Generic[TContext, TAgent]):
         """
         view = self._view()
         _require_next_call(view)
-        items: list[Item] = (
-            [{"content": input, "role": "user"}]
-            if isinstance(input, str)
-            else [wire(item) for item in input]
-        )
+        given: list[Any] = [{"content": input, "role": "user"}] if isinstance(input, str) else input
+        items = [wire(item) for item in given]
         number = sum(isinstance(event, InputAdded) for event in self._events) + len(self._added)
         names = guardrail_names(self._agent, view.config)
         self._added.append(InputAdded(f"i{number + 1}", items, names))
@@ -245,34 +234,29 @@ class RunState(Generic[TContext, TAgent]):
         """
         check_document(state_json)
         saved: dict[str, Any] = state_json["context"]
-        value: Any = None
-        if context_override is None:
+        value: Any = context_override
+        if value is None:
             value = context_from_json(saved, context_deserializer, strict=strict_context)
-        run_id, events = read_events(state_json)
-        usage = deserialize_usage(saved["usage"])
-        if isinstance(value, RunContextWrapper):
-            context = cast("RunContextWrapper[Any]", value)
-            context.usage = usage
-        elif isinstance(context_override, RunContextWrapper):
-            context = context_override
-        else:
-            context = RunContextWrapper(
-                value if context_override is None else context_override, usage
-            )
+        context = cast("RunContextWrapper[Any]", value)
+        if not isinstance(value, RunContextWrapper):
+            context = RunContextWrapper(value)
+        if context is not context_override:
+            context.usage = deserialize_usage(saved["usage"])
         context._approvals = read_decisions(state_json, initial_agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        trace = TraceState.from_json(state_json.get("trace"))
-        live = Live(input=None if events else state_json["original_input"], trace=trace)
-        state = cls._made(run_id, events, initial_agent, context, live)
-        state._texts = dict(state_json["holdfast"].get("texts", {}))  # noqa: SLF001  # its own class
-        return state._with(state_json.get("max_turns"), state_json.get("pending_input") or [])  # noqa: SLF001  # its own class
+        state: RunState[Any] = cls(context, "", initial_agent, state_json.get("max_turns"))
+        state._restore(state_json)
+        return state
 
-    def _with(self, max_turns: int | None, pending: list[Any]) -> RunState[Any]:
-        """This state with what its log does not tell: the input that was staged since."""
-        self._max_turns = max_turns
+    def _restore(self, stored: dict[str, Any]) -> None:
+        self._run_id, self._events = read_events(stored)
+        given = None if self._events else stored["original_input"]
+        self._live = Live(input=given, trace=TraceState.from_json(stored.get("trace")))
+        self._texts = dict(stored["holdfast"].get("texts", {}))
+        # What the log does not tell: the input that was staged since.
+        pending: list[Any] = stored.get("pending_input") or []
         told = sum(len(added.items) for added in self._view().log.state.inbox)
         if pending[told:]:
             self.add_input(pending[told:])
-        return self
 
     def _view(self) -> RunEnv:
         if self._env is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -31,64 +31,61 @@ def context_to_json(
     Raises:
         UserError: ``strict`` is set and the context is not a mapping.
     """
+    kind = _kind(value)
     if value is None:
-        return _kept(None, "none", "none")
-    if serializer is not None:
-        return _kept(dict(serializer(value)), _kind(value), "context_serializer", value)
-    if isinstance(value, Mapping):
-        plain: Any = dict(cast("Mapping[str, Any]", value))
-        return _kept(msgspec.to_builtins(plain, enc_hook=str), "mapping", "mapping")
-    if strict:
+        form, via = None, "none"
+    elif serializer is not None:
+        form, via = dict(serializer(value)), "context_serializer"
+    elif kind == "mapping":
+        form, via = msgspec.to_builtins(dict(value), enc_hook=str), "mapping"
+    elif strict:
         raise UserError(
             "RunState serialization requires context to be a mapping when strict_context is True. "
             "Provide context_serializer to serialize custom contexts."
         )
+    else:
+        form, via = _form_of_object(value, kind)
+    meta: dict[str, Any] = {
+        "original_type": kind,
+        "serialized_via": via,
+        "requires_deserializer": kind not in ("none", "mapping"),
+        "omitted": via == "omitted",
+    }
+    if via not in ("none", "mapping"):
+        meta["class_path"] = f"{type(value).__module__}:{type(value).__qualname__}"
+    return {"context": form, "context_meta": meta}
+
+
+def _form_of_object(value: Any, kind: str) -> tuple[dict[str, Any], str]:
     try:
-        return _of_object(value)
+        if kind == "pydantic":
+            form, via = value.model_dump(mode="json"), "model_dump"
+        else:
+            form, via = dataclasses.asdict(value), "asdict"
+        form = msgspec.to_builtins(form)
     except Exception:  # noqa: BLE001  # whatever a user's object raises, it is not kept
         logger.warning(
             "RunState context of type %s is not serializable; storing empty context. Provide "
             "context_serializer to preserve it.",
             type(value).__name__,
         )
-    return _kept({}, _kind(value), "omitted", value, is_omitted=True)
-
-
-def _of_object(value: Any) -> dict[str, Any]:
-    kind = _kind(value)
-    if kind == "custom":
-        raise TypeError(kind)
-    is_model = kind == "pydantic"
-    form = value.model_dump(mode="json") if is_model else dataclasses.asdict(value)
-    kept = _kept(msgspec.to_builtins(form), kind, "model_dump" if is_model else "asdict", value)
+        return {}, "omitted"
     logger.warning(
         "RunState context was serialized from a %s. Provide context_deserializer or "
         "context_override to restore the original type.",
-        "Pydantic model" if is_model else kind,
+        "Pydantic model" if kind == "pydantic" else kind,
     )
-    return kept
+    return form, via
 
 
 def _kind(value: Any) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, Mapping):
         return "mapping"
     if hasattr(value, "model_dump"):
         return "pydantic"
     return "dataclass" if dataclasses.is_dataclass(value) else "custom"
-
-
-def _kept(
-    kept: Any, kind: str, via: str, value: Any = None, *, is_omitted: bool = False
-) -> dict[str, Any]:
-    meta: dict[str, Any] = {
-        "original_type": kind,
-        "serialized_via": via,
-        "requires_deserializer": value is not None and kind != "mapping",
-        "omitted": is_omitted,
-    }
-    if value is not None:
-        meta["class_path"] = f"{type(value).__module__}:{type(value).__qualname__}"
-    return {"context": kept, "context_meta": meta}
 
 
 def context_from_json(

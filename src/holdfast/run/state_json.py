@@ -12,11 +12,11 @@ from typing import Any, cast
 import msgspec
 
 from holdfast.core.errors import UserError
-from holdfast.core.events import Call, Entry, Event, RunFailed, TurnPrepared
+from holdfast.core.events import Event, RunFailed, TurnPrepared
 from holdfast.core.state import RunState as Folded, answered
 from holdfast.core.usage import serialize_usage
-from holdfast.definitions.approvals import Approvals, Decision, owner_of
-from holdfast.definitions.run_items import ModelResponse, ToolApprovalItem
+from holdfast.definitions.approvals import Approvals, owner_of
+from holdfast.definitions.run_items import ModelResponse
 from holdfast.engine.env import RunEnv
 from holdfast.engine.projection import (
     conversation,
@@ -25,7 +25,7 @@ from holdfast.engine.projection import (
     raw_responses,
     run_item,
 )
-from holdfast.engine.registry import AnyAgent, Registry, definition, namesakes, reachable
+from holdfast.engine.registry import AnyAgent, Registry, definition, reachable
 from holdfast.journal.journal import BlobStore
 
 CURRENT_SCHEMA_VERSION = "1.21"
@@ -73,7 +73,7 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
         context: Its context object, as `context_to_json` keeps it.
     """
     state = env.log.state
-    items = [_item(env, entry) for entry in conversation(state)]
+    items = [_item(env, run_item(env, entry)) for entry in conversation(state)]
     responses = [_response(each) for each in raw_responses(env)]
     document: dict[str, Any] = {
         "$schemaVersion": CURRENT_SCHEMA_VERSION,
@@ -141,27 +141,19 @@ def texts_of(events: list[Event], blobs: BlobStore) -> dict[str, str]:
 
 def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
     """What people had decided, for the agents that the program ``first`` begins."""
-    agents, shared = reachable(first), namesakes(first)
-    registry = Registry(first)
+    named, registry = reachable(first), Registry(first)
+    agents: dict[str, AnyAgent] = {}
     kept: list[dict[str, Any]] = []
     for decision in document["holdfast"]["decisions"]:
-        name = decision["agent_name"]
-        if name not in agents and (found := registry.find(name)) is not None:
-            agents[name] = found
-        facts = {key: value for key, value in decision.items() if key != "definition"}
-        agent = agents.get(name)
-        others = shared.get(agent.name, ()) if agent is not None else ()
-        if not others or [each for each in others if _is(each, decision)] == [agent]:
-            kept.append(facts)
+        name, mark = decision["agent_name"], decision.get("definition")
+        agent = named[name][0] if name in named else registry.find(name)
+        namesakes: list[AnyAgent] = []
+        if agent is not None:
+            agents[name], namesakes = agent, named[agent.name]
+        # Where two namesakes are defined alike nobody knows, and a person is asked again.
+        if len(namesakes) <= 1 or [n for n in namesakes if definition(n) == mark] == [agent]:
+            kept.append({key: value for key, value in decision.items() if key != "definition"})
     return Approvals.from_json(kept, agents)
-
-
-def _is(agent: AnyAgent, decision: dict[str, Any]) -> bool:
-    """Whether ``agent`` is, by how it is defined, the one among its namesakes that was meant.
-
-    Where two are defined alike nobody knows, and a person is asked again.
-    """
-    return definition(agent) == decision.get("definition")
 
 
 # --- What is not saved. ------------------------------------------------------------------
@@ -193,38 +185,22 @@ def is_closed(state: Folded) -> bool:
 def _step(env: RunEnv) -> dict[str, Any]:
     """What waits for a person, and the reply that asked for it."""
     state = env.log.state
-    waiting = [_waiting(env, item) for item in interruptions(env)]
+    waiting = [{**_item(env, item), "tool_name": item.tool_name} for item in interruptions(env)]
     step: Any = None
     if waiting:
         step = {"type": "next_step_interruption", "data": {"interruptions": waiting}}
     reply: Any = None
     if state.reply and not state.ended:
-        functions = [_function(state, call) for call in state.reply.calls if _is_function(call)]
+        functions = [
+            {"tool_call": state.reply.output[call.index], "tool": {"name": call.name}}
+            for call in state.reply.calls
+            if call.kind in ("function", "unknown")
+        ]
         reply = {"functions": functions, "interruptions": waiting}
     return {"current_step": step, "last_processed_response": reply}
 
 
-def _is_function(call: Call) -> bool:
-    return call.kind in ("function", "unknown")
-
-
-def _function(state: Folded, call: Call) -> dict[str, Any]:
-    assert state.reply
-    item = state.reply.output[call.index]
-    return {"tool_call": item, "tool": {"name": call.name}}
-
-
-def _waiting(env: RunEnv, item: ToolApprovalItem) -> dict[str, Any]:
-    return {
-        "type": item.type,
-        "raw_item": _raw(item.raw_item),
-        "agent": _agent(env, item.agent),
-        "tool_name": item.tool_name,
-    }
-
-
-def _item(env: RunEnv, entry: Entry) -> dict[str, Any]:
-    item: Any = run_item(env, entry)
+def _item(env: RunEnv, item: Any) -> dict[str, Any]:
     form = {"type": item.type, "raw_item": _raw(item.raw_item), "agent": _agent(env, item.agent)}
     if item.type == "tool_call_output_item":
         form["output"] = msgspec.to_builtins(item.output, enc_hook=_jsonable)
@@ -260,23 +236,16 @@ def _normal(given: Any) -> Any:
     if not isinstance(given, list):
         return given
     items = cast("list[Any]", msgspec.to_builtins(given, enc_hook=_jsonable))
-    return [_message(each) for each in items]
-
-
-def _message(item: Any) -> Any:
-    if not isinstance(item, dict) or cast("dict[str, Any]", item).get("role") != "assistant":
-        return item  # pyright: ignore[reportUnknownVariableType]  # a caller's item
-    message: dict[str, Any] = {"status": "completed", **item}
-    if isinstance(content := message.get("content"), str):
-        message["content"] = [{"type": "output_text", "text": content, "annotations": []}]
-    return message
+    for n, item in enumerate(items):
+        fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
+        if fields.get("role") == "assistant":
+            items[n] = {"status": "completed", **fields}
+            if isinstance(text := fields.get("content"), str):
+                items[n]["content"] = [{"type": "output_text", "text": text, "annotations": []}]
+    return items
 
 
 # --- Decisions. --------------------------------------------------------------------------
-
-
-def _made(env: RunEnv) -> list[Decision]:
-    return env.context._approvals.decisions  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
 
 
 def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
@@ -292,7 +261,7 @@ def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
 def _decisions(env: RunEnv) -> list[dict[str, Any]]:
     """The decisions by agent and tool, to look at."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for each in _made(env):
+    for each in env.context._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
         key = (each.agent_name, each.capability.name)
         decision = found.setdefault(key, {"approved": [], "rejected": []})
         side, other = ("approved", "rejected") if each.approved else ("rejected", "approved")

@@ -9,11 +9,13 @@ import msgspec
 
 from holdfast.core.effects import Conclude, Recover
 from holdfast.core.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, UserError
-from holdfast.core.events import Event, Item, OutputProduced, TurnContinued
+from holdfast.core.events import Item, OutputProduced, TurnContinued
 from holdfast.core.items import last_message, refusal_of, text_of
 from holdfast.definitions.agent import ToolsToFinalOutputResult
+from holdfast.definitions.guardrail import OutputGuardrail
 from holdfast.definitions.output import AgentOutputSchemaBase
 from holdfast.definitions.tool import FunctionToolResult
+from holdfast.engine.config import RunConfig
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.error_handlers import ask_handler
@@ -21,8 +23,7 @@ from holdfast.engine.hooks import hook_context, tell
 from holdfast.engine.perform.prepare import live_turn
 from holdfast.engine.projection import error_data, run_item
 from holdfast.engine.turn import AnyAgent, output_schema
-
-FAKE_ID = "__fake_id__"
+from holdfast.models.fake_id import FAKE_RESPONSES_ID
 
 
 async def conclude(env: RunEnv, effect: Conclude) -> Done:
@@ -30,35 +31,27 @@ async def conclude(env: RunEnv, effect: Conclude) -> Done:
     reply = env.log.state.reply
     assert reply
     agent = env.agents.agent(effect.agent)
-    if reply.calls:
-        await live_turn(
-            env
-        )  # Where nothing but refusals came after a resume, nobody has asked yet.
-        verdict = await _by_tools(env, agent)
-        if not verdict.is_final_output:
+    if not reply.calls:
+        message = last_message(reply.output)
+        kinds = {item.get("type") for item in reply.output}
+        if message is None and kinds - {"reasoning"}:
             return Done([TurnContinued(effect.id)])
-        output = verdict.final_output
-        if output_schema(agent) is None and not isinstance(output, str):
-            output = str(output)
-        return await _end(env, effect.id, agent, output, "tool")
-    message = last_message(reply.output)
-    if message is None and reply.output and any(_is_activity(item) for item in reply.output):
+        return await _by_message(env, effect.id, agent, message)
+    await live_turn(env)  # Where nothing but refusals came after a resume, nobody has asked yet.
+    verdict = await _by_tools(env, agent)
+    if not verdict.is_final_output:
         return Done([TurnContinued(effect.id)])
-    return await _by_message(env, effect.id, agent, message)
-
-
-def _is_activity(item: Item) -> bool:
-    return item.get("type") not in ("reasoning", "message")
+    output = verdict.final_output
+    if output_schema(agent) is None and not isinstance(output, str):
+        output = str(output)
+    return await _end(env, effect.id, agent, output, "tool")
 
 
 async def recover(env: RunEnv, effect: Recover) -> Done:
     """Ask an error handler for an output where the run would fail at its turn limit."""
     agent = env.agents.agent(effect.agent)
     error = MaxTurnsExceeded(effect.error.message)
-    handled = await _handled(env, effect.id, agent, "max_turns", error)
-    if handled is None:
-        raise error
-    return handled
+    return await _rescued(env, effect.id, agent, "max_turns", error)
 
 
 def final_output(env: RunEnv) -> Any:
@@ -74,17 +67,18 @@ def final_output(env: RunEnv) -> Any:
     return output.output
 
 
+def output_guardrails(agent: AnyAgent, config: RunConfig) -> list[OutputGuardrail[Any]]:
+    """The output guardrails of the agent that ends the run, and of the run."""
+    return [*agent.output_guardrails, *(config.output_guardrails or ())]
+
+
 # --- By a message. -----------------------------------------------------------------------
 
 
 async def _by_message(env: RunEnv, key: str, agent: AnyAgent, message: Item | None) -> Done:
     refusal = refusal_of(message) if message else None
     if refusal is not None:
-        error = ModelRefusalError(refusal)
-        handled = await _handled(env, key, agent, "model_refusal", error)
-        if handled is None:
-            raise error
-        return handled
+        return await _rescued(env, key, agent, "model_refusal", ModelRefusalError(refusal))
     schema = output_schema(agent)
     text = text_of(message) if message else ""
     if schema is None or schema.is_plain_text():
@@ -93,19 +87,10 @@ async def _by_message(env: RunEnv, key: str, agent: AnyAgent, message: Item | No
         error = ModelBehaviorError("Model returned no final output for the structured output type.")
         handled = await _handled(env, key, agent, "invalid_final_output", error)
         return handled or Done([TurnContinued(key)])
-    return await _structured(env, key, agent, schema, text)
-
-
-async def _structured(
-    env: RunEnv, key: str, agent: AnyAgent, schema: AgentOutputSchemaBase, text: str
-) -> Done:
     try:
         value = schema.validate_json(text)
     except ModelBehaviorError as error:
-        handled = await _handled(env, key, agent, "invalid_final_output", error)
-        if handled is None:
-            raise
-        return handled
+        return await _rescued(env, key, agent, "invalid_final_output", error)
     done = await _end(env, key, agent, value, "structured")
     event = done.events[0]
     assert isinstance(event, OutputProduced)
@@ -119,7 +104,7 @@ async def _by_tools(env: RunEnv, agent: AnyAgent) -> ToolsToFinalOutputResult:
     results = _results(env)
     behavior: Any = agent.tool_use_behavior
     if not results or behavior == "run_llm_again":
-        return ToolsToFinalOutputResult(is_final_output=False, final_output=None)
+        return ToolsToFinalOutputResult(is_final_output=False)
     if behavior == "stop_on_first_tool":
         return ToolsToFinalOutputResult(is_final_output=True, final_output=results[0].output)
     if isinstance(behavior, dict):
@@ -127,7 +112,7 @@ async def _by_tools(env: RunEnv, agent: AnyAgent) -> ToolsToFinalOutputResult:
         for result in results:
             if result.tool.name in names or result.tool.qualified_name in names:
                 return ToolsToFinalOutputResult(is_final_output=True, final_output=result.output)
-        return ToolsToFinalOutputResult(is_final_output=False, final_output=None)
+        return ToolsToFinalOutputResult(is_final_output=False)
     if not callable(behavior):
         raise UserError(f"Invalid tool_use_behavior: {behavior!r}")
     answer: Any = behavior(env.context, results)
@@ -165,18 +150,16 @@ def _results(env: RunEnv) -> list[FunctionToolResult]:
 async def _end(  # an output and all that is known of it
     env: RunEnv, key: str, agent: AnyAgent, output: Any, kind: Any, message: Item | None = None
 ) -> Done:
-    hooks = env.hooks
-    if hooks is not None or agent.hooks is not None:
+    hooks, own = env.hooks, agent.hooks
+    if hooks is not None or own is not None:
         context = hook_context(env, [])
         await tell(
             hooks.on_agent_end(context, agent, output) if hooks is not None else None,
-            agent.hooks.on_end(context, agent, output) if agent.hooks is not None else None,
+            own.on_end(context, agent, output) if own is not None else None,
         )
     env.live.output, env.live.has_output = output, True
-    guards = [*agent.output_guardrails, *(env.config.output_guardrails or ())]
-    names = tuple(guardrail.get_name() for guardrail in guards)
-    events: list[Event] = [OutputProduced(key, _as_json(output), kind, message, names)]
-    return Done(events)
+    names = tuple(guardrail.get_name() for guardrail in output_guardrails(agent, env.config))
+    return Done([OutputProduced(key, _as_json(output), kind, message, names)])
 
 
 def _as_json(output: Any) -> Any:
@@ -187,9 +170,15 @@ def _as_json(output: Any) -> Any:
 
 
 def _model_json(value: Any) -> Any:
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    return str(value)
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+async def _rescued(env: RunEnv, key: str, agent: AnyAgent, kind: Any, error: Any) -> Done:
+    """The end that an error handler gives the run; where it declines, ``error`` is raised."""
+    handled = await _handled(env, key, agent, kind, error)
+    if handled is None:
+        raise error
+    return handled
 
 
 async def _handled(env: RunEnv, key: str, agent: AnyAgent, kind: Any, error: Any) -> Done | None:
@@ -199,26 +188,25 @@ async def _handled(env: RunEnv, key: str, agent: AnyAgent, kind: Any, error: Any
         return None
     output = result.final_output
     schema = output_schema(agent)
-    text = output if isinstance(output, str) else _encoded(output)
     if schema is not None and not schema.is_plain_text():
         output, text = _fitting(schema, output, kind)
+    else:
+        text = output if isinstance(output, str) else _encoded(output)
     message = _message(text) if result.include_in_history else None
     return await _end(env, key, agent, output, "handler", message)
 
 
 def _fitting(schema: AgentOutputSchemaBase, output: Any, kind: str) -> tuple[Any, str]:
     """A handler's value as the agent's output type, and its text; no-object types are wrapped."""
-    try:
-        return schema.validate_json(_encoded(output)), _encoded(output)
-    except ModelBehaviorError:
-        pass
-    wrapped = _encoded({"response": output})
-    try:
-        return schema.validate_json(wrapped), wrapped
-    except ModelBehaviorError as mismatch:
-        raise UserError(
-            f"The {kind!r} error handler's final_output does not fit output type {schema.name()}."
-        ) from mismatch
+    mismatch: ModelBehaviorError | None = None
+    for text in (_encoded(output), _encoded({"response": output})):
+        try:
+            return schema.validate_json(text), text
+        except ModelBehaviorError as error:
+            mismatch = error
+    raise UserError(
+        f"The {kind!r} error handler's final_output does not fit output type {schema.name()}."
+    ) from mismatch
 
 
 def _encoded(value: Any) -> str:
@@ -228,7 +216,7 @@ def _encoded(value: Any) -> str:
 def _message(text: str) -> Item:
     part: Item = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return {
-        "id": FAKE_ID,
+        "id": FAKE_RESPONSES_ID,
         "type": "message",
         "role": "assistant",
         "status": "completed",

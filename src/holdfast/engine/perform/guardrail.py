@@ -13,13 +13,12 @@ from holdfast.definitions.guardrail import (
     GuardrailFunctionOutput,
     InputGuardrail,
     InputGuardrailResult,
-    OutputGuardrail,
     OutputGuardrailResult,
 )
 from holdfast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
-from holdfast.engine.perform.conclude import final_output
+from holdfast.engine.perform.conclude import final_output, output_guardrails
 
 BLOCKED = "Output withheld by an output guardrail."
 
@@ -77,11 +76,6 @@ async def _check_output(env: RunEnv, effect: CheckGuardrail) -> Done:
     if result.output.tripwire_triggered:
         events += _withheld(env, effect)
     return Done(events)
-
-
-def output_guardrails(agent: Agent[Any], config: RunConfig) -> list[OutputGuardrail[Any]]:
-    """The output guardrails of the agent that ends the run, and of the run."""
-    return [*agent.output_guardrails, *(config.output_guardrails or ())]
 
 
 def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[Event]:
