@@ -23,7 +23,6 @@ from holdfast.engine.perform.prepare import live_turn
 from holdfast.engine.perform.tool import Handle, call_context, returned
 from holdfast.engine.perform.tool_guardrails import Checks
 from holdfast.engine.projection import behind
-from holdfast.engine.turn import PreparedTurn
 
 
 async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
@@ -31,18 +30,17 @@ async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
     call = effect.call
     turn = await live_turn(env)
     tool: Any = turn.tool(call)
-    if tool is None:
-        return Done([ApprovalWaived(effect.id, call.id)])  # The model is told that it is gone.
-    if call.approval == "ask" and not await _needs_person(env, effect, tool):
+    # The model is told of a tool that is gone.
+    if tool is None or (call.approval == "ask" and not await _needs_person(env, effect, tool)):
         return Done([ApprovalWaived(effect.id, call.id)])
-    checked = await _checked_before(env, effect, tool)
+    run = RunTool(id=f"t{effect.id[1:]}", name=call.name, agent=effect.agent, call=call)
+    checked = await _checked_before(env, run, tool)
     if checked and isinstance(checked[-1], ToolReturned):
-        return Done(checked)
-    done = await _asked(env, effect, turn, tool)
-    return Done([*checked, *done])
+        return Done([ApprovalWaived(effect.id, call.id), *checked])
+    return Done([*checked, *await _asked(env, run, turn.agent, tool)])
 
 
-async def _checked_before(env: RunEnv, effect: AskApproval, tool: Any) -> list[Event]:
+async def _checked_before(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
     """What the tool's guardrails say before a person is asked, where the run wants to know.
 
     It ends with the call's answer where one of them refuses the call.
@@ -52,57 +50,36 @@ async def _checked_before(env: RunEnv, effect: AskApproval, tool: Any) -> list[E
         return []
     if not isinstance(tool, FunctionTool) or not tool.tool_input_guardrails:
         return []
-    call = effect.call
-    run = RunTool(id=_tool_effect(effect), name=call.name, agent=effect.agent, call=call)
-    checks, context = Checks(env, run), call_context(env, call, tool, Handle(env, run.id))
+    checks, context = Checks(env, run), call_context(env, run.call, tool, Handle(env, run.id))
     refusal = await checks.ask_about_input(context, tool)
     if refusal is None:
         checks.keep()
         return checks.events
-    done = await returned(env, run, tool, context, refusal, checks)
-    return [ApprovalWaived(effect.id, call.id), *done.events]
+    return [*(await returned(env, run, tool, context, refusal, checks)).events]
 
 
-def _tool_effect(effect: AskApproval) -> str:
-    return f"t{effect.id[1:]}"
-
-
-async def _asked(env: RunEnv, effect: AskApproval, turn: PreparedTurn, tool: Any) -> list[Event]:
+async def _asked(env: RunEnv, run: RunTool, agent: Any, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
-    call = effect.call
+    call = run.call
     item = env.call_item(call.index)
-    key = _tool_effect(effect)
-    request = ApprovalRequested(key, call.id, effect.agent, call.name, invocation(item))
-    waiting = ToolApprovalItem(
-        agent=turn.agent,
+    request = ApprovalRequested(run.id, call.id, run.agent, call.name, invocation(item))
+    waiting = env.live.waiting[call.id] = ToolApprovalItem(
+        agent=agent,
         raw_item=behind(env, item),
         tool_name=call.name,
         tool_namespace=call.namespace,
     )
-    env.live.waiting[call.id] = waiting
+    said: dict[str, Any]
     if (asked := getattr(tool, "on_approval", None)) is not None:
         answer: Any = asked(env.context, waiting)
         answer = await answer if inspect.isawaitable(answer) else answer
-        decision = ApprovalDecided(
-            call.id,
-            bool(answer["approve"]),
-            message=answer.get("reason"),
-            agent=effect.agent,
-            name=call.scoped_name,
-        )
-        return [request, decision]
-    known = env.context._approvals.about(waiting, call.id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
-    if known is None:
-        return [request]
-    decided = ApprovalDecided(
-        call.id,
-        known.approved,
-        always=known.always,
-        message=known.message,
-        agent=effect.agent,
-        name=call.scoped_name,
-    )
-    return [request, decided]
+        said = {"approved": bool(answer["approve"]), "message": answer.get("reason")}
+    else:
+        known = env.context._approvals.about(waiting, call.id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+        if known is None:
+            return [request]
+        said = {"approved": known.approved, "always": known.always, "message": known.message}
+    return [request, ApprovalDecided(call.id, agent=run.agent, name=call.scoped_name, **said)]
 
 
 async def _needs_person(env: RunEnv, effect: AskApproval, tool: Any) -> bool:

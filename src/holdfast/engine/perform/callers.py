@@ -31,12 +31,15 @@ def check_caller(
     allowed: Any = getattr(tool, "allowed_callers", None)
     if caller is None and allowed is None:
         return
-    is_program = False
+    who = "direct"
     if caller is not None and caller.get("type") == "program":
-        is_program = True
+        who = "programmatic"
         require_programs(turn, f"A program called tool {tool.name}")
-        _check_program(state, reply, str(caller.get("caller_id")), tool.name)
-    who = "programmatic" if is_program else "direct"
+        if not _is_active(state, reply, str(caller.get("caller_id"))):
+            raise ModelBehaviorError(
+                f"A program called tool {tool.name}, but its parent program item is not in the "
+                "conversation, or has ended."
+            )
     if hasattr(tool, "allowed_callers") and who not in (allowed or ("direct",)):
         raise ModelBehaviorError(f"Tool {tool.name} does not allow caller {who}.")
 
@@ -50,14 +53,6 @@ def require_programs(turn: PreparedTurn, event: str) -> None:
     if "programmatic_tool_calling" not in turn.others:
         raise ModelBehaviorError(
             f"{event}, but agent {turn.agent.name} has no programmatic_tool_calling tool."
-        )
-
-
-def _check_program(state: RunState, reply: Iterable[Item], program: str, name: str) -> None:
-    if not _is_active(state, reply, program):
-        raise ModelBehaviorError(
-            f"A program called tool {name}, but its parent program item is not in the conversation, "
-            "or has ended."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.effects import CheckGuardrail
-from holdfast.core.events import Event, GuardrailChecked, GuardrailNames, OutputBlocked
+from holdfast.core.events import GuardrailChecked, GuardrailNames, OutputBlocked
 from holdfast.definitions.agent import Agent
 from holdfast.definitions.guardrail import (
     GuardrailFunctionOutput,
@@ -45,13 +45,25 @@ _NONE = GuardrailNames()
 
 async def check(env: RunEnv, effect: CheckGuardrail) -> Done:
     """Ask one guardrail."""
+    result: Any
     if effect.stage == "output":
-        return await _check_output(env, effect)
-    agent = env.agents.first
-    guardrail = input_guardrails(agent, env.config)[effect.index]
-    result = await guardrail.run(agent, _subject(env, effect), env.context)
+        agent = env.agents.agent(effect.agent)
+        guardrail = output_guardrails(agent, env.config)[effect.index]
+        result = await guardrail.run(env.context, agent, final_output(env))
+    else:
+        agent = env.agents.first
+        asked = input_guardrails(agent, env.config)[effect.index]
+        result = await asked.run(agent, _subject(env, effect), env.context)
     env.live.checks[effect.id] = result
-    return Done([_checked(effect, result.output)])
+    output = result.output
+    try:
+        info = msgspec.to_builtins(output.output_info)
+    except TypeError:
+        info = str(output.output_info)
+    tripped = bool(output.tripwire_triggered)
+    event = GuardrailChecked(effect.id, effect.stage, effect.name, tripped, info, effect.agent)
+    is_refused = tripped and effect.stage == "output"
+    return Done([event, *(_withheld(env, effect) if is_refused else ())])
 
 
 def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
@@ -66,44 +78,38 @@ def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
     return head[0]["content"] if state.started.is_text else head
 
 
-async def _check_output(env: RunEnv, effect: CheckGuardrail) -> Done:
-    agent = env.agents.agent(effect.agent)
-    guardrail = output_guardrails(agent, env.config)[effect.index]
-    output = final_output(env)
-    result = await guardrail.run(env.context, agent, output)
-    env.live.checks[effect.id] = result
-    events: list[Event] = [_checked(effect, result.output)]
-    if result.output.tripwire_triggered:
-        events += _withheld(env, effect)
-    return Done(events)
-
-
-def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[Event]:
+def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[OutputBlocked]:
     """A refused output that a tool made is not left in the conversation."""
     state = env.log.state
     if not state.output or state.output.kind != "tool":
         return []
-    blocked: list[Event] = []
-    for entry in state.entries:
-        if entry.kind == "tool_output" and entry.source.startswith(f"t{state.turn}."):
-            call_id = str(entry.item.get("call_id"))
-            text = _blocked_message(env, effect)
-            blocked.append(OutputBlocked(entry.source, call_id, {**entry.item, "output": text}))
-    return blocked
+    made = [
+        e
+        for e in state.entries
+        if e.kind == "tool_output" and e.source.startswith(f"t{state.turn}.")
+    ]
+    return [
+        OutputBlocked(
+            entry.source,
+            str(entry.item.get("call_id")),
+            {**entry.item, "output": _blocked_message(env, effect)},
+        )
+        for entry in made
+    ]
 
 
 def _blocked_message(env: RunEnv, effect: CheckGuardrail) -> str:
     message = env.config.output_guardrail_blocked_message
-    if message is None or isinstance(message, str):
-        return BLOCKED if message is None else message
-    args = OutputGuardrailBlockedMessageArgs(
-        default_message=BLOCKED,
-        guardrail_name=effect.name,
-        agent=env.agents.agent(effect.agent),
-        run_context=env.context,
-    )
-    answer = message(args)
-    return BLOCKED if answer is None else answer
+    if callable(message):
+        message = message(
+            OutputGuardrailBlockedMessageArgs(
+                default_message=BLOCKED,
+                guardrail_name=effect.name,
+                agent=env.agents.agent(effect.agent),
+                run_context=env.context,
+            )
+        )
+    return BLOCKED if message is None else message
 
 
 def check_results(env: RunEnv, stage: str) -> list[Any]:
@@ -127,14 +133,4 @@ def check_result(env: RunEnv, event: GuardrailChecked) -> Any:
         agent_output=final_output(env),
         agent=agent,
         output=output,
-    )
-
-
-def _checked(effect: CheckGuardrail, output: Any) -> GuardrailChecked:
-    try:
-        info = msgspec.to_builtins(output.output_info)
-    except TypeError:
-        info = str(output.output_info)
-    return GuardrailChecked(
-        effect.id, effect.stage, effect.name, bool(output.tripwire_triggered), info, effect.agent
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -43,19 +44,17 @@ async def hand_off(env: RunEnv, effect: HandOff) -> Done:
     env.enter(target)
     history = await _history(env, effect, transfer, item, name)
     event = HandedOff(effect.id, call.id, effect.agent, name, item, history)
-    hooks = env.hooks
+    hooks, own = env.hooks, source.hooks
 
     async def after() -> None:
         await tell(
             hooks.on_handoff(context=env.context, from_agent=source, to_agent=target)
             if hooks is not None
             else None,
-            source.hooks.on_handoff(env.context, agent=target, source=source)
-            if source.hooks is not None
-            else None,
+            own.on_handoff(env.context, agent=target, source=source) if own is not None else None,
         )
 
-    return Done([event], after if hooks is not None or source.hooks is not None else None)
+    return Done([event], after if hooks is not None or own is not None else None)
 
 
 async def _history(
@@ -80,29 +79,27 @@ async def _history(
             "Server-managed conversations do not support nest_handoff_history: it is disabled here, for "
             "the provider keeps the conversation."
         )
-        return None
-    if chosen is None and not nests:
+    if chosen is None and (is_kept or not nests):
         return None
     data = _input_data(env, effect, item, name)
-    if chosen is not None:
-        if not callable(chosen):
-            raise UserError(f"Invalid input filter: {chosen!r} cannot be called.")
-        answer: Any = chosen(data)
-        answer = await answer if inspect.isawaitable(answer) else answer
-        if not isinstance(answer, HandoffInputData):
-            raise UserError(f"Invalid input filter result: {answer!r}")
-    else:
-        answer = nest_handoff_history(data, history_mapper=config.handoff_history_mapper)
+    if chosen is None:
+        answer: Any = nest_handoff_history(data, history_mapper=config.handoff_history_mapper)
+        return _as_history(env, effect, answer)
+    if not callable(chosen):
+        raise UserError(f"Invalid input filter: {chosen!r} cannot be called.")
+    answer = chosen(data)
+    answer = await answer if inspect.isawaitable(answer) else answer
+    if not isinstance(answer, HandoffInputData):
+        raise UserError(f"Invalid input filter result: {answer!r}")
     return _as_history(env, effect, answer)
 
 
 def _input_data(env: RunEnv, effect: HandOff, item: Item, name: str) -> HandoffInputData:
     """The conversation in three parts: the input, what came before this turn, this turn."""
     state = env.log.state
-    turn = f"m{state.turn}"
     output = Entry(item, "handoff_output", effect.agent, effect.id, name)
     entries = [*state.model_entries, *answered(state), output]
-    start = next((n for n, entry in enumerate(entries) if entry.source == turn), len(entries))
+    start = _turn_start(state, entries)
     items = [run_item(env, entry) for entry in entries]
     head: Any = state.head
     is_text = state.started and state.started.is_text and len(head) == 1
@@ -127,8 +124,9 @@ def _as_history(env: RunEnv, effect: HandOff, data: HandoffInputData) -> History
         return History(head, (*before, *new))
     # What the model is not shown again stays for the caller and the session.
     seen = (*before, *entries_of(env, data.input_items, effect.id))
-    start = _turn_start(env.log.state)
-    kept = (*env.log.state.entries.since(0)[:start], *new)
+    state = env.log.state
+    entries = state.entries.since(0)
+    kept = (*entries[: _turn_start(state, entries)], *new)
     held = set(held_positions(data, [run_item(env, entry) for entry in kept]))
     told = [_told(env, entry, n in held) for n, entry in enumerate(kept)]
     return History(head, tuple(told), seen)
@@ -145,8 +143,7 @@ def _told(env: RunEnv, entry: Entry, is_told: bool) -> Entry:
     return told
 
 
-def _turn_start(state: RunState) -> int:
-    """How many entries the run had before the turn in progress."""
+def _turn_start(state: RunState, entries: Sequence[Entry]) -> int:
+    """How many of the entries are from before the turn in progress."""
     source = f"m{state.turn}"
-    entries = state.entries.since(0)
     return next((n for n, entry in enumerate(entries) if entry.source == source), len(entries))

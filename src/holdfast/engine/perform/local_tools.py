@@ -7,16 +7,22 @@ the model.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 from holdfast.core.effects import RunTool
-from holdfast.core.errors import AgentsException, ModelBehaviorError
+from holdfast.core.errors import AgentsException, ModelBehaviorError, UserError
 from holdfast.core.events import Item, ToolReturned
-from holdfast.definitions.computer import ComputerTool, ComputerToolCustomDataContext
+from holdfast.definitions.computer import (
+    ComputerTool,
+    ComputerToolCustomDataContext,
+    ComputerToolSafetyCheckData,
+    resolve_computer,
+)
 from holdfast.definitions.context import RunContextWrapper, ToolContext
 from holdfast.definitions.custom_tool import (
     CustomTool,
@@ -32,6 +38,7 @@ from holdfast.definitions.editor import (
     patch_result,
 )
 from holdfast.definitions.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
+from holdfast.definitions.logger import logger
 from holdfast.definitions.shell_tools import (
     LocalShellCommandRequest,
     LocalShellTool,
@@ -47,11 +54,22 @@ from holdfast.definitions.tool import extracted_custom_data
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.hooks import tell
-from holdfast.engine.perform.computer import use_computer
 from holdfast.engine.perform.prepare import live_turn
 from holdfast.engine.perform.refusal import mcp_answer
 from holdfast.engine.perform.tool import Handle
 from holdfast.engine.projection import behind
+
+TTool = TypeVar("TTool")
+
+
+class Use(NamedTuple, Generic[TTool]):
+    """One call of a local tool."""
+
+    env: RunEnv
+    effect: RunTool
+    tool: TTool
+    item: Item
+    context: RunContextWrapper[Any]
 
 
 class Answer(NamedTuple):
@@ -65,56 +83,37 @@ class Answer(NamedTuple):
 
 
 async def run_local_tool(env: RunEnv, effect: RunTool) -> Done:
-    """Run a computer, shell, patch or custom tool."""
-    turn = await live_turn(env)
-    tool: Any = local_tool(env, effect)
-    item = env.call_item(effect.call.index)
-    context = _context(env, effect, tool, item)
-    hooks, agent_hooks = env.hooks, turn.agent.hooks
-    is_told = (hooks is not None or agent_hooks is not None) and not isinstance(tool, HostedMCPTool)
-    if is_told:
-        await tell(
-            hooks.on_tool_start(context, turn.agent, tool) if hooks is not None else None,
-            agent_hooks.on_tool_start(context, turn.agent, tool)
-            if agent_hooks is not None
-            else None,
+    """Run a computer, shell, patch or custom tool.
+
+    Raises:
+        ModelBehaviorError: The agent has no such tool.
+    """
+    call, turn = effect.call, await live_turn(env)
+    tool: Any = turn.tool(call)
+    if tool is None:
+        raise ModelBehaviorError(
+            f"Tool {call.name} not found in agent {effect.agent}."
+            if call.kind == "custom"
+            else f"Model produced {call.kind} call without a {call.kind} tool in agent "
+            f"{effect.agent}."
         )
-    answer = await _RUN[type(tool)](env, effect, tool, item, context)
+    agent, item = turn.agent, env.call_item(call.index)
+    context = _context(env, effect, tool, item)
+    both: list[Any] = [] if isinstance(tool, HostedMCPTool) else [env.hooks, agent.hooks]
+    hooks = [each for each in both if each is not None]
+    await tell(*(each.on_tool_start(context, agent, tool) for each in hooks))
+    answer = await _RUN[type(tool)](Use(env, effect, tool, item, context))
     env.live.behind[id(answer.item)] = (answer.item, answer.value)
     data = None
     extractor: Any = getattr(tool, "custom_data_extractor", None)
     if answer.seen is not None and extractor is not None:
         data = await extracted_custom_data(extractor, answer.seen(copy.deepcopy(answer.item)))
-    event = ToolReturned(effect.id, effect.call.id, answer.item, name=effect.name, data=data)
+    event = ToolReturned(effect.id, call.id, answer.item, name=effect.name, data=data)
 
     async def after() -> None:
-        await tell(
-            hooks.on_tool_end(context, turn.agent, tool, answer.value)
-            if hooks is not None
-            else None,
-            agent_hooks.on_tool_end(context, turn.agent, tool, answer.value)
-            if agent_hooks is not None
-            else None,
-        )
+        await tell(*(each.on_tool_end(context, agent, tool, answer.value) for each in hooks))
 
-    return Done([event], after if is_told else None)
-
-
-def local_tool(env: RunEnv, effect: Any) -> Any:
-    """The tool that a call of a local kind means.
-
-    Raises:
-        ModelBehaviorError: The agent has no such tool.
-    """
-    assert env.turn
-    if (tool := env.turn.tool(effect.call)) is not None:
-        return tool
-    raise ModelBehaviorError(
-        f"Tool {effect.call.name} not found in agent {effect.agent}."
-        if effect.call.kind == "custom"
-        else f"Model produced {effect.call.kind} call without a {effect.call.kind} tool in agent "
-        f"{effect.agent}."
-    )
+    return Done([event], after if hooks else None)
 
 
 def _context(env: RunEnv, effect: RunTool, tool: Any, item: Item) -> RunContextWrapper[Any]:
@@ -136,88 +135,150 @@ async def _called(function: Callable[..., Any], *args: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def _shell(
-    env: RunEnv, effect: RunTool, tool: ShellTool, item: Item, context: RunContextWrapper[Any]
-) -> Answer:
-    del env
-    call = shell_call(item)
-    limit, status, caller = call.action.max_output_length, "completed", item.get("caller")
+async def _shell(use: Use[ShellTool]) -> Answer:
+    call = shell_call(use.item)
+    limit = call.action.max_output_length
+    status: Literal["completed", "failed"] = "completed"
     try:
-        assert tool.executor
-        answered = await _called(tool.executor, ShellCommandRequest(context, call))
-        result = shell_result(answered, limit)
+        assert use.tool.executor
+        result = await _called(use.tool.executor, ShellCommandRequest(use.context, call))
+        result = shell_result(result, limit)
     except AgentsException:
         raise
     except Exception as error:  # noqa: BLE001  # a user's executor; the model is told
         result, status = failed_shell_result(str(error) or type(error).__name__, limit), "failed"
-    out = shell_output_item(effect.call.id, result, status=cast("Any", status), caller=caller)
+    caller = use.item.get("caller")
+    out = shell_output_item(use.effect.call.id, result, status=status, caller=caller)
     return Answer(out, shell_text(result))
 
 
-async def _local_shell(
-    env: RunEnv, effect: RunTool, tool: LocalShellTool, item: Item, context: RunContextWrapper[Any]
-) -> Answer:
-    request = LocalShellCommandRequest(context, behind(env, item))
-    text = str(await _called(tool.executor, request))
-    out = {"type": "local_shell_call_output", "id": effect.call.id, "output": text}
-    return Answer({**out, "call_id": effect.call.id}, text)
+async def _local_shell(use: Use[LocalShellTool]) -> Answer:
+    request = LocalShellCommandRequest(use.context, behind(use.env, use.item))
+    text, call_id = str(await _called(use.tool.executor, request)), use.effect.call.id
+    out = {"type": "local_shell_call_output", "id": call_id, "output": text, "call_id": call_id}
+    return Answer(out, text)
 
 
-async def _patch(
-    env: RunEnv, effect: RunTool, tool: ApplyPatchTool, item: Item, context: RunContextWrapper[Any]
-) -> Answer:
-    del env
-    operation = patch_operation(item.get("operation"), context)
+async def _patch(use: Use[ApplyPatchTool]) -> Answer:
+    operation = patch_operation(use.item.get("operation"), use.context)
     try:
-        edit = getattr(tool.editor, operation.type)
+        edit = getattr(use.tool.editor, operation.type)
         result = patch_result(await _called(edit, operation))
     except Exception as error:  # noqa: BLE001  # a user's editor; the model is told
         result = ApplyPatchResult("failed", str(error))
-    out = patch_output_item(effect.call.id, result, item.get("caller"))
-    text, status = result.output or "", out["status"]
-    return Answer(
-        out,
-        text,
-        partial(ApplyPatchToolCustomDataContext, context, tool, [operation], text, status),
-    )
+    out = patch_output_item(use.effect.call.id, result, use.item.get("caller"))
+    seen = (use.context, use.tool, [operation], result.output or "", out["status"])
+    return Answer(out, result.output or "", partial(ApplyPatchToolCustomDataContext, *seen))
 
 
-async def _custom(
-    env: RunEnv, effect: RunTool, tool: CustomTool, item: Item, context: RunContextWrapper[Any]
-) -> Answer:
-    del env
-    given, told = str(item.get("input") or ""), cast("Any", context)
-    value = await _called(tool.on_invoke_tool, told, given)
-    out = custom_output_item(effect.call.id, value, item.get("caller"))
-    return Answer(
-        out,
-        value,
-        partial(CustomToolCustomDataContext, told, tool, given, out["output"]),
-    )
+async def _custom(use: Use[CustomTool]) -> Answer:
+    given, told = str(use.item.get("input") or ""), cast("Any", use.context)
+    value = await _called(use.tool.on_invoke_tool, told, given)
+    out = custom_output_item(use.effect.call.id, value, use.item.get("caller"))
+    seen = partial(CustomToolCustomDataContext, told, use.tool, given, out["output"])
+    return Answer(out, value, seen)
 
 
-async def _computer(
-    env: RunEnv, effect: RunTool, tool: ComputerTool[Any], item: Item, context: Any
-) -> Answer:
-    out, url, _ = await use_computer(env, effect, tool, item)
-    call = behind(env, item)
-    return Answer(out, url, partial(ComputerToolCustomDataContext, context, tool, call, url))
-
-
-async def _mcp(
-    env: RunEnv, effect: RunTool, tool: HostedMCPTool, item: Item, context: RunContextWrapper[Any]
-) -> Answer:
+async def _mcp(use: Use[HostedMCPTool]) -> Answer:
     """The answer to a request of the provider: the callback's, or else the person's who approved."""
-    if tool.on_approval_request is None:
-        out = mcp_answer(effect.call.id, approve=True)
-        return Answer(out, None)
-    request = MCPToolApprovalRequest(context, behind(env, item))
-    said = await _called(tool.on_approval_request, request)
-    out = mcp_answer(effect.call.id, approve=said["approve"], reason=said.get("reason"))
-    return Answer(out, None)
+    said: Any = {"approve": True}
+    if use.tool.on_approval_request is not None:
+        request = MCPToolApprovalRequest(use.context, behind(use.env, use.item))
+        said = await _called(use.tool.on_approval_request, request)
+    reason = said.get("reason")
+    return Answer(mcp_answer(use.effect.call.id, approve=said["approve"], reason=reason), None)
 
 
-_RUN: dict[type, Callable[..., Awaitable[Answer]]] = {
+# --- Computers. --------------------------------------------------------------------------
+
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "click": ("x", "y", "button"),
+    "double_click": ("x", "y"),
+    "move": ("x", "y"),
+    "scroll": ("x", "y", "scroll_x", "scroll_y"),
+    "type": ("text",),
+    "keypress": ("keys",),
+    "wait": (),
+    "screenshot": (),
+    "drag": ("path",),
+}
+_MOUSE = {"click", "double_click", "move", "scroll", "drag"}
+_UNCHECKED = (
+    "A computer call has safety checks and its tool has no on_safety_check: the actions proceed "
+    "without acknowledging them. Configure ComputerTool.on_safety_check to decide."
+)
+
+
+async def _computer(use: Use[ComputerTool[Any]]) -> Answer:
+    """What the computer shows after the actions that the model wants, in their order."""
+    acknowledged = await _acknowledged(use)
+    computer: Any = await resolve_computer(tool=use.tool, run_context=use.context)
+    image, item = "", use.item
+    for action in item.get("actions") or [item.get("action") or {"type": "screenshot"}]:
+        image = await _act(computer, action)
+    image = image or await _moved(computer.screenshot)
+    url = f"data:image/png;base64,{image}" if image else ""
+    out: Item = {
+        "type": "computer_call_output",
+        "call_id": use.effect.call.id,
+        "output": {"type": "computer_screenshot", "image_url": url},
+    }
+    if acknowledged:
+        out["acknowledged_safety_checks"] = acknowledged
+    seen = (use.context, use.tool, behind(use.env, item), url)
+    return Answer(out, url, partial(ComputerToolCustomDataContext, *seen))
+
+
+async def _act(computer: Any, action: Item) -> str:
+    """Do one action; a screenshot's image, else nothing."""
+    kind = str(action.get("type"))
+    names, method = _ARGUMENTS.get(kind), getattr(computer, kind, None)
+    if names is None or method is None:
+        raise ModelBehaviorError(f"The computer has no action {kind!r}.")
+    values: list[Any] = [action.get(name) for name in names]
+    if kind == "drag":
+        path: list[dict[str, int]] = action.get("path") or []
+        values = [[(point["x"], point["y"]) for point in path]]
+    held = action.get("keys") if kind in _MOUSE else None
+    more = {"keys": held} if held and "keys" in inspect.signature(method).parameters else {}
+    found = await _moved(method, *values, **more)
+    return found if kind == "screenshot" else ""
+
+
+async def _moved(method: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    """What a computer's method returns; one that is not async runs in a thread."""
+    if inspect.iscoroutinefunction(method):
+        return await method(*args, **more)
+    answer = await asyncio.to_thread(method, *args, **more)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+async def _acknowledged(use: Use[ComputerTool[Any]]) -> list[Item]:
+    """The safety checks of a call, all of which somebody has said yes to.
+
+    Raises:
+        UserError: One was not acknowledged; nothing was done.
+    """
+    checks: list[Item] = use.item.get("pending_safety_checks") or []
+    ask: Any = use.tool.on_safety_check
+    if not checks or ask is None:
+        if checks:
+            logger.warning(_UNCHECKED)
+        return []
+    call, agent = behind(use.env, use.item), use.env.agents.agent(use.effect.agent)
+    for n in range(len(checks)):
+        data = ComputerToolSafetyCheckData(
+            ctx_wrapper=use.context,
+            agent=agent,
+            tool_call=call,
+            safety_check=call.pending_safety_checks[n],
+        )
+        if not await _called(ask, data):
+            raise UserError("Computer tool safety check was not acknowledged")
+    return checks
+
+
+_RUN: dict[type, Callable[[Any], Awaitable[Answer]]] = {
     ShellTool: _shell,
     LocalShellTool: _local_shell,
     ApplyPatchTool: _patch,

@@ -30,7 +30,7 @@ async def answer_without_running(env: RunEnv, effect: RunTool) -> Done:
         return await not_found(env, effect)
     state = env.log.state
     decision = state.decided.get(call.id) or standing(state, call)
-    text = decision.message if decision and decision.message is not None else None
+    text = decision.message if decision else None
     text = await told(env, "approval_rejected", effect, REJECTED) if text is None else text
     item = refused(call, text, env.call_item(call.index), env.live.tools.get(call.id))
     return Done([ToolReturned(effect.id, call.id, item, "rejected", call.name)])
@@ -53,10 +53,9 @@ async def told(env: RunEnv, kind: Any, effect: Any, default: str, error: Any = N
     if formatter is None:
         return default
     call: Call = effect.call
-    tool_type: Any = call.kind if call.kind in _TOOL_TYPES else "function"
     args = ToolErrorFormatterArgs(
         kind=kind,
-        tool_type=tool_type,
+        tool_type=call.kind if call.kind in _TOOL_TYPES else "function",
         tool_name=call.qualified_name,
         call_id=call.id,
         default_message=default,
@@ -78,9 +77,8 @@ def refused(call: Call, text: str, item: Item, tool: Any = None) -> Item:
     caller = item.get("caller")
     match call.kind:
         case "shell":
-            return shell_output_item(
-                call.id, refused_shell_result(text), status=None, caller=caller
-            )
+            result = refused_shell_result(text)
+            return shell_output_item(call.id, result, status=None, caller=caller)
         case "apply_patch":
             return patch_output_item(call.id, ApplyPatchResult("failed", text), caller)
         case "custom":
@@ -89,8 +87,7 @@ def refused(call: Call, text: str, item: Item, tool: Any = None) -> Item:
             return mcp_answer(call.id, approve=False, reason=text)
         case _:
             schema = getattr(tool, "output_json_schema", None)
-            value = excuse(text)
-            return tool_output_item(call.id, value, caller=caller, output_json_schema=schema)
+            return tool_output_item(call.id, excuse(text), caller=caller, output_json_schema=schema)
 
 
 def excuse(text: str, error: BaseException | None = None) -> FailureText:
@@ -100,9 +97,6 @@ def excuse(text: str, error: BaseException | None = None) -> FailureText:
 
 def mcp_answer(request_id: str, *, approve: bool, reason: str | None = None) -> Item:
     """The item that answers a provider's request for a person's word."""
-    item: Item = {
-        "type": "mcp_approval_response",
-        "approval_request_id": request_id,
-        "approve": approve,
-    }
-    return item if approve or not reason else {**item, "reason": reason}
+    why = {"reason": reason} if reason and not approve else {}
+    kind = "mcp_approval_response"
+    return {"type": kind, "approval_request_id": request_id, "approve": approve, **why}

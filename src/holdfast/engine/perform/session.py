@@ -55,28 +55,26 @@ async def save(env: RunEnv, effect: SaveSession) -> Done:
     if env.session is None:
         return Done([SessionSaved(effect.id, effect.upto)])
     state = env.log.state
-    items = [] if state.is_input_saved else list(state.new_input)
+    items = list(state.new_input)
     if state.is_input_saved:
         entries = [*state.entries.since(state.saved), *answered(state)]
-        items = [entry.item for entry in entries][: effect.upto - state.saved]
+        items = [entry.item for entry in entries[: effect.upto - state.saved]]
         if effect.is_last and state.open_calls:
             items = [item for item in items if item.get("call_id") not in state.open_calls]
     started = state.in_flight.get(effect.id)
     if started and started.attempt > 1 and items:
         items = items[await _held(env, items) :]
     if items:
-        assert env.session
         await ask_session(env.session, "add_items", copy.deepcopy(items), wrapper=env.context)
     return Done([SessionSaved(effect.id, effect.upto)])
 
 
 async def _items(env: RunEnv, limit: int | None = None) -> list[Item]:
     assert env.session
-    settings = getattr(env.session, "session_settings", None)
-    if settings is not None and env.config.session_settings is not None:
-        settings = settings.resolve(env.config.session_settings)
-    settings = settings or env.config.session_settings
-    limit = limit if limit is not None else getattr(settings, "limit", None)
+    if limit is None:
+        own, laid_over = getattr(env.session, "session_settings", None), env.config.session_settings
+        settings = own.resolve(laid_over) if own is not None else laid_over
+        limit = settings.limit if settings is not None else None
     wanted = () if limit is None else (limit,)
     found: Any = await ask_session(env.session, "get_items", *wanted, wrapper=env.context)
     return [wire(item) for item in found]
@@ -105,13 +103,14 @@ def _news(chosen: list[Any], given: dict[int, bool], rest: list[bytes]) -> list[
         rest: The history that is not among them. Items made anew that equal one of these are that
             one, as often as it stands there.
     """
-    news: list[bool] = []
-    for item in chosen:
-        is_new = given.get(id(item))
-        if is_new is None:
-            key = _key(wire(item))
-            is_new = key not in rest
-            if not is_new:
-                rest.remove(key)
-        news.append(is_new)
-    return news
+
+    def is_new(item: Any) -> bool:
+        if id(item) in given:
+            return given[id(item)]
+        key = _key(wire(item))
+        if key not in rest:
+            return True
+        rest.remove(key)
+        return False
+
+    return [is_new(item) for item in chosen]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Literal
 
 from holdfast.core.effects import RunTool
 from holdfast.core.errors import (
@@ -22,6 +23,13 @@ from holdfast.definitions.tool_guardrail import (
 from holdfast.definitions.tool_output import FailureText
 from holdfast.engine.env import RunEnv
 
+_Stage = Literal["tool_input", "tool_output"]
+_STAGES: dict[_Stage, tuple[str, Any, Any]] = {
+    "tool_input": ("in", ToolInputGuardrailResult, ToolInputGuardrailTripwireTriggered),
+    "tool_output": ("out", ToolOutputGuardrailResult, ToolOutputGuardrailTripwireTriggered),
+}
+"""Of a stage, its part of the effect's id, the form of its results, and what a tripwire raises."""
+
 
 class Blocked(FailureText):
     """What a guardrail says in place of a result."""
@@ -32,13 +40,12 @@ class Blocked(FailureText):
 class Checks:
     """What the guardrails of one call have said so far."""
 
-    __slots__ = ("_effect", "_env", "_inputs", "_outputs", "events")
+    __slots__ = ("_effect", "_env", "_results", "events")
 
     def __init__(self, env: RunEnv, effect: RunTool) -> None:
         self._env = env
         self._effect = effect
-        self._inputs: list[Any] = []
-        self._outputs: list[Any] = []
+        self._results: dict[_Stage, list[Any]] = {"tool_input": [], "tool_output": []}
         self.events: list[Event] = []
         """For the log."""
 
@@ -50,17 +57,10 @@ class Checks:
         Raises:
             ToolInputGuardrailTripwireTriggered: A guardrail wants the run to fail.
         """
-        for n, guardrail in enumerate(tool.tool_input_guardrails or ()):
-            output = await guardrail.run(
-                ToolInputGuardrailData(context=context, agent=context.agent)
-            )
-            self._inputs.append(ToolInputGuardrailResult(guardrail=guardrail, output=output))
-            self._note(f"in.{n}", "tool_input", guardrail.get_name(), output)
-            if output.behavior["type"] == "raise_exception":
-                raise ToolInputGuardrailTripwireTriggered(guardrail=guardrail, output=output)
-            if output.behavior["type"] == "reject_content":
-                return _blocked(output.behavior["message"])
-        return None
+        if not tool.tool_input_guardrails:
+            return None
+        data = ToolInputGuardrailData(context=context, agent=context.agent)
+        return await self._ask("tool_input", tool.tool_input_guardrails, data)
 
     async def ask_about_output(
         self, context: ToolContext[Any], tool: FunctionTool, value: Any
@@ -70,38 +70,37 @@ class Checks:
         Raises:
             ToolOutputGuardrailTripwireTriggered: A guardrail wants the run to fail.
         """
-        for n, guardrail in enumerate(tool.tool_output_guardrails or ()):
-            output = await guardrail.run(
-                ToolOutputGuardrailData(context=context, agent=context.agent, output=value)
+        if not tool.tool_output_guardrails:
+            return value
+        data = ToolOutputGuardrailData(context=context, agent=context.agent, output=value)
+        blocked = await self._ask("tool_output", tool.tool_output_guardrails, data)
+        return value if blocked is None else blocked
+
+    async def _ask(self, stage: _Stage, guardrails: list[Any], data: Any) -> Blocked | None:
+        effect, (part, result, tripped) = self._effect, _STAGES[stage]
+        for n, guardrail in enumerate(guardrails):
+            output = await guardrail.run(copy.copy(data))  # One may change what it is given.
+            self._results[stage].append(result(guardrail=guardrail, output=output))
+            behavior = output.behavior["type"]
+            self.events.append(
+                GuardrailChecked(
+                    id=f"{effect.id}.{part}.{n}",
+                    stage=stage,
+                    name=guardrail.get_name(),
+                    tripped=behavior == "raise_exception",
+                    agent=effect.agent,
+                    call_id=effect.call.id,
+                    behavior=behavior,
+                )
             )
-            self._outputs.append(ToolOutputGuardrailResult(guardrail=guardrail, output=output))
-            self._note(f"out.{n}", "tool_output", guardrail.get_name(), output)
-            if output.behavior["type"] == "raise_exception":
-                raise ToolOutputGuardrailTripwireTriggered(guardrail=guardrail, output=output)
-            if output.behavior["type"] == "reject_content":
-                return _blocked(output.behavior["message"])
-        return value
+            if behavior == "raise_exception":
+                raise tripped(guardrail=guardrail, output=output)
+            if behavior == "reject_content":
+                text = output.behavior["message"]
+                return Blocked(text, UserError(text), is_default=True)
+        return None
 
     def keep(self) -> None:
         """Show the results to the caller. Those of a call that failed are not shown."""
-        self._env.live.tool_input_checks += self._inputs
-        self._env.live.tool_output_checks += self._outputs
-
-    def _note(self, key: str, stage: Any, name: str, output: Any) -> None:
-        effect, behavior = self._effect, output.behavior["type"]
-        self.events.append(
-            GuardrailChecked(
-                f"{effect.id}.{key}",
-                stage,
-                name,
-                behavior == "raise_exception",
-                None,
-                effect.agent,
-                effect.call.id,
-                behavior,
-            )
-        )
-
-
-def _blocked(text: str) -> Blocked:
-    return Blocked(text, UserError(text), is_default=True)
+        self._env.live.tool_input_checks += self._results["tool_input"]
+        self._env.live.tool_output_checks += self._results["tool_output"]
