@@ -8,17 +8,7 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    Literal,
-    TypeAlias,
-    TypedDict,
-    TypeVar,
-    cast,
-    get_args,
-)
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from holdfast.core.health import CircuitBreaker
 from holdfast.definitions.agent import Agent
@@ -295,7 +285,7 @@ def _coerced(value: object, kind: type[_T], name: str) -> _T | None:
 
 
 def _check_choice(config: RunConfig, name: str, choices: Any) -> None:
-    value, allowed = getattr(config, name), get_args(choices)
+    value, allowed = getattr(config, name), choices.__args__
     if value not in allowed:
         names = [repr(one) for one in allowed]
         listed = f"either {' or '.join(names)}" if len(names) == 2 else f"one of {', '.join(names)}"  # noqa: PLR2004

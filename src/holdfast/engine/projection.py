@@ -261,11 +261,22 @@ def given_input(env: RunEnv) -> Any:
     """The run's input as its caller gave it, or as a handoff's filter left it."""
     state = env.log.state
     assert state.started
-    is_untouched = state.head is state.started.input or state.is_loaded
-    if is_untouched and env.live.input is not None:
-        return env.live.input
-    head = state.started.input if is_untouched else state.head
-    is_text = state.started.is_text and len(head) == 1 and set(head[0]) == {"content", "role"}
+    if state.head is state.started.input or state.is_loaded:
+        return first_input(env)
+    return as_given(state, state.head)
+
+
+def first_input(env: RunEnv) -> Any:
+    """The run's input as its caller gave it."""
+    started = env.log.state.started
+    assert started
+    return as_given(env.log.state, started.input) if env.live.input is None else env.live.input
+
+
+def as_given(state: RunState, head: list[Item]) -> Any:
+    """What a run begins with: a text where it was given one."""
+    is_text = state.started and state.started.is_text
+    is_text = is_text and len(head) == 1 and head[0].keys() == {"content", "role"}
     return head[0]["content"] if is_text else head
 
 

@@ -2,17 +2,24 @@
 
 The child has a log of its own, under an id that is the parent's and the position of the call. So
 a parent that crashed while the child ran finds the child again and lets it go on.
+
+A callback may be told what the agent does. It runs beside the agent's run and in the order of
+events, and may lag behind by a bounded number of them; whichever of the two fails for good stops
+the other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
 
 from holdfast.core.errors import ModelBehaviorError, UserError
-from holdfast.definitions.agent import Agent
+from holdfast.definitions import debug
+from holdfast.definitions.agent import Agent, AgentToolStreamEvent
 from holdfast.definitions.agent_tool_input import (
     PLAIN_INPUT_SCHEMA,
     build_structured_input_schema_info,
@@ -20,15 +27,20 @@ from holdfast.definitions.agent_tool_input import (
 )
 from holdfast.definitions.context import ToolContext
 from holdfast.definitions.function_tool import FunctionTool, ToolInvoker
+from holdfast.definitions.logger import logger
 from holdfast.definitions.names import function_name
 from holdfast.definitions.run_items import ItemHelpers, MessageOutputItem, ToolCallOutputItem
 from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from holdfast.engine.perform.tool import Interrupted
-from holdfast.run.agent_tool_stream import StreamTeller
 from holdfast.run.result import RunResultBase
 from holdfast.run.runner import Runner
 
 AnyAgent = Agent[Any]
+_PASSED_ON = ("hooks", "previous_response_id", "conversation_id", "session")
+_HANDLER_FAILED = "Error while handling an agent tool on_stream event"
+_CLOSE_FAILED = "Error while closing an agent tool stream after failure"
+_GRACE_S = 1.0
+"""How long a cancelled call waits for its callback to clean up."""
 
 
 def agent_as_tool(agent: AnyAgent, **options: Any) -> FunctionTool:
@@ -51,6 +63,20 @@ def agent_as_tool(agent: AnyAgent, **options: Any) -> FunctionTool:
         _is_agent_tool=True,
         _agent_instance=agent,
     )
+
+
+def _check(options: dict[str, Any]) -> None:
+    backlog, handler = options["on_stream_max_pending_events"], options["on_stream"]
+    if backlog is not None and backlog < 1:
+        raise UserError(
+            "on_stream_max_pending_events must be a positive integer, or None for no limit; got "
+            f"{backlog!r}."
+        )
+    if handler is not None and not callable(handler):
+        raise UserError(
+            f"on_stream must be callable or None, got {type(handler).__name__}. Pass settings of the "
+            "agent's run by keyword: run_config=..."
+        )
 
 
 class _AgentBody:
@@ -88,7 +114,8 @@ class _AgentBody:
             run_config=options["run_config"] or context.run_config,
         )
         forked.tool_input = None if self._adapter is None else params
-        result = await _perform(self._agent, given, forked, options)
+        run_id = await handle.begin_child(self._agent.name) if handle else None
+        result = await _run(self._agent, given, forked, options, run_id)
         if isinstance(result, RunResultBase) and result.interruptions:
             return Interrupted(result.run_id, self._agent.name, result.waiting())
         if handle and isinstance(result, RunResultBase):
@@ -96,57 +123,39 @@ class _AgentBody:
         return await _output(result, options["custom_output_extractor"])
 
 
-def _check(options: dict[str, Any]) -> None:
-    backlog, handler = options["on_stream_max_pending_events"], options["on_stream"]
-    if backlog is not None and backlog < 1:
-        raise UserError(
-            "on_stream_max_pending_events must be a positive integer, or None for no limit; got "
-            f"{backlog!r}."
-        )
-    if handler is not None and not callable(handler):
-        raise UserError(
-            f"on_stream must be callable or None, got {type(handler).__name__}. Pass settings of the "
-            "agent's run by keyword: run_config=..."
-        )
-
-
 def _parsed(name: str, arguments: str, adapter: Any) -> Any:
+    invalid = ModelBehaviorError(f"Invalid JSON input for tool {name}")
     try:
         data: Any = msgspec.json.decode(arguments) if arguments else {}
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise ModelBehaviorError(f"Invalid JSON input for tool {name}") from error
+        raise invalid from error
     if adapter is None:
         if not isinstance(data, dict) or not isinstance(data.get("input"), str):  # pyright: ignore[reportUnknownMemberType]
-            raise ModelBehaviorError(f"Invalid JSON input for tool {name}")
+            raise invalid
         return cast("dict[str, Any]", data)
     from pydantic import ValidationError
 
     try:
         return adapter.dump_python(adapter.validate_python(data), mode="json")
     except ValidationError as error:
-        raise ModelBehaviorError(f"Invalid JSON input for tool {name}") from error
+        raise invalid from error
 
 
-async def _perform(
-    agent: AnyAgent, given: Any, context: ToolContext[Any], options: dict[str, Any]
+async def _run(
+    agent: AnyAgent, given: Any, context: ToolContext[Any], options: dict[str, Any], run_id: Any
 ) -> Any:
-    handle: Any = context._effect  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
-    named = {"run_id": await handle.begin_child(agent.name)} if handle else {}
     max_turns = options["max_turns"]
     run: dict[str, Any] = {
         "context": context,
         "run_config": context.run_config,
         "max_turns": 10 if max_turns is None else max_turns,
-        "hooks": options["hooks"],
-        "previous_response_id": options["previous_response_id"],
-        "conversation_id": options["conversation_id"],
-        "session": options["session"],
-        **named,
+        **{name: options[name] for name in _PASSED_ON},
+        **({"run_id": run_id} if run_id is not None else {}),
     }
     if options["on_stream"] is None:
         return await Runner.run(starting_agent=agent, input=given, **run)
     streamed = Runner.run_streamed(starting_agent=agent, input=given, **run)
-    teller = StreamTeller(streamed, agent, context.tool_call, options["on_stream"])
+    teller = _StreamTeller(streamed, agent, context.tool_call, options["on_stream"])
     await teller.run(options["on_stream_max_pending_events"])
     return streamed
 
@@ -164,3 +173,108 @@ async def _output(result: Any, extractor: Any) -> Any:
         if isinstance(item, ToolCallOutputItem) and isinstance(item.output, str) and item.output:
             return item.output
     return output
+
+
+# --- Telling a callback. -----------------------------------------------------------------
+
+
+class _Overflow(UserError):
+    """The callback is too slow."""
+
+
+class _StreamTeller:
+    """One nested run and the callback that is told of it."""
+
+    def __init__(
+        self, streamed: Any, agent: AnyAgent, tool_call: Any, handler: Callable[..., Any]
+    ) -> None:
+        self._streamed = streamed
+        self._first = agent
+        self._tool_call = tool_call
+        self._handler = handler
+        self._queue: asyncio.Queue[AgentToolStreamEvent | None] = asyncio.Queue()
+
+    async def run(self, limit: int | None) -> None:
+        """Tell the callback everything, and return when both have ended.
+
+        Raises:
+            UserError: More than ``limit`` events waited for it. The nested run was stopped.
+            BaseException: What the nested run, or a callback that was cancelled, failed with.
+        """
+        teller = asyncio.ensure_future(self._tell())
+        reader = asyncio.ensure_future(self._read(limit))
+        try:
+            await asyncio.wait({teller, reader}, return_when=asyncio.FIRST_COMPLETED)
+            if reader.done() and not isinstance(_failure(reader), _Overflow):
+                # Also after an error: what came before it is still told.
+                self._queue.put_nowait(None)
+                await asyncio.wait({teller})
+        except asyncio.CancelledError:
+            await self._stop(teller, reader, _GRACE_S)
+            raise
+        is_fine = teller.done() and not teller.cancelled() and _failure(teller) is None
+        if not (is_fine and reader.done()) or _failure(reader):
+            await self._stop(teller, reader)
+        is_late = isinstance(_failure(reader), _Overflow)
+        for task in (reader, teller) if is_late else (teller, reader):
+            await task
+
+    async def _read(self, limit: int | None) -> None:
+        agent, events = self._first, self._streamed.stream_events()
+        try:
+            async for event in events:
+                agent = getattr(event, "new_agent", agent)
+                if limit is not None and self._queue.qsize() >= limit:
+                    await self._catch_up(limit)
+                told: Any = {"event": event, "agent": agent, "tool_call": self._tool_call}
+                self._queue.put_nowait(told)
+        except _Overflow:
+            try:
+                await events.aclose()
+            except BaseException:  # noqa: BLE001  # the failure that led here is the one to tell
+                logger.error(_CLOSE_FAILED)
+            raise
+
+    async def _catch_up(self, limit: int) -> None:
+        await asyncio.sleep(0)  # A callback that keeps up gets its turn.
+        if self._queue.qsize() >= limit:
+            raise _Overflow(
+                f"The on_stream callback of agent {self._first.name!r} is too slow: more than "
+                f"on_stream_max_pending_events={limit} events wait for it. Make it quicker, or raise "
+                "the limit."
+            )
+
+    async def _tell(self) -> None:
+        while (event := await self._queue.get()) is not None:
+            try:
+                answer = self._handler(event)
+                if inspect.isawaitable(answer):
+                    await answer
+            except Exception as error:  # noqa: BLE001  # a user's callback
+                is_hidden = debug.DONT_LOG_MODEL_DATA or debug.DONT_LOG_TOOL_DATA
+                about = {"openai_agents_diagnostic_context": {"agent_name": self._first.name}}
+                details: Any = {} if is_hidden else {"exc_info": error, "extra": about}
+                logger.error("%s", _HANDLER_FAILED, **details)
+
+    async def _stop(
+        self,
+        teller: asyncio.Future[None],
+        reader: asyncio.Future[None],
+        timeout: float | None = None,
+    ) -> None:
+        """Stop the nested run and the callback, and wait until both have."""
+        was_reading = not reader.done()
+        tasks: list[Any] = [teller, reader]
+        for task in tasks:
+            task.cancel()
+        run: Any = getattr(self._streamed, "run_loop_task", None)
+        if run is not None:
+            self._streamed.cancel()
+            tasks.append(run)
+        await asyncio.wait(tasks, timeout=timeout)
+        if was_reading and _failure(reader):
+            logger.error(_CLOSE_FAILED)
+
+
+def _failure(task: asyncio.Future[None]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None

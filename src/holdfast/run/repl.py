@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from holdfast.definitions.agent import Agent
     from holdfast.run.result import RunResultBase
 
-_FAREWELLS = ("exit", "quit")
-
 
 async def run_demo_loop(
     agent: Agent[Any],
@@ -41,13 +39,23 @@ async def run_demo_loop(
     items: list[Any] = []
     while True:
         said = _prompt()
-        if said is None or said.casefold() in _FAREWELLS:
+        if said is None or said.casefold() in ("exit", "quit"):
             return
         if not said:
             continue
         items.append({"role": "user", "content": said})
-        answer = _streamed if stream else _whole
-        result = await answer(agent, items, context, max_turns)
+        result: RunResultBase
+        if stream:
+            result = streamed = Runner.run_streamed(
+                agent, items, context=context, max_turns=max_turns
+            )
+            async for event in streamed.stream_events():
+                print(_shown(event), end="", flush=True)  # noqa: T201 (a terminal program)
+            print()  # noqa: T201 (a terminal program)
+        else:
+            result = await Runner.run(agent, items, context=context, max_turns=max_turns)
+            if result.final_output is not None:
+                print(result.final_output)  # noqa: T201 (a terminal program)
         items = result.to_input_list()
         agent = result.last_agent
 
@@ -58,25 +66,6 @@ def _prompt() -> str | None:
     except (EOFError, KeyboardInterrupt):
         print()  # noqa: T201 (a terminal program)
         return None
-
-
-async def _whole(
-    agent: Agent[Any], items: list[Any], context: Any, max_turns: int | None
-) -> RunResultBase:
-    result = await Runner.run(agent, items, context=context, max_turns=max_turns)
-    if result.final_output is not None:
-        print(result.final_output)  # noqa: T201 (a terminal program)
-    return result
-
-
-async def _streamed(
-    agent: Agent[Any], items: list[Any], context: Any, max_turns: int | None
-) -> RunResultBase:
-    result = Runner.run_streamed(agent, items, context=context, max_turns=max_turns)
-    async for event in result.stream_events():
-        print(_shown(event), end="", flush=True)  # noqa: T201 (a terminal program)
-    print()  # noqa: T201 (a terminal program)
-    return result
 
 
 def _shown(event: StreamEvent) -> str:

@@ -106,8 +106,7 @@ class ResponsesWebSocketSession:
         Raises:
             UserError: ``run_config`` is given. It is a `ValueError` as well.
         """
-        _check_options(kwargs)
-        return await Runner.run(starting_agent, input, run_config=self.run_config, **kwargs)
+        return await Runner.run(starting_agent, input, **self._options(kwargs))
 
     def run_streamed(
         self, starting_agent: Agent[Any], input: Any, **kwargs: Any
@@ -117,8 +116,16 @@ class ResponsesWebSocketSession:
         Raises:
             UserError: ``run_config`` is given. It is a `ValueError` as well.
         """
-        _check_options(kwargs)
-        return Runner.run_streamed(starting_agent, input, run_config=self.run_config, **kwargs)
+        return Runner.run_streamed(starting_agent, input, **self._options(kwargs))
+
+    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "run_config" in given:
+            raise _WrongValue(
+                "A session's runs all have the session's run_config, got another one for this run. "
+                "Leave it out, or use Runner with RunConfig(model_provider="
+                "session.run_config.model_provider, ...), which shares the websockets too."
+            )
+        return {**given, "run_config": self.run_config}
 
     async def aclose(self) -> None:
         """Close the websockets and clients that the session's runs share. Harmless when repeated."""
@@ -146,12 +153,3 @@ def _shared(given: RunConfig | dict[str, Any], provider: OpenAIProvider) -> RunC
             "settings as a dict without a model_provider."
         )
     return config
-
-
-def _check_options(options: dict[str, Any]) -> None:
-    if "run_config" in options:
-        raise _WrongValue(
-            "A session's runs all have the session's run_config, got another one for this run. "
-            "Leave it out, or use Runner with RunConfig(model_provider="
-            "session.run_config.model_provider, ...), which shares the websockets too."
-        )

@@ -49,12 +49,13 @@ async def continued(
     try:
         _check(log, request)
         env = environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        if has_gone_on:
-            _rejoin(env, request)
-        elif log.state.started:
-            _reopen(env, request, state)
+        if log.state.started:
+            _reopen(env, request)
         else:
             _begin(env, request, state)
+        if not has_gone_on:  # Else somebody has gone on from here with the same decisions.
+            record_decisions(env)
+            log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     except BaseException:
         await journal.release(log.lease, waits=log.state.waits)
         raise
@@ -90,19 +91,10 @@ def _context(state: RunState[Any], given: Any) -> RunContextWrapper[Any]:
     return given  # pyright: ignore[reportUnknownVariableType]  # a wrapper of any context
 
 
-def _reopen(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:
+def _reopen(env: RunEnv, request: RunRequest) -> None:
     if env.log.state.ended:
         env.log.add([RunReopened()])
         env.live.has_output = env.log.state.output is not None and env.live.has_output
-    take_over(env.log, request)
-    record_decisions(env)
-    env.log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-
-
-def _rejoin(env: RunEnv, request: RunRequest) -> None:
-    """Somebody has gone on from the same state with the same decisions: go on from there."""
-    if env.log.state.ended:
-        env.log.add([RunReopened()])
     take_over(env.log, request)
 
 
@@ -131,7 +123,6 @@ def _begin(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:
     is_text = isinstance(given, str)
     items: list[Item] = [{"content": given, "role": "user"}] if is_text else list(map(wire, given))
     begin(env.log, wanted, items, is_text=is_text)
-    env.log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def check_request(request: RunRequest) -> None:

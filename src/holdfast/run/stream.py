@@ -52,8 +52,10 @@ class Feed:
 
     def __init__(self) -> None:
         self._events: deque[StreamEvent] = deque()
-        self._wake: asyncio.Future[None] | None = None
-        self._idle: asyncio.Future[None] | None = None
+        self._wake = asyncio.Event()
+        """Not set while a reader waits for an event."""
+        self._idle = asyncio.Event()
+        """Not set while somebody waits for the reader."""
         self.is_closed = False
         self.readers = 0
         """How many read."""
@@ -62,45 +64,33 @@ class Feed:
         """Queue an event; nothing happens after `close`."""
         if not self.is_closed:
             self._events.append(event)
-            self._notify()
+            self._wake.set()
 
     def close(self, *, drop: bool = False) -> None:
         """No more events come; those queued are dropped if ``drop``."""
         self.is_closed = True
         if drop:
             self._events.clear()
-        self._notify()
+        self._wake.set()
         self.release()
 
-    def take(self) -> StreamEvent | None:
-        """The next queued event, or None."""
-        return self._events.popleft() if self._events else None
-
-    async def changed(self) -> None:
-        """Wait until there is an event or the feed is closed."""
-        if not self._events and not self.is_closed:
-            self._wake = asyncio.get_running_loop().create_future()
+    async def take(self) -> StreamEvent | None:
+        """The next event, waiting for it if need be; None after the last."""
+        while not self._events and not self.is_closed:
+            self._wake.clear()
             self.release()
-            await self._wake
+            await self._wake.wait()
+        return self._events.popleft() if self._events else None
 
     async def caught_up(self) -> None:
         """Wait until a reader has read all there is; at once where nobody reads."""
-        if self.readers and not self.is_closed and (self._events or not self._is_waiting):
-            self._idle = asyncio.get_running_loop().create_future()
-            await self._idle
+        if self.readers and not self.is_closed and (self._events or self._wake.is_set()):
+            self._idle.clear()
+            await self._idle.wait()
 
     def release(self) -> None:
         """Let go who waits for the reader."""
-        if self._idle and not self._idle.done():
-            self._idle.set_result(None)
-
-    @property
-    def _is_waiting(self) -> bool:
-        return self._wake is not None and not self._wake.done()
-
-    def _notify(self) -> None:
-        if self._wake and not self._wake.done():
-            self._wake.set_result(None)
+        self._idle.set()
 
 
 @dataclass
@@ -168,14 +158,8 @@ class RunResultStreaming(RunResultBase):
         feed = self._feed
         feed.readers += 1
         try:
-            while True:
-                event = feed.take()
-                if event is not None:
-                    yield event
-                elif feed.is_closed:
-                    break
-                else:
-                    await feed.changed()
+            while (event := await feed.take()) is not None:
+                yield event
         except asyncio.CancelledError:
             # Nobody has decided that the run is to end: a client has gone away, or Ctrl-C.
             self._is_interrupted = self._cancel != "immediate"
@@ -222,7 +206,8 @@ class RunResultStreaming(RunResultBase):
                 case TurnPrepared():
                     self.current_turn = env.log.state.turn + 1
                 case ModelReplied():
-                    self._tell_reply(env, event)
+                    newest = _tail(env, len(event.output))
+                    self._tell(env, *(entry for entry in newest if entry.source == event.id))
                 case ToolReturned() | HandedOff():
                     self._answers.append(_answer(env, event))
                     if not env.log.state.open_calls:
@@ -235,31 +220,24 @@ class RunResultStreaming(RunResultBase):
                 case _:
                     pass
 
-    def _tell_reply(self, env: RunEnv, event: ModelReplied) -> None:
-        for entry in _tail(env, len(event.output)):
-            if entry.source == event.id:
-                self._tell(env, entry)
-
     def _tell_answers(self, env: RunEnv) -> None:
         """Answers are told in the order of their calls."""
         reply = env.log.state.reply
         places = {call.id: n for n, call in enumerate(reply.calls)} if reply else {}
         self._answers.sort(key=lambda entry: places.get(str(entry.item.get("call_id")), 0))
-        for entry in self._answers:
-            self._tell(env, entry)
+        self._tell(env, *self._answers)
         self._answers.clear()
 
-    def _tell(self, env: RunEnv, entry: Entry) -> None:
-        if name := _NAMES.get(entry.kind):
-            self._feed.put(RunItemStreamEvent(name=name, item=run_item(env, entry)))
+    def _tell(self, env: RunEnv, *entries: Entry) -> None:
+        for entry in entries:
+            if name := _NAMES.get(entry.kind):
+                self._feed.put(RunItemStreamEvent(name=name, item=run_item(env, entry)))
 
 
 def _answer(env: RunEnv, event: ToolReturned | HandedOff) -> Entry:
     """The entry of an answer: the conversation's own, where it is there already."""
-    for entry in _tail(env, 1):
-        if entry.item is event.item:
-            return entry
-    return answer_entry(event, env.log.state.agent)
+    own = (entry for entry in _tail(env, 1) if entry.item is event.item)
+    return next(own, None) or answer_entry(event, env.log.state.agent)
 
 
 def _tail(env: RunEnv, count: int) -> list[Entry]:

@@ -15,21 +15,19 @@ from holdfast.core.events import (
     ToolReturned,
 )
 from holdfast.core.items import invocation
-from holdfast.definitions.run_items import ToolApprovalItem
 from holdfast.definitions.tool import FunctionTool
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.perform.prepare import live_turn
 from holdfast.engine.perform.tool import Handle, call_context, returned
 from holdfast.engine.perform.tool_guardrails import Checks
-from holdfast.engine.projection import behind
+from holdfast.engine.projection import approval_item
 
 
 async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
     """Ask the tool's author whether this call needs a person, unless one has decided already."""
     call = effect.call
-    turn = await live_turn(env)
-    tool: Any = turn.tool(call)
+    tool: Any = (await live_turn(env)).tool(call)
     # The model is told of a tool that is gone.
     if tool is None or (call.approval == "ask" and not await _needs_person(env, effect, tool)):
         return Done([ApprovalWaived(effect.id, call.id)])
@@ -37,7 +35,7 @@ async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
     checked = await _checked_before(env, run, tool)
     if checked and isinstance(checked[-1], ToolReturned):
         return Done([ApprovalWaived(effect.id, call.id), *checked])
-    return Done([*checked, *await _asked(env, run, turn.agent, tool)])
+    return Done([*checked, *await _asked(env, run, tool)])
 
 
 async def _checked_before(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
@@ -58,17 +56,13 @@ async def _checked_before(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
     return [*(await returned(env, run, tool, context, refusal, checks)).events]
 
 
-async def _asked(env: RunEnv, run: RunTool, agent: Any, tool: Any) -> list[Event]:
+async def _asked(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
-    item = env.call_item(call.index)
-    request = ApprovalRequested(run.id, call.id, run.agent, call.name, invocation(item))
-    waiting = env.live.waiting[call.id] = ToolApprovalItem(
-        agent=agent,
-        raw_item=behind(env, item),
-        tool_name=call.name,
-        tool_namespace=call.namespace,
-    )
+    asks = invocation(env.call_item(call.index))
+    request = ApprovalRequested(run.id, call.id, run.agent, call.name, asks)
+    env.live.waiting.pop(call.id, None)  # A model may use an id again.
+    waiting = approval_item(env, call.id, request)
     said: dict[str, Any]
     if (asked := getattr(tool, "on_approval", None)) is not None:
         answer: Any = asked(env.context, waiting)

@@ -15,14 +15,9 @@ from holdfast.engine.turn import PreparedTurn
 def check_caller(
     state: RunState, turn: PreparedTurn, reply: Iterable[Item], item: Item, tool: Any
 ) -> None:
-    """Refuse a call whose caller its tool does not allow.
+    """Refuse a call ``item`` whose caller its ``tool`` does not allow.
 
-    Args:
-        state: The run so far, which may have the program that calls.
-        turn: The turn in progress.
-        reply: The items of the reply before the call.
-        item: The call.
-        tool: What it calls.
+    The program that calls may be in the run so far, or in the ``reply`` before the call.
 
     Raises:
         ModelBehaviorError: The caller is not allowed, or is a program that nobody knows.

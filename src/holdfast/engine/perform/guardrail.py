@@ -19,6 +19,7 @@ from holdfast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.perform.conclude import final_output, output_guardrails
+from holdfast.engine.projection import first_input
 
 BLOCKED = "Output withheld by an output guardrail."
 
@@ -71,11 +72,7 @@ def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
     state = env.log.state
     if not effect.id.startswith("g1."):
         return [item for message in state.inbox for item in message.items]
-    if env.live.input is not None:
-        return env.live.input
-    assert state.started
-    head = state.started.input
-    return head[0]["content"] if state.started.is_text else head
+    return first_input(env)
 
 
 def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[OutputBlocked]:

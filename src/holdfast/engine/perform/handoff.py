@@ -21,7 +21,7 @@ from holdfast.engine.env import RunEnv
 from holdfast.engine.hooks import tell
 from holdfast.engine.perform.prepare import live_turn
 from holdfast.engine.perform.refusal import not_found
-from holdfast.engine.projection import entries_of, run_item
+from holdfast.engine.projection import as_given, entries_of, run_item
 from holdfast.engine.turn import AnyAgent, AnyHandoff
 
 _log = logging.getLogger("openai.agents")
@@ -101,10 +101,9 @@ def _input_data(env: RunEnv, effect: HandOff, item: Item, name: str) -> HandoffI
     entries = [*state.model_entries, *answered(state), output]
     start = _turn_start(state, entries)
     items = [run_item(env, entry) for entry in entries]
-    head: Any = state.head
-    is_text = state.started and state.started.is_text and len(head) == 1
+    head = as_given(state, state.head)
     data = HandoffInputData(
-        input_history=head[0]["content"] if is_text else tuple(head),
+        input_history=head if isinstance(head, str) else tuple(head),
         pre_handoff_items=tuple(items[:start]),
         new_items=tuple(items[start:]),
         run_context=env.context,
