@@ -177,3 +177,19 @@ async def test_an_error_of_the_session_tells_of_the_guardrail_that_failed_before
     with pytest.raises(UserError, match="the session is full") as caught:
         await to_its_end(agent, is_streamed)
     assert repr(caught.value.__context__) == "RuntimeError('the guardrail failed')"
+
+
+async def test_of_two_readers_of_a_stream_both_end():
+    result = Runner.run_streamed(Agent[Any](name="Ada", model=ScriptedModel([[DONE]])), "hi")
+
+    async def read() -> int:
+        return len([event async for event in result.stream_events()])
+
+    counts = await asyncio.wait_for(asyncio.gather(read(), read()), timeout=10)
+    assert sum(counts) > 0
+
+
+async def test_a_resume_with_its_arguments_in_the_wrong_order_says_which_is_right():
+    wrong: Any = (ADA, "order-17")
+    with pytest.raises(UserError, match=r"Write Runner\.resume\(run_id, agent\)"):
+        await Runner.resume(*wrong)

@@ -468,7 +468,13 @@ class Runner:
         Raises:
             RunNotFound: The journal has no such run.
             AlreadyRunning: Another living process performs it.
+            UserError: The arguments are in the wrong order.
         """
+        if not isinstance(run_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise UserError(
+                f"Runner.resume takes the id of a run first, and got {type(run_id).__name__}. "
+                "Write Runner.resume(run_id, agent)."
+            )
         config = coerce_run_config(options.get("run_config"))
         await journal_of(config).read(run_id)
         return await get_default_agent_runner().run(starting_agent, "", run_id=run_id, **options)
