@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -73,18 +74,18 @@ def wire(raw: Any) -> Item:
 
 def typed(item: Item) -> Any:
     """An item of a model's reply as an `openai` object; as it is where it does not fit one."""
-    from openai.types.responses import ResponseOutputItem
-    from pydantic import TypeAdapter, ValidationError
-
-    global _adapter  # noqa: PLW0603  # made once: it takes milliseconds
-    _adapter = _adapter or TypeAdapter(ResponseOutputItem)
     try:
-        return _adapter.validate_python(item)
-    except ValidationError:
+        return _adapter().validate_python(item)
+    except ValueError:  # The base of pydantic's.
         return item
 
 
-_adapter: Any = None
+@cache  # Making it takes milliseconds.
+def _adapter() -> Any:
+    from openai.types.responses import ResponseOutputItem
+    from pydantic import TypeAdapter
+
+    return TypeAdapter[Any](ResponseOutputItem)
 
 
 def run_item(env: RunEnv, entry: Entry) -> RunItem:

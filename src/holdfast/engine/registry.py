@@ -9,11 +9,10 @@ from typing import Any
 
 from holdfast.core.errors import HandoffNotFound
 from holdfast.definitions.agent import Agent
-from holdfast.definitions.handoff import Handoff
+from holdfast.definitions.handoff import Handoff, handoff_target
 from holdfast.definitions.tool import FunctionTool
 
 AnyAgent = Agent[Any]
-_Neighbours = Callable[[AnyAgent], list[AnyAgent]]
 
 
 class Registry:
@@ -86,7 +85,7 @@ def reachable(first: AnyAgent) -> dict[str, list[AnyAgent]]:
     Of those with one name, the one that is nearer comes first.
     """
     found: dict[str, list[AnyAgent]] = {}
-    for agent in _walked(first, lambda each: [*_targets(each), *_tool_agents(each)]):
+    for agent in _walked(first, _neighbours):
         found.setdefault(agent.name, []).append(agent)
     return found
 
@@ -105,27 +104,21 @@ def definition(agent: AnyAgent) -> str:
     return sha256(repr(facts).encode()).hexdigest()
 
 
-def _walked(first: AnyAgent, neighbours: _Neighbours) -> Iterator[AnyAgent]:
-    """All agents that ``neighbours`` leads to, each once, breadth first."""
+def _walked(first: AnyAgent, steps: Callable[[AnyAgent], list[AnyAgent]]) -> Iterator[AnyAgent]:
+    """All agents that ``steps`` lead to, each once, breadth first."""
     queue, seen = deque([first]), {id(first)}
     while queue:
         yield (agent := queue.popleft())
-        fresh = {id(each): each for each in neighbours(agent) if id(each) not in seen}
+        fresh = {id(each): each for each in steps(agent) if id(each) not in seen}
         seen.update(fresh)
         queue.extend(fresh.values())
 
 
 def _targets(agent: AnyAgent) -> list[AnyAgent]:
-    return [target for target in map(_target, agent.handoffs) if target is not None]
+    ends = (each if isinstance(each, Agent) else handoff_target(each) for each in agent.handoffs)
+    return [end for end in ends if end is not None]
 
 
-def _tool_agents(agent: AnyAgent) -> list[AnyAgent]:
+def _neighbours(agent: AnyAgent) -> list[AnyAgent]:
     behind: list[Any] = [tool.agent for tool in agent.tools if isinstance(tool, FunctionTool)]
-    return [each for each in behind if isinstance(each, Agent)]
-
-
-def _target(handoff: AnyAgent | Handoff[Any, Any]) -> AnyAgent | None:
-    if isinstance(handoff, Agent):
-        return handoff
-    target = handoff._agent_ref  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # no public name upstream
-    return target() if target else None
+    return [*_targets(agent), *(each for each in behind if isinstance(each, Agent))]

@@ -43,6 +43,7 @@ from holdfast.core.usage import task_usage_to_span_data
 from holdfast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from holdfast.definitions.handoff import Handoff
 from holdfast.definitions.tool_output import FailureText
+from holdfast.engine.config import RunConfig
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.turn import output_schema
@@ -66,7 +67,6 @@ from holdfast.tracing.traces import TraceState
 
 REDACTED = "Error details are redacted."
 TOOL_REDACTED = f"Tool execution failed. {REDACTED}"
-DEFAULT_WORKFLOW = "Agent workflow"
 _TOOLS = {"function", "computer", "custom", "shell", "apply_patch", "local_shell"}
 _AnySpan = Span[Any]
 _Perform = Callable[[Any], Awaitable[Done]]
@@ -248,7 +248,11 @@ class Spans:
             case HandOff():
                 return await self._hand_off(effect, perform)
             case CheckGuardrail():
-                return await _check(effect, perform)
+                with guardrail_span(effect.name) as span:
+                    done = await perform(effect)
+                    checks = (each for each in done.events if isinstance(each, GuardrailChecked))
+                    span.span_data.triggered = any(check.tripped for check in checks)
+                return done
             case LoadSession():
                 with _current(self._outer):
                     return await perform(effect)
@@ -338,22 +342,13 @@ def _mark(span: _AnySpan | None, message: str, **data: Any) -> None:
         span.set_error({"message": message, "data": data})
 
 
-async def _check(effect: CheckGuardrail, perform: _Perform) -> Done:
-    with guardrail_span(effect.name) as span:
-        done = await perform(effect)
-        span.span_data.triggered = any(
-            isinstance(event, GuardrailChecked) and event.tripped for event in done.events
-        )
-    return done
-
-
 def _trace_of(env: RunEnv) -> tuple[str, TraceCtxManager]:
     """The workflow's name and its trace: for a run that goes on, as it was where nothing is said."""
     config, before = env.config, env.live.trace
     name, tracing = config.workflow_name, config.tracing
     trace_id, group_id, metadata = config.trace_id, config.group_id, config.trace_metadata
     if before is not None:
-        name = before.workflow_name or name if name == DEFAULT_WORKFLOW else name
+        name = before.workflow_name or name if name == RunConfig.workflow_name else name
         trace_id = trace_id or before.trace_id
         group_id = group_id or before.group_id
         metadata = before.metadata if metadata is None else metadata

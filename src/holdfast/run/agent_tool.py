@@ -11,6 +11,7 @@ the other.
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any, cast
@@ -31,6 +32,7 @@ from holdfast.definitions.logger import logger
 from holdfast.definitions.names import function_name
 from holdfast.definitions.run_items import ItemHelpers, MessageOutputItem, ToolCallOutputItem
 from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
+from holdfast.engine.config import coerce_run_config
 from holdfast.engine.perform.tool import Interrupted
 from holdfast.run.result import RunResultBase
 from holdfast.run.runner import Runner
@@ -104,15 +106,9 @@ class _AgentBody:
             params=params, schema_info=self._info, input_builder=options["input_builder"]
         )
         handle: Any = context._effect  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the same call
-        forked = ToolContext.from_agent_context(
-            context,
-            context.tool_call_id,
-            context.tool_call,
-            _effect=handle,
-            tool_name=context.tool_name,
-            tool_arguments=context.tool_arguments,
-            run_config=options["run_config"] or context.run_config,
-        )
+        forked = copy.copy(context)
+        if options["run_config"]:
+            forked.run_config = coerce_run_config(options["run_config"])
         forked.tool_input = None if self._adapter is None else params
         run_id = await handle.begin_child(self._agent.name) if handle else None
         result = await _run(self._agent, given, forked, options, run_id)

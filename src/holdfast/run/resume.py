@@ -33,11 +33,7 @@ async def continued(
 ) -> RunEnv:
     """A run that goes on from ``state``, with what was decided and added since.
 
-    Args:
-        journal: Where the run is kept.
-        request: What the caller says about the run now.
-        state: Where it goes on.
-        context: Replaces the context of the state; None keeps it.
+    A ``context`` replaces the one of the state; None keeps it.
 
     Raises:
         UserError: The run has nothing left to do, or its session is missing.

@@ -65,13 +65,7 @@ def check_document(data: Any) -> None:
 
 
 def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> dict[str, Any]:
-    """A run as JSON types.
-
-    Args:
-        env: The run.
-        events: Its log.
-        context: Its context object, as `context_to_json` keeps it.
-    """
+    """A run and its log as JSON types; ``context`` is as `context_to_json` keeps it."""
     state = env.log.state
     items = [_item(env, run_item(env, entry)) for entry in conversation(state)]
     responses = [_response(each) for each in raw_responses(env)]
@@ -201,7 +195,8 @@ def _step(env: RunEnv) -> dict[str, Any]:
 
 
 def _item(env: RunEnv, item: Any) -> dict[str, Any]:
-    form = {"type": item.type, "raw_item": _raw(item.raw_item), "agent": _agent(env, item.agent)}
+    raw = msgspec.to_builtins(item.raw_item, enc_hook=_as_sent)
+    form = {"type": item.type, "raw_item": raw, "agent": _agent(env, item.agent)}
     if item.type == "tool_call_output_item":
         form["output"] = msgspec.to_builtins(item.output, enc_hook=_jsonable)
     return form
@@ -212,20 +207,23 @@ def _agent(env: RunEnv, agent: Any) -> dict[str, Any]:
     return {"name": agent.name} if known == agent.name else {"name": agent.name, "identity": known}
 
 
-def _raw(raw: Any) -> Any:
-    if isinstance(raw, Mapping):
-        return msgspec.to_builtins(dict(cast("Mapping[str, Any]", raw)), enc_hook=_jsonable)
-    return raw.model_dump(mode="json", exclude_unset=True, warnings=False)
-
-
 def _jsonable(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+def _as_sent(value: Any) -> Any:
+    """The JSON form of a model's item: what was not set is not there."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_unset=True, warnings=False)
+    return str(value)
 
 
 def _response(response: ModelResponse) -> dict[str, Any]:
     return {
         "usage": serialize_usage(response.usage),
-        "output": [_raw(item) for item in response.output],
+        "output": msgspec.to_builtins(response.output, enc_hook=_as_sent),
         "response_id": response.response_id,
         "request_id": response.request_id,
     }

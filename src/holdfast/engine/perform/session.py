@@ -97,11 +97,8 @@ def _key(item: Item) -> bytes:
 def _news(chosen: list[Any], given: dict[int, bool], rest: list[bytes]) -> list[bool]:
     """Which of the chosen items the session does not hold.
 
-    Args:
-        chosen: What the callback chose.
-        given: Whether an item is new, by the identity of the object that the callback was given.
-        rest: The history that is not among them. Items made anew that equal one of these are that
-            one, as often as it stands there.
+    ``given`` says it of the objects that the callback was given, by identity. Items made anew that
+    equal one of the ``rest``, the history not chosen, are that one, as often as it stands there.
     """
 
     def is_new(item: Any) -> bool:
