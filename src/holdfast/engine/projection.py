@@ -12,47 +12,34 @@ from holdfast.core.events import ApprovalRequested, Entry, Item, ModelReplied, R
 from holdfast.core.items import call_id
 from holdfast.core.state import RunState, answered
 from holdfast.core.usage import usage_of
+from holdfast.definitions import run_items
 from holdfast.definitions.approvals import qualified
-from holdfast.definitions.run_items import (
-    CompactionItem,
-    HandoffCallItem,
-    HandoffOutputItem,
-    InputItem,
-    MCPApprovalRequestItem,
-    MCPApprovalResponseItem,
-    MCPListToolsItem,
-    MessageOutputItem,
-    ModelResponse,
-    ReasoningItem,
-    RunItem,
-    ToolApprovalItem,
-    ToolCallItem,
-    ToolCallOutputItem,
-    ToolSearchCallItem,
-    ToolSearchOutputItem,
-)
+from holdfast.definitions.run_items import ModelResponse, RunItem, ToolApprovalItem
 from holdfast.definitions.tool import FunctionTool
 from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from holdfast.engine.env import RunEnv
 from holdfast.engine.error_handlers import RunErrorData
 from holdfast.engine.registry import reachable
 
-_CLASSES: dict[str, Any] = {
-    "message": MessageOutputItem,
-    "reasoning": ReasoningItem,
-    "tool_call": ToolCallItem,
-    "handoff_call": HandoffCallItem,
-    "input": InputItem,
-    "mcp_approval_request": MCPApprovalRequestItem,
-    "mcp_approval_response": MCPApprovalResponseItem,
-    "mcp_list_tools": MCPListToolsItem,
-    "compaction": CompactionItem,
-    "tool_search_call": ToolSearchCallItem,
-    "tool_search_output": ToolSearchOutputItem,
+KINDS: dict[str, tuple[Any, str]] = {
+    "message": (run_items.MessageOutputItem, "message_output_created"),
+    "reasoning": (run_items.ReasoningItem, "reasoning_item_created"),
+    "tool_call": (run_items.ToolCallItem, "tool_called"),
+    "tool_output": (run_items.ToolCallOutputItem, "tool_output"),
+    "handoff_call": (run_items.HandoffCallItem, "handoff_requested"),
+    "handoff_output": (run_items.HandoffOutputItem, "handoff_occured"),
+    "ignored_handoff": (run_items.ToolCallOutputItem, "tool_output"),
+    "input": (run_items.InputItem, ""),
+    "mcp_approval_request": (run_items.MCPApprovalRequestItem, "mcp_approval_requested"),
+    "mcp_approval_response": (run_items.MCPApprovalResponseItem, "mcp_approval_response"),
+    "mcp_list_tools": (run_items.MCPListToolsItem, "mcp_list_tools"),
+    "compaction": (run_items.CompactionItem, ""),
+    "tool_search_call": (run_items.ToolSearchCallItem, "tool_search_called"),
+    "tool_search_output": (run_items.ToolSearchOutputItem, "tool_search_output_created"),
 }
+"""Of each kind of entry, the class of its item and the event that tells of it, if one does."""
 _PLAIN = {"input", "mcp_approval_response", "compaction"}
 """Kinds whose raw item is a dict also when a model's typed object exists."""
-_OUTPUTS = {"tool_output", "ignored_handoff"}
 
 
 def behind(env: RunEnv, item: Item) -> Any:
@@ -101,24 +88,24 @@ def run_item(env: RunEnv, entry: Entry) -> RunItem:
 def _made(env: RunEnv, entry: Entry) -> RunItem:
     agent, item = env.agents.agent(entry.agent), entry.item
     raw: Any = item
-    if entry.kind == "handoff_output":
+    kind, _ = KINDS.get(entry.kind, KINDS["tool_call"])
+    if kind is run_items.HandoffOutputItem:
         target = env.agents.agent(entry.to)
-        return HandoffOutputItem(agent=agent, raw_item=raw, source_agent=agent, target_agent=target)
-    if entry.kind in _OUTPUTS:
+        return kind(agent=agent, raw_item=raw, source_agent=agent, target_agent=target)
+    if kind is run_items.ToolCallOutputItem:
         known = env.live.behind.get(id(item))
-        return ToolCallOutputItem(
+        return kind(
             agent=agent,
             raw_item=raw,
             output=known[1] if known and known[0] is item else item.get("output"),
             tool_origin=_origin(item, _tool(env, agent, item)),
             custom_data=entry.data,
         )
-    if entry.kind not in _PLAIN:
-        raw = behind(env, item)
-    if (kind := _CLASSES.get(entry.kind, ToolCallItem)) is not ToolCallItem:
+    raw = raw if entry.kind in _PLAIN else behind(env, item)
+    if kind is not run_items.ToolCallItem:
         return kind(agent=agent, raw_item=raw)
     tool = _tool(env, agent, item)
-    return ToolCallItem(
+    return kind(
         agent=agent,
         raw_item=raw,
         description=getattr(tool, "description", None),
@@ -156,10 +143,8 @@ def entries_of(env: RunEnv, items: Sequence[RunItem], source: str) -> tuple[Entr
 
 
 def _new_entry(env: RunEnv, item: RunItem, source: str) -> Entry:
-    kind = next((k for k, cls in _CLASSES.items() if type(item) is cls), "tool_output")
-    to = ""
-    if isinstance(item, HandoffOutputItem):
-        kind, to = "handoff_output", env.agents.name(item.target_agent)
+    kind = next((kind for kind, (cls, _) in KINDS.items() if type(item) is cls), "tool_output")
+    to = env.agents.name(item.target_agent) if isinstance(item, run_items.HandoffOutputItem) else ""
     entry = Entry(wire(item.to_input_item()), kind, env.agents.name(item.agent), source, to)
     env.live.items[id(entry)] = (entry, item)
     return entry

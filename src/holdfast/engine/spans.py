@@ -15,19 +15,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.effects import (
-    AskApproval,
-    CallModel,
-    CheckGuardrail,
-    Conclude,
-    Effect,
-    HandOff,
-    LoadSession,
-    Prepare,
-    Recover,
-    RunTool,
-    SaveSession,
-)
+from holdfast import tracing
+from holdfast.core import effects
 from holdfast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
 from holdfast.core.events import (
     ApprovalRequested,
@@ -47,20 +36,6 @@ from holdfast.engine.config import RunConfig
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.turn import output_schema
-from holdfast.tracing import (
-    Span,
-    Trace,
-    TraceCtxManager,
-    agent_span,
-    function_span,
-    get_current_span,
-    get_current_trace,
-    guardrail_span,
-    handoff_span,
-    is_listening,
-    task_span,
-    turn_span,
-)
 from holdfast.tracing.config import TracingConfig, include_task_and_turn_spans
 from holdfast.tracing.scope import Scope
 from holdfast.tracing.traces import TraceState
@@ -68,21 +43,21 @@ from holdfast.tracing.traces import TraceState
 REDACTED = "Error details are redacted."
 TOOL_REDACTED = f"Tool execution failed. {REDACTED}"
 _TOOLS = {"function", "computer", "custom", "shell", "apply_patch", "local_shell"}
-_AnySpan = Span[Any]
+_AnySpan = tracing.Span[Any]
 _Perform = Callable[[Any], Awaitable[Done]]
 
 
 def spans_of(env: RunEnv) -> AbstractContextManager[Spans] | None:
     """The spans of a run, to be held open around it; None if nobody would be told of them."""
-    return _opened(env) if is_listening() else None
+    return _opened(env) if tracing.is_listening() else None
 
 
 @contextmanager
 def _opened(env: RunEnv) -> Generator[Spans]:
-    outer = get_current_span()
+    outer = tracing.get_current_span()
     workflow, scope = _trace_of(env)
     with scope:
-        env.live.trace = TraceState.from_trace(get_current_trace())
+        env.live.trace = TraceState.from_trace(tracing.get_current_trace())
         spans = env.spans = Spans(env, outer, scope.trace)
         try:
             spans.begin(workflow)
@@ -98,7 +73,7 @@ def _opened(env: RunEnv) -> Generator[Spans]:
 class Spans:
     """What is open of one run's spans."""
 
-    def __init__(self, env: RunEnv, outer: _AnySpan | None, trace: Trace | None) -> None:
+    def __init__(self, env: RunEnv, outer: _AnySpan | None, trace: tracing.Trace | None) -> None:
         self.trace = trace
         """The trace that was started for the run; None where it belongs to another one."""
         self._env = env
@@ -120,7 +95,7 @@ class Spans:
         config = self._env.config
         if config.tracing_disabled or include_task_and_turn_spans(config.tracing):
             # Also where the run is not traced: what was current around it does not go on in it.
-            self._task = task_span(workflow)
+            self._task = tracing.task_span(workflow)
             self._task.start(mark_as_current=True)
 
     def fail(self, error: Exception) -> None:
@@ -173,20 +148,20 @@ class Spans:
 
     # --- Agents and turns. ---------------------------------------------------------------
 
-    def before(self, effect: Effect) -> None:
+    def before(self, effect: effects.Effect) -> None:
         """Open and close what ``effect`` begins or ends. Called in the loop's own task."""
         match effect:
-            case LoadSession():
+            case effects.LoadSession():
                 pass
-            case SaveSession():
+            case effects.SaveSession():
                 self._end_turn()
-            case Recover():
+            case effects.Recover():
                 self._end_turn()
                 self._fail_as(effect.error)
-            case CheckGuardrail(stage="output"):
+            case effects.CheckGuardrail(stage="output"):
                 self._end_turn()
                 self._begin_agent()
-            case Prepare() | CallModel():
+            case effects.Prepare() | effects.CallModel():
                 self._begin_agent()
                 self._begin_turn(self._env.log.state.turn + 1)
             case _:
@@ -203,7 +178,7 @@ class Spans:
             for target in agent.handoffs
         ]
         tools = [_traced(tool) for tool in agent.tools]
-        self._agent = agent_span(agent.name, targets, tools, _output_name(agent))
+        self._agent = tracing.agent_span(agent.name, targets, tools, _output_name(agent))
         self._agent.start(mark_as_current=True)
 
     def _end_agent(self) -> None:
@@ -226,7 +201,7 @@ class Spans:
         self._at_turn = task_usage_to_span_data(self._env.context.usage)
         if include_task_and_turn_spans(self._env.config.tracing):
             agent = self._env.agents.agent(self._env.log.state.agent)
-            self._turn = turn_span(number, agent.name)
+            self._turn = tracing.turn_span(number, agent.name)
             self._turn.start(mark_as_current=True)
 
     def _end_turn(self) -> None:
@@ -240,26 +215,26 @@ class Spans:
 
     # --- Effects. ------------------------------------------------------------------------
 
-    async def perform(self, effect: Effect, perform: _Perform) -> Done:
+    async def perform(self, effect: effects.Effect, perform: _Perform) -> Done:
         """What ``perform`` makes of ``effect``, with a span around it where there is one for it."""
         match effect:
-            case RunTool(verdict="run") if effect.call.kind in _TOOLS:
+            case effects.RunTool(verdict="run") if effect.call.kind in _TOOLS:
                 return await self._call(effect, perform)
-            case HandOff():
+            case effects.HandOff():
                 return await self._hand_off(effect, perform)
-            case CheckGuardrail():
-                with guardrail_span(effect.name) as span:
+            case effects.CheckGuardrail():
+                with tracing.guardrail_span(effect.name) as span:
                     done = await perform(effect)
                     checks = (each for each in done.events if isinstance(each, GuardrailChecked))
                     span.span_data.triggered = any(check.tripped for check in checks)
                 return done
-            case LoadSession():
+            case effects.LoadSession():
                 with _current(self._outer):
                     return await perform(effect)
-            case Conclude():
+            case effects.Conclude():
                 with _invalid_json(self._turn):
                     return await perform(effect)
-            case AskApproval():
+            case effects.AskApproval():
                 done = await perform(effect)
                 if any(isinstance(event, ApprovalRequested) for event in done.events):
                     with self._span_of(effect.call):
@@ -280,10 +255,10 @@ class Spans:
         """Let the turn say what its user code did wrong."""
         _mark(self._turn or self._agent, message, error=self._text(error, REDACTED))
 
-    async def _hand_off(self, effect: HandOff, perform: _Perform) -> Done:
+    async def _hand_off(self, effect: effects.HandOff, perform: _Perform) -> Done:
         env = self._env
         source = env.agents.agent(effect.agent)
-        with handoff_span(from_agent=source.name) as span:
+        with tracing.handoff_span(from_agent=source.name) as span:
             self._tell_rivals(span)
             with _invalid_json(span):
                 done = await perform(effect)
@@ -303,7 +278,7 @@ class Spans:
             asked = [transfers[n].agent_name if n in transfers else n for n in names]
             _mark(span, "Multiple handoffs requested", requested_agents=asked)
 
-    async def _call(self, effect: RunTool, perform: _Perform) -> Done:
+    async def _call(self, effect: effects.RunTool, perform: _Perform) -> Done:
         with self._span_of(effect.call) as span:
             try:
                 done = await perform(effect)
@@ -325,14 +300,16 @@ class Spans:
         is_hidden = failure.is_default or failure == DEFAULT_TOOL_ERROR_MESSAGE
         text = TOOL_REDACTED if is_hidden else self._text(failure.error, TOOL_REDACTED)
         message = "Error running tool (non-fatal)"
-        _mark(get_current_span(), message, tool_name=name, error=text)
+        _mark(tracing.get_current_span(), message, tool_name=name, error=text)
 
     def _span_of(self, call: Call) -> _AnySpan:
         env = self._env
         tool = env.turn.tool(call) if env.turn is not None else None
         name = getattr(tool, "trace_name", None) or call.qualified_name
         has_data = env.config.trace_include_sensitive_data
-        span = function_span(name, _arguments(env.call_item(call.index)) if has_data else None)
+        span = tracing.function_span(
+            name, _arguments(env.call_item(call.index)) if has_data else None
+        )
         span.span_data.call_id = call.id
         return span
 
@@ -342,24 +319,24 @@ def _mark(span: _AnySpan | None, message: str, **data: Any) -> None:
         span.set_error({"message": message, "data": data})
 
 
-def _trace_of(env: RunEnv) -> tuple[str, TraceCtxManager]:
+def _trace_of(env: RunEnv) -> tuple[str, tracing.TraceCtxManager]:
     """The workflow's name and its trace: for a run that goes on, as it was where nothing is said."""
     config, before = env.config, env.live.trace
-    name, tracing = config.workflow_name, config.tracing
+    name, how = config.workflow_name, config.tracing
     trace_id, group_id, metadata = config.trace_id, config.group_id, config.trace_metadata
     if before is not None:
         name = before.workflow_name or name if name == RunConfig.workflow_name else name
         trace_id = trace_id or before.trace_id
         group_id = group_id or before.group_id
         metadata = before.metadata if metadata is None else metadata
-        if tracing is None and before.tracing_api_key:
-            tracing = TracingConfig(api_key=before.tracing_api_key)
-    return name, TraceCtxManager(
+        if how is None and before.tracing_api_key:
+            how = TracingConfig(api_key=before.tracing_api_key)
+    return name, tracing.TraceCtxManager(
         workflow_name=name,
         trace_id=trace_id,
         group_id=group_id,
         metadata=metadata,
-        tracing=tracing,
+        tracing=how,
         disabled=config.tracing_disabled,
         trace_state=before,
         reattach_resumed_trace=before is not None,

@@ -11,16 +11,8 @@ from holdfast.core.errors import UserError
 from holdfast.core.events import Event, Item, RunReopened
 from holdfast.core.state import Options
 from holdfast.definitions.context import RunContextWrapper
+from holdfast.engine import local_runs
 from holdfast.engine.env import RunEnv
-from holdfast.engine.local_runs import (
-    RunRequest,
-    begin,
-    continue_log,
-    detached,
-    environment,
-    record_decisions,
-    take_over,
-)
 from holdfast.engine.log import RunLog
 from holdfast.engine.projection import wire
 from holdfast.journal.journal import Journal
@@ -29,7 +21,7 @@ from holdfast.run.state_json import is_closed, unsaved_items
 
 
 async def continued(
-    journal: Journal, request: RunRequest, state: RunState[Any], context: Any
+    journal: Journal, request: local_runs.RunRequest, state: RunState[Any], context: Any
 ) -> RunEnv:
     """A run that goes on from ``state``, with what was decided and added since.
 
@@ -41,16 +33,16 @@ async def continued(
     for text in state._texts.values():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         journal.blobs.put(text.encode())
     run_id, events = state._run_id, state._events  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
-    log, has_gone_on = await continue_log(journal, run_id, events, _planned(state))
+    log, has_gone_on = await local_runs.continue_log(journal, run_id, events, _planned(state))
     try:
         _check(log, request)
-        env = environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        env = local_runs.environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if log.state.started:
             _reopen(env, request)
         else:
             _begin(env, request, state)
         if not has_gone_on:  # Else somebody has gone on from here with the same decisions.
-            record_decisions(env)
+            local_runs.record_decisions(env)
             log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     except BaseException:
         await journal.release(log.lease, waits=log.state.waits)
@@ -58,7 +50,7 @@ async def continued(
     return env
 
 
-def _check(log: RunLog, request: RunRequest) -> None:
+def _check(log: RunLog, request: local_runs.RunRequest) -> None:
     if is_closed(log.state):
         raise UserError(
             "This run state cannot be resumed: its final output was accepted, but could not be saved to "
@@ -87,11 +79,11 @@ def _context(state: RunState[Any], given: Any) -> RunContextWrapper[Any]:
     return given  # pyright: ignore[reportUnknownVariableType]  # a wrapper of any context
 
 
-def _reopen(env: RunEnv, request: RunRequest) -> None:
+def _reopen(env: RunEnv, request: local_runs.RunRequest) -> None:
     if env.log.state.ended:
         env.log.add([RunReopened()])
         env.live.has_output = env.log.state.output is not None and env.live.has_output
-    take_over(env.log, request)
+    local_runs.take_over(env.log, request)
 
 
 def _planned(state: RunState[Any]) -> list[Event]:
@@ -99,12 +91,12 @@ def _planned(state: RunState[Any]) -> list[Event]:
     events, added = state._events, state._added  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if not events:
         return []
-    view = detached(state._agent, state._run_id, events, state._context)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    record_decisions(view)
+    view = local_runs.detached(state._agent, state._run_id, events, state._context)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    local_runs.record_decisions(view)
     return [*view.log.events[len(events) :], *added]
 
 
-def _begin(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:
+def _begin(env: RunEnv, request: local_runs.RunRequest, state: RunState[Any]) -> None:
     """The run of a state that a program made by hand."""
     given: Any = state._live.input  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     conversation, previous, chains = state._kept_by_provider  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -118,10 +110,10 @@ def _begin(env: RunEnv, request: RunRequest, state: RunState[Any]) -> None:
     wanted = replace(request, options=options, max_turns=state._max_turns)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     is_text = isinstance(given, str)
     items: list[Item] = [{"content": given, "role": "user"}] if is_text else list(map(wire, given))
-    begin(env.log, wanted, items, is_text=is_text)
+    local_runs.begin(env.log, wanted, items, is_text=is_text)
 
 
-def check_request(request: RunRequest) -> None:
+def check_request(request: local_runs.RunRequest) -> None:
     """Refuse what a run cannot have together.
 
     Raises:

@@ -26,23 +26,8 @@ from holdfast.definitions.stream_events import (
     StreamEvent,
 )
 from holdfast.engine.env import RunEnv
-from holdfast.engine.projection import run_item
+from holdfast.engine.projection import KINDS, run_item
 from holdfast.run.result import RunResultBase, described, fill
-
-_NAMES: dict[str, Any] = {
-    "message": "message_output_created",
-    "tool_call": "tool_called",
-    "handoff_call": "handoff_requested",
-    "tool_output": "tool_output",
-    "ignored_handoff": "tool_output",
-    "handoff_output": "handoff_occured",
-    "reasoning": "reasoning_item_created",
-    "mcp_approval_request": "mcp_approval_requested",
-    "mcp_approval_response": "mcp_approval_response",
-    "mcp_list_tools": "mcp_list_tools",
-    "tool_search_call": "tool_search_called",
-    "tool_search_output": "tool_search_output_created",
-}
 
 
 class Feed:
@@ -230,7 +215,8 @@ class RunResultStreaming(RunResultBase):
 
     def _tell(self, env: RunEnv, *entries: Entry) -> None:
         for entry in entries:
-            if name := _NAMES.get(entry.kind):
+            name: Any = KINDS.get(entry.kind, (None, ""))[1]
+            if name:
                 self._feed.put(RunItemStreamEvent(name=name, item=run_item(env, entry)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -108,11 +108,9 @@ async def _by_tools(env: RunEnv, agent: AnyAgent) -> ToolsToFinalOutputResult:
     if behavior == "stop_on_first_tool":
         return ToolsToFinalOutputResult(is_final_output=True, final_output=results[0].output)
     if isinstance(behavior, dict):
-        names: Any = behavior.get("stop_at_tool_names", [])  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # a TypedDict behind Any
-        for result in results:
-            if result.tool.name in names or result.tool.qualified_name in names:
-                return ToolsToFinalOutputResult(is_final_output=True, final_output=result.output)
-        return ToolsToFinalOutputResult(is_final_output=False)
+        names = set(cast("dict[str, Any]", behavior).get("stop_at_tool_names", ()))
+        last = next((r for r in results if names & {r.tool.name, r.tool.qualified_name}), None)
+        return ToolsToFinalOutputResult(last is not None, last.output if last else None)
     if not callable(behavior):
         raise UserError(f"Invalid tool_use_behavior: {behavior!r}")
     answer: Any = behavior(env.context, results)

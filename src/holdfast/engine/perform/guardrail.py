@@ -80,18 +80,15 @@ def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[OutputBlocked]:
     state = env.log.state
     if not state.output or state.output.kind != "tool":
         return []
-    made = [
-        e
-        for e in state.entries
-        if e.kind == "tool_output" and e.source.startswith(f"t{state.turn}.")
-    ]
+    made = f"t{state.turn}."
     return [
         OutputBlocked(
             entry.source,
             str(entry.item.get("call_id")),
             {**entry.item, "output": _blocked_message(env, effect)},
         )
-        for entry in made
+        for entry in state.entries
+        if entry.kind == "tool_output" and entry.source.startswith(made)
     ]
 
 

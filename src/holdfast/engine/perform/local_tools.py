@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 from holdfast.core.effects import RunTool
 from holdfast.core.errors import AgentsException, ModelBehaviorError, UserError
 from holdfast.core.events import Item, ToolReturned
+from holdfast.definitions import editor, shell_tools
 from holdfast.definitions.computer import (
     ComputerTool,
     ComputerToolCustomDataContext,
@@ -29,27 +30,8 @@ from holdfast.definitions.custom_tool import (
     CustomToolCustomDataContext,
     custom_output_item,
 )
-from holdfast.definitions.editor import (
-    ApplyPatchResult,
-    ApplyPatchTool,
-    ApplyPatchToolCustomDataContext,
-    patch_operation,
-    patch_output_item,
-    patch_result,
-)
 from holdfast.definitions.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
 from holdfast.definitions.logger import logger
-from holdfast.definitions.shell_tools import (
-    LocalShellCommandRequest,
-    LocalShellTool,
-    ShellCommandRequest,
-    ShellTool,
-    failed_shell_result,
-    shell_call,
-    shell_output_item,
-    shell_result,
-    shell_text,
-)
 from holdfast.definitions.tool import extracted_custom_data
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
@@ -135,40 +117,45 @@ async def _called(function: Callable[..., Any], *args: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def _shell(use: Use[ShellTool]) -> Answer:
-    call = shell_call(use.item)
+async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
+    call = shell_tools.shell_call(use.item)
     limit = call.action.max_output_length
     status: Literal["completed", "failed"] = "completed"
     try:
         assert use.tool.executor
-        result = await _called(use.tool.executor, ShellCommandRequest(use.context, call))
-        result = shell_result(result, limit)
+        result = await _called(
+            use.tool.executor, shell_tools.ShellCommandRequest(use.context, call)
+        )
+        result = shell_tools.shell_result(result, limit)
     except AgentsException:
         raise
     except Exception as error:  # noqa: BLE001  # a user's executor; the model is told
-        result, status = failed_shell_result(str(error) or type(error).__name__, limit), "failed"
+        result, status = (
+            shell_tools.failed_shell_result(str(error) or type(error).__name__, limit),
+            "failed",
+        )
     caller = use.item.get("caller")
-    out = shell_output_item(use.effect.call.id, result, status=status, caller=caller)
-    return Answer(out, shell_text(result))
+    out = shell_tools.shell_output_item(use.effect.call.id, result, status=status, caller=caller)
+    return Answer(out, shell_tools.shell_text(result))
 
 
-async def _local_shell(use: Use[LocalShellTool]) -> Answer:
-    request = LocalShellCommandRequest(use.context, behind(use.env, use.item))
+async def _local_shell(use: Use[shell_tools.LocalShellTool]) -> Answer:
+    request = shell_tools.LocalShellCommandRequest(use.context, behind(use.env, use.item))
     text, call_id = str(await _called(use.tool.executor, request)), use.effect.call.id
     out = {"type": "local_shell_call_output", "id": call_id, "output": text, "call_id": call_id}
     return Answer(out, text)
 
 
-async def _patch(use: Use[ApplyPatchTool]) -> Answer:
-    operation = patch_operation(use.item.get("operation"), use.context)
+async def _patch(use: Use[editor.ApplyPatchTool]) -> Answer:
+    operation = editor.patch_operation(use.item.get("operation"), use.context)
     try:
         edit = getattr(use.tool.editor, operation.type)
-        result = patch_result(await _called(edit, operation))
+        result = editor.patch_result(await _called(edit, operation))
     except Exception as error:  # noqa: BLE001  # a user's editor; the model is told
-        result = ApplyPatchResult("failed", str(error))
-    out = patch_output_item(use.effect.call.id, result, use.item.get("caller"))
+        result = editor.ApplyPatchResult("failed", str(error))
+    out = editor.patch_output_item(use.effect.call.id, result, use.item.get("caller"))
     seen = (use.context, use.tool, [operation], result.output or "", out["status"])
-    return Answer(out, result.output or "", partial(ApplyPatchToolCustomDataContext, *seen))
+    return Answer(out, result.output or "", partial(editor.ApplyPatchToolCustomDataContext, *seen))
 
 
 async def _custom(use: Use[CustomTool]) -> Answer:
@@ -279,9 +266,9 @@ async def _acknowledged(use: Use[ComputerTool[Any]]) -> list[Item]:
 
 
 _RUN: dict[type, Callable[[Any], Awaitable[Answer]]] = {
-    ShellTool: _shell,
-    LocalShellTool: _local_shell,
-    ApplyPatchTool: _patch,
+    shell_tools.ShellTool: _shell,
+    shell_tools.LocalShellTool: _local_shell,
+    editor.ApplyPatchTool: _patch,
     CustomTool: _custom,
     HostedMCPTool: _mcp,
     ComputerTool: _computer,
