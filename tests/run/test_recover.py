@@ -3,9 +3,13 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from holdfast import Agent, RunConfig, Runner, function_tool, recover_runs
-from holdfast.testing import ScriptedModel, assistant_message
+from holdfast.journal.memory import MemoryJournal
+from holdfast.testing import ScriptedModel, assistant_message, function_call
 
 PROGRAM = """
 import asyncio, os, signal, sys
@@ -46,3 +50,32 @@ async def test_interrupted_runs_go_on_and_all_others_are_left_alone(tmp_path: Pa
 
     assert {run_id: result.final_output for run_id, result in recovered.items()} == {"left": "done"}
     assert await recover_runs(desk(), run_config=config) == {}
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_an_agent_that_ran_as_a_tool_goes_on_with_the_run_that_was_interrupted(is_told: bool):
+    config, began, may_end = RunConfig(journal=MemoryJournal()), asyncio.Event(), asyncio.Event()
+
+    @function_tool
+    async def wait() -> str:
+        began.set()
+        await may_end.wait()
+        return ""
+
+    def boss(*calls: Any) -> Agent[Any]:
+        helper_script = [[each] for each in (*calls[1:], assistant_message("helped"))]
+        helper = Agent[Any](name="Helper", tools=[wait], model=ScriptedModel(helper_script))
+        tool = helper.as_tool("help", "", on_stream=(lambda _event: None) if is_told else None)
+        script = [[each] for each in (*calls[:1], assistant_message("done"))]
+        return Agent[Any](name="Boss", tools=[tool], model=ScriptedModel(script))
+
+    first = boss(
+        function_call("help", {"input": "x"}, call_id="h"), function_call("wait", {}, call_id="w")
+    )
+    run = asyncio.create_task(Runner.run(first, "hi", run_id="r", run_config=config))
+    await began.wait()
+    run.cancel()
+    await asyncio.wait([run])
+    may_end.set()
+    result = await Runner.resume("r", boss(), run_config=config)
+    assert [item.output for item in result.new_items if hasattr(item, "output")] == ["helped"]

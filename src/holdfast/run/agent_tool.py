@@ -206,11 +206,11 @@ class _StreamTeller:
                 self._queue.put_nowait(None)
                 await asyncio.wait({teller})
         except asyncio.CancelledError:
-            await self._stop(teller, reader, _GRACE_S)
+            await self._stop(teller, reader, is_given_up=False)
             raise
         is_fine = teller.done() and not teller.cancelled() and _failure(teller) is None
         if not (is_fine and reader.done()) or _failure(reader):
-            await self._stop(teller, reader)
+            await self._stop(teller, reader, is_given_up=True)
         is_late = isinstance(_failure(reader), _Overflow)
         for task in (reader, teller) if is_late else (teller, reader):
             await task
@@ -253,10 +253,7 @@ class _StreamTeller:
                 logger.error("%s", _HANDLER_FAILED, **details)
 
     async def _stop(
-        self,
-        teller: asyncio.Future[None],
-        reader: asyncio.Future[None],
-        timeout: float | None = None,
+        self, teller: asyncio.Future[None], reader: asyncio.Future[None], *, is_given_up: bool
     ) -> None:
         """Stop the nested run and the callback, and wait until both have."""
         was_reading = not reader.done()
@@ -265,9 +262,11 @@ class _StreamTeller:
             task.cancel()
         run: Any = getattr(self._streamed, "run_loop_task", None)
         if run is not None:
-            self._streamed.cancel()
+            # A nested run that was only interrupted goes on with the run that it belongs to.
+            interrupt = getattr(self._streamed, "interrupt", self._streamed.cancel)
+            (self._streamed.cancel if is_given_up else interrupt)()
             tasks.append(run)
-        await asyncio.wait(tasks, timeout=timeout)
+        await asyncio.wait(tasks, timeout=None if is_given_up else _GRACE_S)
         if was_reading and _failure(reader):
             logger.error(_CLOSE_FAILED)
 

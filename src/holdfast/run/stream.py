@@ -131,6 +131,12 @@ class RunResultStreaming(RunResultBase):
         if self._env and self.run_loop_task and not self.run_loop_task.done():
             self.run_loop_task.cancel()
 
+    def interrupt(self) -> None:
+        """Stop the run, which can be resumed: a client has gone away, or Ctrl-C."""
+        if self._cancel != "immediate":
+            self._is_interrupted = True
+            self.cancel()
+
     async def stream_events(self) -> AsyncIterator[StreamEvent]:
         """The run's events as they happen, until it ends or waits for a person.
 
@@ -146,9 +152,7 @@ class RunResultStreaming(RunResultBase):
             while (event := await feed.take()) is not None:
                 yield event
         except asyncio.CancelledError:
-            # Nobody has decided that the run is to end: a client has gone away, or Ctrl-C.
-            self._is_interrupted = self._cancel != "immediate"
-            self.cancel()
+            self.interrupt()
             raise
         finally:
             feed.readers -= 1
