@@ -266,6 +266,11 @@ def as_given(state: RunState, head: list[Item]) -> Any:
     return head[0]["content"] if is_text else head
 
 
+def as_items(given: Any) -> list[Any]:
+    """An input as items: a text is a message of the user's."""
+    return [{"content": given, "role": "user"}] if isinstance(given, str) else list(given)
+
+
 def error_data(env: RunEnv) -> RunErrorData:
     """What an error handler is told of the run."""
     state = env.log.state

@@ -16,18 +16,8 @@ from typing import Any
 import msgspec
 
 from holdfast import tracing
-from holdfast.core import effects
+from holdfast.core import effects, events
 from holdfast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
-from holdfast.core.events import (
-    ApprovalRequested,
-    Call,
-    ErrorFacts,
-    GuardrailChecked,
-    HandedOff,
-    ModelReplied,
-    RunFailed,
-    ToolReturned,
-)
 from holdfast.core.usage import task_usage_to_span_data
 from holdfast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from holdfast.definitions.handoff import Handoff
@@ -107,7 +97,7 @@ class Spans:
     def end(self) -> None:
         """Close what is open."""
         ended = self._env.log.state.ended
-        if isinstance(ended, RunFailed):
+        if isinstance(ended, events.RunFailed):
             self._fail_as(ended.error)
         self._end_agent()
         if self._task is not None:
@@ -119,7 +109,7 @@ class Spans:
         spent = {key: count - since[key] for key, count in now.items()}
         return spent if spent["requests"] else None
 
-    def _fail_as(self, facts: ErrorFacts) -> None:
+    def _fail_as(self, facts: events.ErrorFacts) -> None:
         """Let the agent's span say what the log says that the run fails with."""
         limit = facts.data.get("max_turns")
         if limit is not None:
@@ -225,7 +215,9 @@ class Spans:
             case effects.CheckGuardrail():
                 with tracing.guardrail_span(effect.name) as span:
                     done = await perform(effect)
-                    checks = (each for each in done.events if isinstance(each, GuardrailChecked))
+                    checks = (
+                        each for each in done.events if isinstance(each, events.GuardrailChecked)
+                    )
                     span.span_data.triggered = any(check.tripped for check in checks)
                 return done
             case effects.LoadSession():
@@ -236,7 +228,7 @@ class Spans:
                     return await perform(effect)
             case effects.AskApproval():
                 done = await perform(effect)
-                if any(isinstance(event, ApprovalRequested) for event in done.events):
+                if any(isinstance(event, events.ApprovalRequested) for event in done.events):
                     with self._span_of(effect.call):
                         pass  # It waits. When it runs, it is a span of its own.
                 return done
@@ -246,7 +238,7 @@ class Spans:
                 return done
 
     def _tell_unknown(self, done: Done) -> None:
-        replies = [event for event in done.events if isinstance(event, ModelReplied)]
+        replies = [event for event in done.events if isinstance(event, events.ModelReplied)]
         for call in (call for reply in replies for call in reply.calls):
             if call.kind == "unknown":
                 _mark(self._turn or self._agent, "Tool not found", tool_name=call.name)
@@ -263,7 +255,7 @@ class Spans:
             with _invalid_json(span):
                 done = await perform(effect)
             for event in done.events:
-                if isinstance(event, HandedOff):
+                if isinstance(event, events.HandedOff):
                     span.span_data.to_agent = env.agents.agent(event.to).name
                     self._has_left = True
         return _under(span, done)
@@ -286,7 +278,7 @@ class Spans:
                 text = self._text(_root(error), TOOL_REDACTED)
                 _mark(span, "Error running tool", tool_name=effect.name, error=text)
                 raise
-            items = [event.item for event in done.events if isinstance(event, ToolReturned)]
+            items = [event.item for event in done.events if isinstance(event, events.ToolReturned)]
             if items and self._env.config.trace_include_sensitive_data:
                 known = self._env.live.behind.get(id(items[0]))
                 span.span_data.output = known[1] if known else items[0].get("output")
@@ -302,7 +294,7 @@ class Spans:
         message = "Error running tool (non-fatal)"
         _mark(tracing.get_current_span(), message, tool_name=name, error=text)
 
-    def _span_of(self, call: Call) -> _AnySpan:
+    def _span_of(self, call: events.Call) -> _AnySpan:
         env = self._env
         tool = env.turn.tool(call) if env.turn is not None else None
         name = getattr(tool, "trace_name", None) or call.qualified_name

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from holdfast.core.errors import UserError
-from holdfast.core.events import Event, Item, RunReopened
+from holdfast.core.events import Event, RunReopened
 from holdfast.core.state import Options
 from holdfast.definitions.context import RunContextWrapper
 from holdfast.engine import local_runs
 from holdfast.engine.env import RunEnv
 from holdfast.engine.log import RunLog
-from holdfast.engine.projection import wire
+from holdfast.engine.projection import as_items, wire
 from holdfast.journal.journal import Journal
 from holdfast.run.run_state import RunState
 from holdfast.run.state_json import is_closed, unsaved_items
@@ -108,9 +108,8 @@ def _begin(env: RunEnv, request: local_runs.RunRequest, state: RunState[Any]) ->
     )
     check_request(replace(request, options=options))
     wanted = replace(request, options=options, max_turns=state._max_turns)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    is_text = isinstance(given, str)
-    items: list[Item] = [{"content": given, "role": "user"}] if is_text else list(map(wire, given))
-    local_runs.begin(env.log, wanted, items, is_text=is_text)
+    items = [wire(item) for item in as_items(given)]
+    local_runs.begin(env.log, wanted, items, is_text=isinstance(given, str))
 
 
 def check_request(request: local_runs.RunRequest) -> None:

@@ -17,7 +17,7 @@ from holdfast.definitions.run_items import ToolApprovalItem
 from holdfast.engine.env import Live, RunEnv
 from holdfast.engine.local_runs import detached, new_run_id
 from holdfast.engine.perform.guardrail import guardrail_names
-from holdfast.engine.projection import interruptions, wire
+from holdfast.engine.projection import as_items, interruptions, wire
 from holdfast.journal.journal import BlobStore
 from holdfast.run.state_context import (
     ContextDeserializer,
@@ -139,8 +139,7 @@ class RunState(Generic[TContext, TAgent]):
         """
         view = self._view()
         _require_next_call(view)
-        given: list[Any] = [{"content": input, "role": "user"}] if isinstance(input, str) else input
-        items = [wire(item) for item in given]
+        items = [wire(item) for item in as_items(input)]
         number = sum(isinstance(event, InputAdded) for event in self._events) + len(self._added)
         names = guardrail_names(self._agent, view.config)
         self._added.append(InputAdded(f"i{number + 1}", items, names))

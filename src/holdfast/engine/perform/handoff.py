@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,15 +15,14 @@ from holdfast.core.items import tool_text
 from holdfast.core.state import RunState, answered
 from holdfast.definitions.handoff import HandoffInputData, handoff_target
 from holdfast.definitions.handoff_history import held_items, held_positions, nest_handoff_history
+from holdfast.definitions.logger import logger
 from holdfast.engine.drive import Done
 from holdfast.engine.env import RunEnv
 from holdfast.engine.hooks import tell
 from holdfast.engine.perform.prepare import live_turn
 from holdfast.engine.perform.refusal import not_found
-from holdfast.engine.projection import as_given, entries_of, run_item
+from holdfast.engine.projection import as_given, as_items, entries_of, run_item
 from holdfast.engine.turn import AnyAgent, AnyHandoff
-
-_log = logging.getLogger("openai.agents")
 
 
 async def hand_off(env: RunEnv, effect: HandOff) -> Done:
@@ -61,10 +59,8 @@ async def _history(
     env: RunEnv, effect: HandOff, transfer: AnyHandoff, item: Item, name: str
 ) -> History | None:
     """The conversation as the filter that applies leaves it; None where none applies."""
-    config = env.config
-    chosen = transfer.input_filter
+    config, chosen, nests = env.config, transfer.input_filter, transfer.nest_handoff_history
     chosen = config.handoff_input_filter if chosen is None else chosen
-    nests = transfer.nest_handoff_history
     nests = config.nest_handoff_history if nests is None else nests
     options = env.log.state.options
     is_kept = options.conversation_id or options.previous_response_id or options.chains_responses
@@ -75,7 +71,7 @@ async def _history(
             "previous_response_id, and auto_previous_response_id."
         )
     if is_kept and nests:
-        _log.warning(
+        logger.warning(
             "Server-managed conversations do not support nest_handoff_history: it is disabled here, for "
             "the provider keeps the conversation."
         )
@@ -113,10 +109,7 @@ def _input_data(env: RunEnv, effect: HandOff, item: Item, name: str) -> HandoffI
 
 
 def _as_history(env: RunEnv, effect: HandOff, data: HandoffInputData) -> History:
-    history = data.input_history
-    head: list[Any] = (
-        [{"content": history, "role": "user"}] if isinstance(history, str) else list(history)
-    )
+    head = as_items(data.input_history)
     before = entries_of(env, data.pre_handoff_items, effect.id)
     new = entries_of(env, data.new_items, effect.id)
     if data.input_items is None:

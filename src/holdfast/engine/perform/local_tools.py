@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 from holdfast.core.effects import RunTool
 from holdfast.core.errors import AgentsException, ModelBehaviorError, UserError
 from holdfast.core.events import Item, ToolReturned
-from holdfast.definitions import editor, shell_tools
+from holdfast.definitions import custom_tool, editor, shell_tools
 from holdfast.definitions.computer import (
     ComputerTool,
     ComputerToolCustomDataContext,
@@ -25,11 +25,6 @@ from holdfast.definitions.computer import (
     resolve_computer,
 )
 from holdfast.definitions.context import RunContextWrapper, ToolContext
-from holdfast.definitions.custom_tool import (
-    CustomTool,
-    CustomToolCustomDataContext,
-    custom_output_item,
-)
 from holdfast.definitions.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
 from holdfast.definitions.logger import logger
 from holdfast.definitions.tool import extracted_custom_data
@@ -99,7 +94,7 @@ async def run_local_tool(env: RunEnv, effect: RunTool) -> Done:
 
 
 def _context(env: RunEnv, effect: RunTool, tool: Any, item: Item) -> RunContextWrapper[Any]:
-    if not isinstance(tool, CustomTool):
+    if not isinstance(tool, custom_tool.CustomTool):
         return env.context
     return ToolContext.from_agent_context(
         env.context,
@@ -158,11 +153,11 @@ async def _patch(use: Use[editor.ApplyPatchTool]) -> Answer:
     return Answer(out, result.output or "", partial(editor.ApplyPatchToolCustomDataContext, *seen))
 
 
-async def _custom(use: Use[CustomTool]) -> Answer:
+async def _custom(use: Use[custom_tool.CustomTool]) -> Answer:
     given, told = str(use.item.get("input") or ""), cast("Any", use.context)
     value = await _called(use.tool.on_invoke_tool, told, given)
-    out = custom_output_item(use.effect.call.id, value, use.item.get("caller"))
-    seen = partial(CustomToolCustomDataContext, told, use.tool, given, out["output"])
+    out = custom_tool.custom_output_item(use.effect.call.id, value, use.item.get("caller"))
+    seen = partial(custom_tool.CustomToolCustomDataContext, told, use.tool, given, out["output"])
     return Answer(out, value, seen)
 
 
@@ -269,7 +264,7 @@ _RUN: dict[type, Callable[[Any], Awaitable[Answer]]] = {
     shell_tools.ShellTool: _shell,
     shell_tools.LocalShellTool: _local_shell,
     editor.ApplyPatchTool: _patch,
-    CustomTool: _custom,
+    custom_tool.CustomTool: _custom,
     HostedMCPTool: _mcp,
     ComputerTool: _computer,
 }

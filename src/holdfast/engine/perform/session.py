@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from itertools import compress
 from typing import Any, cast
 
 import msgspec
@@ -43,7 +44,7 @@ async def load(env: RunEnv, effect: LoadSession) -> Done:
 
 
 def _loaded(effect: LoadSession, head: list[Item], is_new: list[bool]) -> Done:
-    new = [item for item, is_it in zip(head, is_new, strict=True) if is_it]
+    new = list(compress(head, is_new))
     return Done([SessionLoaded(effect.id, unrepeated(paired(head, is_new)), new)])
 
 
