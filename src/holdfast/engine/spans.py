@@ -215,10 +215,10 @@ class Spans:
             case effects.CheckGuardrail():
                 with tracing.guardrail_span(effect.name) as span:
                     done = await perform(effect)
-                    checks = (
-                        each for each in done.events if isinstance(each, events.GuardrailChecked)
+                    span.span_data.triggered = any(
+                        isinstance(event, events.GuardrailChecked) and event.tripped
+                        for event in done.events
                     )
-                    span.span_data.triggered = any(check.tripped for check in checks)
                 return done
             case effects.LoadSession():
                 with _current(self._outer):

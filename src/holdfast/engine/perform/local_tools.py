@@ -115,20 +115,16 @@ async def _called(function: Callable[..., Any], *args: Any) -> Any:
 async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
     call = shell_tools.shell_call(use.item)
     limit = call.action.max_output_length
+    request = shell_tools.ShellCommandRequest(use.context, call)
     status: Literal["completed", "failed"] = "completed"
     try:
         assert use.tool.executor
-        result = await _called(
-            use.tool.executor, shell_tools.ShellCommandRequest(use.context, call)
-        )
-        result = shell_tools.shell_result(result, limit)
+        result = shell_tools.shell_result(await _called(use.tool.executor, request), limit)
     except AgentsException:
         raise
     except Exception as error:  # noqa: BLE001  # a user's executor; the model is told
-        result, status = (
-            shell_tools.failed_shell_result(str(error) or type(error).__name__, limit),
-            "failed",
-        )
+        status, said = "failed", str(error) or type(error).__name__
+        result = shell_tools.failed_shell_result(said, limit)
     caller = use.item.get("caller")
     out = shell_tools.shell_output_item(use.effect.call.id, result, status=status, caller=caller)
     return Answer(out, shell_tools.shell_text(result))
