@@ -46,13 +46,8 @@ def provider() -> Iterator[ScriptedProvider]:
 # --- Many loops. -------------------------------------------------------------------------
 
 
-# Its connections end with their loops, where nobody can close them.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@MODELS
-def test_one_client_serves_threads_and_one_loop_after_the_other(
-    provider: ScriptedProvider, kind: Callable[..., Any]
-):
-    client = AsyncOpenAI(api_key="k", base_url=provider.base_url, max_retries=0)
+def said_in_many_loops(url: str, kind: Callable[..., Any]) -> list[object]:
+    client = AsyncOpenAI(api_key="k", base_url=url, max_retries=0)
     agent = Agent(name="Ada", model=kind("m", client))
     said: list[object] = []
 
@@ -66,9 +61,19 @@ def test_one_client_serves_threads_and_one_loop_after_the_other(
         thread.start()
     for thread in threads:
         thread.join()
+    return said
+
+
+# Its connections end with their loops, where nobody can close them.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@MODELS
+def test_one_client_serves_threads_and_one_loop_after_the_other(
+    provider: ScriptedProvider, kind: Callable[..., Any]
+):
+    said = said_in_many_loops(provider.base_url, kind)
     assert len(said) == 3 + 2 + 12
     assert len(set(said)) == 1
-    gc.collect()
+    gc.collect()  # The client keeps the first loop, and nobody keeps the client any more.
 
 
 def test_each_loop_has_connections_of_its_own_as_long_as_it_lives():

@@ -41,7 +41,9 @@ def duration(seconds: float) -> str:
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds >= 1:
+        return f"{seconds:.{0 if seconds >= 10 else 1}f} s"
+    return f"{max(seconds, 0) * 1000:.0f} ms"
 
 
 def run_tree(run_id: str, view: RunView, children: Mapping[str, RunView], width: int) -> Tree:
