@@ -21,7 +21,6 @@ import json
 import re
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.usage import Usage
@@ -30,7 +29,7 @@ from holdfast.definitions.model import Model, ModelTracing
 from holdfast.definitions.run_items import ModelResponse
 from holdfast.definitions.tool import FunctionTool, Tool
 from holdfast.models.offline_args import instance
-from holdfast.models.offline_plan import Conversation, Option, Wanted, next_calls, read
+from holdfast.models.offline_plan import Call, Conversation, Option, Wanted, next_calls, read
 from holdfast.models.offline_text import plain
 from holdfast.models.streaming import reply_events
 
@@ -46,16 +45,6 @@ if TYPE_CHECKING:
     from holdfast.definitions.settings import ModelSettings
 
 NOTICE = "(This is Holdfast's offline stand-in, not a language model.)"
-
-
-@dataclass(frozen=True)
-class _Request:
-    instructions: str | None
-    input: str | list[Any]
-    tools: list[Tool]
-    handoffs: list[Handoff[Any, Any]]
-    schema: AgentOutputSchemaBase | None
-    tool_choice: Any
 
 
 class OfflineModel(Model):
@@ -78,39 +67,32 @@ class OfflineModel(Model):
         prompt: ResponsePromptParam | None = None,  # noqa: ARG002 (upstream's signature)
     ) -> ModelResponse:
         """The next calls, or the closing text."""
-        choice = model_settings.tool_choice
-        return _reply(_Request(system_instructions, input, tools, handoffs, output_schema, choice))
+        talk = read(input)
+        options = [_tool(tool) for tool in tools if isinstance(tool, FunctionTool)]
+        options += [_transfer(handoff) for handoff in handoffs]
+        wanted = next_calls(talk, options, model_settings.tool_choice)
+        output = [
+            _call(name, arguments, talk.calls_so_far + index)
+            for index, (name, arguments) in enumerate(wanted.calls)
+        ]
+        if not output:
+            said = f"{_prose(talk, wanted, options)} {NOTICE}"
+            if output_schema is not None and not output_schema.is_plain_text():
+                wire = instance(output_schema.json_schema(), talk.source(), said)
+                said = json.dumps(wire, ensure_ascii=False)
+            output = [_message(said, talk)]
+        asked = _count(system_instructions) + _count(input)
+        answered = sum(_count(item.model_dump(exclude_unset=True)) for item in output)
+        usage = Usage(1, asked, output_tokens=answered, total_tokens=asked + answered)
+        return ModelResponse(output=output, usage=usage, response_id=None)
 
-    async def stream_response(  # noqa: PLR0913 (upstream's signature)
-        self,
-        system_instructions: str | None,
-        input: str | list[ResponseInputItemParam],
-        model_settings: ModelSettings,
-        tools: list[Tool],
-        output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
-        tracing: ModelTracing,  # noqa: ARG002 (upstream's signature)
-        *,
-        previous_response_id: str | None = None,  # noqa: ARG002 (upstream's signature)
-        conversation_id: str | None = None,  # noqa: ARG002 (upstream's signature)
-        prompt: ResponsePromptParam | None = None,  # noqa: ARG002 (upstream's signature)
+    async def stream_response(
+        self, *args: Any, **kwargs: Any
     ) -> AsyncIterator[ResponseStreamEvent]:
         """The same reply, word by word."""
-        choice = model_settings.tool_choice
-        reply = _reply(_Request(system_instructions, input, tools, handoffs, output_schema, choice))
+        reply = await self.get_response(*args, **kwargs)
         for event in reply_events(reply, model=self.model, split=_tokens):
             yield event
-
-
-def _reply(request: _Request) -> ModelResponse:
-    talk = read(request.input)
-    options = [_tool(tool) for tool in request.tools if isinstance(tool, FunctionTool)]
-    options += [_transfer(handoff) for handoff in request.handoffs]
-    wanted = next_calls(talk, options, request.tool_choice)
-    output = [_call(talk, wanted, index) for index in range(len(wanted.calls))]
-    if not output:
-        output = [_message(_closing(request, talk, wanted, options), talk)]
-    return ModelResponse(output=output, usage=_usage(request, output), response_id=None)
 
 
 def _tool(tool: FunctionTool) -> Option:
@@ -122,15 +104,13 @@ def _transfer(handoff: Handoff[Any, Any]) -> Option:
     return Option(handoff.tool_name, said, handoff.input_json_schema, is_handoff=True)
 
 
-def _call(talk: Conversation, wanted: Wanted, index: int) -> ResponseOutputItem:
+def _call(name: str, arguments: dict[str, Any], place: int) -> ResponseOutputItem:
     from openai.types.responses import ResponseFunctionToolCall
 
-    name, arguments = wanted.calls[index]
     text = json.dumps(arguments, ensure_ascii=False)
     # The place in the conversation, and what is asked: a filter may have cut calls out of the
     # history, and two different calls must not have one id.
-    check = zlib.crc32(f"{name} {text}".encode())
-    call_id = f"call_{talk.calls_so_far + index}_{check:08x}"
+    call_id = f"call_{place}_{zlib.crc32(f'{name} {text}'.encode()):08x}"
     return ResponseFunctionToolCall(
         type="function_call", name=name, arguments=text, call_id=call_id, id=f"fc_{call_id}"
     )
@@ -146,23 +126,8 @@ def _message(text: str, talk: Conversation) -> ResponseOutputItem:
     )
 
 
-def _closing(request: _Request, talk: Conversation, wanted: Wanted, options: list[Option]) -> str:
-    prose = _prose(talk, wanted, options)
-    schema = request.schema
-    if schema is None or schema.is_plain_text():
-        return f"{prose} {NOTICE}"
-    wire = instance(schema.json_schema(), talk.source(), f"{prose} {NOTICE}")
-    return json.dumps(wire, ensure_ascii=False)
-
-
 def _prose(talk: Conversation, wanted: Wanted, options: list[Option]) -> str:
-    done = [call for call in talk.calls if not call.is_transfer]
-    lines = [_report(call.name, call.arguments, call.value) for call in done]
-    lines += [
-        f"I did not call {name}: {', '.join(missing)} is missing."
-        for name, missing in wanted.missing.items()
-    ]
-    lines += [f"I did not call {name}, because looking it up failed." for name in wanted.given_up]
+    lines = [_report(call) for call in talk.calls if not call.is_transfer] + wanted.not_called
     if lines:
         return " ".join(lines)
     said = f'You said: "{talk.request.strip()}".' if talk.request.strip() else "You said nothing."
@@ -172,38 +137,26 @@ def _prose(talk: Conversation, wanted: Wanted, options: list[Option]) -> str:
     return f"{said} That fits none of what I can do here: {names}."
 
 
-def _report(name: str, arguments: dict[str, Any], value: Any) -> str:
-    given = [entry for entry in arguments.values() if entry not in (None, "", [], {})]
+def _report(call: Call) -> str:
+    given = [entry for entry in call.arguments.values() if entry not in (None, "", [], {})]
     about = f" for {plain(given[0])}" if given else ""
-    text = plain(value).replace(NOTICE, "").strip() or "nothing"  # an agent as a tool said it too
-    return f"I called {name}{about}, and it returned: {text}{'' if text[-1] in '.!?' else '.'}"
-
-
-def _usage(request: _Request, output: list[ResponseOutputItem]) -> Usage:
-    asked = len(str(request.instructions or "").split()) + len(_said(request.input).split())
-    answered = sum(len(_said(item.model_dump(exclude_unset=True)).split()) for item in output)
-    return Usage(
-        requests=1,
-        input_tokens=asked,
-        output_tokens=answered,
-        total_tokens=asked + answered,
-    )
+    # An agent as a tool has said it too.
+    text = plain(call.value).replace(NOTICE, "").strip() or "nothing"
+    return f"I called {call.name}{about}, and it returned: {text}{'' if text[-1] in '.!?' else '.'}"
 
 
 _COUNTED = ("content", "text", "output", "arguments", "input")
 
 
-def _said(value: Any) -> str:
-    """The texts in an item or in a list of them, by the fields that hold text."""
-    if isinstance(value, str):
-        return value
+def _count(value: Any) -> int:
+    """The words in a text, an item or a list of items, by the fields that hold text."""
     if isinstance(value, list):
         entries: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  wire items
-        return " ".join(_said(entry) for entry in entries)
+        return sum(map(_count, entries))
     if isinstance(value, dict):
         fields: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  wire items
-        return " ".join(_said(fields[key]) for key in _COUNTED if key in fields)
-    return ""
+        return sum(_count(fields.get(key)) for key in _COUNTED)
+    return len(value.split()) if isinstance(value, str) else 0
 
 
 def _tokens(text: str) -> list[str]:

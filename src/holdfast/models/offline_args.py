@@ -1,14 +1,13 @@
 """Arguments for a tool, and JSON for an output schema, out of what a conversation mentions.
 
-A parameter's name, type, format and description say what kind of mention it takes. What nobody
-has mentioned is looked for in what tools returned; what is then missing is missing: it is never
-made up for a call, only (`instance`) for an output that has to fit its schema.
+A parameter's name, type and format say what kind of mention it takes. What nobody has mentioned
+is looked for in what tools returned; what is then missing is missing: it is never made up for a
+call, only (`instance`) for an output that has to fit its schema.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
@@ -20,6 +19,7 @@ from holdfast.models.offline_text import (
     alike,
     clauses,
     is_negated,
+    meet,
     mentions,
     stem,
     stems,
@@ -29,21 +29,42 @@ from holdfast.models.offline_text import (
 
 Schema = dict[str, Any]
 
-_ID = word_set("id ids number no code ref reference sku key uuid order ticket invoice")
 _MONEY = word_set("amount price total cost refund fee sum usd eur value paid payment budget")
-_TEXT = word_set(
-    "query question input text message prompt content body topic request task instructions note "
-    "subject search q"
+_ID = word_set("id ids number no code ref reference sku key uuid order ticket invoice")
+# What a text parameter takes, by a word of its name or its format; the first that fits.
+_KINDS = (
+    ("from", word_set("from origin source departure start")),
+    ("to", word_set("to destination target arrival recipient")),
+    ("email", word_set("email")),
+    ("url", word_set("uri url link")),
+    ("date", word_set("date day when deadline until since due")),
+    ("id", _ID),
+    ("money", _MONEY),
+    ("reason", word_set("reason description comment issue problem details summary explanation")),
+    (
+        "text",
+        word_set(
+            "query question input text message prompt content body topic request task "
+            "instructions note subject search q"
+        ),
+    ),
 )
-_REASON = word_set("reason description comment issue problem details summary explanation")
 _PROPER = word_set(
     "people person persons attendees participants guests customer author city country user member"
 )
-_DATE = word_set("date day when deadline until since due")
-_FROM = word_set("from origin source departure start")
-_TO = word_set("to destination target arrival recipient")
-_BECOMES = ("to", "as", "into")
 _PLACE = "in|at|near|for|to|from|of|about|called|named"
+_ABOUT = ("id", "email", "url", "name", "enum", "number", "date", "text")
+"""Kinds that say what a call is about, the surest first."""
+_IN_TURN = ("id", "number", "money", "name", "date", "email")
+"""Kinds of which two parameters take one mention each: "add 2 and 3"."""
+_EXAMPLES = {
+    "date": "1970-01-01",
+    "date-time": "1970-01-01T00:00:00Z",
+    "time": "00:00:00",
+    "email": "nobody@example.com",
+    "uri": "https://example.com",
+    "uuid": "00000000-0000-0000-0000-000000000000",
+}
 
 
 @dataclass(frozen=True)
@@ -71,35 +92,32 @@ class Source:
         """The mentions of some kinds, in order of appearance."""
         return [mention for mention in self.mentioned if mention.kind in kinds]
 
-    def whole(self) -> str:
+    def whole(self) -> list[str]:
         """All of the text, where a guess is allowed."""
-        return "" if self.outright else self.text.strip()
+        text = self.text.strip()
+        return [] if self.outright or not text else [text]
 
-    def remark(self) -> str:
+    def remark(self) -> list[str]:
         """The clauses that tell rather than ask: no ids in them, and no word of the tool's."""
         telling = [
             clause
             for clause in clauses(self.text)
             if not any(m.kind in ("id", "number", "email") for m in mentions(clause))
-            and not self.busy & set(stems(clause))
+            and self.busy.isdisjoint(stems(clause))
             and not clause.endswith("?")
             and len(stems(clause)) > 1
         ]
-        return ", ".join(telling).rstrip(" .,;!")
+        return [", ".join(telling).rstrip(" .,;!")] if telling else []
 
-    def looked_up(self, name: str) -> Any:
-        """What a tool returned under ``name``, or under a name of the same sense; else None."""
-        wanted = words(name)
-        tests: list[Callable[[list[str]], bool]] = [lambda key: key == wanted]
-        if _MONEY & set(wanted):
-            tests.append(lambda key: bool(_MONEY & set(key)))
+    def looked_up(self, name: str) -> list[Any]:
+        """What tools returned under ``name``, then under a name of the same sense."""
+        wanted, pairs = words(name), _pairs(self.returned)
+        same = [value for key, value in pairs if words(key) == wanted]
+        if not _MONEY.isdisjoint(wanted):
+            same += [value for key, value in pairs if not _MONEY.isdisjoint(words(key))]
         if wanted[-1:] == ["id"]:
-            tests.append(lambda key: key == ["id"])
-        for test in tests:
-            found = next((v for k, v in _pairs(self.returned) if test(words(k))), None)
-            if found is not None:
-                return found
-        return None
+            same += [value for key, value in pairs if words(key) == ["id"]]
+        return same[:1]
 
 
 @dataclass
@@ -112,266 +130,42 @@ class Filled:
     """Required parameters that nothing was found for; then there are no calls."""
 
 
-def plain_schema(schema: Schema, root: Schema) -> tuple[Schema, bool]:
-    """A schema without references and null alternatives, and whether it may be null."""
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        target: Any = root
-        for step in reference[2:].split("/"):
-            target = target.get(step, {})
-        return plain_schema({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, root)
-    options: list[Schema] = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf") or []
-    kinds: Any = schema.get("type")
-    if isinstance(kinds, list):
-        options = [
-            {**schema, "type": kind} for kind in cast("list[str]", kinds)
-        ]  # JSON schema says so
-    if not options:
-        return schema, kinds == "null"
-    real = [option for option in options if option.get("type") != "null"]
-    if not real:
-        return {"type": "null"}, True
-    chosen, nullable = plain_schema(real[0], root)
-    return {**schema, "anyOf": None, "oneOf": None, "allOf": None, **chosen}, (
-        nullable or len(real) < len(options)
-    )
-
-
 def filled(schema: Schema, source: Source) -> Filled:
     """Arguments for a tool with ``schema``, one mapping per thing that the text is about."""
-    found: dict[str, list[Any]] = {}
-    singles: set[str] = set()
-    result = Filled()
     properties: dict[str, Schema] = schema.get("properties") or {}
-    taken: dict[str, int] = {}
-    choices = {str(o).lower() for sub in properties.values() for o in _options(sub, schema)}
-    kinds = [_kind(name, plain_schema(sub, schema)[0]) for name, sub in properties.items()]
-    for (name, raw), kind in zip(properties.items(), kinds, strict=True):
-        sub, nullable = plain_schema(raw, schema)
-        required = name in schema.get("required", ())
-        guessed = required and not nullable and "default" not in raw
+    plain = {name: _plain_schema(raw, schema) for name, raw in properties.items()}
+    kinds = {name: _kind(name, sub) for name, (sub, _) in plain.items()}
+    choices = {str(o).lower() for sub, _ in plain.values() for o in sub.get("enum") or ()}
+    found: dict[str, list[Any]] = {}
+    missing: list[str] = []
+    in_turn: list[str] = []
+    for name, (sub, nullable) in plain.items():
+        kind, required = kinds[name], name in schema.get("required", ())
+        guessed = required and not nullable and "default" not in properties[name]
         values = _candidates(name, sub, replace(source, outright=not guessed), schema)
         if kind == "name":  # "in Rome in Celsius": what another parameter chooses is no city
             values = [value for value in values if str(value).lower() not in choices]
-        if kinds.count(kind) > 1 and kind in ("id", "number", "money", "name", "date", "email"):
-            place = taken.get(kind, 0)  # "add 2 and 3": the first number, then the second
-            taken[kind] = place + 1
-            values = values[place : place + 1]
-            singles.add(name)
+        if kind in _IN_TURN and list(kinds.values()).count(kind) > 1:
+            turn = sum(kinds[other] == kind for other in in_turn)
+            values = values[turn : turn + 1]
+            in_turn.append(name)
         if values:
             found[name] = values
         elif guessed:
-            result.missing.append(name)
+            missing.append(name)
         elif required:
-            found[name] = [raw.get("default")]
-    if not result.missing:
-        result.calls = _spread(found, dict(zip(properties, kinds, strict=True)), singles)
-    return result
-
-
-def _options(raw: Schema, root: Schema) -> list[Any]:
-    return plain_schema(raw, root)[0].get("enum") or []
-
-
-def _spread(
-    found: dict[str, list[Any]], kinds: dict[str, str], singles: set[str]
-) -> list[dict[str, Any]]:
-    """One call for each value of the parameter that says what the call is about."""
-    about = ("id", "email", "url", "name", "enum", "number", "date", "text")
-    subjects = [n for n in found if n not in singles and len(found[n]) > 1 and kinds[n] in about]
-    subjects.sort(key=lambda name: about.index(kinds[name]))
-    count = len(found[subjects[0]]) if subjects else 1
-    return [
-        {name: values[i] if len(values) == count else values[0] for name, values in found.items()}
-        for i in range(count)
-    ]
-
-
-def _kind(name: str, schema: Schema) -> str:  # noqa: C901, PLR0911, PLR0912 (a table, in code)
-    said = set(words(name))
-    shape, form = schema.get("type"), str(schema.get("format", ""))
-    if schema.get("enum") or "const" in schema:
-        return "enum"
-    if shape in ("boolean", "array", "object"):
-        return str(shape)
-    is_id = words(name)[-1:] and words(name)[-1] in _ID
-    if shape in ("integer", "number"):
-        if said & _MONEY:
-            return "money"
-        return "id" if is_id and name != "number" else "number"
-    if said & _FROM or said & _TO:
-        return "from" if said & _FROM else "to"
-    for kind, forms in (("email", "email"), ("url", "uri url link"), ("date", "date date-time")):
-        if form in forms.split() or said & set(forms.split()):
-            return kind
-    if said & _DATE:
-        return "date"
-    if is_id:
-        return "id"
-    for kind, names in (("money", _MONEY), ("reason", _REASON), ("text", _TEXT)):
-        if said & names:
-            return kind
-    return "name"
-
-
-def _candidates(name: str, schema: Schema, source: Source, root: Schema) -> list[Any]:
-    kind = _kind(name, schema)
-    match kind:
-        case "enum":
-            return _choices(schema, source)
-        case "boolean":
-            return _truth(name, source)
-        case "array":
-            items = plain_schema(schema.get("items") or {"type": "string"}, root)[0]
-            if items.get("type") == "object":
-                return [calls] if (calls := filled({**root, **items}, source).calls) else []
-            entries = _candidates(name.removesuffix("s"), items, source, root)
-            return [entries] if entries else []
-        case "object":
-            return filled({**root, **schema}, source).calls
-        case "reason":
-            text = _quoted(source) or source.remark() or source.whole()
-            return [text] if text else []
-        case "text":
-            # Another agent ("input") has to be told what to do with the quoted words.
-            text = "" if name == "input" else _quoted(source)
-            return [text] if (text := text or source.whole()) else []
-        case _:
-            return (
-                _typed(_mentioned(name, kind, source), schema)
-                or _typed([source.looked_up(name)], schema)
-                or _typed(_earlier(name, kind, source), schema)
-            )
-
-
-def _mentioned(name: str, kind: str, source: Source) -> list[Any]:
-    if kind == "id":
-        return _ids(name, source)
-    if kind == "money":
-        found = source.of_kind("money") or (
-            [m for m in source.of_kind("number") if alike(m.label, stem(words(name)[-1]))]
-        )
-        return [m.number if m.number is not None else m.text for m in found]
-    if kind in ("from", "to"):
-        addressed = [m.text for m in source.of_kind("email")] if kind == "to" else []
-        return addressed or after(source.text, kind)[:1]
-    if kind == "number":
-        return [m.number for m in source.of_kind("number", "money")]
-    if kind == "name":
-        return _named(name, source)
-    return [m.text for m in source.of_kind(kind)]
-
-
-def _earlier(name: str, kind: str, source: Source) -> list[Any]:
-    """The last that was mentioned before: "and refund it" is about the order just spoken of."""
-    if kind != "id" or not source.earlier:
-        return []
-    return _ids(name, Source(source.earlier, nouns=source.nouns))[-1:]
-
-
-def _ids(name: str, source: Source) -> list[str]:
-    own = {stem(word) for word in words(name)}
-    found = source.of_kind("id") or _numbers(own, source)
-    foreign = source.nouns - own
-    mine = [m for m in found if not any(alike(m.label, noun) for noun in foreign)]
-    # "Change order A-1 to size 12C": what something is to become is not what it is.
-    mine = [m for m in mine if m.label not in _BECOMES] or mine
-    return list(dict.fromkeys(m.text for m in mine))
-
-
-def _numbers(own: set[str], source: Source) -> list[Mention]:
-    """Bare numbers that are ids: long, or named ("ticket 7"), or listed after one that is."""
-    found: list[Mention] = []
-    for mention in source.of_kind("number"):
-        named = any(alike(mention.label, word) for word in own | source.busy)
-        listed = found and mention.label in ("and", "or", *(m.text for m in found))
-        if named or listed or len(mention.text) > 2:  # noqa: PLR2004 (short numbers are counts)
-            found.append(mention)
-    return found
-
-
-def _named(name: str, source: Source) -> list[str]:
-    said = set(words(name))
-    labelled = [m for m in source.of_kind("id") if any(alike(m.label, stem(w)) for w in said)]
-    quotes, names = source.of_kind("quote"), source.of_kind("name")
-    for found in (labelled, names if said & _PROPER else quotes, quotes, names):
-        if found:
-            return list(dict.fromkeys(m.text for m in found))
-    if becoming := [m.text for m in source.of_kind("id") if m.label in _BECOMES]:
-        return becoming
-    if source.outright:
-        return []
-    if found := after(source.text, _PLACE):
-        return found
-    busy = source.busy | {stem(word) for word in said}
-    rest = [
-        word
-        for word in re.findall(r"[^\W_]+", source.text)
-        if word.lower() not in STOP and not any(alike(stem(word.lower()), b) for b in busy)
-    ]
-    return [" ".join(rest)] if rest else []
-
-
-def _choices(schema: Schema, source: Source) -> list[Any]:
-    said = stems(source.text)
-    options: list[Any] = schema.get("enum") or [schema["const"]]
-    if len(options) == 1:
-        return options
-    named = [
-        option
-        for option in options
-        if (parts := [stem(word) for word in words(str(option))])
-        and all(any(alike(part, word) for word in said) for part in parts)
-    ]
-    open_ended = [o for o in options if str(o).lower() in ("other", "unknown", "general", "none")]
-    if named or source.outright:
-        return named
-    return open_ended[:1] or options[:1]
-
-
-def _truth(name: str, source: Source) -> list[Any]:
-    said = stems(source.text)
-    for word in (stem(w) for w in words(name) if w not in STOP and w != "is"):
-        if any(alike(word, other) for other in said):
-            return [not is_negated(source.text, word)]
-    return [] if source.outright else [False]
-
-
-def _quoted(source: Source) -> str:
-    quotes = source.of_kind("quote")
-    return quotes[0].text if quotes else ""
-
-
-def _typed(values: list[Any], schema: Schema) -> list[Any]:
-    """Those of ``values`` that the schema's type can take, in that type."""
-    made: list[Any] = []
-    for value in values:
-        match schema.get("type"):
-            case "integer" | "number" as shape:
-                digits = re.fullmatch(r"\s*-?\d+(?:\.\d+)?\s*", str(value))
-                if digits is None or isinstance(value, bool):
-                    continue
-                number = float(digits[0])
-                whole = number.is_integer() and (shape == "integer" or isinstance(value, int))
-                made.append(int(number) if whole else number)
-            case _:
-                if value is not None and not isinstance(value, dict | list):
-                    made.append(str(value))
-    return [v for v in made if not (schema.get("type") == "integer" and isinstance(v, float))]
-
-
-def _pairs(values: tuple[Any, ...] | list[Any]) -> list[tuple[str, Any]]:
-    """Every key and value in parsed JSON, outer ones first."""
-    found: list[tuple[str, Any]] = []
-    inner: list[Any] = []
-    for value in values:
-        if isinstance(value, dict):
-            pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  parsed JSON
-            found += pairs.items()
-            inner += pairs.values()
-        elif isinstance(value, list):
-            inner += value
-    return found + _pairs(inner) if inner else found
+            found[name] = [properties[name].get("default")]
+    if missing:
+        return Filled(missing=missing)
+    about = [n for n in found if kinds[n] in _ABOUT and n not in in_turn and len(found[n]) > 1]
+    subject = min(about, key=lambda name: _ABOUT.index(kinds[name]), default=None)
+    count = 1 if subject is None else len(found[subject])
+    return Filled(
+        [
+            {name: values[i if len(values) == count else 0] for name, values in found.items()}
+            for i in range(count)
+        ]
+    )
 
 
 def instance(
@@ -386,73 +180,221 @@ def instance(
         name: The property that the value is for.
         root: Where references point to; the schema itself at first.
     """
-    root = schema if root is None else root
-    sub, nullable = plain_schema(schema, root)
-    match sub.get("type"):
-        case "object":
-            known: dict[str, Schema] = sub.get("properties") or {}
-            return {key: instance(part, source, prose, key, root) for key, part in known.items()}
-        case "array":
-            return _several(sub, source, prose, name, root)
-        case "null":
-            return None
-        case _:
-            pass
+    root = root or schema
+    sub, nullable = _plain_schema(schema, root)
     kind = _kind(name, sub)
-    returned = _typed([source.looked_up(name)], sub) if name and kind != "enum" else []
-    values = returned or (
-        [] if kind in ("text", "reason") else _candidates(name, sub, source, root)
-    )
+    if kind == "object":
+        known: dict[str, Schema] = sub.get("properties") or {}
+        return {key: instance(part, source, prose, key, root) for key, part in known.items()}
+    if kind == "array":
+        one = name.removesuffix("s")
+        items, _ = _plain_schema(sub.get("items") or {"type": "string"}, root)
+        is_plain = items.get("type") not in ("object", "array")
+        values = _candidates(one, items, source, root) if is_plain else []
+        entries = [_fitting(value, items, prose) for value in values]
+        while len(entries) < max(int(sub.get("minItems", 0)), 1):
+            entries.append(instance(items, source, prose, one, root))
+        return entries[: int(sub.get("maxItems", len(entries)))]
+    values = [] if kind == "enum" or not name else _typed(source.looked_up(name), sub)
+    if kind not in ("text", "reason"):
+        values += _candidates(name, sub, source, root)
     if not values and nullable:
         return None
-    return _bounded(values[0] if values else None, sub, prose)
+    return _fitting(values[0] if values else None, sub, prose)
 
 
-def _several(sub: Schema, source: Source, prose: str, name: str, root: Schema) -> list[Any]:
-    items: Schema = sub.get("items") or {"type": "string"}
-    least = max(int(sub.get("minItems", 0)), 1)
-    flat = plain_schema(items, root)[0]
-    found: list[Any] = []
-    if flat.get("type") not in ("object", "array"):
-        found = [
-            _bounded(value, flat, prose)
-            for value in _candidates(name.removesuffix("s"), flat, source, root)
-        ]
-    while len(found) < least:
-        found.append(instance(items, source, prose, name.removesuffix("s"), root))
-    return found[: int(sub.get("maxItems", len(found)))]
+def _plain_schema(schema: Schema, root: Schema) -> tuple[Schema, bool]:
+    """A schema without references and alternatives, and whether it may be null."""
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/"):
+        target: Any = root
+        for step in reference[2:].split("/"):
+            target = target.get(step, {})
+        return _plain_schema({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, root)
+    options: list[Schema] = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf") or []
+    kinds: Any = schema.get("type")
+    if isinstance(kinds, list):
+        options = [{"type": kind} for kind in cast("list[str]", kinds)]  # JSON schema says so
+    if not options:
+        return schema, kinds == "null"
+    real = [option for option in options if option.get("type") != "null"] or [{"type": "null"}]
+    chosen, nullable = _plain_schema(real[0], root)
+    merged = {**schema, "anyOf": None, "oneOf": None, "allOf": None, **chosen}
+    return merged, nullable or len(real) < len(options)
 
 
-def _bounded(value: Any, sub: Schema, prose: str) -> Any:
+def _kind(name: str, schema: Schema) -> str:
+    """What a parameter of that name and plain schema takes."""
+    shape, said = schema.get("type"), words(name)
+    if schema.get("enum") or "const" in schema:
+        return "enum"
+    if shape in ("boolean", "array", "object"):
+        return str(shape)
+    if shape in ("integer", "number"):
+        if not _MONEY.isdisjoint(said):
+            return "money"
+        return "id" if name != "number" and not _ID.isdisjoint(said[-1:]) else "number"
+    form = str(schema.get("format", "")).partition("-")[0]
+    for kind, names in _KINDS:
+        if not names.isdisjoint(said[-1:] if kind == "id" else (*said, form)):
+            return kind
+    return "name"
+
+
+def _candidates(name: str, schema: Schema, source: Source, root: Schema) -> list[Any]:
+    """What the parameter could be, the likeliest first."""
+    match _kind(name, schema):
+        case "enum":
+            return _choices(schema, source)
+        case "boolean":
+            return _truth(name, source)
+        case "array":
+            items, _ = _plain_schema(schema.get("items") or {"type": "string"}, root)
+            if items.get("type") == "object":
+                entries = filled({**root, **items}, source).calls
+            else:
+                entries = _candidates(name.removesuffix("s"), items, source, root)
+            return [entries] if entries else []
+        case "object":
+            return filled({**root, **schema}, source).calls
+        case "reason":
+            return _quotes(source) or source.remark() or source.whole()
+        case "text":
+            # Another agent ("input") has to be told what to do with the quoted words.
+            return (name != "input" and _quotes(source)) or source.whole()
+        case "id":
+            before = Source(source.earlier, nouns=source.nouns)
+            # "And refund it" is about the last one that was spoken of.
+            tries = (_ids(name, source), source.looked_up(name), _ids(name, before)[-1:])
+        case kind:
+            tries = (_mentioned(name, kind, source), source.looked_up(name))
+    return next(filter(None, (_typed(values, schema) for values in tries)), list[Any]())
+
+
+def _mentioned(name: str, kind: str, source: Source) -> list[Any]:
+    match kind:
+        case "money":
+            noun = stem(words(name)[-1])
+            named = [m for m in source.of_kind("number") if alike(m.label, noun)]
+            return [m.number for m in source.of_kind("money") or named]
+        case "number":
+            return [m.number for m in source.of_kind("number", "money")]
+        case "from" | "to":
+            addressed = [m.text for m in source.of_kind("email")] if kind == "to" else []
+            return addressed or after(source.text, kind)[:1]
+        case "name":
+            return _named(name, source)
+        case _:
+            return [m.text for m in source.of_kind(kind)]
+
+
+def _ids(name: str, source: Source) -> list[str]:
+    own = {stem(word) for word in words(name)}
+    found = source.of_kind("id") or _numbers(own, source)
+    foreign = source.nouns - own
+    return list(dict.fromkeys(m.text for m in found if not meet([m.label], foreign)))
+
+
+def _numbers(own: set[str], source: Source) -> list[Mention]:
+    """Bare numbers that are ids: long, or named ("ticket 7"), or listed after one that is."""
+    found: list[Mention] = []
+    for mention in source.of_kind("number"):
+        named = meet([mention.label], own | source.busy)
+        listed = found and mention.label in ("and", "or", *(m.text for m in found))
+        if named or listed or len(mention.text) > 2:  # noqa: PLR2004 (short numbers are counts)
+            found.append(mention)
+    return found
+
+
+def _named(name: str, source: Source) -> list[str]:
+    said = {stem(word) for word in words(name)}
+    labelled = [m for m in source.of_kind("id") if meet([m.label], said)]
+    quotes, names = source.of_kind("quote"), source.of_kind("name")
+    proper = not _PROPER.isdisjoint(words(name))
+    if found := labelled or (names if proper else quotes) or quotes or names:
+        return list(dict.fromkeys(m.text for m in found))
+    if source.outright:
+        return []
+    rest = [
+        word
+        for word in re.findall(r"[^\W_]+", source.text)
+        if word.lower() not in STOP and not meet([stem(word.lower())], source.busy | said)
+    ]
+    return after(source.text, _PLACE) or ([" ".join(rest)] if rest else [])
+
+
+def _choices(schema: Schema, source: Source) -> list[Any]:
+    said = stems(source.text)
+    options: list[Any] = schema.get("enum") or [schema["const"]]
+    named = [
+        option
+        for option in options
+        if (parts := words(str(option))) and all(meet([stem(part)], said) for part in parts)
+    ]
+    if named or source.outright:
+        return named
+    open_ended = [o for o in options if str(o).lower() in ("other", "unknown", "general", "none")]
+    return open_ended[:1] or options[:1]
+
+
+def _truth(name: str, source: Source) -> list[Any]:
+    for word in stems(name):
+        if meet([word], stems(source.text)):
+            return [not is_negated(source.text, word)]
+    return [] if source.outright else [False]
+
+
+def _quotes(source: Source) -> list[str]:
+    return [mention.text for mention in source.of_kind("quote")[:1]]
+
+
+def _typed(values: list[Any], schema: Schema) -> list[Any]:
+    """Those of ``values`` that the schema's type can take, in that type."""
+    plain = [v for v in values if v is not None and not isinstance(v, dict | list)]
+    shape = schema.get("type")
+    if shape not in ("integer", "number"):
+        return [str(value) for value in plain]
+    made: list[Any] = []
+    for digits in (str(value).strip() for value in plain):
+        if re.fullmatch(r"-?\d+(?:\.0+)?" if shape == "integer" else r"-?\d+", digits):
+            made.append(int(float(digits)))
+        elif shape == "number" and re.fullmatch(r"-?\d+\.\d+", digits):
+            made.append(float(digits))
+    return made
+
+
+def _pairs(values: tuple[Any, ...] | list[Any]) -> list[tuple[str, Any]]:
+    """Every key and value in parsed JSON, outer ones first."""
+    found: list[tuple[str, Any]] = []
+    inner: list[Any] = []
+    for value in values:
+        if isinstance(value, dict):
+            pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  parsed JSON
+            found += [(key, each) for key, each in pairs.items() if each is not None]
+            inner += pairs.values()
+        elif isinstance(value, list):
+            inner += value
+    return found + _pairs(inner) if inner else found
+
+
+def _fitting(value: Any, sub: Schema, prose: str) -> Any:
+    """``value`` brought into the bounds of a plain schema; the least that fits for None."""
     match sub.get("type"):
-        case "integer" | "number":
-            return _in_range(0 if value is None else value, sub)
+        case "integer" | "number" as shape:
+            return _in_range(value or 0, sub, 1 if shape == "integer" else 0.5)
         case "boolean":
             return bool(value)
         case "string" if not sub.get("enum") and "const" not in sub:
-            return _fitting(value, sub, prose)
+            text = _EXAMPLES.get(sub.get("format", ""), prose) if value is None else str(value)
+            text = text.ljust(int(sub.get("minLength", 0)), ".")
+            return text[: int(sub.get("maxLength", len(text)))]
         case _:
             return value
 
 
-def _in_range(value: float, sub: Schema) -> float:
-    step = 1 if sub.get("type") == "integer" else 0.5
-    low = sub.get("minimum", sub.get("exclusiveMinimum", value))
-    high = sub.get("maximum", sub.get("exclusiveMaximum", value))
-    low += step if low == sub.get("exclusiveMinimum") else 0
-    high -= step if high == sub.get("exclusiveMaximum") else 0
+def _in_range(value: float, sub: Schema, step: float) -> float:
+    low, above = sub.get("minimum", value), sub.get("exclusiveMinimum")
+    high, below = sub.get("maximum", value), sub.get("exclusiveMaximum")
+    low = low if above is None else above + step
+    high = high if below is None else below - step
     return min(max(value, low), max(low, high))
-
-
-def _fitting(value: Any, sub: Schema, prose: str) -> str:
-    forms = {
-        "date": "1970-01-01",
-        "date-time": "1970-01-01T00:00:00Z",
-        "time": "00:00:00",
-        "email": "nobody@example.com",
-        "uri": "https://example.com",
-        "uuid": "00000000-0000-0000-0000-000000000000",
-    }
-    text = str(value) if value is not None else forms.get(str(sub.get("format")), prose)
-    text = text.ljust(int(sub.get("minLength", 0)), ".")
-    return text[: int(sub.get("maxLength", len(text)))]

@@ -11,10 +11,9 @@ from typing import Any, cast
 
 from holdfast.models.offline_args import Filled, Schema, Source, filled
 from holdfast.models.offline_text import (
-    STOP,
-    alike,
     clauses,
     is_negated,
+    meet,
     mentions,
     stem,
     stems,
@@ -39,6 +38,7 @@ _FAILED = re.compile(
 )
 _PATIENCE = 24  # Calls in one exchange; then it answers, whatever is still open.
 _ENOUGH = 1.5  # One word of the name that at most two tools share, or two of the description.
+_Calls = list[tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,26 @@ class Option:
     schema: Schema
     is_handoff: bool = False
 
-    @property
-    def properties(self) -> dict[str, Schema]:
-        """Its parameters and their schemas."""
-        return self.schema.get("properties") or {}
+    @cached_property
+    def parameters(self) -> set[str]:
+        """The names of its parameters."""
+        return set(self.schema.get("properties") or ())
 
     @cached_property
     def name_stems(self) -> list[str]:
         """What its name says, the words of every name left out."""
-        return [stem(word) for word in words(self.name) if word not in STOP]
+        return stems(self.name)
 
     @cached_property
     def text_stems(self) -> set[str]:
-        """What its description and parameters say."""
-        return set(stems(self.description)) | {
-            stem(word) for name in self.properties for word in words(name)
-        }
+        """What its description and parameters say beside its name."""
+        told = {stem(word) for name in self.parameters for word in words(name)}
+        return (told | set(stems(self.description))) - set(self.name_stems)
 
     @property
     def reads(self) -> bool:
         """Whether it only looks something up."""
-        return any(word in _READS for word in words(self.name))
-
-    def shares(self, other: Option) -> bool:
-        """Whether both take a parameter of one name: then one can look up what the other does."""
-        return not set(self.properties).isdisjoint(other.properties)
+        return not _READS.isdisjoint(words(self.name))
 
     @property
     def verb(self) -> str:
@@ -119,22 +114,14 @@ class Conversation:
         returned = tuple(call.value for call in self.calls if not call.failed)
         return Source(self.request, returned, earlier=self.earlier)
 
-    def has(self, name: str, arguments: dict[str, Any]) -> bool:
-        """Whether exactly this call has been made."""
-        return any(call.name == name and call.arguments == arguments for call in self.calls)
-
 
 @dataclass
 class Wanted:
     """The calls to make now; none if it is time to answer."""
 
-    calls: list[tuple[str, dict[str, Any]]] = field(
-        default_factory=list[tuple[str, dict[str, Any]]]
-    )
-    missing: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    """What could not be called, and the parameters that nobody has named."""
-    given_up: list[str] = field(default_factory=list[str])
-    """What was not called because looking up what it is about had failed."""
+    calls: _Calls = field(default_factory=_Calls)
+    not_called: list[str] = field(default_factory=list[str])
+    """What was asked for and is not called, in sentences that say why."""
 
 
 def read(given: str | list[Any]) -> Conversation:
@@ -145,15 +132,13 @@ def read(given: str | list[Any]) -> Conversation:
     ]
     spoken = [index for index, item in enumerate(wire) if item.get("role") == "user"]
     last = spoken[-1] if spoken else 0
-    request = _text(wire[last]) if spoken else ""
-    outputs = {str(i.get("call_id")): i.get("output") for i in wire if "output" in i}
-    calls = [_past_call(i, outputs) for i in wire[last:] if i.get("type") == "function_call"]
+    outputs = {item.get("call_id"): item["output"] for item in wire if "output" in item}
     return Conversation(
-        request,
-        " \n".join(filter(None, map(_text, wire[:last]))),
-        calls,
-        sum(item.get("type") == "function_call" for item in wire),
-        len(wire),
+        request=_text(wire[last].get("content")) if spoken else "",
+        earlier=" \n".join(_text(item.get("content", item.get("output"))) for item in wire[:last]),
+        calls=[_past_call(item, outputs) for item in wire[last:] if _is_call(item)],
+        calls_so_far=sum(map(_is_call, wire)),
+        items=len(wire),
     )
 
 
@@ -161,207 +146,193 @@ def next_calls(talk: Conversation, options: list[Option], tool_choice: Any = Non
     """What to call now: a handoff, else what reads, else what acts, else nothing."""
     if tool_choice == "none" or not options or len(talk.calls) >= _PATIENCE:
         return Wanted()
-    scores = _scores(talk, options)
-    named = [option for option in options if option.name == tool_choice]
-    if named or tool_choice == "required":
-        best = named[0] if named else max(options, key=lambda option: scores[option.name])
-        forced = _forced(talk, best)
-        return forced if named else (_chosen(talk, options, scores) or forced)
-    return _chosen(talk, options, scores) or _unfilled(talk, options, scores)
+    plan = _Plan(talk, options)
+    named = next((option for option in options if option.name == tool_choice), None)
+    if named is not None:
+        return Wanted(plan.forced(named))
+    if calls := plan.chosen():
+        return Wanted(calls)
+    if tool_choice == "required":
+        return Wanted(plan.forced(max(options, key=lambda option: plan.scores[option.name])))
+    return Wanted(not_called=plan.reasons())
 
 
-def _chosen(talk: Conversation, options: list[Option], scores: dict[str, float]) -> Wanted | None:
-    tools = [option for option in options if not option.is_handoff]
-    acting = [option for option in tools if not option.reads and _is_asked_for(option, talk, tools)]
-    fitting = [o for o in tools if o.reads and _is_of_use(o, talk, acting, tools, scores)]
-    transfer = _best_transfer(talk, options, scores)
-    own = max((scores[o.name] for o in (*acting, *fitting) if scores[o.name]), default=0.0)
-    if transfer is not None and scores[transfer.name] > own:
-        return _one(talk, transfer)
-    steps = (
-        _calls(talk, fitting, acting, tools),
-        _calls(talk, acting, acting, tools),
-        _one(talk, transfer) if transfer else Wanted(),
-    )
-    return next((step for step in steps if step.calls), None)
+class _Plan:
+    """One turn: the conversation, and how well each option fits it."""
 
+    def __init__(self, talk: Conversation, options: list[Option]) -> None:
+        self.talk = talk
+        self.said = stems(talk.request)
+        self.tools = [option for option in options if not option.is_handoff]
+        # A word that many share counts for less.
+        shared = Counter(s for o in options for s in {*o.name_stems, *o.text_stems})
+        self.scores = {
+            option.name: sum(
+                weight / shared[s]
+                for weight, told in ((3, {*option.name_stems}), (1, option.text_stems))
+                for s in told
+                if meet([s], self.said)
+            )
+            for option in options
+        }
+        self.transfer = self._best_transfer([option for option in options if option.is_handoff])
+        self.acting = [o for o in self.tools if not o.reads and self._is_asked_for(o)]
 
-def _scores(talk: Conversation, options: list[Option]) -> dict[str, float]:
-    """How well each option's words fit the request; a word that many share counts for less."""
-    said = set(stems(talk.request))
-    shared = Counter(s for o in options for s in {*o.name_stems, *o.text_stems})
-    scores: dict[str, float] = {}
-    for option in options:
-        by_name = [s for s in set(option.name_stems) if any(alike(s, word) for word in said)]
-        others = option.text_stems - set(option.name_stems)
-        by_text = [s for s in others if any(alike(s, word) for word in said)]
-        scores[option.name] = sum(3 / shared[s] for s in by_name) + sum(
-            1 / shared[s] for s in by_text
+    def chosen(self) -> _Calls:
+        """The calls that the request asks for."""
+        fitting = [option for option in self.tools if option.reads and self._is_of_use(option)]
+        own = max((self.scores[o.name] for o in (*self.acting, *fitting)), default=0.0)
+        transfer = self.transfer
+        hand_off = [] if transfer is None else [(transfer.name, self._arguments(transfer))]
+        if transfer is not None and self.scores[transfer.name] > own:
+            return hand_off
+        return self._calls(fitting) or self._calls(self.acting) or hand_off
+
+    def forced(self, option: Option) -> _Calls:
+        """A call of ``option`` come what may, unless that has been made."""
+        arguments = self._arguments(option)
+        return [] if self._is_done(option, arguments) else [(option.name, arguments)]
+
+    def reasons(self) -> list[str]:
+        """Why what was asked for is not called."""
+        told: list[str] = []
+        called = {call.name for call in self.talk.calls}
+        for option in self.tools:
+            fits = self.scores[option.name] >= _ENOUGH if option.reads else option in self.acting
+            if not fits or option.name in called:
+                continue
+            missing = self._filled(option).missing
+            if not option.reads and any(call.failed for call in self.talk.calls):
+                told.append(f"I did not call {option.name}, because looking it up failed.")
+            elif missing:
+                told.append(f"I did not call {option.name}: {', '.join(missing)} is missing.")
+        return told
+
+    def _best_transfer(self, handoffs: list[Option]) -> Option | None:
+        """The handoff that fits best; none that was taken before, so that agents do not play ball."""
+        before = f"{self.talk.request} {self.talk.earlier}"
+        taken = {call.name for call in self.talk.calls}
+        free = [
+            option
+            for option in handoffs
+            if self.scores[option.name] >= 1
+            and option.name not in taken
+            and option.name not in before
+        ]
+        return max(free, key=lambda option: self.scores[option.name], default=None)
+
+    def _is_asked_for(self, option: Option) -> bool:
+        """Whether the request names what this tool does, and does not say to leave it."""
+        decisive = [option.verb]
+        if option.verb in {stem(verb) for verb in _VAGUE}:
+            rest = option.name_stems[1:]
+            others = {s for o in self.tools if o is not option for s in o.name_stems}
+            decisive = [s for s in rest if s not in others] or rest or decisive
+        hits = [s for s in decisive if meet([s], self.said)]
+        return not all(is_negated(self.talk.request, s) for s in hits)
+
+    def _is_of_use(self, option: Option) -> bool:
+        """Whether looking here is asked for, or is what one does before the acts that are."""
+        score = self.scores[option.name]
+        if score >= _ENOUGH or any(option.parameters & act.parameters for act in self.acting):
+            return True
+        rivals = [o for o in self.tools if o.reads and self.scores[o.name] > score]
+        mentioned = any(m.kind in ("id", "email") for m in mentions(self.talk.request))
+        return mentioned and not rivals and not self.acting and bool(self._filled(option).calls)
+
+    def _calls(self, chosen: list[Option]) -> _Calls:
+        """The calls of some tools that have not been made, and that no lookup speaks against."""
+        failed = [
+            str(value)
+            for call in self.talk.calls
+            if call.failed
+            for value in call.arguments.values()
+        ]
+        wanted: _Calls = []
+        for option in chosen:
+            # What is looked up before an act is everything that the act may be about.
+            is_apart = option in self.acting or not any(
+                option.parameters & act.parameters for act in self.acting
+            )
+            for arguments in self._filled(option, self._part(option) if is_apart else None).calls:
+                is_futile = option in self.acting and any(
+                    str(value) in failed for value in arguments.values()
+                )
+                if not is_futile and not self._is_done(option, arguments):
+                    wanted.append((option.name, arguments))
+        return wanted
+
+    def _is_done(self, option: Option, arguments: dict[str, Any]) -> bool:
+        """Whether it has been called for the same thing; what it was told beside that may differ.
+
+        What tools returned since may fill a parameter anew. That must not make an act happen again.
+        """
+        keys = [key for key in arguments if words(key)[-1:] in (["id"], ["ids"], ["number"])]
+        about = {key: arguments[key] for key in keys or list(arguments)[:1]}
+        return any(
+            call.name == option.name and about.items() <= call.arguments.items()
+            for call in self.talk.calls
         )
-    return scores
 
+    def _filled(self, option: Option, part: str | None = None) -> Filled:
+        """The arguments of ``option``, from a part of the request or all of it."""
+        named = [words(name) for tool in self.tools for name in tool.parameters]
+        nouns = {
+            stem(name[0])
+            for name in named
+            if len(name) > 1 and name[-1] in ("id", "number", "code")
+        }
+        source = self.talk.source()
+        text = self.talk.request if part is None else part
+        own = {"busy": frozenset(option.name_stems), "nouns": frozenset(nouns)}
+        return filled(option.schema, replace(source, text=text, **own))
 
-def _is_asked_for(option: Option, talk: Conversation, tools: list[Option]) -> bool:
-    """Whether the request names what this tool does, and does not say to leave it."""
-    said = stems(talk.request)
-    decisive = [option.verb]
-    if option.verb in {stem(verb) for verb in _VAGUE}:
-        rest = option.name_stems[1:]
-        others = {s for other in tools if other is not option for s in other.name_stems}
-        decisive = [s for s in rest if s not in others] or rest or decisive
-    hits = [s for s in decisive if any(alike(s, word) for word in said)]
-    return bool(hits) and not all(is_negated(talk.request, s) for s in hits)
+    def _arguments(self, option: Option) -> dict[str, Any]:
+        """Arguments for one call, whether they are complete or not."""
+        made = self._filled(option)
+        return made.calls[0] if made.calls else dict.fromkeys(made.missing, "")
 
+    def _part(self, option: Option) -> str:
+        """The clauses that are about ``option``: from its verb to the next verb, and mere remarks.
 
-def _is_of_use(
-    option: Option,
-    talk: Conversation,
-    acting: list[Option],
-    tools: list[Option],
-    scores: dict[str, float],
-) -> bool:
-    """Whether looking here is asked for, or is what one does before the acts that are."""
-    if scores[option.name] >= _ENOUGH:
-        return True
-    if any(option.shares(other) for other in acting):
-        return True
-    rivals = [o for o in tools if o.reads and scores[o.name] > scores[option.name]]
-    mentioned = any(m.kind in ("id", "email") for m in mentions(talk.request))
-    return mentioned and not rivals and not acting and bool(_fill(option, talk, tools).calls)
-
-
-def _best_transfer(
-    talk: Conversation, options: list[Option], scores: dict[str, float]
-) -> Option | None:
-    """The handoff that fits best; none that was taken before, so that agents do not play ball."""
-    taken = {call.name for call in talk.calls}
-    free = [o for o in options if o.is_handoff and o.name not in taken and scores[o.name] >= 1]
-    free = [o for o in free if o.name not in f"{talk.request} {talk.earlier}"]
-    return max(free, key=lambda option: scores[option.name], default=None)
-
-
-def _one(talk: Conversation, option: Option) -> Wanted:
-    made = _fill(option, talk, [option])
-    return Wanted([(option.name, (made.calls or [{}])[0])])
-
-
-def _calls(
-    talk: Conversation, chosen: list[Option], acting: list[Option], tools: list[Option]
-) -> Wanted:
-    wanted = Wanted()
-    for option in chosen:
-        part = talk
-        if option in acting or not any(option.shares(other) for other in acting):
-            part = replace(talk, request=_part(talk, option, tools))
-        for arguments in _fill(option, part, tools).calls:
-            if _is_done(talk, option, arguments):
-                continue
-            if option in acting and _lookup_failed(talk, arguments):
-                continue
-            wanted.calls.append((option.name, arguments))
-    return wanted
-
-
-def _is_done(talk: Conversation, option: Option, arguments: dict[str, Any]) -> bool:
-    """Whether it has been called for the same thing; what it was told beside that may differ.
-
-    What tools returned since may fill a parameter anew. That must not make an act happen again.
-    """
-    if talk.has(option.name, arguments):
-        return True
-    keys = [key for key in arguments if words(key)[-1:] in (["id"], ["ids"], ["number"])]
-    about = {key: arguments[key] for key in keys or list(arguments)[:1]}
-    made = [call.arguments for call in talk.calls if call.name == option.name]
-    return any(all(past.get(k) == v for k, v in about.items()) for past in made)
-
-
-def _lookup_failed(talk: Conversation, arguments: dict[str, Any]) -> bool:
-    given = [str(value) for value in arguments.values()]
-    return any(
-        call.failed and any(str(value) in given for value in call.arguments.values())
-        for call in talk.calls
-    )
-
-
-def _fill(option: Option, talk: Conversation, tools: list[Option]) -> Filled:
-    nouns = {
-        stem(words(name)[0])
-        for tool in tools
-        for name in tool.properties
-        if len(words(name)) > 1 and words(name)[-1] in ("id", "number", "code")
-    }
-    source = replace(talk.source(), busy=frozenset(option.name_stems), nouns=frozenset(nouns))
-    return filled(option.schema, source)
-
-
-def _part(talk: Conversation, option: Option, tools: list[Option]) -> str:
-    """The clauses that are about ``option``: from its verb to the next verb, and mere remarks.
-
-    "Refund A-1 and A-2, and check A-3" is about A-1 and A-2 for a refund. Where it names
-    nothing itself ("the lamp from A-1 is broken, refund it"), everything is about it.
-    """
-    others = {s for tool in tools if tool is not option for s in (tool.verb, *tool.name_stems[:1])}
-    if not option.reads:
-        others |= {stem(verb) for verb in _READS}
-    others -= {option.verb}
-    own: list[str] = []
-    mine = False
-    for clause in clauses(talk.request):
-        said = stems(clause)
-        if any(alike(s, word) for word in said for s in option.name_stems if s not in others):
-            mine = True
-        elif any(word == other for word in said for other in others):
-            mine = False
-        if mine or not _names_things(clause):
-            own.append(clause)
-    return ", ".join(own) if any(map(_names_things, own)) else talk.request
+        "Refund A-1 and A-2, and check A-3" is about A-1 and A-2 for a refund. Where it names
+        nothing itself ("the lamp from A-1 is broken, refund it"), everything is about it.
+        """
+        others = {tool.verb for tool in self.tools if tool is not option}
+        if not option.reads:
+            others |= {stem(verb) for verb in _READS}
+        others -= {option.verb}
+        own = [s for s in option.name_stems if s not in others]
+        kept: list[str] = []
+        is_own = False
+        for clause in clauses(self.talk.request):
+            said = stems(clause)
+            if meet(own, said):
+                is_own = True
+            elif not others.isdisjoint(said):
+                is_own = False
+            if is_own or not _names_things(clause):
+                kept.append(clause)
+        return ", ".join(kept) if any(map(_names_things, kept)) else self.talk.request
 
 
 def _names_things(clause: str) -> bool:
     return any(m.kind in ("id", "number", "email", "money") for m in mentions(clause))
 
 
-def _forced(talk: Conversation, option: Option) -> Wanted:
-    """A call of ``option`` come what may, unless that has been made."""
-    made = _fill(option, talk, [option])
-    arguments = made.calls[0] if made.calls else dict.fromkeys(made.missing, "")
-    if talk.has(option.name, arguments):
-        return Wanted()
-    return Wanted([(option.name, arguments)])
+def _is_call(item: dict[str, Any]) -> bool:
+    return item.get("type") == "function_call"
 
 
-def _unfilled(talk: Conversation, options: list[Option], scores: dict[str, float]) -> Wanted:
-    """Nothing to call: say what was asked for and why it was not called."""
-    wanted = Wanted()
-    tools = [option for option in options if not option.is_handoff]
-    called = {call.name for call in talk.calls}
-    for option in tools:
-        fits = (
-            scores[option.name] >= _ENOUGH if option.reads else _is_asked_for(option, talk, tools)
-        )
-        if not fits or option.name in called:
-            continue
-        made = _fill(option, talk, tools)
-        if not option.reads and any(call.failed for call in talk.calls):
-            wanted.given_up.append(option.name)
-        elif made.missing:
-            wanted.missing[option.name] = made.missing
-    return wanted
-
-
-def _past_call(item: dict[str, Any], outputs: dict[str, Any]) -> Call:
+def _past_call(item: dict[str, Any], outputs: dict[Any, Any]) -> Call:
     arguments = _parsed(item.get("arguments") or "{}")
-    value = _parsed(_flat(outputs.get(str(item.get("call_id")))))
+    value = _parsed(_text(outputs.get(item.get("call_id"))))
     is_transfer = isinstance(value, dict) and set(value) == {"assistant"}  # pyright: ignore[reportUnknownArgumentType]
     known = cast("dict[str, Any]", arguments) if isinstance(arguments, dict) else {}
     return Call(str(item.get("name")), known, value, is_transfer)
 
 
-def _text(item: dict[str, Any]) -> str:
-    return _flat(item.get("content", item.get("output")))
-
-
-def _flat(content: Any) -> str:
+def _text(content: Any) -> str:
     if isinstance(content, list):
         parts = cast("list[dict[str, Any]]", content)  # the wire has objects here
         return " ".join(str(part.get("text", "")) for part in parts)

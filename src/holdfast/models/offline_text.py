@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +20,12 @@ STOP = word_set(
     "to too up us want was we were what when where which who why will with would yes you your "
     "agent tool function handoff transfer handle request handles requests"
 )
-_ABBREVIATED = re.compile(r"\b(?:e\.g|i\.e|etc|vs|nr|no)\.$", re.IGNORECASE)
+_NOTS = word_set("not never without no dont")
 _CLAUSE = re.compile(
-    r"(?<=[.!?;:])\s+|\n+|,\s*|\s+(?:and then|and also|and|then|but|plus|und)\s+", re.IGNORECASE
+    r"(?<=[.!?;:])\s+|\n+|,\s*|\s+(?:and then|and also|and|then|but|plus)\s+", re.IGNORECASE
 )
-_QUOTE = re.compile(r"\"([^\"]+)\"|\u201c([^\u201d]+)\u201d|(?<!\w)'([^']+)'(?!\w)|`([^`]+)`")
-_NAME = re.compile(r"[A-Z][\w'-]+(?: +[A-Z][\w'-]+)*")
 _UNIT = r"st|nd|rd|th|am|pm|kg|g|km|m|cm|mm|x|h|min|s"
-_AMOUNT = r"\d+(?:[.,]\d+)*"
+_AMOUNT = r"\d+(?:,\d{3})*(?:[.,]\d+)?"
 _CURRENCY = r"USD|EUR|GBP|CHF|dollars?|euros?|pounds?"
 # In this order: what an earlier pattern has taken, a later one does not see.
 _PATTERNS = (
@@ -44,6 +43,9 @@ _PATTERNS = (
     ),
     ("id", re.compile(r"#\s?\w+(?:-\w+)*|\b(?=[\w-]*[A-Za-z])(?=[\w-]*\d)\w+(?:-\w+)*\b")),
 )
+_QUOTE = re.compile(r"\"([^\"]+)\"|\u201c([^\u201d]+)\u201d|(?<!\w)'([^']+)'(?!\w)|`([^`]+)`")
+# A capital at the start of a sentence is no sign of a name.
+_NAME = re.compile(r"(?<!^)(?<![.!?:] )\b[A-Z][\w'-]+(?: +[A-Z][\w'-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ class Mention:
     def number(self) -> float | int | None:
         """Its amount, or None when it has none."""
         digits = re.search(rf"-?{_AMOUNT}", self.text)
-        return _as_number(digits[0]) if digits else None
+        if digits is None:
+            return None
+        plain = re.sub(r",(?=\d{3})", "", digits[0]).replace(",", ".")
+        return float(plain) if "." in plain else int(plain)
 
 
 def words(text: str) -> list[str]:
@@ -90,23 +95,21 @@ def alike(one: str, other: str) -> bool:
     )
 
 
+def meet(some: Iterable[str], others: Collection[str]) -> bool:
+    """Whether a stem of ``some`` is a form of one of ``others``."""
+    return any(alike(one, other) for one in some for other in others)
+
+
 def clauses(text: str) -> list[str]:
     """The parts of a text that each ask or tell one thing."""
-    parts: list[str] = []
-    for part in (found.strip() for found in _CLAUSE.split(text)):
-        if parts and _ABBREVIATED.search(parts[-1]):
-            parts[-1] = f"{parts[-1]} {part}"
-        elif part:
-            parts.append(part)
-    return parts
+    return [part.strip() for part in _CLAUSE.split(text) if part.strip()]
 
 
 def is_negated(text: str, word: str) -> bool:
     """Whether each time that ``word`` is used, a "not" or "never" stands just before it."""
-    found = words(text.replace("n't", " not").replace("n\u2019t", " not"))
+    found = words(re.sub("n['\u2019]t", " not", text))
     places = [i for i, other in enumerate(found) if alike(stem(other), word)]
-    nots = {"not", "never", "without", "no", "dont", "nicht"}
-    return bool(places) and all(nots & set(found[max(0, i - 3) : i]) for i in places)
+    return bool(places) and all(_NOTS & set(found[max(0, i - 3) : i]) for i in places)
 
 
 def mentions(text: str) -> list[Mention]:
@@ -116,12 +119,14 @@ def mentions(text: str) -> list[Mention]:
         for match in _QUOTE.finditer(text)
     ]
     rest = text
-    for kind, pattern in _PATTERNS:
+    for kind, pattern in (*_PATTERNS, ("name", _NAME)):
         for match in pattern.finditer(rest):
             value = match[0].lstrip("# ") if kind == "id" else match[0].rstrip(".,;")
-            found.append(Mention(kind, value, match.start(), _label(text, match.start())))
+            before = words(text[: match.start()])
+            if value.lower() not in STOP:
+                label = stem(before[-1]) if before else ""
+                found.append(Mention(kind, value, match.start(), label))
         rest = pattern.sub(lambda match: " " * len(match[0]), rest)
-    found += _names(rest)
     return sorted(found, key=lambda mention: mention.start)
 
 
@@ -132,30 +137,7 @@ def after(text: str, prepositions: str) -> list[str]:
         r"(?=\s*[,.;:?!]|\s+(?:and|or|on|at|in|to|from|for|please|today|tomorrow|now|then)\b|\s*$)"
     )
     found = re.findall(rf"\b(?:{prepositions})\s+{phrase}{end}", text, re.IGNORECASE)
-    return [entry for entry in found if words(entry)[0] not in STOP or words(entry)[0] == "the"]
-
-
-def _as_number(digits: str) -> float | int:
-    if "," in digits and "." not in digits and len(digits.rpartition(",")[2]) != 3:  # noqa: PLR2004 (thousands)
-        digits = digits.replace(",", ".")
-    plain = digits.replace(",", "")
-    return float(plain) if plain.count(".") == 1 else int(plain.replace(".", ""))
-
-
-def _label(text: str, start: int) -> str:
-    before = words(text[:start])
-    return stem(before[-1]) if before else ""
-
-
-def _names(text: str) -> list[Mention]:
-    found: list[Mention] = []
-    for match in _NAME.finditer(text):
-        opens = not text[: match.start()].rstrip() or text[: match.start()].rstrip()[-1] in ".!?:"
-        if match[0].lower() in STOP:
-            continue
-        kind = "opening" if opens else "name"
-        found.append(Mention(kind, match[0], match.start(), _label(text, match.start())))
-    return found
+    return [entry for entry in found if words(entry)[0] not in STOP - {"the"}]
 
 
 def plain(value: Any) -> str:
