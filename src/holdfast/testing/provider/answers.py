@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from holdfast.core.errors import UserError
 from holdfast.core.usage import Usage
 from holdfast.testing.provider.calls import BadRequest, chat_call, has_tool_output, responses_call
-from holdfast.testing.provider.exchange import DONE, Exchange, Piece
+from holdfast.testing.provider.exchange import DONE, Exchange, Piece, each_of
 from holdfast.testing.provider.fault_replies import NEVER_RECOVER, message
 from holdfast.testing.provider.faults import Fault, ProviderFault, known
-from holdfast.testing.provider.http import ClientLeft, Cut
+from holdfast.testing.provider.http import ClientLeft
 from holdfast.testing.provider.parsed import Wire, as_list, as_object
 from holdfast.testing.provider.replies import (
     Reply,
@@ -62,7 +63,7 @@ class Answers:
 
     async def create(self, x: Exchange) -> None:
         """Answer a POST to one of the two APIs, or a frame of a websocket."""
-        try:
+        async with _refusing(x):
             body = x.request.body if x.socket is None else _frame_body(x.request.body)
             asked = self._understood(x, body)
             chosen, by_name = self._fault(x, str(body.get("model", "")))
@@ -72,54 +73,39 @@ class Answers:
                 await self._send(x, asked, self._reply(x, asked, []))
             else:
                 await self._step(x, asked)
-        except BadRequest as error:
-            await x.refuse(400, str(error), error.code)
-        except UserError as error:
-            await x.refuse(400, str(error), "unknown_fault")
 
     async def elsewhere(self, x: Exchange) -> bool:
         """Play the fault that a header asks for, on any other path. Returns whether there is one."""
         name = x.request.headers.get(_HEADER)
         if name is None:
             return False
-        try:
+        async with _refusing(x):
             chosen = known(name)
-        except UserError as error:
-            await x.refuse(400, str(error), "unknown_fault")
-            return True
-        if chosen.kind != "wire":
-            await x.refuse(400, f"Fault {name!r} is none of the wire.", "unknown_fault")
-        else:
+            if chosen.kind != "wire":
+                raise BadRequest(f"Fault {name!r} is none of the wire.", "unknown_fault")
             await chosen.play["responses"](x)
         return True
 
-    async def retrieve(self, x: Exchange, response_id: str) -> None:
-        """Answer a GET of a stored response: as it is now, or the rest of its events."""
-        stored = self._store.find(response_id)
-        if stored is None:
-            await _missing(x, response_id)
+    async def stored(self, x: Exchange, response_id: str) -> None:
+        """Answer what is asked of a stored response.
+
+        A GET gets it as it is now, or the rest of its events; a DELETE forgets it; a POST cancels it.
+        """
+        kept = self._store.find(response_id)
+        if kept is None:
+            await x.refuse(404, f"Response with id {response_id!r} not found.", "not_found")
+        elif x.request.method == "DELETE":
+            self._store.forget(response_id)
+            await x.respond(200, {"id": response_id, "object": "response", "deleted": True})
+        elif x.request.method == "POST" and not kept.polls:
+            await x.refuse(400, "Only background responses can be cancelled.", "not_background")
+        elif x.request.method == "POST":
+            await x.respond(200, kept.cancel())
         elif x.request.query.get("stream") == "true":
             after = int(x.request.query.get("starting_after", "-1"))
-            await x.stream(each for each in stored.events if each["sequence_number"] > after)
+            await x.stream(each for each in kept.events if each["sequence_number"] > after)
         else:
-            await x.respond(200, stored.poll())
-
-    async def cancel(self, x: Exchange, response_id: str) -> None:
-        """Answer a POST that cancels a background response."""
-        stored = self._store.find(response_id)
-        if stored is None:
-            await _missing(x, response_id)
-        elif not stored.polls:
-            await x.refuse(400, "Only background responses can be cancelled.", "not_background")
-        else:
-            await x.respond(200, stored.cancel())
-
-    async def forget(self, x: Exchange, response_id: str) -> None:
-        """Answer a DELETE of a stored response."""
-        if self._store.forget(response_id):
-            await x.respond(200, {"id": response_id, "object": "response", "deleted": True})
-        else:
-            await _missing(x, response_id)
+            await x.respond(200, kept.poll())
 
     def _understood(self, x: Exchange, body: Any) -> _Asked:
         if not isinstance(body, dict):
@@ -205,10 +191,9 @@ class Answers:
         """Send the events of a step as they are, and keep the response that they end with."""
 
         async def pieces() -> AsyncIterator[Piece]:
-            async for event in _each(events):
+            async for event in each_of(events):
                 wire = wire_item(event)
-                final = wire.get("response") if wire.get("type") == "response.completed" else None
-                if final:
+                if final := _final(wire):
                     reply = self._reply(x, asked, final.get("output") or [])
                     reply.response_id = final.get("id") or reply.response_id
                     self._keep(asked, reply)
@@ -220,8 +205,7 @@ class Answers:
             raise
         except Exception as error:
             # The step's own function failed in the middle: to a client that is a broken line.
-            x.connection.reset()
-            raise Cut from error
+            raise await x.connection.cut("reset") from error
 
     # --- What is spoiled. ----------------------------------------------------------------
 
@@ -270,8 +254,15 @@ def _frame_body(frame: Any) -> Wire:
     return {**{k: v for k, v in body.items() if k != "type"}, "stream": True}
 
 
-async def _missing(x: Exchange, response_id: str) -> None:
-    await x.refuse(404, f"Response with id {response_id!r} not found.", "not_found")
+@contextlib.asynccontextmanager
+async def _refusing(x: Exchange) -> AsyncGenerator[None]:
+    """Answer a request that cannot be served with what is wrong with it."""
+    try:
+        yield
+    except BadRequest as error:
+        await x.refuse(400, str(error), error.code)
+    except UserError as error:
+        await x.refuse(400, str(error), "unknown_fault")
 
 
 async def _fail(x: Exchange, error: Exception) -> None:
@@ -281,36 +272,25 @@ async def _fail(x: Exchange, error: Exception) -> None:
     if isinstance(status, int):
         answer: Any = getattr(error, "response", None)
         headers = dict(getattr(error, "headers", None) or getattr(answer, "headers", None) or {})
-        kept = {
-            k: v for k, v in headers.items() if "retry" in k.lower() or k.lower() == "x-request-id"
-        }
+        kept = {k: v for k, v in headers.items() if re.search("retry|^x-request-id$", k.lower())}
         inner = as_object(getattr(error, "body", None))
         if inner:
             await x.respond(status, inner if "error" in inner else {"error": inner}, kept)
         else:
             await x.refuse(status, str(error), getattr(error, "code", None), kept)
     elif kinds & {"TimeoutError", "APITimeoutError"}:
-        await x.connection.hang()
+        raise await x.connection.cut("hang")
     elif kinds & {"ConnectionError", "APIConnectionError"}:
-        x.connection.reset()
-        raise Cut
+        raise await x.connection.cut("reset")
     else:
         await x.refuse(500, str(error), type(error).__name__)
 
 
 async def _final_output(events: Any) -> list[Any]:
-    found: list[Any] = []
-    async for event in _each(events):
-        wire = wire_item(event)
-        if wire.get("type") == "response.completed":
-            found = as_list(as_object(wire.get("response")).get("output"))
-    return found
+    finals = [_final(wire_item(event)) async for event in each_of(events)]
+    return as_list(next((final.get("output") for final in reversed(finals) if final), None))
 
 
-async def _each(events: Any) -> AsyncIterator[Any]:
-    if hasattr(events, "__aiter__"):
-        async for event in events:
-            yield event
-        return
-    for event in events:
-        yield event
+def _final(event: Wire) -> Wire:
+    """The response that ends a stream; an empty one while it goes on."""
+    return as_object(event.get("response")) if event.get("type") == "response.completed" else {}

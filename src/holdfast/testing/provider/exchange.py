@@ -7,12 +7,13 @@ import enum
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from holdfast.testing.provider.http import Connection, Cut, ProviderRequest
+from holdfast.testing.provider.http import Connection, ProviderRequest, head
 from holdfast.testing.provider.parsed import as_object
 from holdfast.testing.provider.websocket import WebSocket
 
+_T = TypeVar("_T")
 DONE = b"data: [DONE]\n\n"
 
 
@@ -89,9 +90,10 @@ class Exchange:
     async def stream(self, pieces: Iterable[Piece] | AsyncIterable[Piece]) -> None:
         """Send a stream, and end it properly unless a piece says otherwise."""
         if self.socket is None:
-            await self.connection.begin_stream(self.headers)
+            told = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
+            await self.connection.write(head(200, told | self.headers))
         dripping = False
-        async for piece in _each(pieces):
+        async for piece in each_of(pieces):
             if self.pause_s and isinstance(piece, dict):
                 await asyncio.sleep(self.pause_s)
             if isinstance(piece, Act):
@@ -104,28 +106,28 @@ class Exchange:
         if self.socket is None:
             await self.connection.write_chunk(b"")
 
+    def encoded(self, piece: dict[str, Any] | bytes) -> bytes:
+        """An event as server-sent event; bytes as they are."""
+        if isinstance(piece, bytes):
+            return piece
+        data = b"data: " + json.dumps(piece).encode() + b"\n\n"
+        kind = piece.get("type")
+        named = self.api == "responses" and isinstance(kind, str)
+        return f"event: {kind}\n".encode() + data if named else data
+
     async def _send(self, piece: dict[str, Any] | bytes) -> None:
         if self.socket is None:
-            raw = piece if isinstance(piece, bytes) else self.encoded(piece)
-            await self.connection.write_chunk(raw)
+            await self.connection.write_chunk(self.encoded(piece))
             return
         raw = piece if isinstance(piece, bytes) else json.dumps(piece).encode()
         text = raw.strip().removeprefix(b"data:").strip()
         if text and not text.startswith(b":"):  # A websocket knows no comments.
             await self.socket.send(text)
 
-    def encoded(self, event: dict[str, Any]) -> bytes:
-        """An event as server-sent event."""
-        data = b"data: " + json.dumps(event).encode() + b"\n\n"
-        kind = event.get("type")
-        named = self.api == "responses" and isinstance(kind, str)
-        return f"event: {kind}\n".encode() + data if named else data
-
     async def _drip(self, piece: dict[str, Any] | bytes) -> None:
-        raw = piece if isinstance(piece, bytes) else self.encoded(piece)
-        for index in range(len(raw)):
+        for byte in self.encoded(piece):
             if self.socket is None:
-                await self.connection.write_chunk(raw[index : index + 1])
+                await self.connection.write_chunk(bytes([byte]))
             await asyncio.sleep(self.drip_s)
         if self.socket is not None:
             await self._send(piece)
@@ -133,31 +135,26 @@ class Exchange:
     async def _act(self, act: Act) -> None:
         match act:
             case Act.HANG:
-                await self.connection.hang()
+                raise await self.connection.cut("hang")
             case Act.RST:
-                await asyncio.sleep(0.05)  # A reset at once would also take back what was sent.
-                self.connection.reset()
-                raise Cut
+                raise await self.connection.cut("reset")
             case Act.FIN:
                 if self.socket is None:
                     await self.connection.write(b"400\r\ndata: {")
-                await self.connection.close()
-                raise Cut
+                raise await self.connection.cut("close")
             case Act.COMMENTS:
-                await self._comments()
+                while True:
+                    if self.socket is None:
+                        await self.connection.write_chunk(b": ping\n\n")
+                    else:
+                        await self.socket.ping()
+                    await asyncio.sleep(self.drip_s)
             case Act.DRIP:
                 return
 
-    async def _comments(self) -> None:
-        while True:
-            if self.socket is None:
-                await self.connection.write_chunk(b": ping\n\n")
-            else:
-                await self.socket.ping()
-            await asyncio.sleep(self.drip_s)
 
-
-async def _each(pieces: Iterable[Piece] | AsyncIterable[Piece]) -> AsyncIterator[Piece]:
+async def each_of(pieces: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
+    """What stands in an iterable of either kind."""
     if isinstance(pieces, AsyncIterable):
         async for piece in pieces:
             yield piece
@@ -166,7 +163,7 @@ async def _each(pieces: Iterable[Piece] | AsyncIterable[Piece]) -> AsyncIterator
         yield piece
 
 
-def error_body(message: str, code: str | None = None, kind: str | None = None) -> dict[str, Any]:
+def error_body(message: str, code: str | None = None) -> dict[str, Any]:
     """An error in the form of the API."""
-    told = {"message": message, "type": kind or code or "error", "param": None, "code": code}
+    told = {"message": message, "type": code or "error", "param": None, "code": code}
     return {"error": told}

@@ -15,7 +15,7 @@ from email.utils import formatdate
 from typing import Any
 
 from holdfast.testing.provider.exchange import Exchange, error_body
-from holdfast.testing.provider.http import Cut, head
+from holdfast.testing.provider.http import End, head
 
 Play = Callable[[Exchange], Awaitable[None]]
 _BOMB_BYTES = 300_000_000
@@ -33,22 +33,26 @@ def _status(
     return f"{status}: {about}", play
 
 
-def _body(status: int, body: Any, about: str, kind: str = "application/json") -> tuple[str, Play]:
+def _retry_after(
+    about: str, wait: str | Callable[[], str], header: str = "Retry-After"
+) -> tuple[str, Play]:
+    async def play(x: Exchange) -> None:
+        told = wait if isinstance(wait, str) else wait()
+        await x.refuse(429, f"Slow down, {x.canary}", "rate_limit_exceeded", {header: told})
+
+    return f"429: {about}", play
+
+
+def _body(
+    status: int, body: Any, about: str, headers: dict[str, str] | None = None
+) -> tuple[str, Play]:
     """An answer of fixed content; ``{canary}`` in it is replaced."""
     template = body if isinstance(body, str) else json.dumps(body)
 
     async def play(x: Exchange) -> None:
-        raw = template.replace("{canary}", x.canary).encode()
-        await x.respond(status, raw, {"Content-Type": kind})
+        await x.respond(status, template.replace("{canary}", x.canary).encode(), headers)
 
     return about, play
-
-
-def _retry_after(about: str, make: Callable[[], dict[str, str]]) -> tuple[str, Play]:
-    async def play(x: Exchange) -> None:
-        await x.refuse(429, f"Slow down, {x.canary}", "rate_limit_exceeded", make())
-
-    return f"429: {about}", play
 
 
 def _redirect(status: int, about: str, target: str = "{elsewhere}") -> tuple[str, Play]:
@@ -60,37 +64,28 @@ def _redirect(status: int, about: str, target: str = "{elsewhere}") -> tuple[str
     return f"{status}: {about}", play
 
 
-def _raw(about: str, *parts: bytes, then: str = "close") -> tuple[str, Play]:
-    """Bytes that are sent as they are; then the connection is closed, reset, or hangs."""
+def _raw(about: str, sent: bytes = b"", then: End | None = "close") -> tuple[str, Play]:
+    """Bytes that are sent as they are, and how it ends."""
 
     async def play(x: Exchange) -> None:
-        for part in parts:
-            await x.connection.write(part)
-        await _end(x, then)
+        await x.connection.write(sent)
+        if then is not None:
+            raise await x.connection.cut(then)
 
     return about, play
 
 
-def _cut(about: str, then: str, sent: bytes = b'{"id": "cut_1", "obj') -> tuple[str, Play]:
-    """A good head, the start of a body, and then nothing good."""
+def _cut(
+    about: str, then: End, sent: bytes = b'{"id": "cut_1", "obj', promised: int = _PROMISED
+) -> tuple[str, Play]:
+    """A good head, a body of another length than it says, and then nothing good."""
 
     async def play(x: Exchange) -> None:
-        told = {"Content-Type": x.content_type, "Content-Length": str(_PROMISED)}
+        told = {"Content-Type": x.content_type, "Content-Length": str(promised)}
         await x.connection.write(head(200, told) + sent)
-        await _end(x, then)
+        raise await x.connection.cut(then)
 
     return about, play
-
-
-async def _end(x: Exchange, then: str) -> None:
-    if then == "hang":
-        await x.connection.hang()
-    if then == "reset":
-        await asyncio.sleep(0.05)  # A reset at once would also take back what was sent.
-        x.connection.reset()
-    else:
-        await x.connection.close()
-    raise Cut
 
 
 async def _drip(x: Exchange) -> None:
@@ -114,35 +109,16 @@ def _packed() -> bytes:
     return gzip.compress(b" " * _BOMB_BYTES, 6)
 
 
-async def _bad_gzip(x: Exchange) -> None:
-    await x.respond(200, b"not gzip at all", {"Content-Encoding": "gzip"})
-
-
-async def _encoding(x: Exchange) -> None:
-    await x.respond(200, b"\x00\x01\x02", {"Content-Encoding": "x-unknown"})
-
-
 async def _huge_error(x: Exchange) -> None:
-    body = error_body("E" * _HUGE_ERROR_BYTES + x.canary, "server_error")
-    await x.respond(500, body)
-
-
-async def _short_length(x: Exchange) -> None:
-    raw = b'{"id": "short_1", "object": "response"}'
-    await x.connection.write(head(200, {"Content-Type": x.content_type, "Content-Length": "9"}))
-    await x.connection.write(raw)
-    await x.connection.close()
-    raise Cut
-
-
-async def _many_headers(x: Exchange) -> None:
-    many = {f"X-Flood-{number}": "f" * 100 for number in range(2_000)}
-    await x.connection.write(head(200, {**many, "Content-Length": "2"}) + b"{}")
+    await x.respond(500, error_body("E" * _HUGE_ERROR_BYTES + x.canary, "server_error"))
 
 
 _HTML = "<html><head><title>Bad gateway</title></head><body>{canary}</body></html>"
 _LOGIN = "<html><body><form action='/login'>{canary}</form></body></html>"
+_PAGE = {"Content-Type": "text/html"}
+_PLAIN = {"Content-Type": "text/plain"}
 _ANY_JSON = head(200, {"Content-Type": "application/json"})[:-2]
+_FLOOD = {f"X-Flood-{number}": "f" * 100 for number in range(2_000)}
 
 WIRE: dict[str, tuple[str, Play]] = {
     "http_400": _status(400, "a request it does not understand", "invalid_request_error"),
@@ -158,16 +134,16 @@ WIRE: dict[str, tuple[str, Play]] = {
     "http_422": _status(422, "a field has a wrong value", "unprocessable"),
     "http_429": _status(429, "too many requests, no word when to come back"),
     "http_429_quota": _status(429, "the quota is used up; waiting is no use", "insufficient_quota"),
-    "http_429_retry_after": _retry_after("come back in 1 s", lambda: {"Retry-After": "1"}),
-    "http_429_retry_after_ms": _retry_after("come back in 50 ms", lambda: {"retry-after-ms": "50"}),
+    "http_429_retry_after": _retry_after("come back in 1 s", "1"),
+    "http_429_retry_after_ms": _retry_after("come back in 50 ms", "50", "retry-after-ms"),
     "http_429_retry_after_date": _retry_after(
         "come back at a date 2 s from now",
-        lambda: {"Retry-After": formatdate(time.time() + 2, usegmt=True)},
+        lambda: formatdate(time.time() + 2, usegmt=True),
     ),
-    "http_429_retry_after_huge": _retry_after("in a day", lambda: {"Retry-After": "86400"}),
-    "http_429_retry_after_bad": _retry_after("Retry-After: soon", lambda: {"Retry-After": "soon"}),
-    "http_429_retry_after_negative": _retry_after("in -5 s", lambda: {"Retry-After": "-5"}),
-    "http_429_retry_after_nan": _retry_after("in nan s", lambda: {"Retry-After": "nan"}),
+    "http_429_retry_after_huge": _retry_after("in a day", "86400"),
+    "http_429_retry_after_bad": _retry_after("Retry-After: soon", "soon"),
+    "http_429_retry_after_negative": _retry_after("in -5 s", "-5"),
+    "http_429_retry_after_nan": _retry_after("in nan s", "nan"),
     "http_500": _status(500, "an error of the server", "server_error"),
     "http_501": _status(501, "not implemented", "not_implemented"),
     "http_502": _status(502, "a bad gateway", "bad_gateway"),
@@ -178,11 +154,11 @@ WIRE: dict[str, tuple[str, Play]] = {
     "http_500_no_retry": _status(
         500, "and `x-should-retry: false`", headers={"x-should-retry": "false"}
     ),
-    "http_500_html": _body(502, _HTML, "502 with a page of HTML", "text/html"),
-    "http_500_text": _body(500, "upstream failed {canary}", "500 with plain text", "text/plain"),
+    "http_500_html": _body(502, _HTML, "502 with a page of HTML", _PAGE),
+    "http_500_text": _body(500, "upstream failed {canary}", "500 with plain text", _PLAIN),
     "http_500_empty": _body(500, "", "500 without a body"),
     "http_500_huge": ("500 with an error text of 40 MB", _huge_error),
-    "http_401_html": _body(401, _LOGIN, "401 with a page of HTML", "text/html"),
+    "http_401_html": _body(401, _LOGIN, "401 with a page of HTML", _PAGE),
     "error_string": _body(400, {"error": "{canary}"}, "400, and the error is a text"),
     "error_null": _body(400, {"error": None}, "400, and the error is null"),
     "error_list": _body(400, [{"error": "{canary}"}], "400, and the body is a list"),
@@ -195,8 +171,8 @@ WIRE: dict[str, tuple[str, Play]] = {
     ),
     "empty_200": _body(200, "", "200 without a body"),
     "http_204": _body(204, "", "204: no content"),
-    "html_200": _body(200, _LOGIN, "200 with a page of HTML", "text/html"),
-    "text_200": _body(200, "OK {canary}", "200 with plain text", "text/plain"),
+    "html_200": _body(200, _LOGIN, "200 with a page of HTML", _PAGE),
+    "text_200": _body(200, "OK {canary}", "200 with plain text", _PLAIN),
     "redirect": _redirect(307, "to another server, which records whether it is followed"),
     "redirect_301": _redirect(301, "to another server"),
     "redirect_302": _redirect(302, "to another server"),
@@ -222,8 +198,18 @@ WIRE: dict[str, tuple[str, Play]] = {
     "drip": ("the body comes a byte a second", _drip),
     "drip_headers": ("the headers come a byte a second", _drip_head),
     "gzip_bomb": ("300 KB that unpack to 300 MB", _bomb),
-    "bad_gzip": ("a body that says it is gzip, and is not", _bad_gzip),
-    "unknown_encoding": ("a body in an encoding that nobody knows", _encoding),
+    "bad_gzip": _body(
+        200,
+        "not gzip at all",
+        "a body that says it is gzip, and is not",
+        {"Content-Encoding": "gzip"},
+    ),
+    "unknown_encoding": _body(
+        200,
+        "\x00\x01\x02",
+        "a body in an encoding that nobody knows",
+        {"Content-Encoding": "x-unknown"},
+    ),
     "bad_status_line": _raw("an answer that is not HTTP", b"SSH-2.0-OpenSSH_9.6\r\n"),
     "bad_header": _raw("a header without a colon", b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n{}"),
     "bad_chunk": _raw(
@@ -233,6 +219,13 @@ WIRE: dict[str, tuple[str, Play]] = {
     "huge_header": _raw(
         "a header of 2 MB", b"HTTP/1.1 200 OK\r\nX-Huge: " + b"h" * 2_000_000 + b"\r\n\r\n{}"
     ),
-    "many_headers": ("2,000 headers", _many_headers),
-    "short_length": ("more bytes than Content-Length says", _short_length),
+    "many_headers": _raw(
+        "2,000 headers", head(200, {**_FLOOD, "Content-Length": "2"}) + b"{}", then=None
+    ),
+    "short_length": _cut(
+        "more bytes than Content-Length says",
+        "close",
+        b'{"id": "short_1", "object": "response"}',
+        9,
+    ),
 }

@@ -1,7 +1,7 @@
 """HTTP/1.1 by hand, from the server's side: a library would not let us break it.
 
-A request is read properly. An answer is written properly by `Connection.respond` and
-`Connection.begin_stream`, and as badly as one wants by `Connection.write`.
+A request is read properly. An answer is written properly by `Connection.respond`, and as badly as
+one wants by `Connection.write`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,14 @@ import json
 import socket
 import struct
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 MAX_BODY_BYTES = 256 * 2**20
-_MAX_HEAD_BYTES = 2**20
-_REASONS = {
-    200: "OK", 301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect",
-    308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required",
-    403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 409: "Conflict",
-    413: "Content Too Large", 422: "Unprocessable Entity", 429: "Too Many Requests",
-    500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
-    503: "Service Unavailable", 504: "Gateway Timeout", 529: "Overloaded",
-}  # fmt: skip
+MAX_HEAD_BYTES = 2**20
+_SECRET_HEADERS = {"authorization", "cookie", "api-key", "x-api-key", "proxy-authorization"}
+End = Literal["hang", "reset", "close"]
 
 
 @dataclass
@@ -53,19 +48,15 @@ class ProviderRequest:
 
     def facts(self) -> dict[str, Any]:
         """The request as plain data, for a log in JSON. Keys and cookies are not in it."""
-        shown = {k: v for k, v in self.headers.items() if k not in _SECRET_HEADERS}
         return {
             "method": self.method,
             "path": self.path,
             "query": self.query,
-            "headers": shown,
+            "headers": {k: v for k, v in self.headers.items() if k not in _SECRET_HEADERS},
             "body": self.body,
             "connection": self.connection,
             "transport": self.transport,
         }
-
-
-_SECRET_HEADERS = {"authorization", "cookie", "api-key", "x-api-key", "proxy-authorization"}
 
 
 class ClientLeft(Exception):
@@ -129,11 +120,6 @@ class Connection:
         told = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
         await self.write(head(status, told | (headers or {})) + raw)
 
-    async def begin_stream(self, headers: dict[str, str] | None = None) -> None:
-        """Send the head of an event stream; its parts follow with `write_chunk`."""
-        told = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
-        await self.write(head(200, told | (headers or {})))
-
     async def write_chunk(self, raw: bytes) -> None:
         """Send a part of a stream; an empty one ends it."""
         await self.write(f"{len(raw):x}\r\n".encode() + raw + b"\r\n")
@@ -150,47 +136,41 @@ class Connection:
         except OSError as error:
             raise ClientLeft from error
 
-    async def hang(self) -> None:
-        """Send nothing more, and wait until the client goes. It always raises `ClientLeft`."""
-        with contextlib.suppress(OSError):
-            while await self.reader.read(2**16):
-                pass
-        raise ClientLeft
-
     async def drip(self, raw: bytes, pause_s: float) -> None:
         """Send bytes one at a time."""
         for index in range(len(raw)):
             await self.write(raw[index : index + 1])
             await asyncio.sleep(pause_s)
 
-    def reset(self) -> None:
-        """Break the connection: the client sees a reset, whatever it has not read yet is lost."""
-        sock = self._writer.get_extra_info("socket")
-        if sock is not None:
-            # Lingering for no time makes the close a reset also when everything was sent.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.transport.abort()
+    async def cut(self, how: End) -> ClientLeft:
+        """Send nothing more: wait until the client goes, or end the connection. To be raised.
 
-    async def close(self) -> None:
-        """End the connection; what was written is still delivered."""
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        A reset takes from the client what it has not read yet; what was written before a close is
+        still delivered.
+        """
+        match how:
+            case "hang":
+                with contextlib.suppress(OSError):
+                    while await self.reader.read(2**16):
+                        pass
+                return ClientLeft()
+            case "reset":
+                await asyncio.sleep(0.05)  # A reset at once would also take back what was sent.
+                sock = self._writer.get_extra_info("socket")
+                if sock is not None:
+                    # Lingering for no time makes the close a reset also when everything was sent.
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self._writer.transport.abort()
+            case "close":
+                self._writer.close()
+                with contextlib.suppress(OSError):
+                    await self._writer.wait_closed()
+        return Cut()
 
 
 def head(status: int, headers: dict[str, str]) -> bytes:
     """The head of an answer, with its empty line."""
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
+    known = status in set(HTTPStatus)
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase if known else 'Unknown'}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-async def listen(accept: Any, host: str, port: int) -> asyncio.Server:
-    """A listening server whose readers take whole large requests."""
-    return await asyncio.start_server(accept, host, port, limit=_MAX_HEAD_BYTES)
-
-
-def url_of(server: asyncio.Server, scheme: str = "http") -> str:
-    """The address of a listening server, without a path."""
-    host, port = server.sockets[0].getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

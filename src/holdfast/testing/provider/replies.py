@@ -67,8 +67,7 @@ def response(reply: Reply, status: str = "completed") -> Wire:
     if is_over and reply.finish != "stop":
         status = "incomplete"
     reason = {"length": "max_output_tokens"}.get(reply.finish, reply.finish)
-    told = {name: reply.asked[name] for name in _ECHOED if name in reply.asked}
-    made = {
+    return {
         "id": reply.response_id,
         "object": "response",
         "created_at": 1,
@@ -80,9 +79,9 @@ def response(reply: Reply, status: str = "completed") -> Wire:
         "parallel_tool_calls": reply.asked.get("parallel_tool_calls", True),
         "tool_choice": reply.asked.get("tool_choice") or "auto",
         "tools": reply.asked.get("tools") or [],
-        **told,
+        **{name: reply.asked[name] for name in _ECHOED if name in reply.asked},
+        "usage": reply.usage if is_over else None,
     }
-    return made | ({"usage": reply.usage} if is_over else {"usage": None})
 
 
 def response_events(reply: Reply) -> list[Wire]:
@@ -91,53 +90,27 @@ def response_events(reply: Reply) -> list[Wire]:
         {"type": f"response.{kind}", "response": response(reply, "in_progress")}
         for kind in ("created", "in_progress")
     ]
-    events += _item_events(reply.items)
+    for index, item in enumerate(reply.items):
+        events += [{**event, "output_index": index} for event in _item_events(item)]
     final = response(reply)
     events.append({"type": f"response.{final['status']}", "response": final})
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
-def _item_events(items: list[Wire]) -> list[Wire]:
-    try:
-        return _parted(items)
-    except (ModelBehaviorError, AttributeError):
-        pass  # One of them is of a kind that has no parts to stream; the others have.
-    events: list[Wire] = []
-    for index, item in enumerate(items):
-        try:
-            own = _parted([item])
-        except (ModelBehaviorError, AttributeError):
-            own = _whole(item)
-        events += [{**event, "output_index": index} for event in own]
-    return events
-
-
-def _parted(items: list[Wire]) -> list[Wire]:
-    reply = ModelResponse(output=[_typed(item) for item in items], usage=Usage(), response_id="")
-    events = list(reply_events(reply, model="", split=pieces))[2:-1]
-    wires = [event.model_dump(mode="json", exclude_unset=True) for event in events]
-    # As the script has it, also where the type knows no such field.
-    return [{**w, "item": items[w["output_index"]]} if _is_done(w) else w for w in wires]
-
-
-def _is_done(event: Wire) -> bool:
-    return event["type"] == "response.output_item.done"
-
-
-def _whole(item: Wire) -> list[Wire]:
-    return [
-        {"type": "response.output_item.added", "item": {**item, "status": "in_progress"}},
-        {"type": "response.output_item.done", "item": item},
-    ]
-
-
-def _typed(item: Wire) -> Any:
+def _item_events(item: Wire) -> list[Wire]:
     from pydantic import ValidationError
 
     try:
-        return typed_item(item)
-    except ValidationError:
-        return item
+        whole = ModelResponse(output=[typed_item(item)], usage=Usage(), response_id="")
+        events = list(reply_events(whole, model="", split=pieces))[2:-1]
+    except (ValidationError, ModelBehaviorError):  # It is of a kind that has no parts to stream.
+        return [
+            {"type": "response.output_item.added", "item": {**item, "status": "in_progress"}},
+            {"type": "response.output_item.done", "item": item},
+        ]
+    # The item at the end is as the script has it, also where the type knows no such field.
+    parts = [event.model_dump(mode="json", exclude_unset=True) for event in events[:-1]]
+    return [*parts, {**events[-1].model_dump(mode="json", exclude_unset=True), "item": item}]
 
 
 def typed_item(item: Any) -> Any:
@@ -180,15 +153,8 @@ def completion(reply: Reply) -> Wire:
                 message[kind] = (message.get(kind) or "") + text
     if calls:
         message["tool_calls"] = calls
-    choice = {"index": 0, "message": message, "finish_reason": _finish(reply), "logprobs": None}
-    made = {
-        "id": reply.response_id,
-        "object": "chat.completion",
-        "created": 1,
-        "model": reply.model,
-        "choices": [choice],
-    }
-    return made | ({} if reply.usage is None else {"usage": chat_usage(reply.usage)})
+    made = _framed(reply, "chat.completion", _finish(reply), message=message)
+    return made if reply.usage is None else {**made, "usage": chat_usage(reply.usage)}
 
 
 def chunks(reply: Reply) -> list[Wire]:
@@ -203,12 +169,9 @@ def chunks(reply: Reply) -> list[Wire]:
                 made += _call_chunks(reply, call, number)
                 number += 1
     made.append(_chunk(reply, {}, _finish(reply)))
-    if (
-        as_object(reply.asked.get("stream_options")).get("include_usage")
-        and reply.usage is not None
-    ):
-        usage = chat_usage(reply.usage)
-        made.append({**_chunk(reply, {}), "choices": [], "usage": usage})
+    wants_usage = as_object(reply.asked.get("stream_options")).get("include_usage")
+    if wants_usage and reply.usage is not None:
+        made.append({**_chunk(reply, {}), "choices": [], "usage": chat_usage(reply.usage)})
     return made
 
 
@@ -235,12 +198,10 @@ def _chat_parts(item: Wire) -> Iterator[tuple[str, str, Wire | None]]:
     match item.get("type"):
         case "message":
             for part in item["content"]:
-                is_refusal = part["type"] == "refusal"
-                yield (
-                    ("refusal", part["refusal"], None)
-                    if is_refusal
-                    else ("content", part["text"], None)
-                )
+                if part["type"] == "refusal":
+                    yield "refusal", part["refusal"], None
+                else:
+                    yield "content", part["text"], None
         case "reasoning":
             for part in [*objects_in(item.get("summary")), *objects_in(item.get("content"))]:
                 yield "reasoning_content", part["text"], None
@@ -261,11 +222,10 @@ def _call_chunks(reply: Reply, call: Wire, number: int) -> list[Wire]:
 
 
 def _chunk(reply: Reply, delta: Wire, finish: str | None = None) -> Wire:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
-    return {
-        "id": reply.response_id,
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": reply.model,
-        "choices": [choice],
-    }
+    return _framed(reply, "chat.completion.chunk", finish, delta=delta)
+
+
+def _framed(reply: Reply, kind: str, finish: str | None, **said: Wire) -> Wire:
+    choice = {"index": 0, **said, "finish_reason": finish, "logprobs": None}
+    frame = {"id": reply.response_id, "object": kind, "created": 1, "model": reply.model}
+    return {**frame, "choices": [choice]}

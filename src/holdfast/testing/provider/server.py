@@ -14,12 +14,11 @@ from holdfast.models.offline import OfflineModel
 from holdfast.testing.provider.answers import Answers
 from holdfast.testing.provider.exchange import Exchange
 from holdfast.testing.provider.http import (
+    MAX_HEAD_BYTES,
     ClientLeft,
     Connection,
     Cut,
     ProviderRequest,
-    listen,
-    url_of,
 )
 from holdfast.testing.provider.script import ModelSource, ScriptSource
 from holdfast.testing.provider.websocket import WebSocket, wants_websocket
@@ -70,7 +69,8 @@ class Listener:
         """The address of the API, ending in ``/v1``."""
         if self._server is None:
             raise UserError("The provider is not running. Use it as a context manager.")
-        return f"{url_of(self._server)}/v1"
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 
     @property
     def connections(self) -> int:
@@ -79,7 +79,7 @@ class Listener:
 
     async def open(self, host: str, port: int) -> None:
         """Listen."""
-        self._server = await listen(self._accept, host, port)
+        self._server = await asyncio.start_server(self._accept, host, port, limit=MAX_HEAD_BYTES)
 
     async def close(self) -> None:
         """Stop listening, and end all connections."""
@@ -310,12 +310,10 @@ class ScriptedProvider:
                 await self._answers.create(x)
             case _ if await self._answers.elsewhere(x):
                 pass
-            case ("GET", ["responses", response_id]):
-                await self._answers.retrieve(x, response_id)
-            case ("DELETE", ["responses", response_id]):
-                await self._answers.forget(x, response_id)
+            case ("GET" | "DELETE", ["responses", response_id]):
+                await self._answers.stored(x, response_id)
             case ("POST", ["responses", response_id, "cancel"]):
-                await self._answers.cancel(x, response_id)
+                await self._answers.stored(x, response_id)
             case ("GET", ["models"]):
                 await x.respond(200, {"object": "list", "data": [_model("scripted-model")]})
             case ("GET", ["models", name]):

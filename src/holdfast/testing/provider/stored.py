@@ -81,6 +81,6 @@ class Store:
         """The response of that id."""
         return self._responses.get(response_id)
 
-    def forget(self, response_id: str) -> bool:
-        """Remove a response. Returns whether there was one."""
-        return self._responses.pop(response_id, None) is not None
+    def forget(self, response_id: str) -> None:
+        """Remove a response."""
+        del self._responses[response_id]

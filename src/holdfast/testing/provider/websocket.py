@@ -10,7 +10,7 @@ import struct
 from holdfast.testing.provider.http import ClientLeft, Connection, ProviderRequest
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-_CONTINUE, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+_TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 _LONG, _VERY_LONG = 126, 127
 
 
@@ -53,11 +53,10 @@ class WebSocket:
                 raise ClientLeft from error
             if kind == _CLOSE:
                 await self._send_frame(_CLOSE, payload)
-                await self._connection.close()
-                raise ClientLeft
+                raise await self._connection.cut("close")
             if kind == _PING:
                 await self._send_frame(_PONG, payload)
-            if kind in (_TEXT, _BINARY, _CONTINUE):
+            elif kind != _PONG:
                 whole += payload
                 if is_final:
                     return whole
@@ -69,11 +68,6 @@ class WebSocket:
     async def ping(self) -> None:
         """Send a ping."""
         await self._send_frame(_PING, b"")
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the socket as the protocol has it, without waiting for the client's word."""
-        await self._send_frame(_CLOSE, struct.pack("!H", code) + reason.encode())
-        await self._connection.close()
 
     async def _frame(self) -> tuple[bool, int, bytes]:
         reader = self._connection.reader
