@@ -12,7 +12,13 @@ from typing import Any
 
 from holdfast.core.errors import UserError
 from holdfast.core.usage import Usage
-from holdfast.testing.provider.calls import BadRequest, chat_call, has_tool_output, responses_call
+from holdfast.testing.provider.calls import (
+    BadRequest,
+    chat_call,
+    has_tool_output,
+    items_of,
+    responses_call,
+)
 from holdfast.testing.provider.exchange import DONE, Exchange, Piece, each_of
 from holdfast.testing.provider.fault_replies import NEVER_RECOVER, message
 from holdfast.testing.provider.faults import Fault, ProviderFault, known
@@ -91,11 +97,11 @@ class Answers:
 
         A GET gets it as it is now, or the rest of its events; a DELETE forgets it; a POST cancels it.
         """
-        kept = self._store.find(response_id)
+        kept = self._store.responses.get(response_id)
         if kept is None:
             await x.refuse(404, f"Response with id {response_id!r} not found.", "not_found")
         elif x.request.method == "DELETE":
-            self._store.forget(response_id)
+            del self._store.responses[response_id]
             await x.respond(200, {"id": response_id, "object": "response", "deleted": True})
         elif x.request.method == "POST" and not kept.polls:
             await x.refuse(400, "Only background responses can be cancelled.", "not_background")
@@ -132,7 +138,7 @@ class Answers:
     # --- What is sent. -------------------------------------------------------------------
 
     async def _step(self, x: Exchange, asked: _Asked) -> None:
-        step = await self._source.next_step(asked.call, asked.history)
+        step = await self._source(asked.call, asked.history)
         if isinstance(step.error, ProviderFault):
             await self._play(x, asked, known(step.error.name), recovers=False)
         elif step.error is not None:
@@ -179,10 +185,8 @@ class Answers:
             await x.respond(200, stored.state())
 
     def _keep(self, asked: _Asked, reply: Reply) -> Stored:
-        given = asked.call.input
-        own = [{"role": "user", "content": given}] if isinstance(given, str) else given
         polls = self._polls if asked.body.get("background") else 0
-        stored = Stored(reply, [*asked.history, *own], polls)
+        stored = Stored(reply, [*asked.history, *items_of(asked.call.input)], polls)
         if asked.body.get("store") is not False:
             self._store.keep(stored, asked.call.conversation_id)
         return stored
@@ -223,10 +227,8 @@ class Answers:
             return
         reply = self._reply(x, asked, [message(_GENERIC)])
         if chosen.kind == "reply":
-            if not (recovers and self._recovered(chosen, asked)):
-                play(reply, x.number)
-            else:
-                reply.items = [message("recovered")]
+            recovered = recovers and self._recovered(chosen, asked)
+            reply.items = [message("recovered")] if recovered else play(reply, x.number)
             await self._send(x, asked, reply)
         elif chosen.kind == "body":
             good = completion(reply) if x.api == "chat" else response(reply)
@@ -240,8 +242,7 @@ class Answers:
 
     @staticmethod
     def _recovered(chosen: Fault, asked: _Asked) -> bool:
-        given = asked.call.input
-        conversation = asked.history + (given if isinstance(given, list) else [])
+        conversation = [*asked.history, *items_of(asked.call.input)]
         return chosen.name not in NEVER_RECOVER and has_tool_output(conversation)
 
 

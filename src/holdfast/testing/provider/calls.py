@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -56,11 +57,14 @@ def chat_call(body: Wire) -> ModelCall:
     )
 
 
+def items_of(given: str | list[Any]) -> list[Any]:
+    """The input of a request as items."""
+    return [{"role": "user", "content": given}] if isinstance(given, str) else given
+
+
 def replies_in(items: str | list[Any]) -> int:
     """How many replies of a model a conversation holds."""
-    kinds = [_is_reply(item) for item in objects_in(items)]
-    before = [False, *kinds]
-    return sum(is_reply and not was for was, is_reply in zip(before, kinds, strict=False))
+    return sum(is_reply for is_reply, _ in itertools.groupby(objects_in(items), _is_reply))
 
 
 def has_tool_output(items: str | list[Any]) -> bool:
@@ -84,17 +88,11 @@ def _items(message: Wire) -> list[Wire]:
     if role != "assistant":
         return [{"role": role, "content": content if isinstance(content, str) else _parts(content)}]
     said: list[Wire] = [{"role": "assistant", "content": _text(content)}] if content else []
-    return said + [_past_call(call) for call in objects_in(message.get("tool_calls"))]
-
-
-def _past_call(call: Wire) -> Wire:
-    told = as_object(call.get("function"))
-    return {
-        "type": "function_call",
-        "call_id": call.get("id"),
-        "name": told.get("name"),
-        "arguments": told.get("arguments"),
-    }
+    for call in objects_in(message.get("tool_calls")):
+        told = as_object(call.get("function"))
+        what = {"name": told.get("name"), "arguments": told.get("arguments")}
+        said.append({"type": "function_call", "call_id": call.get("id"), **what})
+    return said
 
 
 _PARTS = {"text": "input_text", "image_url": "input_image", "file": "input_file"}

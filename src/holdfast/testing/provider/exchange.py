@@ -64,6 +64,10 @@ class Exchange:
         """What a good answer would be."""
         return "text/event-stream" if self.streamed else "application/json"
 
+    def told(self, value: Any) -> Any:
+        """A JSON value with the canary wherever it says ``{canary}``."""
+        return json.loads(json.dumps(value).replace("{canary}", self.canary))
+
     async def respond(
         self, status: int, body: bytes | dict[str, Any], headers: dict[str, str] | None = None
     ) -> None:

@@ -47,10 +47,10 @@ def _body(
     status: int, body: Any, about: str, headers: dict[str, str] | None = None
 ) -> tuple[str, Play]:
     """An answer of fixed content; ``{canary}`` in it is replaced."""
-    template = body if isinstance(body, str) else json.dumps(body)
+    text = body if isinstance(body, str) else json.dumps(body)
 
     async def play(x: Exchange) -> None:
-        await x.respond(status, template.replace("{canary}", x.canary).encode(), headers)
+        await x.respond(status, x.told(text).encode(), headers)
 
     return about, play
 
@@ -136,10 +136,8 @@ WIRE: dict[str, tuple[str, Play]] = {
     "http_429_quota": _status(429, "the quota is used up; waiting is no use", "insufficient_quota"),
     "http_429_retry_after": _retry_after("come back in 1 s", "1"),
     "http_429_retry_after_ms": _retry_after("come back in 50 ms", "50", "retry-after-ms"),
-    "http_429_retry_after_date": _retry_after(
-        "come back at a date 2 s from now",
-        lambda: formatdate(time.time() + 2, usegmt=True),
-    ),
+    "http_429_retry_after_date": _retry_after("come back at a date 2 s from now",
+                                              lambda: formatdate(time.time() + 2, usegmt=True)),
     "http_429_retry_after_huge": _retry_after("in a day", "86400"),
     "http_429_retry_after_bad": _retry_after("Retry-After: soon", "soon"),
     "http_429_retry_after_negative": _retry_after("in -5 s", "-5"),
@@ -151,9 +149,8 @@ WIRE: dict[str, tuple[str, Play]] = {
     "http_503_retry_after": _status(503, "come back in 1 s", headers={"Retry-After": "1"}),
     "http_504": _status(504, "a gateway gave up", "timeout"),
     "http_529": _status(529, "overloaded, a status of its own", "overloaded_error"),
-    "http_500_no_retry": _status(
-        500, "and `x-should-retry: false`", headers={"x-should-retry": "false"}
-    ),
+    "http_500_no_retry": _status(500, "and `x-should-retry: false`",
+                                 headers={"x-should-retry": "false"}),
     "http_500_html": _body(502, _HTML, "502 with a page of HTML", _PAGE),
     "http_500_text": _body(500, "upstream failed {canary}", "500 with plain text", _PLAIN),
     "http_500_empty": _body(500, "", "500 without a body"),
@@ -162,13 +159,10 @@ WIRE: dict[str, tuple[str, Play]] = {
     "error_string": _body(400, {"error": "{canary}"}, "400, and the error is a text"),
     "error_null": _body(400, {"error": None}, "400, and the error is null"),
     "error_list": _body(400, [{"error": "{canary}"}], "400, and the body is a list"),
-    "error_wrong_types": _body(
-        400, {"error": {"message": ["{canary}"], "code": 7, "type": None}}, "400 with wrong types"
-    ),
+    "error_wrong_types": _body(400, {"error": {"message": ["{canary}"], "code": 7, "type": None}},
+                               "400 with wrong types"),
     "error_cut": _body(500, '{"error": {"message": "{canary}', "500 with cut JSON"),
-    "error_200": _body(
-        200, error_body("{canary}", "server_error"), "200, and the body is an error"
-    ),
+    "error_200": _body(200, error_body("{canary}", "server_error"), "200, and the body is an error"),
     "empty_200": _body(200, "", "200 without a body"),
     "http_204": _body(204, "", "204: no content"),
     "html_200": _body(200, _LOGIN, "200 with a page of HTML", _PAGE),
@@ -179,9 +173,8 @@ WIRE: dict[str, tuple[str, Play]] = {
     "redirect_303": _redirect(303, "to another server"),
     "redirect_308": _redirect(308, "to another server"),
     "redirect_here": _redirect(307, "to itself, for ever", "{here}"),
-    "redirect_metadata": _redirect(
-        307, "to an address inside a cloud", "http://169.254.169.254/latest"
-    ),
+    "redirect_metadata": _redirect(307, "to an address inside a cloud",
+                                   "http://169.254.169.254/latest"),
     "rst_before": _raw("the connection is reset before any byte", then="reset"),
     "fin_before": _raw("the connection is closed before any byte"),
     "rst_headers": _raw("reset in the middle of the headers", _ANY_JSON, then="reset"),
@@ -198,34 +191,18 @@ WIRE: dict[str, tuple[str, Play]] = {
     "drip": ("the body comes a byte a second", _drip),
     "drip_headers": ("the headers come a byte a second", _drip_head),
     "gzip_bomb": ("300 KB that unpack to 300 MB", _bomb),
-    "bad_gzip": _body(
-        200,
-        "not gzip at all",
-        "a body that says it is gzip, and is not",
-        {"Content-Encoding": "gzip"},
-    ),
-    "unknown_encoding": _body(
-        200,
-        "\x00\x01\x02",
-        "a body in an encoding that nobody knows",
-        {"Content-Encoding": "x-unknown"},
-    ),
+    "bad_gzip": _body(200, "not gzip at all", "a body that says it is gzip, and is not",
+                      {"Content-Encoding": "gzip"}),
+    "unknown_encoding": _body(200, "\x00\x01\x02", "a body in an encoding that nobody knows",
+                              {"Content-Encoding": "x-unknown"}),
     "bad_status_line": _raw("an answer that is not HTTP", b"SSH-2.0-OpenSSH_9.6\r\n"),
     "bad_header": _raw("a header without a colon", b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n{}"),
-    "bad_chunk": _raw(
-        "a chunk whose size is no number",
-        _ANY_JSON + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-    ),
-    "huge_header": _raw(
-        "a header of 2 MB", b"HTTP/1.1 200 OK\r\nX-Huge: " + b"h" * 2_000_000 + b"\r\n\r\n{}"
-    ),
-    "many_headers": _raw(
-        "2,000 headers", head(200, {**_FLOOD, "Content-Length": "2"}) + b"{}", then=None
-    ),
-    "short_length": _cut(
-        "more bytes than Content-Length says",
-        "close",
-        b'{"id": "short_1", "object": "response"}',
-        9,
-    ),
-}
+    "bad_chunk": _raw("a chunk whose size is no number",
+                      _ANY_JSON + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),
+    "huge_header": _raw("a header of 2 MB",
+                        b"HTTP/1.1 200 OK\r\nX-Huge: " + b"h" * 2_000_000 + b"\r\n\r\n{}"),
+    "many_headers": _raw("2,000 headers", head(200, {**_FLOOD, "Content-Length": "2"}) + b"{}",
+                         then=None),
+    "short_length": _cut("more bytes than Content-Length says", "close",
+                         b'{"id": "short_1", "object": "response"}', 9),
+}  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 Wire = dict[str, Any]
+GONE = object()
+"""In place of a value: the field is left out."""
 
 
 def as_object(value: Any) -> Wire:
@@ -20,3 +22,8 @@ def as_list(value: Any) -> list[Any]:
 def objects_in(value: Any) -> list[Wire]:
     """The objects in ``value``, if that is a list."""
     return [as_object(each) for each in as_list(value) if isinstance(each, dict)]
+
+
+def changed(value: Any, **fields: Any) -> Wire:
+    """The object ``value`` with other ``fields``; without those that are `GONE`."""
+    return {name: each for name, each in {**value, **fields}.items() if each is not GONE}

@@ -19,14 +19,15 @@ from __future__ import annotations
 import inspect
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
 from holdfast.core.errors import UserError
 from holdfast.core.usage import Usage
 from holdfast.definitions.model import Model
-from holdfast.testing.provider.calls import BadRequest, replies_in
+from holdfast.testing.provider.calls import BadRequest, items_of, replies_in
+from holdfast.testing.provider.fault_replies import message
 from holdfast.testing.provider.faults import fault
 from holdfast.testing.provider.parsed import as_list, as_object, objects_in
 from holdfast.testing.provider.replies import typed_item
@@ -40,11 +41,8 @@ from holdfast.testing.steps import (
     function_call,
 )
 
-_STEP_KEYS = {
-    "text", "tool_calls", "reasoning", "refusal", "output", "error", "fault", "usage",
-    "response_id", "request_id", "raw_usage",
-}  # fmt: skip
 _OUTCOMES = ("text", "tool_calls", "reasoning", "refusal", "output", "error", "fault")
+_STEP_KEYS = {*_OUTCOMES, "usage", "response_id", "request_id", "raw_usage"}
 
 
 class ScriptFileError(UserError):
@@ -75,12 +73,8 @@ class StatusError(Exception):
         self.headers = dict(headers or {})
 
 
-class Source(Protocol):
-    """Where answers come from."""
-
-    async def next_step(self, call: ModelCall, history: list[Any]) -> ModelStep:
-        """The answer to ``call``; ``history`` is what the conversation holds before its input."""
-        ...
+Source = Callable[[ModelCall, list[Any]], Awaitable[ModelStep]]
+"""Answers a call; the list is what the conversation holds before the call's input."""
 
 
 class ScriptSource:
@@ -108,7 +102,8 @@ class ScriptSource:
         self._steps.extend(added)
         self._size += len(added)
 
-    async def next_step(self, call: ModelCall, history: list[Any]) -> ModelStep:
+    async def __call__(self, call: ModelCall, history: list[Any]) -> ModelStep:
+        """The step that answers ``call``."""
         step = self._chosen([*history, *as_list(call.input)])
         while step.responder is not None:
             answer: Any = step.responder(call)
@@ -129,18 +124,13 @@ class ScriptSource:
         )
 
 
-class ModelSource:
-    """Answers from a model in this process, such as the offline one."""
+def answers_of(model: Model) -> Source:
+    """A source that asks a model in this process, such as the offline one."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    async def next_step(self, call: ModelCall, history: list[Any]) -> ModelStep:
-        given = call.input
-        items: list[Any] = [{"role": "user", "content": given}] if isinstance(given, str) else given
-        reply = await self._model.get_response(
+    async def answer(call: ModelCall, history: list[Any]) -> ModelStep:
+        reply = await model.get_response(
             call.system_instructions,
-            [*history, *items],
+            [*history, *items_of(call.input)],
             call.model_settings,
             call.tools,
             call.output_schema,
@@ -151,6 +141,8 @@ class ModelSource:
             prompt=call.prompt,
         )
         return checked_step(reply)
+
+    return answer
 
 
 def load_script(path: str | Path) -> list[ModelScriptItem]:
@@ -169,34 +161,27 @@ def load_script(path: str | Path) -> list[ModelScriptItem]:
     steps = as_object(found).get("steps", found)
     if not isinstance(steps, list):
         raise ScriptFileError(f'{path}: expected a list of steps, or {{"steps": [...]}}.')
-    numbered = enumerate(as_list(steps), 1)
-    return [_step(each, f"{path}, step {number}", number) for number, each in numbered]
+    played: list[ModelScriptItem] = []
+    for number, step in enumerate(as_list(steps), 1):
+        try:
+            played.append(_step(step, number))
+        except (ValueError, TypeError, KeyError, AttributeError, UserError, ModelScriptError) as e:
+            said = f"{e.args[0]!r} is missing" if isinstance(e, KeyError) else str(e)
+            raise ScriptFileError(f"{path}, step {number}: {said}") from e
+    return played
 
 
-def _step(told: Any, where: str, number: int) -> ModelScriptItem:
+def _step(told: Any, number: int) -> ModelScriptItem:
     if not isinstance(told, dict):
-        _refuse(where, f"expected an object, found {json.dumps(told)[:60]}")
+        raise TypeError(f"expected an object, found {json.dumps(told)[:60]}.")
     step = as_object(told)
-    unknown = sorted(step.keys() - _STEP_KEYS)
-    if unknown:
-        _refuse(where, f"unknown keys {unknown}; expected some of {sorted(_STEP_KEYS)}")
-    if not any(key in step for key in _OUTCOMES):
-        _refuse(where, f"expected at least one of {', '.join(_OUTCOMES)}")
-    try:
-        if "fault" in step:
-            return fault(step["fault"])
-        if "error" in step:
-            return _error(as_object(step["error"]))
-        return _answer(step, number)
-    except ScriptFileError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, UserError, ModelScriptError) as error:
-        said = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise ScriptFileError(f"{where}: {said}") from error
-
-
-def _refuse(where: str, problem: str) -> NoReturn:
-    raise ScriptFileError(f"{where}: {problem}.")
+    if unknown := sorted(step.keys() - _STEP_KEYS):
+        raise ValueError(f"unknown keys {unknown}; expected some of {sorted(_STEP_KEYS)}.")
+    if step.keys().isdisjoint(_OUTCOMES):
+        raise ValueError(f"expected at least one of {', '.join(_OUTCOMES)}.")
+    if "fault" in step:
+        return fault(step["fault"])
+    return _error(as_object(step["error"])) if "error" in step else _answer(step, number)
 
 
 def _error(told: dict[str, Any]) -> StatusError:
@@ -261,18 +246,11 @@ def _item(wire: Any) -> Any:
 
 def reasoning(text: str, *, item_id: str = "scripted-reasoning") -> Any:
     """A finished reasoning item with ``text`` as its summary."""
-    from openai.types.responses import ResponseReasoningItem
-    from openai.types.responses.response_reasoning_item import Summary
-
-    part = Summary(type="summary_text", text=text)
-    return ResponseReasoningItem(id=item_id, type="reasoning", summary=[part])
+    part = {"type": "summary_text", "text": text}
+    return typed_item({"id": item_id, "type": "reasoning", "summary": [part]})
 
 
 def refusal(text: str, *, item_id: str = "scripted-message") -> Any:
     """A finished message of the assistant that refuses, and says ``text``."""
-    from openai.types.responses import ResponseOutputMessage, ResponseOutputRefusal
-
-    part = ResponseOutputRefusal(type="refusal", refusal=text)
-    return ResponseOutputMessage(
-        id=item_id, type="message", role="assistant", status="completed", content=[part]
-    )
+    part = {"type": "refusal", "refusal": text}
+    return typed_item({**message(""), "id": item_id, "content": [part]})

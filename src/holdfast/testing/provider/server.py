@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from holdfast.testing.provider.http import (
     Cut,
     ProviderRequest,
 )
-from holdfast.testing.provider.script import ModelSource, ScriptSource
+from holdfast.testing.provider.script import ScriptSource, answers_of
 from holdfast.testing.provider.websocket import WebSocket, wants_websocket
 from holdfast.testing.steps import ModelScriptItem, UnconsumedModelSteps
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from holdfast.definitions.model import Model
 
 KEY = "sk-test-key"
-_Answer = Callable[[Connection, ProviderRequest], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ class Listener:
     """A listening port, the requests that came to it, and who answers them."""
 
     def __init__(
-        self, answer: _Answer, on_request: Callable[[ProviderRequest], None] | None = None
+        self,
+        answer: Callable[[Connection, ProviderRequest], Awaitable[None]],
+        on_request: Callable[[ProviderRequest], None] | None = None,
     ) -> None:
         self.requests: list[ProviderRequest] = []
         """Everything that was asked, oldest first."""
@@ -92,11 +94,18 @@ class Listener:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await server.wait_closed()
 
-    def record(self, request: ProviderRequest) -> None:
-        """Note a request."""
+    async def attend(
+        self, request: ProviderRequest, answer: Callable[[ProviderRequest], Awaitable[None]]
+    ) -> None:
+        """Note a request, and answer it."""
         self.requests.append(request)
         if self._on_request is not None:
             self._on_request(request)
+        try:
+            await answer(request)
+        except ClientLeft as error:
+            request.client_left = not isinstance(error, Cut)
+            raise
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -113,21 +122,12 @@ class Listener:
             writer.close()
 
     async def _serve(self, connection: Connection) -> None:
-        while True:
-            try:
+        with contextlib.suppress(ClientLeft):
+            while True:
                 request = await connection.read_request()
-            except ClientLeft:
-                return
-            self.record(request)
-            try:
-                await self._answer(connection, request)
-            except Cut:
-                return
-            except ClientLeft:
-                request.client_left = True
-                return
-            if request.headers.get("connection", "").lower() == "close":
-                return
+                await self.attend(request, functools.partial(self._answer, connection))
+                if request.headers.get("connection", "").lower() == "close":
+                    return
 
 
 class ScriptedProvider:
@@ -169,7 +169,7 @@ class ScriptedProvider:
         self._canary = canary
         self._port = port
         self._answers = Answers(
-            self._script or ModelSource(model or OfflineModel()),
+            self._script or answers_of(model or OfflineModel()),
             background_polls=self._settings.background_polls,
         )
         self._listener = Listener(self._answer, self._settings.on_request)
@@ -329,6 +329,12 @@ class ScriptedProvider:
             return
         opened = x.request
         socket = await WebSocket.accept(x.connection, opened)
+
+        async def answer(frame: ProviderRequest) -> None:
+            each = self._exchange(x.connection, frame)
+            each.socket = socket
+            await self._answers.create(each)
+
         while True:
             try:
                 raw = await socket.receive()
@@ -337,16 +343,7 @@ class ScriptedProvider:
             frame = ProviderRequest(
                 "WS", opened.path, opened.query, opened.headers, raw, opened.connection, "websocket"
             )
-            self._listener.record(frame)
-            each = self._exchange(x.connection, frame)
-            each.socket = socket
-            try:
-                await self._answers.create(each)
-            except Cut:
-                raise
-            except ClientLeft:
-                frame.client_left = True
-                raise
+            await self._listener.attend(frame, answer)
 
     async def _answer_elsewhere(self, connection: Connection, request: ProviderRequest) -> None:
         del request

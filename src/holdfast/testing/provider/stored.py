@@ -51,7 +51,8 @@ class Store:
     """All responses of one provider, and the conversations that they belong to."""
 
     def __init__(self) -> None:
-        self._responses: dict[str, Stored] = {}
+        self.responses: dict[str, Stored] = {}
+        """By id."""
         self._conversations: dict[str, list[Any]] = {}
 
     def history(self, previous: str | None, conversation: str | None) -> list[Any]:
@@ -64,7 +65,7 @@ class Store:
             return list(self._conversations.get(conversation, []))
         if previous is None:
             return []
-        kept = self._responses.get(previous)
+        kept = self.responses.get(previous)
         if kept is None:
             raise BadRequest(
                 f"Previous response with id {previous!r} not found.", "previous_response_not_found"
@@ -73,14 +74,6 @@ class Store:
 
     def keep(self, stored: Stored, conversation: str | None) -> None:
         """Remember an answer."""
-        self._responses[stored.reply.response_id] = stored
+        self.responses[stored.reply.response_id] = stored
         if conversation is not None:
             self._conversations[conversation] = [*stored.history, *stored.reply.items]
-
-    def find(self, response_id: str) -> Stored | None:
-        """The response of that id."""
-        return self._responses.get(response_id)
-
-    def forget(self, response_id: str) -> None:
-        """Remove a response."""
-        del self._responses[response_id]
