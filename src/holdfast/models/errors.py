@@ -48,6 +48,7 @@ __all__ = [
     "ModelRequestError",
     "advice",
     "in_our_family",
+    "kind_of_status",
     "malformed",
     "request_error",
     "response_error",
@@ -147,6 +148,19 @@ def request_error(error: OpenAIError) -> ModelRequestError:
         made.message = made.args[0]
     error.args = made.args
     return made
+
+
+def kind_of_status(status: int) -> type[ModelRequestError]:
+    """What an answer of that status means, whichever library it came by."""
+    match status:
+        case 401 | 403:
+            return ModelAuthError
+        case 429:
+            return ModelRateLimited
+        case 408 | 409:
+            return ModelUnavailable
+        case _:
+            return ModelUnavailable if status >= 500 else ModelRequestError  # noqa: PLR2004 (server errors)
 
 
 def advice(request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
@@ -253,19 +267,6 @@ def _kind(error: OpenAIError) -> type[ModelRequestError]:
     if names & _TOO_OFTEN:
         return ModelRateLimited
     return ModelUnavailable if names & _ITS_FAULT else ModelRequestError
-
-
-def kind_of_status(status: int) -> type[ModelRequestError]:
-    """What an answer of that HTTP status is in our family."""
-    match status:
-        case 401 | 403:
-            return ModelAuthError
-        case 429:
-            return ModelRateLimited
-        case 408 | 409:
-            return ModelUnavailable
-        case _:
-            return ModelUnavailable if status >= 500 else ModelRequestError  # noqa: PLR2004 (server errors)
 
 
 def _limit(error: Any) -> tuple[str, float]:

@@ -16,12 +16,7 @@ from holdfast.definitions.default_models import get_default_model
 from holdfast.definitions.model import Model, ModelProvider
 from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
 from holdfast.definitions.run_items import ModelResponse
-from holdfast.models.adapters.foreign import (
-    errors_as_ours,
-    results_at_calls,
-    standing_in,
-    wants_results_at_calls,
-)
+from holdfast.models.adapters.foreign import chat_arguments, errors_as_ours, library, standing_in
 from holdfast.models.chat import OpenAIChatCompletionsModel
 from holdfast.models.chat_reply import field, text_field
 from holdfast.models.endpoint import Request
@@ -43,7 +38,7 @@ class AnyLLM:
         Raises:
             ImportError: any-llm is not installed.
         """
-        return _library("any_llm").AnyLLM.create(
+        return library("any_llm", "any-llm", "AnyLLMModel").AnyLLM.create(
             provider_name, api_key=api_key, api_base=api_base, unified_exceptions=True
         )
 
@@ -135,21 +130,14 @@ class AnyLLMModel(Model):
         return self._provider
 
     async def _complete(self, **kwargs: Any) -> Any:
-        kwargs["model"] = self._name
-        if wants_results_at_calls(self.model):
-            kwargs["messages"] = results_at_calls(kwargs["messages"])
+        kwargs = chat_arguments(self.model, {"reasoning_effort": None, **kwargs})
         if self._provider_name in _GOOGLE:
             kwargs["http_options"] = _with_headers(
                 kwargs.get("http_options"), kwargs.pop("extra_headers")
             )
-        for name in ("extra_body", "extra_query"):
-            if kwargs.get(name) is None:
-                kwargs.pop(name, None)
-        if kwargs.get("extra_body") is not None:
+        if "extra_body" in kwargs:
             kwargs["extra_body"] = {**kwargs["extra_body"]}
-        kwargs.setdefault("stream", False)
-        defaults = {"tools": None, "parallel_tool_calls": None, "reasoning_effort": None}
-        return await self._get_provider().acompletion(**{**defaults, **kwargs})
+        return await self._get_provider().acompletion(**{**kwargs, "model": self._name})
 
     async def _respond(self, **kwargs: Any) -> Any:
         provider, params = self._get_provider(), _response_params()
@@ -302,12 +290,3 @@ def _response_params() -> Any:
         return importlib.import_module("any_llm.types.responses").ResponsesParams
     except (ModuleNotFoundError, AttributeError):
         return None
-
-
-def _library(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "AnyLLMModel needs any-llm, which is not installed: pip install 'holdfast[any-llm]'."
-        ) from error

@@ -7,16 +7,13 @@ one function that translates their arguments, and all the rest is shared with th
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from holdfast.core.errors import (
-    AgentsException,
-    ModelAuthError,
-    ModelRateLimited,
-    ModelRequestError,
-    ModelUnavailable,
-)
+from holdfast.core.errors import AgentsException, ModelRequestError
+from holdfast.models.errors import kind_of_status
 from holdfast.models.normalized import retry_after
 
 if TYPE_CHECKING:
@@ -27,22 +24,14 @@ Create = Callable[..., Awaitable[Any]]
 Read = Callable[[Any], Any]
 
 
-def _as_it_is(piece: Any) -> Any:
-    return piece
-
-
-def _unchecked(stream: Any) -> None:
-    del stream
-
-
 def standing_in(
     create: Create,
     base_url: str | None,
     *,
-    read: Read = _as_it_is,
-    check_end: Callable[[Any], None] = _unchecked,
+    read: Read | None = None,
+    check_end: Callable[[Any], None] | None = None,
 ) -> AsyncOpenAI:
-    """A client for our models.
+    """A client for our models, with the part of one that they use.
 
     Args:
         create: Makes every request.
@@ -50,63 +39,81 @@ def standing_in(
         read: Translates each answer and each piece of a stream.
         check_end: Looks at a stream that has ended, and raises if that was too early.
     """
-    return cast("AsyncOpenAI", _Client(_Endpoint(create, read, check_end), base_url))
+    endpoint = _Endpoint(create, read, check_end)
+    chat = SimpleNamespace(completions=endpoint)
+    return cast("AsyncOpenAI", SimpleNamespace(base_url=base_url, responses=endpoint, chat=chat))
 
 
-class _Endpoint:
+class _Endpoint(NamedTuple):
     """Makes the requests, and lets the library's errors be ours."""
 
-    def __init__(self, create: Create, read: Read, check_end: Callable[[Any], None]) -> None:
-        self._create = create
-        self._read = read
-        self._check_end = check_end
+    ask: Create
+    read: Read | None
+    check_end: Callable[[Any], None] | None
 
     async def create(self, **kwargs: Any) -> Any:
         from openai import omit
 
         given = {name: value for name, value in kwargs.items() if value is not omit}
         with errors_as_ours():
-            answer = await self._create(**given)
+            answer = await self.ask(**given)
         if given.get("stream"):
-            return _Stream(answer, self._read, self._check_end)
-        return self._read(answer)
-
-
-class _Client:
-    """The part of a client that our models use."""
-
-    def __init__(self, endpoint: _Endpoint, base_url: str | None) -> None:
-        self.base_url = base_url
-        self.responses = self.completions = endpoint
-
-    @property
-    def chat(self) -> _Client:
-        return self
+            return _Stream(answer, self)
+        return answer if self.read is None else self.read(answer)
 
 
 class _Stream:
     """A library's stream, whose errors are ours."""
 
-    def __init__(self, pieces: Any, read: Read, check_end: Callable[[Any], None]) -> None:
-        self._source, self._pieces = pieces, aiter(pieces)
-        self._read = read
-        self._check_end = check_end
+    def __init__(self, source: Any, endpoint: _Endpoint) -> None:
+        self._source, self._pieces = source, aiter(source)
+        self._endpoint = endpoint
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
+        read, check_end = self._endpoint.read, self._endpoint.check_end
         try:
             with errors_as_ours():
-                return self._read(await anext(self._pieces))
+                piece = await anext(self._pieces)
+                return piece if read is None else read(piece)
         except StopAsyncIteration:
-            self._check_end(self._source)
+            if check_end is not None:
+                check_end(self._source)
             raise
 
     async def aclose(self) -> None:
         close: Create | None = getattr(self._source, "aclose", None)
         if close is not None:
             await close()
+
+
+def library(name: str, extra: str, model: str) -> Any:
+    """The module of another library, loaded when it is used.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{model} needs {extra}, which is not installed: pip install 'holdfast[{extra.lower()}]'."
+        ) from error
+
+
+def chat_arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a chat request as other libraries take them."""
+    # They look at these also where there are none.
+    arguments = {"tools": None, "parallel_tool_calls": None, "stream": False, **given}
+    if any(family in model.lower() for family in _PARTICULAR):
+        arguments["messages"] = results_at_calls(arguments["messages"])
+    return {
+        name: value
+        for name, value in arguments.items()
+        if value is not None or name not in ("extra_body", "extra_query")
+    }
 
 
 _OTHERS = ("builtins", "httpx", "httpx2")
@@ -138,7 +145,8 @@ def _request_error(error: Exception) -> ModelRequestError:
     status: Any = getattr(error, "status_code", None)
     status = status if isinstance(status, int) else None
     told = type(error).__name__ if status is None else f"{type(error).__name__} (status {status})"
-    made = _kind(status)(
+    kind = ModelRequestError if status is None else kind_of_status(status)
+    made = kind(
         f"The request to the model failed: {told}. Check the model's name, its key and its base URL."
     )
     made.status = status
@@ -147,28 +155,10 @@ def _request_error(error: Exception) -> ModelRequestError:
     return made
 
 
-def _kind(status: int | None) -> type[ModelRequestError]:
-    match status:
-        case 401 | 403:
-            return ModelAuthError
-        case 429:
-            return ModelRateLimited
-        case 408 | 409:
-            return ModelUnavailable
-        case int() if status >= 500:  # noqa: PLR2004 (server errors)
-            return ModelUnavailable
-        case _:
-            return ModelRequestError
-
-
 # --- Messages. ---------------------------------------------------------------------------
 
 _PARTICULAR = ("claude", "anthropic", "gemini")
-
-
-def wants_results_at_calls(model: str) -> bool:
-    """Whether ``model`` is of a family that refuses a call whose result does not follow at once."""
-    return any(name in model.lower() for name in _PARTICULAR)
+"""Families that refuse a call whose result does not follow at once."""
 
 
 def results_at_calls(messages: Iterable[Any]) -> list[Any]:

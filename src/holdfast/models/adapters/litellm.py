@@ -5,7 +5,6 @@ Needs ``pip install 'holdfast[litellm]'``; the library is loaded when the first 
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from holdfast.definitions.default_models import get_default_model
 from holdfast.definitions.logger import logger
 from holdfast.definitions.model import Model, ModelProvider
 from holdfast.definitions.settings import ModelSettings
-from holdfast.models.adapters.foreign import results_at_calls, standing_in, wants_results_at_calls
+from holdfast.models.adapters.foreign import chat_arguments, library, results_at_calls, standing_in
 from holdfast.models.asking import asked as how_asked, limits_of
 from holdfast.models.chat import OpenAIChatCompletionsModel
 from holdfast.models.chat_reply import field
@@ -77,22 +76,14 @@ class LitellmModel(OpenAIChatCompletionsModel):
         return results_at_calls(messages)
 
     async def _complete(self, **kwargs: Any) -> Any:
-        if wants_results_at_calls(self.model):
-            kwargs["messages"] = self._fix_tool_message_ordering(kwargs["messages"])
         if kwargs.get("tools"):
             # Else LiteLLM looks for MCP servers that its proxy might have.
             kwargs.setdefault("_skip_mcp_handler", True)
         if how_asked().once:
             kwargs |= {"max_retries": 0, "num_retries": 0}
-        for name in ("extra_body", "extra_query"):
-            if kwargs.get(name) is None:
-                kwargs.pop(name, None)
-        stream = kwargs.pop("stream", False)
+        arguments = chat_arguments(self.model, kwargs)
         return await _library().acompletion(
-            **{"tools": None, "parallel_tool_calls": None, **kwargs},
-            stream=stream,
-            api_key=self.api_key,
-            base_url=self.base_url,
+            **arguments, api_key=self.api_key, base_url=self.base_url
         )
 
 
@@ -132,9 +123,4 @@ def _check_end(stream: Any) -> None:
 
 
 def _library() -> Any:
-    try:
-        return importlib.import_module("litellm")
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "LitellmModel needs LiteLLM, which is not installed: pip install 'holdfast[litellm]'."
-        ) from error
+    return library("litellm", "LiteLLM", "LitellmModel")
