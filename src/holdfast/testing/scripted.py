@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import inspect
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -27,9 +26,12 @@ from holdfast.testing.steps import (
     ModelStreamFactory,
     UnconsumedModelSteps,
     UnexpectedModelCall,
+    answered,
     assistant_message,
     checked_step,
+    each_of,
     function_call,
+    typed_item,
 )
 from holdfast.tracing import generation_span
 from holdfast.tracing.scope import Scope
@@ -37,17 +39,9 @@ from holdfast.tracing.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from openai.types.responses import (
-        ResponseInputItemParam,
-        ResponsePromptParam,
-        ResponseStreamEvent,
-    )
+    from openai.types.responses import ResponseStreamEvent
 
-    from holdfast.definitions.handoff import Handoff
-    from holdfast.definitions.output import AgentOutputSchemaBase
     from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-    from holdfast.definitions.settings import ModelSettings
-    from holdfast.definitions.tool import Tool
 
 __all__ = [
     "InvalidModelStep",
@@ -158,81 +152,44 @@ class ScriptedModel(Model):
             return None
         return copy.deepcopy(self._advised[1])
 
-    async def get_response(  # noqa: PLR0913 (upstream's signature)
-        self,
-        system_instructions: str | None,
-        input: str | list[ResponseInputItemParam],
-        model_settings: ModelSettings,
-        tools: list[Tool],
-        output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
-        tracing: ModelTracing,
-        *,
-        previous_response_id: str | None,
-        conversation_id: str | None,
-        prompt: ResponsePromptParam | None,
-    ) -> ModelResponse:
+    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Play the next step and give what it says."""
-        call = ModelCall(
-            system_instructions, input, model_settings, tools, output_schema, handoffs, tracing,
-            previous_response_id, conversation_id, prompt, streamed=False,
-        ).detached()  # fmt: skip
-        self._record(call)
-        with self._span(tracing) as span, _current(span):
-            step = await self._next_step(call)
-            return self._reply(step, call)
+        call = self._recorded(ModelCall(*args, **kwargs, streamed=False))
+        with self._span(call.tracing) as span, _current(span):
+            return self._reply(await self._next_step(call), call)
 
-    async def stream_response(  # noqa: PLR0913 (upstream's signature)
-        self,
-        system_instructions: str | None,
-        input: str | list[ResponseInputItemParam],
-        model_settings: ModelSettings,
-        tools: list[Tool],
-        output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
-        tracing: ModelTracing,
-        *,
-        previous_response_id: str | None,
-        conversation_id: str | None,
-        prompt: ResponsePromptParam | None,
+    async def stream_response(
+        self, *args: Any, **kwargs: Any
     ) -> AsyncIterator[ResponseStreamEvent]:
         """Play the next step as a stream."""
-        call = ModelCall(
-            system_instructions, input, model_settings, tools, output_schema, handoffs, tracing,
-            previous_response_id, conversation_id, prompt, streamed=True,
-        ).detached()  # fmt: skip
-        self._record(call)
-        with self._span(tracing) as span:
+        call = self._recorded(ModelCall(*args, **kwargs, streamed=True))
+        with self._span(call.tracing) as span:
             with _current(span):
                 events = self._open(await self._next_step(call), call)
             async with contextlib.aclosing(_under(span, events)) as shown:
                 async for event in shown:
                     yield event
 
-    def _record(self, call: ModelCall) -> None:
+    def _recorded(self, call: ModelCall) -> ModelCall:
+        kept = call.detached()
         self._advised = None
-        self._calls.append(call)
+        self._calls.append(kept)
+        return kept
 
     async def _next_step(self, call: ModelCall) -> ModelStep:
         if not self._steps:
-            raise self._unexpected(call)
-        step = self._steps.popleft()
-        while step.responder is not None:
-            answer: Any = step.responder(call)
-            step = checked_step(await answer if inspect.isawaitable(answer) else answer)
+            kind = "streaming" if call.streamed else "non-streaming"
+            raise UnexpectedModelCall(
+                f"Unexpected {kind} model call #{len(self._calls)}: no scripted steps remain.",
+                call=call.detached(),
+                call_index=len(self._calls) - 1,
+            )
+        step = await answered(self._steps.popleft(), call)
         if step.error is None:
             return step
         if step.retry_advice is not None:
             self._advised = (step.error, step.retry_advice)
         raise step.error
-
-    def _unexpected(self, call: ModelCall) -> UnexpectedModelCall:
-        kind = "streaming" if call.streamed else "non-streaming"
-        return UnexpectedModelCall(
-            f"Unexpected {kind} model call #{len(self._calls)}: no scripted steps remain.",
-            call=call.detached(),
-            call_index=len(self._calls) - 1,
-        )
 
     def _reply(self, step: ModelStep, call: ModelCall) -> ModelResponse:
         usage = step.usage
@@ -252,7 +209,7 @@ class ScriptedModel(Model):
             return aiter(events(call))
         if events is None:
             events = reply_events(self._reply(step, call), model=_MODEL_NAME)
-        return _each(events)
+        return each_of(events)
 
     @contextlib.contextmanager
     def _span(self, tracing: ModelTracing) -> Generator[Any]:
@@ -266,25 +223,25 @@ class ScriptedModel(Model):
         except GeneratorExit:  # The consumer has seen enough; that is no failure.
             raise
         except BaseException as error:
-            self._set_span_error(span, error, tracing)
+            _tell(span, error, tracing)
             raise
         finally:
             span.finish()
 
-    @staticmethod
-    def _set_span_error(span: Any, error: BaseException, tracing: ModelTracing) -> None:
-        name = type(error).__name__
-        message = _REDACTED
-        if tracing.include_data():
-            try:
-                message = str(error)
-            except BaseException:  # noqa: BLE001 (a broken __str__ must not hide the error)
-                message = f"Unrenderable {name}"
-        data = {"name": name, "message": message}
-        if isinstance(error, asyncio.CancelledError) and error.args:
-            data = {"error": message}  # Given up by the engine, which says why.
-        with contextlib.suppress(BaseException):  # nor must a broken span
-            span.set_error({"message": "Error", "data": data})
+
+def _tell(span: Any, error: BaseException, tracing: ModelTracing) -> None:
+    name = type(error).__name__
+    message = _REDACTED
+    if tracing.include_data():
+        try:
+            message = str(error)
+        except BaseException:  # noqa: BLE001 (a broken __str__ must not hide the error)
+            message = f"Unrenderable {name}"
+    data = {"name": name, "message": message}
+    if isinstance(error, asyncio.CancelledError) and error.args:
+        data = {"error": message}  # Given up by the engine, which says why.
+    with contextlib.suppress(BaseException):  # nor must a broken span
+        span.set_error({"message": "Error", "data": data})
 
 
 @contextlib.contextmanager
@@ -319,11 +276,6 @@ async def _under(span: Any, events: AsyncIterator[Any]) -> AsyncGenerator[Any, N
         await _close(events)
 
 
-async def _each(events: Iterable[Any]) -> AsyncIterator[Any]:
-    for event in events:
-        yield event
-
-
 async def _close(events: AsyncIterator[Any]) -> None:
     close = getattr(events, "aclose", None)  # An iterator may have one; a generator does.
     if close is not None:
@@ -333,13 +285,8 @@ async def _close(events: AsyncIterator[Any]) -> None:
 def _typed(item: Any) -> Any:
     if not isinstance(item, dict):
         return item
-    from openai.types.responses import ResponseOutputItem
-    from pydantic import TypeAdapter
-
     wire: dict[str, Any] = dict(item)  # pyright: ignore[reportUnknownArgumentType]  a test's own dict
-    if wire.get("type") == "apply_patch_call":
-        wire = _patch_call(wire)
-    return TypeAdapter[Any](ResponseOutputItem).validate_python(wire)
+    return typed_item(_patch_call(wire) if wire.get("type") == "apply_patch_call" else wire)
 
 
 def _patch_call(wire: dict[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,20 @@ a later change of a list or item cannot reach into the script.
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from holdfast.core.usage import Usage
 from holdfast.definitions.retry import ModelRetryAdvice
@@ -18,6 +28,7 @@ from holdfast.definitions.run_items import ModelResponse
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseOutputItem, ResponsePromptParam, ResponseStreamEvent
+    from pydantic import TypeAdapter
 
     from holdfast.definitions.handoff import Handoff
     from holdfast.definitions.model import ModelTracing
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
     from holdfast.definitions.settings import ModelSettings
     from holdfast.definitions.tool import Tool
 
+_T = TypeVar("_T")
 ModelStepReason = Literal[
     "invalid_input",
     "unsupported_field",
@@ -181,6 +193,41 @@ def checked_step(step: Any, index: int = 0) -> ModelStep:
         stream_events=events if callable(events) else copy.deepcopy(events),
         retry_advice=copy.deepcopy(made.retry_advice),
     )
+
+
+async def answered(step: ModelStep, call: ModelCall) -> ModelStep:
+    """``step``, or the one that its responder gives for ``call``."""
+    while step.responder is not None:
+        answer: Any = step.responder(call)
+        step = checked_step(await answer if inspect.isawaitable(answer) else answer)
+    return step
+
+
+async def each_of(things: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
+    """What stands in an iterable of either kind."""
+    if isinstance(things, AsyncIterable):
+        async for thing in things:
+            yield thing
+        return
+    for thing in things:
+        yield thing
+
+
+def typed_item(item: Any) -> Any:
+    """An output item of plain data as the type that it has in the API.
+
+    Raises:
+        pydantic.ValidationError: It has none.
+    """
+    return _item_type().validate_python(item)
+
+
+@functools.cache
+def _item_type() -> TypeAdapter[Any]:
+    from openai.types.responses import ResponseOutputItem
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ResponseOutputItem)  # It takes long to make.
 
 
 def assistant_message(text: str, *, item_id: str = "scripted-message") -> ResponseOutputItem:

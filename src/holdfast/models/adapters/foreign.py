@@ -106,7 +106,12 @@ def library(name: str, extra: str, model: str) -> Any:
 def chat_arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a chat request as other libraries take them."""
     # They look at these also where there are none.
-    arguments = {"tools": None, "parallel_tool_calls": None, "stream": False, **given}
+    arguments: dict[str, Any] = {
+        "tools": None,
+        "parallel_tool_calls": None,
+        "stream": False,
+        **given,
+    }
     if any(family in model.lower() for family in _PARTICULAR):
         arguments["messages"] = results_at_calls(arguments["messages"])
     return {

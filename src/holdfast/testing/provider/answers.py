@@ -19,7 +19,7 @@ from holdfast.testing.provider.calls import (
     items_of,
     responses_call,
 )
-from holdfast.testing.provider.exchange import DONE, Exchange, Piece, each_of
+from holdfast.testing.provider.exchange import DONE, Exchange, Piece
 from holdfast.testing.provider.fault_replies import NEVER_RECOVER, message
 from holdfast.testing.provider.faults import Fault, ProviderFault, known
 from holdfast.testing.provider.http import ClientLeft
@@ -34,7 +34,7 @@ from holdfast.testing.provider.replies import (
 )
 from holdfast.testing.provider.script import Source
 from holdfast.testing.provider.stored import Store, Stored
-from holdfast.testing.steps import ModelCall, ModelStep
+from holdfast.testing.steps import ModelCall, ModelStep, each_of
 
 _MODEL = re.compile(r"fault:(?P<name>[^*]+)(?:\*(?P<times>\d+))?")
 _HEADER = "x-holdfast-fault"

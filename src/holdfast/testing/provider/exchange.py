@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import enum
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from holdfast.testing.provider.http import Connection, ProviderRequest, head
 from holdfast.testing.provider.parsed import as_object
 from holdfast.testing.provider.websocket import WebSocket
+from holdfast.testing.steps import each_of
 
-_T = TypeVar("_T")
 DONE = b"data: [DONE]\n\n"
 
 
@@ -155,16 +155,6 @@ class Exchange:
                     await asyncio.sleep(self.drip_s)
             case Act.DRIP:
                 return
-
-
-async def each_of(pieces: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
-    """What stands in an iterable of either kind."""
-    if isinstance(pieces, AsyncIterable):
-        async for piece in pieces:
-            yield piece
-        return
-    for piece in pieces:
-        yield piece
 
 
 def error_body(message: str, code: str | None = None) -> dict[str, Any]:

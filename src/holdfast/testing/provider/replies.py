@@ -5,20 +5,17 @@ Everything here is plain data, because faults have to change it in ways no type 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holdfast.core.errors import ModelBehaviorError
 from holdfast.core.usage import Usage
 from holdfast.definitions.run_items import ModelResponse
 from holdfast.models.streaming import reply_events
 from holdfast.testing.provider.parsed import Wire, as_object, objects_in
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from holdfast.testing.steps import typed_item
 
 _MANY_CHARS = 20_000
 _ECHOED = (
@@ -111,23 +108,6 @@ def _item_events(item: Wire) -> list[Wire]:
     # The item at the end is as the script has it, also where the type knows no such field.
     parts = [event.model_dump(mode="json", exclude_unset=True) for event in events[:-1]]
     return [*parts, {**events[-1].model_dump(mode="json", exclude_unset=True), "item": item}]
-
-
-def typed_item(item: Any) -> Any:
-    """An output item of plain data as the type that it has in the API.
-
-    Raises:
-        pydantic.ValidationError: It has none.
-    """
-    return _item_type().validate_python(item)
-
-
-@functools.cache
-def _item_type() -> TypeAdapter[Any]:
-    from openai.types.responses import ResponseOutputItem
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(ResponseOutputItem)  # It takes long to make.
 
 
 def pieces(text: str) -> list[str]:

@@ -16,7 +16,6 @@ beside which ``usage`` (``input_tokens``, ``output_tokens``) and ``response_id``
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -30,15 +29,16 @@ from holdfast.testing.provider.calls import BadRequest, items_of, replies_in
 from holdfast.testing.provider.fault_replies import message
 from holdfast.testing.provider.faults import fault
 from holdfast.testing.provider.parsed import as_list, as_object, objects_in
-from holdfast.testing.provider.replies import typed_item
 from holdfast.testing.steps import (
     ModelCall,
     ModelScriptError,
     ModelScriptItem,
     ModelStep,
+    answered,
     assistant_message,
     checked_step,
     function_call,
+    typed_item,
 )
 
 _OUTCOMES = ("text", "tool_calls", "reasoning", "refusal", "output", "error", "fault")
@@ -104,11 +104,7 @@ class ScriptSource:
 
     async def __call__(self, call: ModelCall, history: list[Any]) -> ModelStep:
         """The step that answers ``call``."""
-        step = self._chosen([*history, *as_list(call.input)])
-        while step.responder is not None:
-            answer: Any = step.responder(call)
-            step = checked_step(await answer if inspect.isawaitable(answer) else answer)
-        return step
+        return await answered(self._chosen([*history, *as_list(call.input)]), call)
 
     def _chosen(self, conversation: list[Any]) -> ModelStep:
         turn = replies_in(conversation)
