@@ -61,7 +61,7 @@ _ROWS = {
     "agents.models.chatcmpl_converter": "models.chat_converter",
     "agents.models.chatcmpl_helpers": "models.chat",
     "agents.models.chatcmpl_stream_handler": "compat.model_names models.chat_stream",
-    "agents.models.default_models": "models.default_models",
+    "agents.models.default_models": "definitions.default_models",
     "agents.models.fake_id": "models.fake_id",
     "agents.models.interface": "definitions.model",
     "agents.models.multi_provider": "models.provider",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.models.default_models import (
+from holdfast.definitions.default_models import (
     get_default_model,
     get_default_model_settings,
     gpt_5_reasoning_settings_required,

@@ -24,8 +24,6 @@ from holdfast.models.responses import OpenAIResponsesModel
 from holdfast.models.responses_ws import OpenAIResponsesWebSocketOptions, OpenAIResponsesWSModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from openai import AsyncOpenAI
 
     from holdfast.definitions.limits import ModelLimits
@@ -95,20 +93,9 @@ class MultiProvider(ModelProvider):
     Args:
         provider_map: Providers for prefixes of your own. They win over the known prefixes.
         openai_api_key: This and the other ``openai_`` arguments are those of `OpenAIProvider`.
-        openai_base_url: See `OpenAIProvider`.
-        openai_client: See `OpenAIProvider`.
-        openai_organization: See `OpenAIProvider`.
-        openai_project: See `OpenAIProvider`.
-        openai_use_responses: See `OpenAIProvider`.
-        openai_use_responses_websocket: See `OpenAIProvider`.
-        openai_strict_feature_validation: See `OpenAIProvider`.
-        openai_websocket_base_url: See `OpenAIProvider`.
         openai_prefix_mode: ``"alias"`` takes ``openai/`` off a name; ``"model_id"`` leaves it on.
         unknown_prefix_mode: ``"error"`` refuses other prefixes; ``"model_id"`` gives the whole
             name to OpenAI, for endpoints whose model names have slashes.
-        openai_agent_registration: See `OpenAIProvider`.
-        openai_responses_websocket_options: See `OpenAIProvider`.
-        openai_buffer_streamed_tool_calls: See `OpenAIProvider`.
 
     Raises:
         UserError: A mode is none of those above.
@@ -194,7 +181,14 @@ class MultiProvider(ModelProvider):
         """
         mapped = self.provider_map.get_mapping().values() if self.provider_map is not None else ()
         providers = {id(p): p for p in (self.openai_provider, *mapped, *self._adapters.values())}
-        await _close_all(providers.values())
+        failures: list[Exception] = []
+        for provider in providers.values():
+            try:
+                await provider.aclose()
+            except Exception as error:  # noqa: BLE001 (one that fails must not keep the others open)
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _adapter(self, prefix: str) -> ModelProvider:
         if prefix not in self._adapters:
@@ -344,8 +338,9 @@ class OpenAIProvider(ModelProvider):
             "project": None,
             **given,
         }
+        has_key = arguments["api_key"] is not None or bool(os.environ.get("OPENAI_API_KEY"))
         place = arguments["base_url"]
-        if place and not is_official_openai_base_url(place) and not _has_key(arguments["api_key"]):
+        if place and not is_official_openai_base_url(place) and not has_key:
             arguments["api_key"] = "none"  # Servers of one's own mostly ask for no key.
         from openai import OpenAIError
 
@@ -391,23 +386,6 @@ def _check_mode(name: str, mode: str, allowed: tuple[str, ...]) -> None:
     if mode not in allowed:
         wanted = ", ".join(map(repr, allowed))
         raise UserError(f"MultiProvider {name} must be one of: {wanted}. It is {mode!r}.")
-
-
-async def _close_all(providers: Iterable[ModelProvider]) -> None:
-    failures: list[Exception] = []
-    for provider in providers:
-        try:
-            await provider.aclose()
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 (one that fails must not keep the others open)
-            failures.append(error)
-    if failures:
-        raise failures[0]
-
-
-def _has_key(given: object) -> bool:
-    return given is not None or bool(os.environ.get("OPENAI_API_KEY"))
 
 
 def _missing_key(openai_error: type[Exception]) -> UserError:
