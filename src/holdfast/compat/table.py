@@ -84,7 +84,7 @@ _ROWS = {
     "agents.stream_events": "definitions.stream_events",
     "agents.strict_schema": "definitions.strict_schema",
     "agents.testing": "testing",
-    "agents.testing.model": "testing.scripted testing",
+    "agents.testing.model": "testing.scripted testing.steps",
     "agents.tool": _TOOL,
     "agents.tool_context": "definitions.context",
     "agents.tool_guardrails": "definitions.tool_guardrail",

@@ -44,19 +44,6 @@ from holdfast.models.normalized import (
 if TYPE_CHECKING:
     from openai import OpenAIError
 
-__all__ = [
-    "ModelRequestError",
-    "advice",
-    "in_our_family",
-    "kind_of_status",
-    "malformed",
-    "request_error",
-    "response_error",
-    "terminal_error",
-    "told_to",
-    "truncated",
-]
-
 _REDACTED = "Error details are redacted."
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 _ID = re.compile(r"[\w.:-]{1,128}")

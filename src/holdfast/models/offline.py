@@ -29,7 +29,7 @@ from holdfast.definitions.model import Model, ModelTracing
 from holdfast.definitions.run_items import ModelResponse
 from holdfast.definitions.tool import FunctionTool, Tool
 from holdfast.models.offline_args import instance
-from holdfast.models.offline_plan import Call, Conversation, Option, Wanted, next_calls, read
+from holdfast.models.offline_plan import Call, Conversation, Option, next_calls, read
 from holdfast.models.offline_text import plain
 from holdfast.models.streaming import reply_events
 
@@ -68,15 +68,21 @@ class OfflineModel(Model):
     ) -> ModelResponse:
         """The next calls, or the closing text."""
         talk = read(input)
-        options = [_tool(tool) for tool in tools if isinstance(tool, FunctionTool)]
-        options += [_transfer(handoff) for handoff in handoffs]
-        wanted = next_calls(talk, options, model_settings.tool_choice)
+        options = [
+            Option(tool.name, tool.description, tool.params_json_schema)
+            for tool in tools
+            if isinstance(tool, FunctionTool)
+        ]
+        for each in handoffs:
+            told = f"{each.agent_name} {each.tool_description}"
+            options.append(Option(each.tool_name, told, each.input_json_schema, is_handoff=True))
+        calls, reasons = next_calls(talk, options, model_settings.tool_choice)
         output = [
             _call(name, arguments, talk.calls_so_far + index)
-            for index, (name, arguments) in enumerate(wanted.calls)
+            for index, (name, arguments) in enumerate(calls)
         ]
         if not output:
-            said = f"{_prose(talk, wanted, options)} {NOTICE}"
+            said = f"{_prose(talk, reasons, options)} {NOTICE}"
             if output_schema is not None and not output_schema.is_plain_text():
                 wire = instance(output_schema.json_schema(), talk.source(), said)
                 said = json.dumps(wire, ensure_ascii=False)
@@ -93,15 +99,6 @@ class OfflineModel(Model):
         reply = await self.get_response(*args, **kwargs)
         for event in reply_events(reply, model=self.model, split=_tokens):
             yield event
-
-
-def _tool(tool: FunctionTool) -> Option:
-    return Option(tool.name, tool.description, tool.params_json_schema)
-
-
-def _transfer(handoff: Handoff[Any, Any]) -> Option:
-    said = f"{handoff.agent_name} {handoff.tool_description}"
-    return Option(handoff.tool_name, said, handoff.input_json_schema, is_handoff=True)
 
 
 def _call(name: str, arguments: dict[str, Any], place: int) -> ResponseOutputItem:
@@ -126,8 +123,8 @@ def _message(text: str, talk: Conversation) -> ResponseOutputItem:
     )
 
 
-def _prose(talk: Conversation, wanted: Wanted, options: list[Option]) -> str:
-    lines = [_report(call) for call in talk.calls if not call.is_transfer] + wanted.not_called
+def _prose(talk: Conversation, reasons: list[str], options: list[Option]) -> str:
+    lines = [_report(call) for call in talk.calls if not call.is_transfer] + reasons
     if lines:
         return " ".join(lines)
     said = f'You said: "{talk.request.strip()}".' if talk.request.strip() else "You said nothing."

@@ -8,9 +8,9 @@ call, only (`instance`) for an output that has to fit its schema.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from holdfast.models.offline_text import (
     STOP,
@@ -120,13 +120,12 @@ class Source:
         return same[:1]
 
 
-@dataclass
-class Filled:
+class Filled(NamedTuple):
     """What came of filling in a tool's parameters."""
 
-    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    calls: list[dict[str, Any]]
     """One mapping of arguments for each thing that the tool is to be called for."""
-    missing: list[str] = field(default_factory=list[str])
+    missing: list[str]
     """Required parameters that nothing was found for; then there are no calls."""
 
 
@@ -156,16 +155,15 @@ def filled(schema: Schema, source: Source) -> Filled:
         elif required:
             found[name] = [properties[name].get("default")]
     if missing:
-        return Filled(missing=missing)
+        return Filled([], missing)
     about = [n for n in found if kinds[n] in _ABOUT and n not in in_turn and len(found[n]) > 1]
     subject = min(about, key=lambda name: _ABOUT.index(kinds[name]), default=None)
     count = 1 if subject is None else len(found[subject])
-    return Filled(
-        [
-            {name: values[i if len(values) == count else 0] for name, values in found.items()}
-            for i in range(count)
-        ]
-    )
+    calls = [
+        {name: values[i if len(values) == count else 0] for name, values in found.items()}
+        for i in range(count)
+    ]
+    return Filled(calls, missing)
 
 
 def instance(

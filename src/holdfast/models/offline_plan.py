@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -115,15 +115,6 @@ class Conversation:
         return Source(self.request, returned, earlier=self.earlier)
 
 
-@dataclass
-class Wanted:
-    """The calls to make now; none if it is time to answer."""
-
-    calls: _Calls = field(default_factory=_Calls)
-    not_called: list[str] = field(default_factory=list[str])
-    """What was asked for and is not called, in sentences that say why."""
-
-
 def read(given: str | list[Any]) -> Conversation:
     """The conversation in a request's input."""
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
@@ -142,19 +133,21 @@ def read(given: str | list[Any]) -> Conversation:
     )
 
 
-def next_calls(talk: Conversation, options: list[Option], tool_choice: Any = None) -> Wanted:
-    """What to call now: a handoff, else what reads, else what acts, else nothing."""
+def next_calls(
+    talk: Conversation, options: list[Option], tool_choice: Any = None
+) -> tuple[_Calls, list[str]]:
+    """What to call now: a handoff, else what reads, else what acts, else nothing.
+
+    Beside it, in sentences, what was asked for and is not called, and why.
+    """
     if tool_choice == "none" or not options or len(talk.calls) >= _PATIENCE:
-        return Wanted()
+        return [], []
     plan = _Plan(talk, options)
-    named = next((option for option in options if option.name == tool_choice), None)
-    if named is not None:
-        return Wanted(plan.forced(named))
-    if calls := plan.chosen():
-        return Wanted(calls)
-    if tool_choice == "required":
-        return Wanted(plan.forced(max(options, key=lambda option: plan.scores[option.name])))
-    return Wanted(not_called=plan.reasons())
+    named = [option for option in options if option.name == tool_choice]
+    calls = plan.forced(named[0]) if named else plan.chosen()
+    if not calls and tool_choice == "required":
+        calls = plan.forced(max(options, key=lambda option: plan.scores[option.name]))
+    return calls, [] if calls or named or tool_choice == "required" else plan.reasons()
 
 
 class _Plan:
@@ -175,6 +168,9 @@ class _Plan:
             )
             for option in options
         }
+        named = [words(name) for tool in self.tools for name in tool.parameters]
+        keys = [name for name in named if name[1:] and name[-1] in ("id", "number", "code")]
+        self.nouns = frozenset(stem(name[0]) for name in keys)
         self.transfer = self._best_transfer([option for option in options if option.is_handoff])
         self.acting = [o for o in self.tools if not o.reads and self._is_asked_for(o)]
 
@@ -212,13 +208,8 @@ class _Plan:
         """The handoff that fits best; none that was taken before, so that agents do not play ball."""
         before = f"{self.talk.request} {self.talk.earlier}"
         taken = {call.name for call in self.talk.calls}
-        free = [
-            option
-            for option in handoffs
-            if self.scores[option.name] >= 1
-            and option.name not in taken
-            and option.name not in before
-        ]
+        free = [o for o in handoffs if o.name not in taken and o.name not in before]
+        free = [option for option in free if self.scores[option.name] >= 1]
         return max(free, key=lambda option: self.scores[option.name], default=None)
 
     def _is_asked_for(self, option: Option) -> bool:
@@ -242,12 +233,8 @@ class _Plan:
 
     def _calls(self, chosen: list[Option]) -> _Calls:
         """The calls of some tools that have not been made, and that no lookup speaks against."""
-        failed = [
-            str(value)
-            for call in self.talk.calls
-            if call.failed
-            for value in call.arguments.values()
-        ]
+        failures = [call for call in self.talk.calls if call.failed]
+        failed = [str(value) for call in failures for value in call.arguments.values()]
         wanted: _Calls = []
         for option in chosen:
             # What is looked up before an act is everything that the act may be about.
@@ -276,16 +263,13 @@ class _Plan:
 
     def _filled(self, option: Option, part: str | None = None) -> Filled:
         """The arguments of ``option``, from a part of the request or all of it."""
-        named = [words(name) for tool in self.tools for name in tool.parameters]
-        nouns = {
-            stem(name[0])
-            for name in named
-            if len(name) > 1 and name[-1] in ("id", "number", "code")
-        }
-        source = self.talk.source()
-        text = self.talk.request if part is None else part
-        own = {"busy": frozenset(option.name_stems), "nouns": frozenset(nouns)}
-        return filled(option.schema, replace(source, text=text, **own))
+        source = replace(
+            self.talk.source(),
+            text=self.talk.request if part is None else part,
+            busy=frozenset(option.name_stems),
+            nouns=self.nouns,
+        )
+        return filled(option.schema, source)
 
     def _arguments(self, option: Option) -> dict[str, Any]:
         """Arguments for one call, whether they are complete or not."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from holdfast.testing.crashing import CrashingJournal
-from holdfast.testing.scripted import (
+from holdfast.testing.scripted import ScriptedModel
+from holdfast.testing.steps import (
     InvalidModelStep,
     ModelCall,
     ModelScriptError,
     ModelStep,
     ModelStepSpec,
-    ScriptedModel,
     UnconsumedModelSteps,
     UnexpectedModelCall,
     assistant_message,

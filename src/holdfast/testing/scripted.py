@@ -15,22 +15,14 @@ from holdfast.definitions.model import Model, ModelTracing
 from holdfast.definitions.run_items import ModelResponse
 from holdfast.models.streaming import reply_events
 from holdfast.testing.steps import (
-    InvalidModelStep,
     ModelCall,
-    ModelResponder,
-    ModelScriptError,
     ModelScriptItem,
     ModelStep,
-    ModelStepReason,
-    ModelStepSpec,
-    ModelStreamFactory,
     UnconsumedModelSteps,
     UnexpectedModelCall,
     answered,
-    assistant_message,
     checked_step,
     each_of,
-    function_call,
     typed_item,
 )
 from holdfast.tracing import generation_span
@@ -42,23 +34,6 @@ if TYPE_CHECKING:
     from openai.types.responses import ResponseStreamEvent
 
     from holdfast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-
-__all__ = [
-    "InvalidModelStep",
-    "ModelCall",
-    "ModelResponder",
-    "ModelScriptError",
-    "ModelScriptItem",
-    "ModelStep",
-    "ModelStepReason",
-    "ModelStepSpec",
-    "ModelStreamFactory",
-    "ScriptedModel",
-    "UnconsumedModelSteps",
-    "UnexpectedModelCall",
-    "assistant_message",
-    "function_call",
-]
 
 _REDACTED = "Error details are redacted."
 _MODEL_NAME = "scripted-model"
