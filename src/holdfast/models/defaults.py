@@ -6,7 +6,7 @@ They are read when a client is made, so set them before the first run.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.tracing import set_tracing_export_api_key
@@ -109,9 +109,7 @@ def get_default_openai_responses_transport() -> OpenAIResponsesTransport:
 
 def reset_defaults() -> None:
     """Forget all of it, as in a fresh process."""
-    fresh = _Defaults()
-    for entry in fields(fresh):
-        setattr(_defaults, entry.name, getattr(fresh, entry.name))
+    vars(_defaults).update(vars(_Defaults()))
 
 
 def registration_config(config: Any) -> OpenAIAgentRegistrationConfig | None:

@@ -42,26 +42,19 @@ def in_this_loop(client: Any, plain: type[Any]) -> Any:
     first = _first.get(client) or _first.setdefault(client, weakref.ref(loop))
     if first() is loop:
         return client
-    ways = _ways(loop, client)
+    kept: weakref.WeakKeyDictionary[Any, _Ways] | None = getattr(loop, _WAYS, None)
+    if kept is None:
+        kept = weakref.WeakKeyDictionary()
+        setattr(loop, _WAYS, kept)
+    ways = kept.get(client) or _fresh(client)
     if ways is None:
         return client
+    kept[client] = ways
     # Not the class of `openai`'s, which closes the connections when one of it is collected.
     kind = cast("type[Any]", type(client))
     made: Any = object.__new__(plain if kind.__module__.startswith("openai.") else kind)
     made.__dict__.update(client.__dict__, _transport=ways.transport, _mounts=ways.mounts)
     return made
-
-
-def _ways(loop: Any, client: Any) -> _Ways | None:
-    """The client's ways in a loop; None if it can only have those that it has."""
-    kept: weakref.WeakKeyDictionary[Any, _Ways] | None = getattr(loop, _WAYS, None)
-    if kept is None:
-        kept = weakref.WeakKeyDictionary()
-        setattr(loop, _WAYS, kept)
-    ways = kept.get(client)
-    if ways is None and (ways := _fresh(client)) is not None:
-        kept[client] = ways
-    return ways
 
 
 def _fresh(client: Any) -> _Ways | None:

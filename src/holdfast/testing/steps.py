@@ -182,8 +182,9 @@ def checked_step(step: Any, index: int = 0) -> ModelStep:
         InvalidModelStep: It is none of the forms a step can have.
     """
     made = _as_step(step, index)
-    _check_fields(made, index)
-    _check_outcome(made, index)
+    for reason, problem, is_fine in _CHECKS:
+        if not is_fine(made):
+            _refuse(reason, index, problem)
     events = made.stream_events
     return replace(
         made,
@@ -298,39 +299,29 @@ def _as_step(step: Any, index: int) -> ModelStep:
 _FIELDS = {entry.name for entry in fields(ModelStep)}
 
 
-def _check_fields(step: ModelStep, index: int) -> None:
-    output: Any = step.output
-    if not isinstance(output, Sequence) or isinstance(output, str | bytes | bytearray):
-        _refuse("invalid_input", index, "needs a sequence of items as its output")
-    kinds: dict[str, tuple[type, ...]] = {
-        "usage": (Usage,),
-        "response_id": (str, type(None)),
-        "request_id": (str, type(None)),
-        "raw_usage": (Mapping, type(None)),
-    }
-    for name, allowed in kinds.items():
-        value = getattr(step, name)
-        if not isinstance(value, allowed):
-            wanted = " or ".join(kind.__name__ for kind in allowed)
-            _refuse("invalid_input", index, f"needs {wanted} as its {name}")
-
-
-def _check_outcome(step: ModelStep, index: int) -> None:
-    events: Any = step.stream_events
-    if step.error is not None and not isinstance(step.error, Exception):  # pyright: ignore[reportUnnecessaryIsInstance]
-        _refuse("invalid_error", index, "needs an Exception as its error")
-    if step.responder is not None and not callable(step.responder):
-        _refuse("invalid_responder", index, "needs a callable as its responder")
-    if not (events is None or callable(events) or isinstance(events, Sequence)):
-        _refuse("invalid_stream_events", index, "needs a sequence or a callable as stream_events")
-    outcomes: list[Any] = [step.error, step.responder, events]
-    if sum(outcome is not None for outcome in outcomes) > 1:
-        _refuse("conflicting_outcomes", index, "can have one of error, responder and stream_events")
-    advice: Any = step.retry_advice
-    if advice is None:
-        return
-    if step.error is None or not isinstance(advice, ModelRetryAdvice):
-        _refuse("invalid_retry_advice", index, "can have ModelRetryAdvice only beside an error")
+# What is wrong with a step, and when it is not. A step may be anything: its types are a wish.
+_CHECKS: tuple[tuple[ModelStepReason, str, Callable[[Any], bool]], ...] = (
+    ("invalid_input", "needs a sequence of items as its output", lambda step:
+        not isinstance(step.output, str | bytes | bytearray) and isinstance(step.output, Sequence)),
+    ("invalid_input", "needs Usage as its usage", lambda step: isinstance(step.usage, Usage)),
+    ("invalid_input", "needs str or NoneType as its response_id",
+     lambda step: isinstance(step.response_id, str | None)),
+    ("invalid_input", "needs str or NoneType as its request_id",
+     lambda step: isinstance(step.request_id, str | None)),
+    ("invalid_input", "needs Mapping or NoneType as its raw_usage",
+     lambda step: isinstance(step.raw_usage, Mapping | None)),
+    ("invalid_error", "needs an Exception as its error",
+     lambda step: isinstance(step.error, Exception | None)),
+    ("invalid_responder", "needs a callable as its responder",
+     lambda step: step.responder is None or callable(step.responder)),
+    ("invalid_stream_events", "needs a sequence or a callable as stream_events", lambda step:
+        callable(step.stream_events) or isinstance(step.stream_events, Sequence | None)),
+    ("conflicting_outcomes", "can have one of error, responder and stream_events", lambda step:
+        sum(one is not None for one in (step.error, step.responder, step.stream_events)) <= 1),
+    ("invalid_retry_advice", "can have ModelRetryAdvice only beside an error", lambda step:
+        step.retry_advice is None
+        or (step.error is not None and isinstance(step.retry_advice, ModelRetryAdvice))),
+)  # fmt: skip
 
 
 def _refuse(reason: ModelStepReason, index: int, problem: str) -> None:

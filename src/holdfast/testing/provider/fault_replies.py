@@ -18,7 +18,6 @@ from holdfast.testing.provider.replies import Reply
 Spoil = Callable[[Reply, int], list[Wire]]
 _MANY = 2_000
 _HUGE_ARGUMENT = 10_000_000
-_TRANSFER = "transfer_to_"
 NEVER_RECOVER = {"loop_tool", "ping_pong", "loop_unknown_tool", "loop_bad_args"}
 
 
@@ -35,15 +34,16 @@ def call(name: str, arguments: str, call_id: str = "call_1") -> Wire:
             "call_id": call_id, "name": name, "arguments": arguments}  # fmt: skip
 
 
-def _names(reply: Reply) -> list[str]:
+def _names(reply: Reply, *, transfers: bool = False) -> list[str]:
+    """The names of the tools that are offered, or of the handoffs."""
     tools = objects_in(reply.asked.get("tools"))
     found = [tool.get("name") or as_object(tool.get("function")).get("name") for tool in tools]
-    return [name for name in found if isinstance(name, str)]
+    return [n for n in found if isinstance(n, str) and n.startswith("transfer_to_") is transfers]
 
 
 def _tool(reply: Reply, wanted: str = "add") -> str:
     """The tool of that name, else the first that is offered."""
-    names = [name for name in _names(reply) if not name.startswith(_TRANSFER)]
+    names = _names(reply)
     return wanted if wanted in names or not names else names[0]
 
 
@@ -81,13 +81,13 @@ def _many(reply: Reply, _: int) -> list[Wire]:
 
 
 def _ping_pong(reply: Reply, number: int) -> list[Wire]:
-    names = [name for name in _names(reply) if name.startswith(_TRANSFER)]
-    return [call((names or ["transfer_to_nobody"])[0], "{}", f"call_{number}")]
+    first, *_ = (*_names(reply, transfers=True), "transfer_to_nobody")
+    return [call(first, "{}", f"call_{number}")]
 
 
 def _all_handoffs(reply: Reply, _: int) -> list[Wire]:
-    names = [name for name in _names(reply) if name.startswith(_TRANSFER)]
-    return [call(name, "{}", f"call_{n}") for n, name in enumerate(names * 2)]
+    names = _names(reply, transfers=True) * 2
+    return [call(name, "{}", f"call_{n}") for n, name in enumerate(names)]
 
 
 def _huge_args(reply: Reply, _: int) -> list[Wire]:
