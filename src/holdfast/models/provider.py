@@ -185,6 +185,8 @@ class MultiProvider(ModelProvider):
         for provider in providers.values():
             try:
                 await provider.aclose()
+            except asyncio.CancelledError:  # A library's may be an Exception too.
+                raise
             except Exception as error:  # noqa: BLE001 (one that fails must not keep the others open)
                 failures.append(error)
         if failures:
