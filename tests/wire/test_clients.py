@@ -76,6 +76,8 @@ def test_one_client_serves_threads_and_one_loop_after_the_other(
     gc.collect()  # The client keeps the first loop, and nobody keeps the client any more.
 
 
+# Loops that others have left behind may be collected in here.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_each_loop_has_connections_of_its_own_as_long_as_it_lives():
     client = DefaultAsyncHttpxClient(headers={"x-mine": "yes"})
 

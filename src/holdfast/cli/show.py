@@ -36,14 +36,17 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
 
 
+_WHOLE_S = 10
+
+
 def duration(seconds: float) -> str:
     """So many seconds, in the unit that one would say them in."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
-    if seconds >= 1:
-        return f"{seconds:.{0 if seconds >= 10 else 1}f} s"
-    return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds >= _WHOLE_S:
+        return f"{seconds:.0f} s"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{max(seconds, 0) * 1000:.0f} ms"
 
 
 def run_tree(run_id: str, view: RunView, children: Mapping[str, RunView], width: int) -> Tree:
