@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from holdfast.core.decide import decide
 from holdfast.core.effects import Effect, Record
@@ -26,7 +28,7 @@ DRAIN_S = 5.0
 """How long a cancelled effect may take to clean up before the run goes on without it."""
 
 
-class Done(NamedTuple):
+class Done(msgspec.Struct, frozen=True):
     """What performing an effect came to."""
 
     events: Sequence[Event]

@@ -56,7 +56,7 @@ class Live:
     tool_input_checks: list[Any] = field(default_factory=new_list)
     tool_output_checks: list[Any] = field(default_factory=new_list)
     results: dict[str, Any] = field(default_factory=new_dict)
-    """Results of function tools (`FunctionToolResult`), by effect id."""
+    """Results of the turn's function tools (`FunctionToolResult`), by call id."""
     output: Any = None
     has_output: bool = False
     input: str | list[Any] | None = None

@@ -29,7 +29,7 @@ from holdfast.journal.journal import Stored
 from holdfast.journal.upcast import UPCASTERS, Upcaster, upcast
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """Events that are encoded and have no place in a log yet."""
 
     body: bytes
@@ -94,10 +94,14 @@ def encode(events: Sequence[Event]) -> Draft:
 
 
 def seal(draft: Draft, run_id: str, seq: int, epoch: int, at: int) -> Row:
-    """The draft at a place in a log, with the checksum that binds it there."""
-    body, length, crc, _, _ = draft
-    crc = crc32(_pack(seq, length, epoch, at, VERSION) + run_id.encode(), crc)
-    return Row(seq, length, epoch, at, VERSION, crc, body)
+    """The draft at a place in a log."""
+    crc = checksum(draft, run_id, seq, epoch, at)
+    return Row(seq, draft.length, epoch, at, VERSION, crc, draft.body)
+
+
+def checksum(draft: Draft, run_id: str, seq: int, epoch: int, at: int) -> int:
+    """What binds the draft to a place in a log, and to the time of writing, in microseconds."""
+    return crc32(_pack(seq, draft.length, epoch, at, VERSION) + run_id.encode(), draft.crc)
 
 
 def decode(

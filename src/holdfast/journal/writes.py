@@ -11,7 +11,8 @@ import sqlite3
 import time
 
 from holdfast.core.errors import AgentsException, AlreadyRunning
-from holdfast.journal.codec import Draft, seal
+from holdfast.core.events import VERSION
+from holdfast.journal.codec import Draft, checksum
 from holdfast.journal.journal import TERMINAL, Lease, fenced
 from holdfast.journal.owner import is_alive
 
@@ -90,9 +91,10 @@ class Append(Write):
         if lease.lost or (not lease.number and not self._create_run(db, at)):
             self.error = self.error or fenced(lease)
             return
-        row = seal(self.draft, lease.run_id, lease.head, lease.epoch, at)
-        seq, length, epoch = row[:3]
-        values = (lease.number, epoch, seq, length, *row[3:], self.draft.status)
+        draft, seq, epoch = self.draft, lease.head, lease.epoch
+        crc = checksum(draft, lease.run_id, seq, epoch, at)
+        place = (lease.number, epoch, seq, draft.length)
+        values = (*place, at, VERSION, crc, draft.body, draft.status)
         try:
             refused = db.execute(_INSERT_LOG, values).rowcount != 1
         except sqlite3.IntegrityError:  # A fork of this process shares the lease and was first.
@@ -102,7 +104,7 @@ class Append(Write):
             lease.lost = True
             return
         self._seq = seq
-        lease.head = seq + length
+        lease.head = seq + draft.length
 
     def undo(self) -> None:
         if self._seq >= 0:

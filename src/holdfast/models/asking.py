@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
-from typing import NamedTuple
+
+import msgspec
 
 from holdfast.definitions.limits import DEFAULT_LIMITS, ModelLimits
 
@@ -53,7 +54,7 @@ class Acceptance:
             await self.accepted("", "")
 
 
-class Asking(NamedTuple):
+class Asking(msgspec.Struct, frozen=True):
     """How a model is being asked."""
 
     limits: ModelLimits | None = None
@@ -72,7 +73,7 @@ class Asking(NamedTuple):
     """What is known about this very call; None where nobody remembers it."""
 
 
-_ASKING: ContextVar[Asking] = ContextVar("holdfast_asking", default=Asking())  # noqa: B039 (a tuple)
+_ASKING: ContextVar[Asking] = ContextVar("holdfast_asking", default=Asking())  # noqa: B039 (frozen)
 
 
 class _Block:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import msgspec
 
 from holdfast.core.errors import ModelBehaviorError, ModelTimeoutError
 from holdfast.core.surrogates import without_surrogates
@@ -28,8 +29,7 @@ _ABOUT = _OPENING | _BROKEN
 """Events that say nothing of the answer itself."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, kw_only=True):
     """A request, and how far its answer has come."""
 
     model: Model
@@ -56,9 +56,9 @@ class Attempt:
     taken_s: float = 0.0
     """How long the call has taken, this attempt included."""
 
-    endpoint: ModelEndpoint | None = field(init=False)
+    endpoint: ModelEndpoint | None = None
     """What the engine does in the place of the model's client; None if nothing."""
-    bounds: ModelLimits = field(init=False)
+    bounds: ModelLimits = DEFAULT_LIMITS
     """The limits that hold."""
 
     def __post_init__(self) -> None:

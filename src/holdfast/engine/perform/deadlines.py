@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from holdfast.core.errors import ModelDeadlineExceeded
 from holdfast.definitions.limits import ModelLimits
@@ -23,7 +25,7 @@ _LAG_S = 0.1
 _DETACHED = "detached"
 
 
-class _Due(NamedTuple):
+class _Due(msgspec.Struct, frozen=True, gc=False):
     at: float
     limit: str
     seconds: float

@@ -130,6 +130,7 @@ def _recorded(env: RunEnv, key: str, name: str, turn: PreparedTurn) -> list[Even
         turn.document = turn.document or tool_document(turn)
         turn.tools_hash = blobs.put(turn.document, turn.tools_hash)
     env.turn = turn
+    env.live.results.clear()
     agent = turn.agent
     has_end = env.hooks is not None or agent.hooks is not None
     has_end = has_end or bool(agent.output_guardrails)

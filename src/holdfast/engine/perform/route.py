@@ -167,8 +167,7 @@ class _Watch:
         return self.store.get(self.key).circuit
 
 
-@dataclass(slots=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, kw_only=True):
     """Where one attempt goes."""
 
     model: Model

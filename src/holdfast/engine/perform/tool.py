@@ -220,7 +220,8 @@ async def returned(  # one value of a tool and all that it came from
     if tool.custom_data_extractor is not None and not is_blocked:
         seen = FunctionToolCustomDataContext(context, tool, value, copy.deepcopy(item))
         data = await extracted_custom_data(tool.custom_data_extractor, seen)
-    env.live.behind[id(item)] = (item, value)
+    if value is not item.get("output"):
+        env.live.behind[id(item)] = (item, value)
     env.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
     outcome = "blocked" if is_blocked else "ok"
     event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data)
