@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from holdfast.definitions.context import RunContextWrapper
 from holdfast.sessions.session import (
@@ -120,3 +121,44 @@ def test_the_context_is_for_sessions_that_take_it_in_all_methods():
     assert accepts_wrapper(Tenants())
     assert not accepts_wrapper(HalfTenants())
     assert not accepts_wrapper(Plain())  # type: ignore[arg-type]
+
+
+def test_the_base_class_wants_all_methods_and_the_protocol_none():
+    class Half(SessionABC):
+        async def pop_item(self) -> Any:
+            return None
+
+    class Short(Session):
+        session_id = "s"
+
+        async def get_items(self, limit: int | None = None) -> list[Any]:
+            return []
+
+    with pytest.raises(TypeError, match="abstract"):
+        Half()  # type: ignore[abstract]
+    assert Short().session_id == "s"  # type: ignore[abstract]
+    assert isinstance(Tenants(), Session)
+    assert not isinstance(Plain(), SessionABC)
+
+
+async def test_a_model_of_pydantic_s_can_be_a_session():
+    class Kept(BaseModel, SessionABC):
+        session_id: str
+        items: list[Any] = []
+
+        async def get_items(self, limit: int | None = None) -> list[Any]:
+            return self.items
+
+        async def add_items(self, items: list[Any]) -> None:
+            self.items += items
+
+        async def pop_item(self) -> Any:
+            return self.items.pop()
+
+        async def clear_session(self) -> None:
+            self.items.clear()
+
+    kept = Kept(session_id="s")
+    await ask_session(kept, "add_items", [1], wrapper=RunContextWrapper(None))
+    assert kept.items == [1]
+    assert isinstance(kept, Session)

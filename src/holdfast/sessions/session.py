@@ -94,6 +94,30 @@ class Session(Protocol):
     session_id: str
     session_settings: SessionSettings | None = None
 
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """The newest ``limit`` items, or all of them; the oldest comes first."""
+        ...
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        """Add ``items`` at the end, all or none."""
+        ...
+
+    async def pop_item(self) -> TResponseInputItem | None:
+        """Take the newest item away and return it; None if there is none."""
+        ...
+
+    async def clear_session(self) -> None:
+        """Forget all items of this session."""
+        ...
+
+
+# Not derived from the protocol, whose metaclass is at odds with that of pydantic's models.
+class SessionABC(ABC):
+    """`Session` as a base class: without one of its methods, an object cannot be made."""
+
+    session_id: str
+    session_settings: SessionSettings | None = None
+
     @abstractmethod
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, or all of them; the oldest comes first."""
@@ -109,10 +133,6 @@ class Session(Protocol):
     @abstractmethod
     async def clear_session(self) -> None:
         """Forget all items of this session."""
-
-
-class SessionABC(Session, ABC):
-    """`Session` as a base class: without one of its methods, an object cannot be made."""
 
 
 class OpenAIResponsesCompactionArgs(TypedDict, total=False):
