@@ -118,3 +118,15 @@ asyncio.run(main())
     (run,) = asyncio.run(journal.runs())
     assert (run.events, run.owner_alive) == (1, False)
     closed(journal)
+
+
+async def test_a_path_is_a_file_also_where_its_name_is_a_word_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    for word in ("off", "memory"):
+        assert isinstance(open_journal(word), MemoryJournal)
+        journal = open_journal(Path(word))
+        assert isinstance(journal, SqliteJournal)
+        await journal.close()
+    assert (tmp_path / "off").exists()

@@ -28,7 +28,7 @@ class _Shared(NamedTuple):
 
 
 _shared: dict[tuple[str, str], _Shared] = {}
-_answers: dict[tuple[str, str, str, str], _Shared] = {}
+_answers: dict[tuple[str | Path, str, str, str], _Shared] = {}
 _opening = threading.Lock()
 
 
@@ -46,10 +46,10 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
             in memory instead, with one warning.
         JournalCorrupt: There is something else, or a damaged journal.
     """
-    asked = str(path or os.environ.get("HOLDFAST_JOURNAL", ""))
+    asked = path or os.environ.get("HOLDFAST_JOURNAL", "")
     home = "" if asked else os.environ.get("HOLDFAST_HOME", "")
     # Every run asks. Resolving the path costs 50 µs; the answer depends on these only.
-    here = "" if (asked or home).startswith(os.sep) else os.getcwd()  # noqa: PTH109  # a Path costs more than the call
+    here = "" if str(asked or home).startswith(os.sep) else os.getcwd()  # noqa: PTH109  # a Path costs more than the call
     question = (asked, home, here, durability)
     answer = _answers.get(question)
     if answer is None or not answer.is_current():
@@ -58,7 +58,7 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
     return answer.journal
 
 
-def _found(asked: str, durability: Durability) -> _Shared:
+def _found(asked: str | Path, durability: Durability) -> _Shared:
     if durability == "memory" or asked in ("memory", "off"):
         key = ("off" if asked == "off" else "memory", "memory")
         if key not in _shared:
