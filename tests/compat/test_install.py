@@ -45,6 +45,15 @@ def test_submodules_are_attributes_without_an_import(agents: ModuleType):
     assert agents.tracing.create.trace is holdfast.trace
 
 
+def test_names_of_a_module_that_the_package_does_not_export_are_there(agents: ModuleType):
+    tool = holdfast.FunctionTool("t", "", {}, holdfast.function_tool(len).on_invoke_tool)
+    changed = agents.tool.set_function_tool_failure_error_function(tool, None)
+    assert changed is tool
+    assert agents.tool.resolve_function_tool_failure_error_function(tool) is None
+    assert agents.tool.get_function_tool_origin(tool) is tool.origin
+    assert agents.tool.ComputerConfig is not None
+
+
 def test_a_function_wins_over_a_submodule_of_its_name(agents: ModuleType):
     importlib.import_module("agents.apply_diff")
     assert agents.apply_diff is holdfast.apply_diff

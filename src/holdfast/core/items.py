@@ -41,8 +41,11 @@ def invocation(item: Item) -> str:
     if not isinstance(body, str):
         body = msgspec.json.encode(body, order="sorted").decode()
     elif kind != "custom_tool_call":
-        body = _canonical(body)
+        body = (_canonical if len(body) <= _SHORT else _canonical.__wrapped__)(body)
     return f"{kind}|{item.get('namespace') or ''}|{name}|{body}"
+
+
+_SHORT = 4096  # Longer ones would be kept alive for nothing.
 
 
 @lru_cache(maxsize=32)  # A reply's calls are asked about twice: when it comes, and in the fold.

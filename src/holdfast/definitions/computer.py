@@ -134,6 +134,9 @@ class ComputerProvider(Generic[ComputerT]):
     dispose: ComputerDispose[ComputerT] | None = None
 
 
+ComputerConfig = Computer | AsyncComputer | ComputerCreate[Any] | ComputerProvider[Any]
+
+
 @dataclass
 class ComputerToolSafetyCheckData:
     """A safety check of the provider that waits for an answer before the computer is touched."""
