@@ -204,7 +204,9 @@ def _session_saved(state: RunState, event: SessionSaved) -> RunState:
 
 def _compacted(state: RunState, event: HistoryCompacted) -> RunState:
     entries = event.history.model_entries or event.history.entries
-    return replace(state, head=event.history.head, model_entries=Vector(entries))
+    shell = _has_shell_calls(entries)
+    head = event.history.head
+    return replace(state, head=head, model_entries=Vector(entries), has_shell_calls=shell)
 
 
 # --- Turns. ------------------------------------------------------------------------------
@@ -309,9 +311,14 @@ def _handed_off(state: RunState, event: HandedOff) -> RunState:
         entries = Vector(event.history.entries)
         seen = event.history.model_entries
         model_entries = entries if seen is None else Vector(seen)
-        saved = min(state.saved, len(entries))
-        head = event.history.head
-        state = replace(state, head=head, entries=entries, model_entries=model_entries, saved=saved)
+        state = replace(
+            state,
+            head=event.history.head,
+            entries=entries,
+            model_entries=model_entries,
+            saved=min(state.saved, len(entries)),
+            has_shell_calls=_has_shell_calls(model_entries),
+        )
     return replace(state, agent=event.to, handed_to=event.to, activated=False)
 
 
@@ -425,7 +432,12 @@ def _with_entries(state: RunState, added: list[Entry]) -> RunState:
     entries = state.entries.extended(added)
     is_shared = state.model_entries is state.entries
     model_entries = entries if is_shared else state.model_entries.extended(added)
-    return replace(state, entries=entries, model_entries=model_entries)
+    shell = state.has_shell_calls or _has_shell_calls(added)
+    return replace(state, entries=entries, model_entries=model_entries, has_shell_calls=shell)
+
+
+def _has_shell_calls(entries: Iterable[Entry]) -> bool:
+    return any(entry.item.get("type") == "shell_call" for entry in entries)
 
 
 _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {

@@ -83,6 +83,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the run has added to the conversation, for the caller and the session."""
     model_entries: Vector[Entry] = _NOTHING
     """The same for the model. It differs only after a handoff filter said so."""
+    has_shell_calls: bool = False
+    """Whether the model entries have, or had, a call of the shell: such need a look before they go."""
     answered_upto: int = 0
     """How many model entries the provider has seen or written itself."""
     response_id: str | None = None

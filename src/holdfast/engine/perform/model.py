@@ -6,7 +6,6 @@ import copy
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from operator import methodcaller
 from typing import Any
 
 import msgspec
@@ -158,9 +157,6 @@ async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:
 # --- What the model is given. ------------------------------------------------------------
 
 
-_type_of = methodcaller("get", "type")  # Every turn asks it of the whole conversation.
-
-
 def model_input(state: RunState) -> list[Item]:
     """The conversation for the next call; only its new part where the provider keeps the rest."""
     options = state.options
@@ -169,7 +165,7 @@ def model_input(state: RunState) -> list[Item]:
         return [entry.item for entry in state.model_entries.since(state.answered_upto)]
     own = [entry.item for entry in state.model_entries.since(0)]
     items = [*state.head, *own]
-    if "shell_call" in map(_type_of, own):
+    if state.has_shell_calls:
         # One that the provider runs may come without its output, and is refused when sent back.
         items = paired(items, [n < len(state.head) for n in range(len(items))])
     if options.omits_reasoning_ids:
