@@ -32,7 +32,7 @@ class Vector(Generic[T]):
             storage = storage[: self._length]
         storage.extend(items)
         longer = object.__new__(self.__class__)
-        longer._items, longer._length = storage, len(storage)  # its own class
+        longer._items, longer._length = storage, len(storage)
         return longer
 
     def since(self, start: int) -> list[T]:
