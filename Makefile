@@ -19,7 +19,7 @@ help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), without an API key
-	@MSG="$(MSG)" $(BIN)/python -m holdfast.demo $(ARGS)
+	@MSG="$(MSG)" $(BIN)/python -m outlast.demo $(ARGS)
 
 test: $(DEV)  ## Run every test
 	$(BIN)/python -m pytest -q -m "not chaos and not endpoints" -n 2 $(ARGS)
@@ -43,7 +43,7 @@ LENIENT := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptio
 
 endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 	@$(MAKE) --no-print-directory -j 3 $(ENDPOINTS)
-	HOLDFAST_REQUIRE=$${HOLDFAST_REQUIRE:-all} \
+	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} \
 	  .endpoints/client/bin/python -m pytest -q $(LENIENT) -m endpoints tests/endpoints $(ARGS)
 
 bench:  ## Compare the cost of a turn with other SDKs; writes benchmarks/RESULTS.md
@@ -56,7 +56,7 @@ clean:  ## Remove what make has made
 	rm -rf .venv .bench .conformance .endpoints
 
 $(INSTALLED): pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Outlast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Making .venv with $$($(PYTHON) --version) ..." >&2; \
 	  $(PYTHON) -m venv .venv; }
 	@$(BIN)/python $(PIP) -e .
@@ -80,7 +80,7 @@ NEEDS_inference := xllamacpp==2026.10.11549 gguf==0.19.0
 NEEDS_litellm := 'litellm[proxy]==1.106.2'
 
 .endpoints/%/.installed: pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Holdfast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Outlast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
 	@test -x .endpoints/$*/bin/python || $(PYTHON) -m venv .endpoints/$*
 	@.endpoints/$*/bin/python $(PIP) $(NEEDS_$*)
 	@touch $@

@@ -31,7 +31,7 @@ RESULTS = HERE / "RESULTS.md"
 MAX_FOREIGN_CORES = 0.8  # A sample taken beside busier neighbours counts only if there is no other.
 
 REQUIREMENTS = {
-    "holdfast": ["-e", str(ROOT)],
+    "outlast": ["-e", str(ROOT)],
     "openai_agents": ["openai-agents==0.24.0"],
     "agent_framework": ["agent-framework-core"],
     "agno": ["agno", "openai", "sqlalchemy", "aiosqlite", "greenlet"],
@@ -52,9 +52,9 @@ class Peer(NamedTuple):
 
 
 PEERS = (
-    Peer("holdfast", "holdfast", "process", ("import", *SPEED, *WIRE, *DISK)),
-    Peer("holdfast (power-safe)", "holdfast", "power", ("single", "loop10", *DISK)),
-    Peer("holdfast (in memory)", "holdfast", "memory", ("single", "loop10", "long200", "conc")),
+    Peer("outlast", "outlast", "process", ("import", *SPEED, *WIRE, *DISK)),
+    Peer("outlast (power-safe)", "outlast", "power", ("single", "loop10", *DISK)),
+    Peer("outlast (in memory)", "outlast", "memory", ("single", "loop10", "long200", "conc")),
     Peer("openai-agents", "openai_agents", "", ("import", *SPEED, *WIRE, *DISK)),
     Peer("openai-agents (no tracing)", "openai_agents", "notrace", (*SPEED, *WIRE, *DISK)),
     Peer("agent-framework", "agent_framework", "", ("import", *SPEED)),
@@ -175,7 +175,7 @@ def command(peer: Peer, scenario: str, seconds: float) -> list[str]:
 
 def run_process(words: list[str], more: dict[str, str]) -> dict[str, Any]:
     """Run one measurement, without keys of the caller, in a folder that goes away."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
         env = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
         env |= {"BENCH_TMP": folder, "PYTHONHASHSEED": "0", **more}
         try:
@@ -230,7 +230,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
         f"Written by `make bench` on Python {platform.python_version()}, {os.cpu_count()} cores."
         " CPU time, the median of fresh processes; in brackets the ratio to openai-agents."
         " The model answers at once, so this is the SDK's own work; over HTTP, also the `openai`"
-        " client's, which reads from a server in another process. Holdfast keeps a journal on"
+        " client's, which reads from a server in another process. Outlast keeps a journal on"
         " disk in every column; the others keep something only where the row says so."
     )
     head = ["| | " + " | ".join(labels) + " |", "|---|" + "--:|" * len(labels)]

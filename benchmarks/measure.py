@@ -1,6 +1,6 @@
 """Run ONE scenario of ONE peer in this process and print one JSON object as the last line.
 
-python benchmarks/measure.py holdfast loop10 [--variant power] [--seconds 2]
+python benchmarks/measure.py outlast loop10 [--variant power] [--seconds 2]
 """
 
 import argparse

@@ -1,12 +1,12 @@
 """Agents that an agent asks, at the same time.    python examples/agents_as_tools.py
 
-Each is a run of its own, with its own log: `holdfast show` prints them inside the first.
+Each is a run of its own, with its own log: `outlast show` prints them inside the first.
 """
 
 import asyncio
 import os
 
-from holdfast import Agent, Runner, function_tool
+from outlast import Agent, Runner, function_tool
 
 MODEL = None if os.environ.get("OPENAI_API_KEY") else "offline"
 

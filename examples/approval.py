@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 
-from holdfast import Agent, Runner, function_tool
+from outlast import Agent, Runner, function_tool
 
 MODEL = None if os.environ.get("OPENAI_API_KEY") else "offline"
 

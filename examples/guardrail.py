@@ -6,7 +6,7 @@ The guardrail and the model work at the same time; tools wait until the guardrai
 import asyncio
 import os
 
-from holdfast import (
+from outlast import (
     Agent,
     GuardrailFunctionOutput,
     InputGuardrailTripwireTriggered,

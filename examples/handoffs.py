@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-from holdfast import Agent, Runner, function_tool
+from outlast import Agent, Runner, function_tool
 
 MODEL = None if os.environ.get("OPENAI_API_KEY") else "offline"
 

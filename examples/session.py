@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-from holdfast import Agent, Runner, SQLiteSession
+from outlast import Agent, Runner, SQLiteSession
 
 MODEL = None if os.environ.get("OPENAI_API_KEY") else "offline"
 

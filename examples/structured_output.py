@@ -4,7 +4,7 @@ import os
 
 from pydantic import BaseModel
 
-from holdfast import Agent, Runner
+from outlast import Agent, Runner
 
 MODEL = None if os.environ.get("OPENAI_API_KEY") else "offline"
 

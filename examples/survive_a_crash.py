@@ -12,8 +12,8 @@ import subprocess
 import sys
 import uuid
 
-from holdfast import Agent, Runner, function_tool
-from holdfast.definitions.context import ToolContext
+from outlast import Agent, Runner, function_tool
+from outlast.definitions.context import ToolContext
 
 MODEL = None if os.environ.get("OPENAI_API_KEY") else "offline"
 

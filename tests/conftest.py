@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 # Set where everything that tests need is installed: there, a skip hides something.
-SKIPS_FAIL = bool(os.environ.get("HOLDFAST_REQUIRE"))
+SKIPS_FAIL = bool(os.environ.get("OUTLAST_REQUIRE"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -17,15 +17,15 @@ def pytest_runtest_makereport(
     report = yield
     if SKIPS_FAIL and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped, although HOLDFAST_REQUIRE is set: {report.longrepr}"
+        report.longrepr = f"skipped, although OUTLAST_REQUIRE is set: {report.longrepr}"
     return report
 
 
 @pytest.fixture(autouse=True)
-def holdfast_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point `HOLDFAST_HOME` at a folder that only this test knows."""
-    home = tmp_path / "holdfast"
-    monkeypatch.setenv("HOLDFAST_HOME", str(home))
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HOLDFAST_JOURNAL"):
+def outlast_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point `OUTLAST_HOME` at a folder that only this test knows."""
+    home = tmp_path / "outlast"
+    monkeypatch.setenv("OUTLAST_HOME", str(home))
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OUTLAST_JOURNAL"):
         monkeypatch.delenv(name, raising=False)
     return home

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-import holdfast
+import outlast
 
-STUB = Path(holdfast.__file__).with_suffix(".pyi")
+STUB = Path(outlast.__file__).with_suffix(".pyi")
 UPSTREAM = Path(__file__).parent / "compat" / "upstream_names.txt"
 ABSENT = Path(__file__).parent / "compat" / "absent_names.txt"
 
 
 def table() -> dict[str, str]:
-    """Public name -> module, as `holdfast/__init__.py` has it."""
-    return dict(holdfast._MODULES)
+    """Public name -> module, as `outlast/__init__.py` has it."""
+    return dict(outlast._MODULES)
 
 
 def stub_text() -> str:

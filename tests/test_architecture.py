@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "holdfast"
+SOURCE = Path(__file__).parents[1] / "src" / "outlast"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 # A layer may import itself and the layers to its left. This line is the architecture.
@@ -73,7 +73,7 @@ def part_of(path: Path) -> str:
 
 def parts_imported(path: Path) -> set[str]:
     names = [name.split(".") for name in imported(ast.parse(path.read_text()))]
-    return {name[1] for name in names if name[0] == "holdfast" and len(name) > 1}
+    return {name[1] for name in names if name[0] == "outlast" and len(name) > 1}
 
 
 @each_module
@@ -156,7 +156,7 @@ def test_the_core_is_pure(path: Path):
     ]
     roots = {name.split(".")[0] for name in names}
     assert not roots & IMPURE
-    assert roots - {"holdfast"} <= {*sys.stdlib_module_names, "msgspec"} | lazily_allowed(tree)
+    assert roots - {"outlast"} <= {*sys.stdlib_module_names, "msgspec"} | lazily_allowed(tree)
 
 
 def is_typing_block(node: ast.AST) -> bool:
@@ -182,7 +182,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import holdfast", "from holdfast import Agent, Runner, function_tool"]
+    "statement", ["import outlast", "from outlast import Agent, Runner, function_tool"]
 )
 def test_importing_loads_no_heavy_library(statement: str):
     loaded = {name.split(".")[0] for name in modules_after(statement)}

@@ -1,4 +1,4 @@
-"""What `holdfast` exports: the table, the stub and the names that existing programs import."""
+"""What `outlast` exports: the table, the stub and the names that existing programs import."""
 
 import importlib
 import importlib.util
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import holdfast
+import outlast
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,7 +16,7 @@ import public_names as names
 
 @pytest.mark.parametrize("name", sorted(names.table()))
 def test_a_public_name_can_be_imported(name: str):
-    assert getattr(holdfast, name) is getattr(importlib.import_module(names.table()[name]), name)
+    assert getattr(outlast, name) is getattr(importlib.import_module(names.table()[name]), name)
 
 
 def test_the_stub_says_what_the_table_says():
@@ -24,19 +24,19 @@ def test_the_stub_says_what_the_table_says():
 
 
 def test_all_and_dir_list_the_table():
-    assert holdfast.__all__ == sorted(names.table()) == dir(holdfast)
+    assert outlast.__all__ == sorted(names.table()) == dir(outlast)
 
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
-        _ = holdfast.Nonsense
+        _ = outlast.Nonsense
 
 
 def test_upstream_names_are_there_or_known_to_be_absent():
-    absent = set(names.words(names.UPSTREAM)) - set(holdfast.__all__)
+    absent = set(names.words(names.UPSTREAM)) - set(outlast.__all__)
     assert sorted(absent) == names.words(names.ABSENT)
 
 
 def test_the_version_is_the_package_version():
     pyproject = (Path(__file__).parents[1] / "pyproject.toml").read_text()
-    assert f'version = "{holdfast.__version__}"' in pyproject
+    assert f'version = "{outlast.__version__}"' in pyproject

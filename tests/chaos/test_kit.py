@@ -7,9 +7,9 @@ import pytest
 from chaoskit.harness import check, effects, golden, is_expected
 from chaoskit.races import CancelledRun
 
-from holdfast.core.events import RunStarted
-from holdfast.journal import MemoryJournal
-from holdfast.testing.crashing import POINT, CrashingJournal
+from outlast.core.events import RunStarted
+from outlast.journal import MemoryJournal
+from outlast.testing.crashing import POINT, CrashingJournal
 
 
 class Dead(Exception):

@@ -10,7 +10,7 @@ from chaoskit.harness import KILLED, check, effects, golden, is_expected, outcom
 from chaoskit.scenarios import SPECIAL
 from chaoskit.world import RUN, World
 
-from holdfast.core.errors import StorageFull
+from outlast.core.errors import StorageFull
 
 
 @pytest.mark.parametrize("place_in_log", [0, 1, 2])

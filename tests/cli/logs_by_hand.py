@@ -1,6 +1,6 @@
 """Logs made by hand: a desk that looks an order up, and pays."""
 
-from holdfast.core.events import (
+from outlast.core.events import (
     Call,
     EffectStarted,
     ModelReplied,
@@ -11,7 +11,7 @@ from holdfast.core.events import (
     TurnPrepared,
     UsageFacts,
 )
-from holdfast.journal.journal import Stored
+from outlast.journal.journal import Stored
 
 
 def log_of(*epochs):

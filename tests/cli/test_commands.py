@@ -8,13 +8,13 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from holdfast import AlreadyRunning, Runner, RunNotFound
-from holdfast.cli.app import app
-from holdfast.cli.approvals import record, waiting_calls
-from holdfast.cli.program import load_program
+from outlast import AlreadyRunning, Runner, RunNotFound
+from outlast.cli.app import app
+from outlast.cli.approvals import record, waiting_calls
+from outlast.cli.program import load_program
 
 PROGRAM = """
-from holdfast import Agent, function_tool
+from outlast import Agent, function_tool
 
 @function_tool
 def find_order(order: int) -> str:
@@ -40,18 +40,18 @@ def program(tmp_path):
 
 
 def test_without_a_key_a_panel_says_how_to_go_on(cli, tmp_path):
-    (tmp_path / "named.py").write_text("from holdfast import Agent\nagent = Agent(name='Bot')\n")
+    (tmp_path / "named.py").write_text("from outlast import Agent\nagent = Agent(name='Bot')\n")
     result = cli("run", "named.py", "hello")
     assert result.exit_code == 2
     assert "OPENAI_API_KEY" in result.stderr
-    assert "HOLDFAST_OFFLINE=1" in result.stderr
+    assert "OUTLAST_OFFLINE=1" in result.stderr
     assert len(result.stderr.strip().splitlines()) <= 8
     assert "Traceback" not in result.output
 
 
 def test_the_offline_switch_needs_no_key(cli, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOLDFAST_OFFLINE", "1")
-    (tmp_path / "named.py").write_text("from holdfast import Agent\nagent = Agent(name='Bot')\n")
+    monkeypatch.setenv("OUTLAST_OFFLINE", "1")
+    (tmp_path / "named.py").write_text("from outlast import Agent\nagent = Agent(name='Bot')\n")
     assert cli("run", "named.py", "hello").exit_code == 0
 
 
@@ -59,7 +59,7 @@ def test_a_run_is_shown_live_listed_and_shown_again(cli, program):
     ran = cli("run", str(program), "find order 17", "--id", "order-17")
     assert ran.exit_code == 0, ran.output
     assert "find_order(order=17)" in ran.stdout
-    assert "holdfast show order-17" in ran.stdout
+    assert "outlast show order-17" in ran.stdout
     assert "order-17" in cli("runs").stdout
     shown = cli("show", "order").stdout
     assert "completed" in shown
@@ -102,7 +102,7 @@ def waiting(cli, tmp_path):
     """The id of the one call that waits in the run `order-17`."""
     (tmp_path / "asking.py").write_text(ASKING)
     ran = cli("run", "asking.py", "find order 17", "--id", "order-17")
-    assert "holdfast approve order-17" in ran.stdout
+    assert "outlast approve order-17" in ran.stdout
     return cli("approve", "order").stdout.split()[0]
 
 
@@ -126,7 +126,7 @@ def test_an_approved_call_is_performed_and_the_run_goes_on(cli, waiting, choose)
 
 
 async def test_of_two_who_decide_at_once_one_is_told_that_he_is_late(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OUTLAST_HOME", str(tmp_path / "home"))
     (tmp_path / "asking.py").write_text(ASKING)
     program = load_program(str(tmp_path / "asking.py"))
     await Runner.run(program.agent, "find order 17", run_id="order-17")
@@ -152,7 +152,7 @@ outer = Agent(name="Outer", model="offline", tools=[agent.as_tool("find_order_17
 """
     (tmp_path / "nested.py").write_text(ASKING + outer)
     ran = cli("run", "nested.py:outer", "find order 17", "--id", "outer")
-    assert "holdfast approve outer" in ran.stdout, ran.output
+    assert "outlast approve outer" in ran.stdout, ran.output
     call = cli("approve", "outer").stdout.split()[0]
     assert "/" in call
     done = cli("approve", "outer", call)
@@ -198,20 +198,20 @@ def test_a_run_remembers_the_program_that_it_was_started_from(cli, program):
 
 def test_an_empty_list_says_how_to_begin(cli):
     result = cli("runs")
-    assert (result.exit_code, "holdfast demo" in result.stdout) == (0, True)
+    assert (result.exit_code, "outlast demo" in result.stdout) == (0, True)
 
 
 def test_the_doctor_finds_a_healthy_journal(cli, program):
     cli("run", str(program), "hello")
     result = cli("doctor")
     assert result.exit_code == 0, result.output
-    for words in ("python", "holdfast", "0600", "quick check passed", "no OPENAI_API_KEY"):
+    for words in ("python", "outlast", "0600", "quick check passed", "no OPENAI_API_KEY"):
         assert words in result.stdout
 
 
-def test_the_doctor_names_a_damaged_journal(cli, holdfast_home):
-    holdfast_home.mkdir()
-    (holdfast_home / "journal.db").write_bytes(b"no database at all" * 100)
+def test_the_doctor_names_a_damaged_journal(cli, outlast_home):
+    outlast_home.mkdir()
+    (outlast_home / "journal.db").write_bytes(b"no database at all" * 100)
     result = cli("doctor")
     assert result.exit_code == 1
     assert "integrity" in result.stdout
@@ -219,7 +219,7 @@ def test_the_doctor_names_a_damaged_journal(cli, holdfast_home):
 
 def test_the_doctor_names_a_place_where_no_folder_can_be(cli, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setenv("OUTLAST_HOME", str(tmp_path / "file" / "home"))
     result = cli("doctor")
     assert (result.exit_code, "no folder" in result.stdout) == (1, True)
 
@@ -236,7 +236,7 @@ def test_what_a_tool_returned_cannot_drive_the_terminal(cli, tmp_path):
 MORTAL = """
 import os, signal
 from pathlib import Path
-from holdfast import Agent, function_tool
+from outlast import Agent, function_tool
 
 @function_tool
 def find_order(order: int) -> str:
@@ -253,12 +253,12 @@ agent = Agent(name="Desk", model="offline", tools=[find_order])
 
 def test_an_interrupted_run_is_listed_and_resumed(cli, tmp_path):
     (tmp_path / "mortal.py").write_text(MORTAL)
-    command = [sys.executable, "-c", "from holdfast.cli import main; main()"]
+    command = [sys.executable, "-c", "from outlast.cli import main; main()"]
     words = ["run", "mortal.py", "find order 17", "--id", "mortal"]
     first = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, check=False)
     assert first.returncode == -signal.SIGKILL
     assert "interrupted" in cli("runs").stdout
-    assert "holdfast resume --all" in cli("doctor").stdout
+    assert "outlast resume --all" in cli("doctor").stdout
     resumed = cli("resume", "--all", "--agent", "mortal.py")
     assert resumed.exit_code == 0, resumed.output
     assert "found" in resumed.stdout
@@ -280,7 +280,7 @@ def test_a_program_that_fails_is_a_panel_and_not_a_traceback(cli, tmp_path):
 
 
 GUARDRAIL = """
-from holdfast import GuardrailFunctionOutput, input_guardrail
+from outlast import GuardrailFunctionOutput, input_guardrail
 
 @input_guardrail
 def no(ctx, agent, message):

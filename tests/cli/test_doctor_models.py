@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from holdfast.cli.app import app
-from holdfast.core.health import Circuit, Health, Pace, Slot
-from holdfast.journal import open_journal
+from outlast.cli.app import app
+from outlast.core.health import Circuit, Health, Pace, Slot
+from outlast.journal import open_journal
 
 Cli = Callable[..., Any]
 KEY = "https://models.example/v1 gpt-5"
@@ -75,6 +75,6 @@ def test_reset_closes_all_circuits_and_forgets_all_counts(cli: Cli):
     assert open_journal().health.all() == {}
 
 
-def test_reset_makes_no_journal(cli: Cli, holdfast_home: Path):
+def test_reset_makes_no_journal(cli: Cli, outlast_home: Path):
     assert "of 0 models" in said(cli("doctor", "--reset"))
-    assert not (holdfast_home / "journal.db").exists()
+    assert not (outlast_home / "journal.db").exists()

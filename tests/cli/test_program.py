@@ -2,11 +2,11 @@
 
 import pytest
 
-from holdfast.cli.program import ProgramError, load_program
+from outlast.cli.program import ProgramError, load_program
 
-ONE = "from holdfast import Agent\nbot = Agent(name='Bot')\n"
+ONE = "from outlast import Agent\nbot = Agent(name='Bot')\n"
 TEAM = """
-from holdfast import Agent
+from outlast import Agent
 helper = Agent(name="Helper")
 front = Agent(name="Front desk", handoffs=[helper])
 """
@@ -43,12 +43,12 @@ def test_the_agent_that_nobody_hands_off_to_is_the_first(write):
 
 
 def test_a_variable_called_agent_is_preferred(write):
-    file = write("from holdfast import Agent\nagent, b = Agent(name='A'), Agent(name='B')\n")
+    file = write("from outlast import Agent\nagent, b = Agent(name='A'), Agent(name='B')\n")
     assert load_program(str(file)).agent.name == "A"
 
 
 def test_two_equal_agents_have_to_be_told_apart(write):
-    file = write("from holdfast import Agent\na, b = Agent(name='A'), Agent(name='B')\n")
+    file = write("from outlast import Agent\na, b = Agent(name='A'), Agent(name='B')\n")
     with pytest.raises(ProgramError, match=r"program\.py:a or b"):
         load_program(str(file))
 

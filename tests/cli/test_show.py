@@ -6,9 +6,9 @@ import re
 from logs_by_hand import answer, begun, call_item, ending, log_of, opening, reply, user
 from rich.console import Console
 
-from holdfast.cli.show import run_summary, run_tree
-from holdfast.cli.steps import read_steps
-from holdfast.core.events import (
+from outlast.cli.show import run_summary, run_tree
+from outlast.cli.steps import read_steps
+from outlast.core.events import (
     ChildStarted,
     ErrorFacts,
     RunAcquired,

@@ -2,8 +2,8 @@
 
 from logs_by_hand import answer, begun, call_item, ending, log_of, opening, reply, said, user
 
-from holdfast.cli.steps import Takeover, read_steps, summary
-from holdfast.core.events import (
+from outlast.cli.steps import Takeover, read_steps, summary
+from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     Call,

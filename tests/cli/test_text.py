@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.cli.text import lines, plain, short
+from outlast.cli.text import lines, plain, short
 
 
 @pytest.mark.parametrize(

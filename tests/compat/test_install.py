@@ -1,4 +1,4 @@
-"""`import agents` means Holdfast after `install()`, in every spelling that programs use."""
+"""`import agents` means Outlast after `install()`, in every spelling that programs use."""
 
 import importlib
 import sys
@@ -8,12 +8,12 @@ from unittest import mock
 
 import pytest
 
-import holdfast
-from holdfast.compat import install, reset_defaults, uninstall
-from holdfast.compat.aliases import Alias
-from holdfast.compat.table import ALIASES
-from holdfast.models.defaults import get_default_openai_key, get_use_responses_by_default
-from holdfast.run.runner import AgentRunner, get_default_agent_runner, set_default_agent_runner
+import outlast
+from outlast.compat import install, reset_defaults, uninstall
+from outlast.compat.aliases import Alias
+from outlast.compat.table import ALIASES
+from outlast.models.defaults import get_default_openai_key, get_use_responses_by_default
+from outlast.run.runner import AgentRunner, get_default_agent_runner, set_default_agent_runner
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,8 @@ def agents() -> Iterator[ModuleType]:
 
 
 def test_objects_are_the_same_under_both_names(agents: ModuleType):
-    assert agents.Agent is holdfast.Agent
-    assert importlib.import_module("agents.exceptions").UserError is holdfast.UserError
+    assert agents.Agent is outlast.Agent
+    assert importlib.import_module("agents.exceptions").UserError is outlast.UserError
 
 
 @pytest.mark.parametrize("name", sorted(ALIASES))
@@ -36,17 +36,17 @@ def test_an_aliased_module_can_be_imported_or_is_plainly_missing(name: str):
         assert error.name == name  # noqa: PT017 (missing is fine, missing something else is not)
         return
     assert isinstance(module, Alias)
-    assert "holdfast" in (module.__file__ or "")
+    assert "outlast" in (module.__file__ or "")
     assert dir(module)
 
 
 def test_submodules_are_attributes_without_an_import(agents: ModuleType):
-    assert agents.tool.function_tool is holdfast.function_tool
-    assert agents.tracing.create.trace is holdfast.trace
+    assert agents.tool.function_tool is outlast.function_tool
+    assert agents.tracing.create.trace is outlast.trace
 
 
 def test_names_of_a_module_that_the_package_does_not_export_are_there(agents: ModuleType):
-    tool = holdfast.FunctionTool("t", "", {}, holdfast.function_tool(len).on_invoke_tool)
+    tool = outlast.FunctionTool("t", "", {}, outlast.function_tool(len).on_invoke_tool)
     changed = agents.tool.set_function_tool_failure_error_function(tool, None)
     assert changed is tool
     assert agents.tool.resolve_function_tool_failure_error_function(tool) is None
@@ -56,7 +56,7 @@ def test_names_of_a_module_that_the_package_does_not_export_are_there(agents: Mo
 
 def test_a_function_wins_over_a_submodule_of_its_name(agents: ModuleType):
     importlib.import_module("agents.apply_diff")
-    assert agents.apply_diff is holdfast.apply_diff
+    assert agents.apply_diff is outlast.apply_diff
 
 
 def test_our_own_folders_are_not_reachable_as_agents():
@@ -65,7 +65,7 @@ def test_our_own_folders_are_not_reachable_as_agents():
 
 
 def test_patching_an_alias_reaches_our_module_and_is_undone():
-    ours = importlib.import_module("holdfast.core.usage")
+    ours = importlib.import_module("outlast.core.usage")
     before = ours.Usage
     importlib.import_module("agents.usage")
     with mock.patch("agents.usage.Usage", "patched"):
@@ -76,7 +76,7 @@ def test_patching_an_alias_reaches_our_module_and_is_undone():
 def test_a_star_import_brings_the_public_names():
     namespace: dict[str, object] = {}
     exec("from agents import *", namespace)
-    assert set(holdfast.__all__) <= {*namespace, "__version__"}
+    assert set(outlast.__all__) <= {*namespace, "__version__"}
 
 
 def test_uninstall_forgets_the_aliases():
@@ -98,8 +98,8 @@ def test_defaults_can_be_reset():
         """Something to be reset."""
 
     set_default_agent_runner(Another())
-    holdfast.set_default_openai_key("sk-test", use_for_tracing=False)
-    holdfast.set_default_openai_api("chat_completions")
+    outlast.set_default_openai_key("sk-test", use_for_tracing=False)
+    outlast.set_default_openai_api("chat_completions")
     reset_defaults()
     assert type(get_default_agent_runner()) is AgentRunner
     assert get_default_openai_key() is None
@@ -109,7 +109,7 @@ def test_defaults_can_be_reset():
 def test_a_star_import_takes_the_public_names_of_a_module():
     found: dict[str, object] = {}
     exec("from agents.run import *", found)
-    assert found["Runner"] is holdfast.Runner
-    assert found["RunConfig"] is holdfast.RunConfig
+    assert found["Runner"] is outlast.Runner
+    assert found["RunConfig"] is outlast.RunConfig
     assert not [name for name in found if name.startswith("_") and name != "__builtins__"]
     assert "ToolNameCollisionPolicy" in importlib.import_module("agents.run").__all__

@@ -1,4 +1,4 @@
-"""Run openai-agents' public tests against Holdfast, compare with what is known, write the table.
+"""Run openai-agents' public tests against Outlast, compare with what is known, write the table.
 
     python tests/conformance/run.py ../shared/conformance [--update] [--area AREA ...]
 
@@ -66,9 +66,9 @@ def run(runner: Path, area: str, *more: str) -> dict:
     path = REPORTS / f"{area}.json"
     for jobs in ("2", "1"):
         path.unlink(missing_ok=True)
-        command = [sys.executable, "conformance.py", "--impl", "holdfast", "--area", area]
+        command = [sys.executable, "conformance.py", "--impl", "outlast", "--area", area]
         command += ["--jobs", jobs, "--json", str(path), *more]
-        env = {"HOLDFAST_JOURNAL": "memory", **os.environ}
+        env = {"OUTLAST_JOURNAL": "memory", **os.environ}
         subprocess.run(command, cwd=runner, env=env, check=False)
         if path.exists():
             return json.loads(path.read_text())

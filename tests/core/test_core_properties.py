@@ -12,18 +12,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from world import World, play  # a module beside this one
 
-from holdfast.core import events, evolve as evolving
-from holdfast.core.decide import decide
-from holdfast.core.effects import Record
-from holdfast.core.events import (
-    EffectStarted,
-    GuardrailNames,
-    HandedOff,
-    ModelReplied,
-    ToolReturned,
-)
-from holdfast.core.evolve import evolve, fold
-from holdfast.core.state import RunState, answered
+from outlast.core import events, evolve as evolving
+from outlast.core.decide import decide
+from outlast.core.effects import Record
+from outlast.core.events import EffectStarted, GuardrailNames, HandedOff, ModelReplied, ToolReturned
+from outlast.core.evolve import evolve, fold
+from outlast.core.state import RunState, answered
 
 SEEDS = st.integers(0, 2**32)
 OPTIONS = st.fixed_dictionaries(

@@ -2,7 +2,7 @@
 
 import weakref
 
-from holdfast.core.growing import Index, Vector
+from outlast.core.growing import Index, Vector
 
 
 class Thing(str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from holdfast.core.health import (
+from outlast.core.health import (
     Asked,
     Circuit,
     CircuitBreaker,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from holdfast.core.decide import decide
-from holdfast.core.effects import (
+from outlast.core.decide import decide
+from outlast.core.effects import (
     AskApproval,
     CallModel,
     CheckGuardrail,
@@ -20,7 +20,7 @@ from holdfast.core.effects import (
     SaveSession,
     Wait,
 )
-from holdfast.core.events import (
+from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     ApprovalWaived,
@@ -43,9 +43,9 @@ from holdfast.core.events import (
     TurnPrepared,
     UsageFacts,
 )
-from holdfast.core.evolve import evolve
-from holdfast.core.items import tool_text
-from holdfast.core.state import RunState
+from outlast.core.evolve import evolve
+from outlast.core.items import tool_text
+from outlast.core.state import RunState
 
 
 def message(text: str) -> dict:

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from holdfast.definitions.agent import Agent
-from holdfast.definitions.context import RunContextWrapper
-from holdfast.definitions.default_models import get_default_model_settings
-from holdfast.definitions.enabled import enabled
-from holdfast.definitions.settings import ModelSettings
+from outlast.definitions.agent import Agent
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.default_models import get_default_model_settings
+from outlast.definitions.enabled import enabled
+from outlast.definitions.settings import ModelSettings
 
 CONTEXT = RunContextWrapper(None)
 
@@ -72,8 +72,8 @@ def test_agents_can_be_referred_to_weakly():
 def test_defining_agents_imports_neither_openai_nor_pydantic():
     code = (
         "import sys\n"
-        "from holdfast.definitions.agent import Agent\n"
-        "from holdfast.definitions.handoff import handoff\n"
+        "from outlast.definitions.agent import Agent\n"
+        "from outlast.definitions.handoff import handoff\n"
         "b = Agent(name='b'); a = Agent(name='a', handoffs=[b, handoff(b)]).clone(name='c')\n"
         "assert not {'openai', 'pydantic', 'mcp', 'griffe'} & set(sys.modules)"
     )

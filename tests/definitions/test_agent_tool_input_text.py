@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from holdfast.definitions import agent_tool_input
-from holdfast.definitions.agent_tool_input import (
+from outlast.definitions import agent_tool_input
+from outlast.definitions.agent_tool_input import (
     PLAIN_INPUT_SCHEMA,
     STRUCTURED_INPUT_PREAMBLE,
     StructuredInputSchemaInfo,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.definitions.apply_diff import apply_diff
+from outlast.definitions.apply_diff import apply_diff
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import weakref
 import pytest
 from pydantic import TypeAdapter
 
-from holdfast.core.errors import ModelBehaviorError, UserError
-from holdfast.definitions.approvals import Approvals
-from holdfast.definitions.context import RunContextWrapper
-from holdfast.definitions.run_items import ToolApprovalItem
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions.approvals import Approvals
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.run_items import ToolApprovalItem
 
 
 class Owner:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.definitions.context import RunContextWrapper, ToolContext, plain_context
+from outlast.definitions.context import RunContextWrapper, ToolContext, plain_context
 
 
 def call(**more):

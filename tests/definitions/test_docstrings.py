@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.definitions.docstrings import generate_func_documentation, guessed_style
+from outlast.definitions.docstrings import generate_func_documentation, guessed_style
 
 GOOGLE = "Look up.\n\nArgs:\n    city: Where.\n        Exactly.\n    *days: When.\n"
 NUMPY = "Look up.\n\nParameters\n----------\ncity : str\n    Where.\n    Exactly.\n*days : int\n    When.\n"

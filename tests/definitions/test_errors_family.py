@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from holdfast.core import errors
-from holdfast.core.errors import (
+from outlast.core import errors
+from outlast.core.errors import (
     AgentsException,
     Fenced,
     InputGuardrailTripwireTriggered,

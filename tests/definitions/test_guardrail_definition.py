@@ -2,16 +2,16 @@
 
 import pytest
 
-from holdfast.core.errors import UserError
-from holdfast.definitions.context import RunContextWrapper
-from holdfast.definitions.guardrail import (
+from outlast.core.errors import UserError
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
     InputGuardrail,
     OutputGuardrail,
     input_guardrail,
     output_guardrail,
 )
-from holdfast.definitions.prompt import PromptUtil
+from outlast.definitions.prompt import PromptUtil
 
 CONTEXT = RunContextWrapper(None)
 

@@ -5,10 +5,10 @@ import gc
 import pytest
 from pydantic import BaseModel
 
-from holdfast.core.errors import ModelBehaviorError, UserError
-from holdfast.definitions.agent import Agent
-from holdfast.definitions.context import RunContextWrapper
-from holdfast.definitions.handoff import Handoff, handoff, handoff_target
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions.agent import Agent
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.handoff import Handoff, handoff, handoff_target
 
 CONTEXT = RunContextWrapper(None)
 

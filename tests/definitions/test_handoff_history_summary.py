@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from holdfast.definitions.handoff import HandoffInputData
-from holdfast.definitions.handoff_history import (
+from outlast.definitions.handoff import HandoffInputData
+from outlast.definitions.handoff_history import (
     default_handoff_history_mapper,
     get_conversation_history_wrappers,
     held_positions,
@@ -16,7 +16,7 @@ from holdfast.definitions.handoff_history import (
     reset_conversation_history_wrappers,
     set_conversation_history_wrappers,
 )
-from holdfast.definitions.run_items import (
+from outlast.definitions.run_items import (
     InputItem,
     MessageOutputItem,
     ToolApprovalItem,

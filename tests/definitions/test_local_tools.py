@@ -4,25 +4,25 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.errors import ModelBehaviorError, UserError
-from holdfast.definitions import debug
-from holdfast.definitions.computer import (
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions import debug
+from outlast.definitions.computer import (
     Computer,
     ComputerProvider,
     ComputerTool,
     dispose_resolved_computers,
     resolve_computer,
 )
-from holdfast.definitions.context import RunContextWrapper
-from holdfast.definitions.custom_tool import CustomTool, custom_output_item
-from holdfast.definitions.editor import (
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.custom_tool import CustomTool, custom_output_item
+from outlast.definitions.editor import (
     ApplyPatchResult,
     patch_operation,
     patch_output_item,
     patch_result,
 )
-from holdfast.definitions.hosted_tools import CodeInterpreterTool, HostedMCPTool
-from holdfast.definitions.shell_tools import (
+from outlast.definitions.hosted_tools import CodeInterpreterTool, HostedMCPTool
+from outlast.definitions.shell_tools import (
     ShellCallOutcome,
     ShellCommandOutput,
     ShellResult,
@@ -34,7 +34,7 @@ from holdfast.definitions.shell_tools import (
     shell_result,
     shell_text,
 )
-from holdfast.definitions.tool_origin import ToolOrigin, ToolOriginType
+from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
 
 HOSTED: Any = {"type": "container_reference", "container_id": "c"}
 

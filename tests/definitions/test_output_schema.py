@@ -5,9 +5,9 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from holdfast.core.errors import ModelBehaviorError, UserError
-from holdfast.definitions import debug
-from holdfast.definitions.output import AgentOutputSchema
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions import debug
+from outlast.definitions.output import AgentOutputSchema
 
 
 class City(BaseModel):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from holdfast.definitions.retry import (
+from outlast.definitions.retry import (
     ModelRetryAdvice,
     ModelRetryBackoffSettings,
     ModelRetryNormalizedError,

@@ -13,10 +13,10 @@ from openai.types.responses import (
 )
 from pydantic import BaseModel, ValidationError
 
-from holdfast.core.errors import AgentsException
-from holdfast.core.usage import Usage
-from holdfast.definitions import run_items
-from holdfast.definitions.run_items import (
+from outlast.core.errors import AgentsException
+from outlast.core.usage import Usage
+from outlast.definitions import run_items
+from outlast.definitions.run_items import (
     CompactionItem,
     HandoffOutputItem,
     InputItem,

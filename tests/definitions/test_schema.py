@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pydantic import BaseModel, Field, create_model
 
-from holdfast.core.errors import ModelBehaviorError, UserError
-from holdfast.definitions.context import RunContextWrapper, ToolContext
-from holdfast.definitions.plain_schema import plain_schema
-from holdfast.definitions.schema import function_schema
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.plain_schema import plain_schema
+from outlast.definitions.schema import function_schema
 
 PLAIN = st.recursive(
     st.sampled_from([str, int, float, bool, Any, Literal["a"], Literal["a", "b"], Literal[1, 2]]),

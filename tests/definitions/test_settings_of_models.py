@@ -8,13 +8,13 @@ import pytest
 from openai.types.shared import Reasoning
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from holdfast.definitions.default_models import (
+from outlast.definitions.default_models import (
     are_default_settings,
     default_settings_for,
     get_default_model_settings,
 )
-from holdfast.definitions.retry import ModelRetrySettings, retry_policies
-from holdfast.definitions.settings import MCPToolChoice, ModelSettings, settings_from
+from outlast.definitions.retry import ModelRetrySettings, retry_policies
+from outlast.definitions.settings import MCPToolChoice, ModelSettings, settings_from
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_defaults_are_recognised_before_and_after_somebody_looks_at_them():
 def test_the_defaults_of_a_model_import_no_openai():
     code = (
         "import sys\n"
-        "from holdfast.definitions.default_models import are_default_settings as are\n"
-        "from holdfast.definitions.default_models import get_default_model_settings as default\n"
+        "from outlast.definitions.default_models import are_default_settings as are\n"
+        "from outlast.definitions.default_models import get_default_model_settings as default\n"
         "assert are(default(), None)\n"
         "assert 'openai' not in sys.modules and 'pydantic' not in sys.modules"
     )

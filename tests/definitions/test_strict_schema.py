@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.errors import UserError
-from holdfast.definitions.strict_schema import ensure_strict_json_schema, resolve_ref
+from outlast.core.errors import UserError
+from outlast.definitions.strict_schema import ensure_strict_json_schema, resolve_ref
 
 CITY = {"type": "object", "properties": {"name": {"type": "string"}}}
 STRICT_CITY = {**CITY, "additionalProperties": False, "required": ["name"]}

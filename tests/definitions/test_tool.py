@@ -12,22 +12,22 @@ import pytest
 from pydantic import AliasChoices, BaseModel, Field
 from typing_extensions import TypedDict
 
-from holdfast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
-from holdfast.definitions import debug
-from holdfast.definitions.context import RunContextWrapper, ToolContext
-from holdfast.definitions.function_tool import (
+from outlast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
+from outlast.definitions import debug
+from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.function_tool import (
     ToolInvoker,
     maybe_invoke_function_tool_failure_error_function,
 )
-from holdfast.definitions.hosted_tools import WebSearchTool
-from holdfast.definitions.tool import (
+from outlast.definitions.hosted_tools import WebSearchTool
+from outlast.definitions.tool import (
     FunctionTool,
     extracted_custom_data,
     function_tool,
     invoke_function_tool,
     tool_namespace,
 )
-from holdfast.definitions.tool_output import FailureText
+from outlast.definitions.tool_output import FailureText
 
 SORRY = "An error occurred while running the tool. Please try again."
 

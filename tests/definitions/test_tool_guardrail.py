@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.errors import UserError
-from holdfast.definitions.context import ToolContext
-from holdfast.definitions.tool_guardrail import (
+from outlast.core.errors import UserError
+from outlast.definitions.context import ToolContext
+from outlast.definitions.tool_guardrail import (
     ToolGuardrailFunctionOutput as Verdict,
     ToolInputGuardrail,
     ToolInputGuardrailData,

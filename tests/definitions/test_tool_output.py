@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from holdfast.core.errors import UserError
-from holdfast.definitions import tool_models as tool_output
-from holdfast.definitions.tool_output import FailureText, tool_output_item
+from outlast.core.errors import UserError
+from outlast.definitions import tool_models as tool_output
+from outlast.definitions.tool_output import FailureText, tool_output_item
 
 PROGRAM = {"type": "program", "caller_id": "p"}
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
-from holdfast.core.events import UsageFacts
-from holdfast.core.usage import (
+from outlast.core.events import UsageFacts
+from outlast.core.usage import (
     RequestUsage,
     Usage,
     copy_usage,
@@ -116,7 +116,7 @@ def test_a_run_s_span_shows_all_totals():
 def test_counting_imports_no_openai():
     code = (
         "import sys\n"
-        "from holdfast.core.usage import Usage\n"
+        "from outlast.core.usage import Usage\n"
         "a = Usage(requests=1, total_tokens=3); b = Usage(); b.add(a)\n"
         "assert 'openai' not in sys.modules and 'pydantic' not in sys.modules"
     )

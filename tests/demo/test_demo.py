@@ -13,8 +13,8 @@ ESCAPES = re.compile(r"\x1b")
 @pytest.fixture
 def demo(tmp_path):
     def demo(*words, **environment):
-        command = [sys.executable, "-m", "holdfast.demo", *words]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HOLDFAST", "OPENAI"))}
+        command = [sys.executable, "-m", "outlast.demo", *words]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OUTLAST", "OPENAI"))}
         return subprocess.run(
             command,
             capture_output=True,

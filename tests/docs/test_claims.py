@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from holdfast import Agent, RunConfig, RunHooks, Runner, function_tool
-from holdfast.core.events import EffectStarted
-from holdfast.journal import MemoryJournal
-from holdfast.testing import ScriptedModel, assistant_message, function_call
+from outlast import Agent, RunConfig, RunHooks, Runner, function_tool
+from outlast.core.events import EffectStarted
+from outlast.journal import MemoryJournal
+from outlast.testing import ScriptedModel, assistant_message, function_call
 
 
 class NotingJournal(MemoryJournal):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import holdfast
+import outlast
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
-CLEARED = ("HOLDFAST_", "OPENAI_")
+CLEARED = ("OUTLAST_", "OPENAI_")
 """Variables that must not reach an example: it runs as it would on a fresh machine."""
 
 WITH_EXAMPLES = [page for page in PAGES if BLOCK.search(page.read_text())]
@@ -30,8 +30,8 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path):
     program.write_text("\n\n".join(BLOCK.findall(page.read_text())))
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith(CLEARED)},
-        "HOLDFAST_HOME": str(tmp_path / "home"),
-        "PYTHONPATH": str(Path(holdfast.__file__).parents[1]),
+        "OUTLAST_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": str(Path(outlast.__file__).parents[1]),
     }
     command = [sys.executable, program]
     done = subprocess.run(

@@ -7,16 +7,16 @@ from typing import get_args
 
 import typer.main
 
-import holdfast
-from holdfast.cli.app import app
-from holdfast.core.events import Event
+import outlast
+from outlast.cli.app import app
+from outlast.core.events import Event
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "holdfast"
+SOURCE = ROOT / "src" / "outlast"
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 
-VARIABLE = re.compile(r'"((?:HOLDFAST|OPENAI)_[A-Z_]+)"')
+VARIABLE = re.compile(r'"((?:OUTLAST|OPENAI)_[A-Z_]+)"')
 NOT_VARIABLES = {"OPENAI_DEFAULT_MODEL_ENV_VARIABLE_NAME"}
 """Texts of that form that name something else: a public name."""
 
@@ -53,7 +53,7 @@ def test_events_that_are_read_and_not_written_are_marked():
 
 
 def test_every_setting_of_ours_is_listed():
-    ours = {each.name for each in dataclasses.fields(holdfast.RunConfig) if each.kw_only}
+    ours = {each.name for each in dataclasses.fields(outlast.RunConfig) if each.kw_only}
     page = (REFERENCE / "settings.md").read_text()
     table = page.split("## `RunConfig`")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == ours
@@ -66,9 +66,9 @@ def test_every_error_of_ours_is_listed():
     upstream = (ROOT / "tests" / "compat" / "upstream_names.txt").read_text().split()
     ours = {
         name
-        for name in holdfast.__all__
-        if isinstance(getattr(holdfast, name), type)
-        and issubclass(getattr(holdfast, name), Exception)
+        for name in outlast.__all__
+        if isinstance(getattr(outlast, name), type)
+        and issubclass(getattr(outlast, name), Exception)
     }
     assert listed == ours - set(upstream)
 
@@ -76,7 +76,7 @@ def test_every_error_of_ours_is_listed():
 def test_every_command_and_option_is_listed():
     group = typer.main.get_command(app)
     commands = {command.split()[1] for command in first_cells("commands.md")
-                if command.startswith("holdfast ")}  # fmt: skip
+                if command.startswith("outlast ")}  # fmt: skip
     assert commands == set(group.commands)
     options = {
         f"{name} {option.opts[0]}"
@@ -91,7 +91,7 @@ def test_every_command_and_option_is_listed():
 def test_pages_name_only_commands_and_targets_that_exist():
     pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
     text = "\n".join(page.read_text() for page in pages)
-    commands = set(re.findall(r"(?:^|`)holdfast ([a-z]+)", text, re.MULTILINE))
+    commands = set(re.findall(r"(?:^|`)outlast ([a-z]+)", text, re.MULTILINE))
     targets = set(re.findall(r"(?:^ +|`)make ([a-z]+)", text, re.MULTILINE))
     makefile = (ROOT / "Makefile").read_text()
     assert commands <= set(typer.main.get_command(app).commands)

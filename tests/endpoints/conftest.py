@@ -20,13 +20,13 @@ from typing import Any, NoReturn
 import pytest
 from openai import AsyncOpenAI
 
-from holdfast import Agent, Model, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner
-from holdfast.models.adapters.any_llm import AnyLLMModel
-from holdfast.models.adapters.litellm import LitellmModel
+from outlast import Agent, Model, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner
+from outlast.models.adapters.any_llm import AnyLLMModel
+from outlast.models.adapters.litellm import LitellmModel
 
 HERE = Path(__file__).parent
-INSTALLED = Path(os.environ.get("HOLDFAST_ENDPOINTS") or HERE.parents[1] / ".endpoints")
-REQUIRED = set(os.environ.get("HOLDFAST_REQUIRE", "").replace(",", " ").split())
+INSTALLED = Path(os.environ.get("OUTLAST_ENDPOINTS") or HERE.parents[1] / ".endpoints")
+REQUIRED = set(os.environ.get("OUTLAST_REQUIRE", "").replace(",", " ").split())
 READY_WITHIN_S = 90
 ADDRESS = re.compile(r"^serves at (\S+)$", re.MULTILINE)
 
@@ -53,7 +53,7 @@ def litellm_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint
     with started([*command, "--port", port], log) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{url}/health/liveliness"), process, log)
-        yield Endpoint(f"{url}/v1", "sk-holdfast-test")
+        yield Endpoint(f"{url}/v1", "sk-outlast-test")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from holdfast import Agent, MaxTurnsExceeded, ModelBehaviorError, ModelSettings, function_tool
+from outlast import Agent, MaxTurnsExceeded, ModelBehaviorError, ModelSettings, function_tool
 
 pytestmark = [
     pytest.mark.endpoints,

@@ -10,8 +10,8 @@ import struct
 
 import pytest
 
-from holdfast import Agent, AgentsException, ModelSettings
-from holdfast.core.errors import ModelRequestError
+from outlast import Agent, AgentsException, ModelSettings
+from outlast.core.errors import ModelRequestError
 
 pytestmark = [
     pytest.mark.endpoints,

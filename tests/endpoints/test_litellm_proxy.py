@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from holdfast import Agent, ModelBehaviorError, ModelSettings, function_tool
-from holdfast.core.errors import ModelRateLimited, ModelRequestError
+from outlast import Agent, ModelBehaviorError, ModelSettings, function_tool
+from outlast.core.errors import ModelRateLimited, ModelRequestError
 
 pytestmark = [
     pytest.mark.endpoints,

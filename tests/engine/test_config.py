@@ -4,24 +4,24 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.errors import MaxTurnsExceeded, UserError
-from holdfast.definitions.agent import Agent
-from holdfast.definitions.context import RunContextWrapper
-from holdfast.definitions.settings import ModelSettings
-from holdfast.engine.config import (
+from outlast.core.errors import MaxTurnsExceeded, UserError
+from outlast.definitions.agent import Agent
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.settings import ModelSettings
+from outlast.engine.config import (
     RunConfig,
     ToolExecutionConfig,
     brings_model_provider,
     coerce_run_config,
 )
-from holdfast.engine.error_handlers import (
+from outlast.engine.error_handlers import (
     RunErrorData,
     RunErrorHandlerInput,
     RunErrorHandlerResult,
     ask_handler,
 )
-from holdfast.models.provider import MultiProvider
-from holdfast.sessions.session import SessionSettings
+from outlast.models.provider import MultiProvider
+from outlast.sessions.session import SessionSettings
 
 
 def test_dicts_become_settings():

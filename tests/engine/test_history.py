@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.engine.history import paired, unrepeated
+from outlast.engine.history import paired, unrepeated
 
 
 def call(key: str, **more: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The local engine's own promises."""
 
-from holdfast.core.effects import Effect, Record
-from holdfast.engine import local
+from outlast.core.effects import Effect, Record
+from outlast.engine import local
 
 
 def test_every_effect_has_somebody_who_performs_it():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import (
+from outlast import (
     Agent,
     ModelRetryAdvice,
     ModelRetryNormalizedError,
@@ -26,12 +26,12 @@ from holdfast import (
     Usage,
     retry_policies,
 )
-from holdfast.core.events import EffectFailed, EffectStarted, Event, ModelReplied, TimerFired
-from holdfast.definitions.model import Model
-from holdfast.journal.memory import MemoryJournal
-from holdfast.models.endpoint import client_of
-from holdfast.models.errors import advice
-from holdfast.testing import ModelCall, ModelStep, ScriptedModel, assistant_message
+from outlast.core.events import EffectFailed, EffectStarted, Event, ModelReplied, TimerFired
+from outlast.definitions.model import Model
+from outlast.journal.memory import MemoryJournal
+from outlast.models.endpoint import client_of
+from outlast.models.errors import advice
+from outlast.testing import ModelCall, ModelStep, ScriptedModel, assistant_message
 
 OK = [assistant_message("done")]
 

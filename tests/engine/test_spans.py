@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from holdfast import Agent, RunConfig, Runner, function_tool
-from holdfast.testing import ScriptedModel, assistant_message, function_call
-from holdfast.tracing import Span, Trace, TracingProcessor, custom_span, set_trace_provider, setup
-from holdfast.tracing.provider import DefaultTraceProvider
+from outlast import Agent, RunConfig, Runner, function_tool
+from outlast.testing import ScriptedModel, assistant_message, function_call
+from outlast.tracing import Span, Trace, TracingProcessor, custom_span, set_trace_provider, setup
+from outlast.tracing.provider import DefaultTraceProvider
 
 
 class Tree(TracingProcessor):

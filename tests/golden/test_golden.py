@@ -13,11 +13,11 @@ from zlib import crc32
 
 import pytest
 
-from holdfast.core.errors import IncompatibleRun, JournalCorrupt
-from holdfast.core.events import VERSION, Event, RunCompleted, StepRecorded, UnknownEvent
-from holdfast.core.evolve import fold
-from holdfast.journal.codec import Row, decode, encode
-from holdfast.journal.upcast import UPCASTERS
+from outlast.core.errors import IncompatibleRun, JournalCorrupt
+from outlast.core.events import VERSION, Event, RunCompleted, StepRecorded, UnknownEvent
+from outlast.core.evolve import fold
+from outlast.journal.codec import Row, decode, encode
+from outlast.journal.upcast import UPCASTERS
 
 FOLDER = Path(__file__).parent
 

@@ -9,7 +9,7 @@ import base64
 import json
 from pathlib import Path
 
-from holdfast.core.events import (
+from outlast.core.events import (
     VERSION,
     ApprovalDecided,
     ApprovalRequested,
@@ -53,7 +53,7 @@ from holdfast.core.events import (
     UsageAdded,
     UsageFacts,
 )  # fmt: skip
-from holdfast.journal.codec import encode, seal
+from outlast.journal.codec import encode, seal
 
 RUN = "golden"
 FOLDER = Path(__file__).parent

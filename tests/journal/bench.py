@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from holdfast.core.events import EffectStarted, RunStarted, ToolReturned, TurnPrepared
-from holdfast.journal import Journal, Lease, MemoryJournal, SqliteJournal
+from outlast.core.events import EffectStarted, RunStarted, ToolReturned, TurnPrepared
+from outlast.journal import Journal, Lease, MemoryJournal, SqliteJournal
 
 ROUNDS = 9
 EVENTS = [

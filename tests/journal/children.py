@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from holdfast.core.errors import AlreadyRunning, Fenced
-from holdfast.core.events import RunStarted, StepRecorded
-from holdfast.journal import SqliteJournal
+from outlast.core.errors import AlreadyRunning, Fenced
+from outlast.core.events import RunStarted, StepRecorded
+from outlast.journal import SqliteJournal
 
 
 def say(text: str) -> None:

@@ -7,14 +7,8 @@ from itertools import islice
 
 import pytest
 
-from holdfast.core.errors import (
-    AgentsException,
-    AlreadyRunning,
-    Fenced,
-    JournalCorrupt,
-    RunNotFound,
-)
-from holdfast.core.events import (
+from outlast.core.errors import AgentsException, AlreadyRunning, Fenced, JournalCorrupt, RunNotFound
+from outlast.core.events import (
     EffectStarted,
     RunCompleted,
     RunReopened,
@@ -23,7 +17,7 @@ from holdfast.core.events import (
     TimerFired,
     UnknownEvent,
 )
-from holdfast.journal import Journal, Lease
+from outlast.journal import Journal, Lease
 
 STARTED = RunStarted("triage", [{"role": "user", "content": "hi"}])
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from holdfast import Agent, CircuitBreaker, CircuitOpen, ModelPaced, Paced, RunConfig, Runner
-from holdfast.core.health import Asked, Health, circuit_after
-from holdfast.journal import SqliteJournal
-from holdfast.testing import ModelStep, ScriptedModel, assistant_message
+from outlast import Agent, CircuitBreaker, CircuitOpen, ModelPaced, Paced, RunConfig, Runner
+from outlast.core.health import Asked, Health, circuit_after
+from outlast.journal import SqliteJournal
+from outlast.testing import ModelStep, ScriptedModel, assistant_message
 
 OK = [assistant_message("done")]
 KEY = "endpoint model"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from contract import STARTED, JournalContract
 
-from holdfast.core.events import RunCompleted
-from holdfast.journal import Journal, MemoryJournal, SqliteJournal
+from outlast.core.events import RunCompleted
+from outlast.journal import Journal, MemoryJournal, SqliteJournal
 
 
 class TestMemory(JournalContract):

@@ -13,11 +13,11 @@ import pytest
 from health_children import KEY, Endpoint
 from starting import Start, children_of, line, tell
 
-from holdfast.core.errors import StorageBusy
-from holdfast.core.health import Circuit, Health
-from holdfast.journal import Journal, MemoryJournal, SqliteJournal
-from holdfast.models.fallback import health_key
-from holdfast.testing import CrashingJournal
+from outlast.core.errors import StorageBusy
+from outlast.core.health import Circuit, Health
+from outlast.journal import Journal, MemoryJournal, SqliteJournal
+from outlast.models.fallback import health_key
+from outlast.testing import CrashingJournal
 
 OPEN = Health(Circuit(failures=3, since=1.0, until=2.0, opened=1))
 

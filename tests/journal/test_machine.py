@@ -12,10 +12,10 @@ from contract import STARTED, step
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from holdfast.core.errors import AlreadyRunning, Fenced, RunNotFound, StorageFull
-from holdfast.core.events import Event, RunCompleted, RunReopened, StepRecorded
-from holdfast.journal import Lease, SqliteJournal
-from holdfast.journal.journal import TERMINAL
+from outlast.core.errors import AlreadyRunning, Fenced, RunNotFound, StorageFull
+from outlast.core.events import Event, RunCompleted, RunReopened, StepRecorded
+from outlast.journal import Lease, SqliteJournal
+from outlast.journal.journal import TERMINAL
 
 ANY = st.characters(exclude_categories=["Cs"])
 """All that UTF-8 can say. (Hypothesis would find that out by itself, in three seconds.)"""

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from contract import begin
 
-from holdfast.core.errors import JournalUnavailable
-from holdfast.journal import MemoryJournal, SqliteJournal, open_journal
+from outlast.core.errors import JournalUnavailable
+from outlast.journal import MemoryJournal, SqliteJournal, open_journal
 
 
 def closed(journal: object) -> Path:
@@ -22,36 +22,36 @@ def closed(journal: object) -> Path:
     return journal.path
 
 
-def test_the_home_folder_is_private_and_ignores_itself(holdfast_home: Path):
+def test_the_home_folder_is_private_and_ignores_itself(outlast_home: Path):
     path = closed(open_journal())
-    assert path == holdfast_home / "journal.db"
-    assert (holdfast_home / ".gitignore").read_text() == "*\n"
+    assert path == outlast_home / "journal.db"
+    assert (outlast_home / ".gitignore").read_text() == "*\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(holdfast_home.stat().st_mode) == 0o700
+    assert stat.S_IMODE(outlast_home.stat().st_mode) == 0o700
 
 
 def test_without_a_home_it_is_right_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("HOLDFAST_HOME")
+    monkeypatch.delenv("OUTLAST_HOME")
     monkeypatch.chdir(tmp_path)
-    assert closed(open_journal()) == tmp_path / ".holdfast" / "journal.db"
-    assert (tmp_path / ".holdfast" / ".gitignore").exists()
+    assert closed(open_journal()) == tmp_path / ".outlast" / "journal.db"
+    assert (tmp_path / ".outlast" / ".gitignore").exists()
 
 
 def test_the_environment_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HOLDFAST_JOURNAL", str(tmp_path / "deep" / "here.db"))
+    monkeypatch.setenv("OUTLAST_JOURNAL", str(tmp_path / "deep" / "here.db"))
     assert closed(open_journal()) == tmp_path / "deep" / "here.db"
     assert not (tmp_path / "deep" / ".gitignore").exists()
 
 
 @pytest.mark.parametrize("kind", ["memory", "off"])
 def test_the_environment_asks_for_memory(kind: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HOLDFAST_JOURNAL", kind)
+    monkeypatch.setenv("OUTLAST_JOURNAL", kind)
     assert isinstance(open_journal(), MemoryJournal)
     assert open_journal() is open_journal(kind)
 
 
 def test_an_argument_outranks_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HOLDFAST_JOURNAL", "off")
+    monkeypatch.setenv("OUTLAST_JOURNAL", "off")
     assert closed(open_journal(tmp_path / "a.db")) == tmp_path / "a.db"
     assert isinstance(open_journal(durability="memory"), MemoryJournal)
 
@@ -84,7 +84,7 @@ def test_a_home_that_cannot_be_written_means_memory_and_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setenv("OUTLAST_HOME", str(tmp_path / "file" / "home"))
     with pytest.warns(RuntimeWarning, match="in memory only and will not survive"):
         journal = open_journal()
     assert isinstance(journal, MemoryJournal)
@@ -95,15 +95,15 @@ def test_a_home_that_cannot_be_written_means_memory_and_one_warning(
 
 def test_a_file_that_was_asked_for_is_not_replaced_by_memory(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalUnavailable, match="HOLDFAST_HOME"):
+    with pytest.raises(JournalUnavailable, match="OUTLAST_HOME"):
         open_journal(tmp_path / "file" / "a.db")
 
 
 def test_what_a_program_left_open_is_whole_when_it_ends(tmp_path: Path):
     program = f"""
 import asyncio
-from holdfast.core.events import RunStarted
-from holdfast.journal import open_journal
+from outlast.core.events import RunStarted
+from outlast.journal import open_journal
 
 async def main():
     journal = open_journal({str(tmp_path / "a.db")!r})

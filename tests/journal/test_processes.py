@@ -18,10 +18,10 @@ import pytest
 from contract import STARTED, begin, names, step
 from starting import Child, Start, children_of, line, tell
 
-from holdfast.core.errors import AlreadyRunning, StorageBusy
-from holdfast.core.events import StepRecorded
-from holdfast.journal import SqliteJournal
-from holdfast.journal.owner import is_alive, this_process
+from outlast.core.errors import AlreadyRunning, StorageBusy
+from outlast.core.events import StepRecorded
+from outlast.journal import SqliteJournal
+from outlast.journal.owner import is_alive, this_process
 
 
 @pytest.fixture

@@ -18,16 +18,16 @@ from zlib import crc32
 import pytest
 from contract import STARTED, begin, names, step
 
-from holdfast.core.errors import (
+from outlast.core.errors import (
     IncompatibleRun,
     JournalCorrupt,
     JournalError,
     RunNotFound,
     StorageFull,
 )
-from holdfast.core.events import StepRecorded
-from holdfast.journal import SqliteJournal, Stored, database
-from holdfast.journal.database import LAYOUT
+from outlast.core.events import StepRecorded
+from outlast.journal import SqliteJournal, Stored, database
+from outlast.journal.database import LAYOUT
 
 BIG = StepRecorded("t", "big", result="x" * 50_000)
 
@@ -308,7 +308,7 @@ def foreign(path: Path) -> None:
     [
         (lambda path: path.write_bytes(b""), JournalCorrupt, "is empty"),
         (lambda path: path.write_bytes(b"not a database at all" * 500), JournalCorrupt, "not a data"),
-        (foreign, JournalCorrupt, "no Holdfast journal"),
+        (foreign, JournalCorrupt, "no Outlast journal"),
     ],
 )  # fmt: skip
 def test_what_is_no_journal_is_refused(
@@ -399,7 +399,7 @@ async def test_after_a_restart_of_the_machine_only_what_was_synced_is_missed(
         journal = await leave_behind(tmp_path / durability, durability)
         (tmp_path / durability / "left" / "journal.db-wal").unlink()
         await journal.close()
-    monkeypatch.setattr("holdfast.journal.mark._boot", lambda: 17)
+    monkeypatch.setattr("outlast.journal.mark._boot", lambda: 17)
     with pytest.raises(JournalCorrupt, match="earlier state"):
         SqliteJournal(tmp_path / "power" / "left" / "journal.db")
     again = SqliteJournal(tmp_path / "process" / "left" / "journal.db", durability="process")
@@ -434,7 +434,7 @@ async def test_where_no_mark_can_be_kept_a_journal_does_without(
     def refuse(path: Path) -> None:
         raise OSError(errno.ENODEV, "this file system maps nothing", str(path))
 
-    monkeypatch.setattr("holdfast.journal.mark._mapped", refuse)
+    monkeypatch.setattr("outlast.journal.mark._mapped", refuse)
     journal = SqliteJournal(tmp_path / "journal.db", durability="process")
     await begin(journal)
     await journal.close()

@@ -2,21 +2,21 @@
 
 import pytest
 
-import holdfast.compat
-from holdfast import Agent, RunConfig, Runner, UserError
-from holdfast.core.events import RunFailed
-from holdfast.journal import MemoryJournal
+import outlast.compat
+from outlast import Agent, RunConfig, Runner, UserError
+from outlast.core.events import RunFailed
+from outlast.journal import MemoryJournal
 
 
 @pytest.mark.parametrize("name", ["MCPServer", "MCPServerStdio", "MCPServerManager", "MCPUtil"])
-@pytest.mark.parametrize("module", ["holdfast.mcp", "agents.mcp", "agents.mcp.server"])
+@pytest.mark.parametrize("module", ["outlast.mcp", "agents.mcp", "agents.mcp.server"])
 def test_a_name_that_does_not_exist_yet_names_the_alternative(module: str, name: str):
-    holdfast.compat.install()
+    outlast.compat.install()
     try:
         with pytest.raises(UserError, match=f"There is no {name!r} here.*HostedMCPTool") as raised:
             exec(f"from {module} import {name}")
     finally:
-        holdfast.compat.uninstall()
+        outlast.compat.uninstall()
     assert isinstance(raised.value, ImportError)  # For programs that can do without.
 
 

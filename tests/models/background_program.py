@@ -7,7 +7,7 @@ import sys
 
 from openai import AsyncOpenAI
 
-from holdfast import Agent, ModelSettings, OpenAIResponsesModel, RunConfig, Runner
+from outlast import Agent, ModelSettings, OpenAIResponsesModel, RunConfig, Runner
 
 
 async def main(url: str, journal: str, way: str, background: str) -> None:

@@ -9,9 +9,9 @@ import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from holdfast import Agent, ModelSettings, MultiProvider, Runner
-from holdfast.core.errors import ModelRequestError, ModelStreamTruncated, UserError
-from holdfast.models.adapters.any_llm import AnyLLMModel
+from outlast import Agent, ModelSettings, MultiProvider, Runner
+from outlast.core.errors import ModelRequestError, ModelStreamTruncated, UserError
+from outlast.models.adapters.any_llm import AnyLLMModel
 
 
 class Provider:
@@ -120,7 +120,7 @@ def test_the_prefix_leads_to_the_library():
 async def test_without_the_library_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "any_llm", None)
 
-    with pytest.raises(ImportError, match=r"holdfast\[any-llm\]"):
+    with pytest.raises(ImportError, match=r"'\.\[any-llm\]'"):
         await AnyLLMModel("mistral/small").get_response(
             None, "hi", ModelSettings(), [], None, [], None
         )

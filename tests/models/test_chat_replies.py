@@ -4,14 +4,14 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessage
 
-from holdfast import ModelSettings, OpenAIChatCompletionsModel, UserError
-from holdfast.core.errors import AgentsException, ModelBehaviorError, ModelReplyMalformed
-from holdfast.definitions.model import ModelTracing
-from holdfast.models.chat_converter import Converter
-from holdfast.models.chat_reply import usage_of_completion
-from holdfast.models.fake_id import FAKE_RESPONSES_ID
-from holdfast.testing.provider import ScriptedProvider, fault
-from holdfast.tracing import trace
+from outlast import ModelSettings, OpenAIChatCompletionsModel, UserError
+from outlast.core.errors import AgentsException, ModelBehaviorError, ModelReplyMalformed
+from outlast.definitions.model import ModelTracing
+from outlast.models.chat_converter import Converter
+from outlast.models.chat_reply import usage_of_completion
+from outlast.models.fake_id import FAKE_RESPONSES_ID
+from outlast.testing.provider import ScriptedProvider, fault
+from outlast.tracing import trace
 
 ABOUT = {"model": "m", "response_id": "k"}
 

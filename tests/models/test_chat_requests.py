@@ -7,7 +7,7 @@ import pytest
 from openai.types.shared import Reasoning
 from pydantic import BaseModel
 
-from holdfast import (
+from outlast import (
     Agent,
     ModelSettings,
     OpenAIChatCompletionsModel,
@@ -17,12 +17,12 @@ from holdfast import (
     function_tool,
     handoff,
 )
-from holdfast.definitions.model import ModelTracing
-from holdfast.definitions.output import AgentOutputSchema
-from holdfast.models.chat import HEADERS_OVERRIDE
-from holdfast.models.chat_converter import Converter
-from holdfast.testing import assistant_message, function_call
-from holdfast.testing.provider import ScriptedProvider
+from outlast.definitions.model import ModelTracing
+from outlast.definitions.output import AgentOutputSchema
+from outlast.models.chat import HEADERS_OVERRIDE
+from outlast.models.chat_converter import Converter
+from outlast.testing import assistant_message, function_call
+from outlast.testing.provider import ScriptedProvider
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -245,7 +245,7 @@ async def test_headers_of_the_context_win_over_those_of_the_settings():
         request = await sent(**settings(extra_headers={"x-a": "mine", "x-b": "mine"}))
     finally:
         HEADERS_OVERRIDE.reset(token)
-    assert request.headers["user-agent"].startswith("Holdfast/Python ")
+    assert request.headers["user-agent"].startswith("Outlast/Python ")
     assert (request.headers["x-a"], request.headers["x-b"]) == ("mine", "context")
 
 

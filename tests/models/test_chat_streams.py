@@ -9,18 +9,18 @@ from hypothesis import given, settings, strategies as st
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import Response
 
-from holdfast import Agent, ModelSettings, OpenAIChatCompletionsModel, Runner, UserError
-from holdfast.core.errors import (
+from outlast import Agent, ModelSettings, OpenAIChatCompletionsModel, Runner, UserError
+from outlast.core.errors import (
     AgentsException,
     ModelBehaviorError,
     ModelReplyMalformed,
     ModelRequestError,
     ModelStreamTruncated,
 )
-from holdfast.definitions.model import ModelTracing
-from holdfast.models.chat_stream import ChatCmplStreamHandler
-from holdfast.testing import assistant_message, function_call
-from holdfast.testing.provider import ScriptedProvider, fault
+from outlast.definitions.model import ModelTracing
+from outlast.models.chat_stream import ChatCmplStreamHandler
+from outlast.testing import assistant_message, function_call
+from outlast.testing.provider import ScriptedProvider, fault
 
 WITHHELD = "Response withheld by the provider's content filter."
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import (
+from outlast import (
     Agent,
     CircuitBreaker,
     CircuitOpen,
@@ -26,13 +26,13 @@ from holdfast import (
     UserError,
     function_tool,
 )
-from holdfast.core.events import EffectFailed, EffectStarted, Event, ModelReplied, TimerFired
-from holdfast.core.health import Health, Pace, Pacing, with_call
-from holdfast.definitions.model import Model, ModelProvider, ModelTracing
-from holdfast.journal.health import MemoryHealth
-from holdfast.journal.memory import MemoryJournal
-from holdfast.models.fallback import health_key
-from holdfast.testing import ModelCall, ModelStep, ScriptedModel, assistant_message, function_call
+from outlast.core.events import EffectFailed, EffectStarted, Event, ModelReplied, TimerFired
+from outlast.core.health import Health, Pace, Pacing, with_call
+from outlast.definitions.model import Model, ModelProvider, ModelTracing
+from outlast.journal.health import MemoryHealth
+from outlast.journal.memory import MemoryJournal
+from outlast.models.fallback import health_key
+from outlast.testing import ModelCall, ModelStep, ScriptedModel, assistant_message, function_call
 
 OK = [assistant_message("done")]
 LOOKS = [function_call("look", {}, call_id="c")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import (
+from outlast import (
     Agent,
     CircuitBreaker,
     FallbackModel,
@@ -22,13 +22,13 @@ from holdfast import (
     Runner,
     function_tool,
 )
-from holdfast.core.events import EffectFailed, ModelReplied
-from holdfast.journal import SqliteJournal
-from holdfast.journal.health import SqliteHealth
-from holdfast.journal.memory import MemoryJournal
-from holdfast.models.fallback import endpoint_of, health_key
-from holdfast.testing import assistant_message, function_call
-from holdfast.testing.provider import ScriptedProvider, StatusError, fault
+from outlast.core.events import EffectFailed, ModelReplied
+from outlast.journal import SqliteJournal
+from outlast.journal.health import SqliteHealth
+from outlast.journal.memory import MemoryJournal
+from outlast.models.fallback import endpoint_of, health_key
+from outlast.testing import assistant_message, function_call
+from outlast.testing.provider import ScriptedProvider, StatusError, fault
 
 LOOKS = [function_call("look", {}, call_id="c1")]
 DONE = [assistant_message("done")]
@@ -182,9 +182,9 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from openai import AsyncOpenAI
-from holdfast import Agent, FallbackModel, ModelSettings, OpenAIResponsesModel, RunConfig, Runner
-from holdfast.journal import SqliteJournal
-from holdfast.testing import CrashingJournal
+from outlast import Agent, FallbackModel, ModelSettings, OpenAIResponsesModel, RunConfig, Runner
+from outlast.journal import SqliteJournal
+from outlast.testing import CrashingJournal
 
 def model(name, base_url):
     return OpenAIResponsesModel(name, AsyncOpenAI(base_url=base_url, api_key="sk-test-key"))
@@ -208,7 +208,7 @@ def test_a_process_killed_between_the_attempts_goes_on_with_the_next_endpoint(tm
             path = tmp_path / f"{n}.db"
             before = len(one.requests), len(two.requests)
             command = [sys.executable, "-c", PROGRAM, str(path), one.base_url, two.base_url]
-            env = {**os.environ, "HOLDFAST_CRASH_AT": f"{n}:after"}
+            env = {**os.environ, "OUTLAST_CRASH_AT": f"{n}:after"}
             killed = subprocess.run(command, env=env, capture_output=True, check=False)
             assert killed.returncode < 0, killed.stderr.decode()
             done = subprocess.run(command, capture_output=True, check=False, text=True)

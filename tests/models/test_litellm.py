@@ -10,11 +10,11 @@ from openai.types.chat import ChatCompletion
 from openai.types.completion_usage import CompletionUsage
 from openai.types.shared import Reasoning
 
-from holdfast import Agent, ModelSettings, ModelTracing, MultiProvider, Runner, function_tool
-from holdfast.core.errors import ModelRateLimited, ModelRequestError, ModelStreamTruncated
-from holdfast.models.adapters.foreign import results_at_calls
-from holdfast.models.adapters.litellm import LitellmModel, LitellmProvider
-from holdfast.models.endpoint import asking_once
+from outlast import Agent, ModelSettings, ModelTracing, MultiProvider, Runner, function_tool
+from outlast.core.errors import ModelRateLimited, ModelRequestError, ModelStreamTruncated
+from outlast.models.adapters.foreign import results_at_calls
+from outlast.models.adapters.litellm import LitellmModel, LitellmProvider
+from outlast.models.endpoint import asking_once
 
 
 class Library(ModuleType):
@@ -171,7 +171,7 @@ def test_the_prefix_leads_to_the_library(library):
 def test_without_the_library_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "litellm", None)
 
-    with pytest.raises(ImportError, match=r"holdfast\[litellm\]"):
+    with pytest.raises(ImportError, match=r"'\.\[litellm\]'"):
         LitellmProvider().get_model("groq/x")
 
 

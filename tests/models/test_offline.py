@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from holdfast import Agent, AgentOutputSchema, ModelSettings, ModelTracing, function_tool, handoff
-from holdfast.models.offline import NOTICE, OfflineModel
+from outlast import Agent, AgentOutputSchema, ModelSettings, ModelTracing, function_tool, handoff
+from outlast.models.offline import NOTICE, OfflineModel
 
 ORDERS = {"A-1001": {"item": "lamp", "total": 39.9}, "A-1002": {"item": "desk", "total": 120}}
 BROKEN_LAMP = "Please refund order A-1001 and check A-1002 too, the lamp arrived broken"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from holdfast import Agent, RunConfig, Runner, function_tool
+from outlast import Agent, RunConfig, Runner, function_tool
 
 if TYPE_CHECKING:
     import pytest
@@ -79,7 +79,7 @@ async def test_what_another_agent_is_better_at_is_handed_on() -> None:
 
 
 async def test_streamed_and_plain_runs_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_OFFLINE", "1")
+    monkeypatch.setenv("OUTLAST_OFFLINE", "1")
     streamed = Runner.run_streamed(desk(), REQUEST)
     deltas = [
         event.data.delta

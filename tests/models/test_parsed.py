@@ -11,9 +11,9 @@ from openai._models import construct_type
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 
-from holdfast.models.parsed import quick
-from holdfast.testing import assistant_message, function_call
-from holdfast.testing.provider import ScriptedProvider, reasoning, refusal
+from outlast.models.parsed import quick
+from outlast.testing import assistant_message, function_call
+from outlast.testing.provider import ScriptedProvider, reasoning, refusal
 
 REPLY = [
     reasoning("I think."),

@@ -8,10 +8,10 @@ import sys
 import openai
 import pytest
 
-from holdfast import MultiProvider, OpenAIProvider, OpenAIResponsesModel, UserError
-from holdfast.models.defaults import reset_defaults, set_default_openai_key
-from holdfast.models.offline import OfflineModel
-from holdfast.models.provider import shared_http_client
+from outlast import MultiProvider, OpenAIProvider, OpenAIResponsesModel, UserError
+from outlast.models.defaults import reset_defaults, set_default_openai_key
+from outlast.models.offline import OfflineModel
+from outlast.models.provider import shared_http_client
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def fresh_defaults() -> None:
 def test_a_missing_key_names_every_way_on() -> None:
     with pytest.raises(UserError, match="OPENAI_API_KEY") as caught:
         MultiProvider().get_model("gpt-5")
-    assert "HOLDFAST_OFFLINE=1" in str(caught.value)
+    assert "OUTLAST_OFFLINE=1" in str(caught.value)
     assert "model='offline'" in str(caught.value)
     assert isinstance(caught.value, openai.OpenAIError)
 
@@ -35,7 +35,7 @@ def test_offline_needs_no_key() -> None:
 def test_the_environment_can_make_every_name_offline(
     name: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_OFFLINE", "1")
+    monkeypatch.setenv("OUTLAST_OFFLINE", "1")
     assert isinstance(MultiProvider().get_model(name), OfflineModel)
 
 
@@ -55,7 +55,7 @@ def test_an_unknown_prefix_is_refused_with_the_way_to_allow_it() -> None:
 
 def test_making_a_provider_imports_no_heavy_library() -> None:
     code = (
-        "import sys; from holdfast.models.provider import MultiProvider; MultiProvider(); "
+        "import sys; from outlast.models.provider import MultiProvider; MultiProvider(); "
         "print(sorted({'openai', 'pydantic', 'mcp', 'griffe'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

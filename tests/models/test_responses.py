@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from holdfast import (
+from outlast import (
     Agent,
     AgentOutputSchema,
     AgentsException,

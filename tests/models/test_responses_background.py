@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import (
+from outlast import (
     Agent,
     ModelBehaviorError,
     ModelRetrySettings,
@@ -23,11 +23,11 @@ from holdfast import (
     Runner,
     retry_policies,
 )
-from holdfast.core.errors import ModelRequestError
-from holdfast.core.events import EffectAccepted, EffectFailed, Event, ModelReplied
-from holdfast.core.evolve import fold
-from holdfast.journal import MemoryJournal, SqliteJournal
-from holdfast.testing.provider import ProviderSettings, ScriptedProvider, fault
+from outlast.core.errors import ModelRequestError
+from outlast.core.events import EffectAccepted, EffectFailed, Event, ModelReplied
+from outlast.core.evolve import fold
+from outlast.journal import MemoryJournal, SqliteJournal
+from outlast.testing.provider import ProviderSettings, ScriptedProvider, fault
 
 PROGRAM = Path(__file__).with_name("background_program.py")
 BACKGROUND = ModelSettings(extra_args={"background": True})
@@ -183,7 +183,7 @@ async def test_a_call_that_cannot_be_asked_about_fails_and_is_found_again() -> N
     config = RunConfig(journal=MemoryJournal())
     async with provider(fault("s_rst")) as at:
         client = at.client(max_retries=0)
-        headers = {"x-holdfast-fault": "http_403"}
+        headers = {"x-outlast-fault": "http_403"}
         client.responses.retrieve = _with_headers(client.responses.retrieve, headers)
         clerk = agent(OpenAIResponsesModel("gpt-5", client))
         failed = Runner.run_streamed(clerk, "Hello", run_config=config)
@@ -204,7 +204,7 @@ async def test_an_attempt_that_is_made_again_asks_about_the_same_answer() -> Non
     )
     async with provider() as at:
         client = at.client(max_retries=0)
-        headers = {"x-holdfast-fault": "http_500"}
+        headers = {"x-outlast-fault": "http_500"}
         client.responses.retrieve = _with_headers(client.responses.retrieve, headers, times=1)
         clerk = Agent("Clerk", model=OpenAIResponsesModel("gpt-5", client), model_settings=settings)
         await Runner.run(clerk, "Hello", run_config=RunConfig(journal="memory"))

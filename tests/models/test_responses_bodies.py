@@ -8,7 +8,7 @@ import pytest
 from openai.types.shared import Reasoning
 from pydantic import BaseModel
 
-from holdfast import (
+from outlast import (
     Agent,
     AgentOutputSchema,
     ApplyPatchTool,
@@ -31,8 +31,8 @@ from holdfast import (
     handoff,
     tool_namespace,
 )
-from holdfast.definitions.settings import MCPToolChoice
-from holdfast.testing.provider import ScriptedProvider
+from outlast.definitions.settings import MCPToolChoice
+from outlast.testing.provider import ScriptedProvider
 
 GONE = object()
 """Stands for a field that is not sent."""
@@ -614,7 +614,7 @@ async def test_headers_and_query_go_where_they_belong(provider: ScriptedProvider
         await ask(client, {"settings": settings})
     [request] = provider.requests[before:]
     assert request.headers["x-team"] == "a"
-    assert request.headers["user-agent"].startswith("Holdfast/Python ")
+    assert request.headers["user-agent"].startswith("Outlast/Python ")
     assert request.query == {"route": "b"}
 
 

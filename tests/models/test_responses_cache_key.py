@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from holdfast import (
+from outlast import (
     Agent,
     ModelSettings,
     OpenAIResponsesModel,

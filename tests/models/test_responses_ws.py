@@ -15,7 +15,7 @@ import openai
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from holdfast import (
+from outlast import (
     Agent,
     AgentsException,
     ModelBehaviorError,
@@ -29,7 +29,7 @@ from holdfast import (
     UserError,
     responses_websocket_session,
 )
-from holdfast.core.errors import (
+from outlast.core.errors import (
     ModelAuthError,
     ModelRateLimited,
     ModelReplyMalformed,
@@ -38,11 +38,11 @@ from holdfast.core.errors import (
     ModelStreamTruncated,
     ModelUnavailable,
 )
-from holdfast.definitions.limits import ModelLimits
-from holdfast.definitions.retry import ModelRetryAdviceRequest
-from holdfast.models.provider import MultiProvider, OpenAIProvider
-from holdfast.models.websocket import frame_of, url_of
-from holdfast.testing.provider import ScriptedProvider, faults_for
+from outlast.definitions.limits import ModelLimits
+from outlast.definitions.retry import ModelRetryAdviceRequest
+from outlast.models.provider import MultiProvider, OpenAIProvider
+from outlast.models.websocket import frame_of, url_of
+from outlast.testing.provider import ScriptedProvider, faults_for
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -641,7 +641,7 @@ async def test_an_address_where_nobody_listens_is_an_error_of_ours() -> None:
 async def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.asyncio.client", None)
     client = openai.AsyncOpenAI(api_key="k", base_url="http://127.0.0.1:1/v1")
-    with pytest.raises(UserError, match=r"holdfast\[websocket\]"):
+    with pytest.raises(UserError, match=r"'\.\[websocket\]'"):
         await ask(OpenAIResponsesWSModel("gpt-5", client))
 
 

@@ -11,7 +11,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from holdfast import (
+from outlast import (
     Agent,
     AgentsException,
     GuardrailFunctionOutput,
@@ -31,9 +31,9 @@ from holdfast import (
     input_guardrail,
     output_guardrail,
 )
-from holdfast.core.usage import Usage
-from holdfast.testing import ModelStep, ScriptedModel, assistant_message, function_call
-from holdfast.testing.provider import ScriptedProvider, refusal
+from outlast.core.usage import Usage
+from outlast.testing import ModelStep, ScriptedModel, assistant_message, function_call
+from outlast.testing.provider import ScriptedProvider, refusal
 
 PROVIDERS_OWN = ("id", "provider_data")
 TRANSPORTS = ("responses", "websocket", "chat")

@@ -11,7 +11,7 @@ import pytest
 from openai.types.responses import ResponseFunctionShellToolCall
 from openai.types.responses.response_output_item import McpApprovalRequest
 
-from holdfast import (
+from outlast import (
     Agent,
     HostedMCPTool,
     RunConfig,
@@ -29,12 +29,12 @@ from holdfast import (
     handoff,
     tool_input_guardrail,
 )
-from holdfast.core.errors import ModelBehaviorError
-from holdfast.core.events import RunForked, ToolReturned
-from holdfast.core.evolve import fold
-from holdfast.journal.memory import MemoryJournal
-from holdfast.run.state_json import read_events
-from holdfast.testing import ModelStep, ScriptedModel, assistant_message, function_call
+from outlast.core.errors import ModelBehaviorError
+from outlast.core.events import RunForked, ToolReturned
+from outlast.core.evolve import fold
+from outlast.journal.memory import MemoryJournal
+from outlast.run.state_json import read_events
+from outlast.testing import ModelStep, ScriptedModel, assistant_message, function_call
 
 CALL = function_call("pay", {"amount": 7}, call_id="c1")
 DONE = assistant_message("done")
@@ -482,7 +482,7 @@ async def test_a_stored_decision_is_carried_out_once_whenever_the_process_dies()
     begun = next(n for n, event in enumerate(whole) if isinstance(event, ToolReturned)) + 1
     desk.journal = desk.config.journal = MemoryJournal()
     desk.model.extend([[DONE]])
-    lease = await desk.journal.acquire(stored["holdfast"]["run_id"], new=True)
+    lease = await desk.journal.acquire(stored["outlast"]["run_id"], new=True)
     await desk.journal.append(lease, whole[:begun])
     await desk.journal.release(lease)
     again = await RunState.from_json(desk.agent, stored)

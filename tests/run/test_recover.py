@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from holdfast import Agent, RunConfig, Runner, function_tool, recover_runs
-from holdfast.journal.memory import MemoryJournal
-from holdfast.testing import ScriptedModel, assistant_message, function_call
+from outlast import Agent, RunConfig, Runner, function_tool, recover_runs
+from outlast.journal.memory import MemoryJournal
+from outlast.testing import ScriptedModel, assistant_message, function_call
 
 PROGRAM = """
 import asyncio, os, signal, sys
-from holdfast import Agent, RunConfig, Runner, function_tool
-from holdfast.testing import ScriptedModel, function_call
+from outlast import Agent, RunConfig, Runner, function_tool
+from outlast.testing import ScriptedModel, function_call
 
 @function_tool
 async def look() -> str:

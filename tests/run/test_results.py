@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from holdfast import (
+from outlast import (
     Agent,
     MultiProvider,
     OutputGuardrail,
@@ -23,7 +23,7 @@ from holdfast import (
     UserError,
     function_tool,
 )
-from holdfast.testing import ModelStep, ScriptedModel, assistant_message, function_call
+from outlast.testing import ModelStep, ScriptedModel, assistant_message, function_call
 
 ADA = Agent[Any](name="Ada")
 BEGINNING = ("hi", [], [], "ok", [], [], [], [], RunContextWrapper(None), ADA)

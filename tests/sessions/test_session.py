@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from holdfast.definitions.context import RunContextWrapper
-from holdfast.sessions.session import (
+from outlast.definitions.context import RunContextWrapper
+from outlast.sessions.session import (
     Session,
     SessionABC,
     SessionSettings,

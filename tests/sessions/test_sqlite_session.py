@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.sessions.session import Session, SessionSettings
-from holdfast.sessions.sqlite import SQLiteSession
+from outlast.sessions.session import Session, SessionSettings
+from outlast.sessions.sqlite import SQLiteSession
 
 
 def said(*texts: str) -> list[Any]:
@@ -202,7 +202,7 @@ def test_threads_may_share_a_session(path: Path):
 def test_processes_may_open_a_new_file_at_once(path: Path):
     code = """
 import asyncio, sys
-from holdfast.sessions.sqlite import SQLiteSession
+from outlast.sessions.sqlite import SQLiteSession
 session = SQLiteSession("s", sys.argv[1])
 for number in range(20):
     asyncio.run(session.add_items([{"content": sys.argv[2]}]))

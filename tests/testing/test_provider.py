@@ -6,10 +6,10 @@ import json
 import openai
 import pytest
 
-from holdfast import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool
-from holdfast.core.errors import UserError
-from holdfast.core.usage import Usage
-from holdfast.testing import (
+from outlast import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool
+from outlast.core.errors import UserError
+from outlast.core.usage import Usage
+from outlast.testing import (
     InvalidModelStep,
     ModelStep,
     ScriptedModel,
@@ -17,7 +17,7 @@ from holdfast.testing import (
     assistant_message,
     function_call,
 )
-from holdfast.testing.provider import (
+from outlast.testing.provider import (
     ProviderSettings,
     ScriptedProvider,
     StatusError,

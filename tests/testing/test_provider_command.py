@@ -1,4 +1,4 @@
-"""`holdfast provider`: started as a process, used by another one, and ended."""
+"""`outlast provider`: started as a process, used by another one, and ended."""
 
 import json
 import os
@@ -10,9 +10,9 @@ import openai
 import pytest
 from typer.testing import CliRunner
 
-from holdfast.cli.app import app
-from holdfast.testing import ScriptedModel
-from holdfast.testing.provider import ScriptFileError, fault, load_script
+from outlast.cli.app import app
+from outlast.testing import ScriptedModel
+from outlast.testing.provider import ScriptFileError, fault, load_script
 
 SCRIPT = [
     {"tool_calls": [{"name": "refund", "arguments": {"order_id": "A-1007"}, "call_id": "call-1"}]},
@@ -24,15 +24,15 @@ SCRIPT = [
 
 
 def clean_environment(**more):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "HOLDFAST_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "OUTLAST_"))}
     return {**kept, **more}
 
 
 class Running:
-    """`holdfast provider` as a process."""
+    """`outlast provider` as a process."""
 
     def __init__(self, *words):
-        command = [sys.executable, "-m", "holdfast", "provider", *map(str, words)]
+        command = [sys.executable, "-m", "outlast", "provider", *map(str, words)]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -197,7 +197,7 @@ def test_the_demo_plays_over_http_is_killed_and_refunds_once(tmp_path):
     log = tmp_path / "asked.jsonl"
     with Running("--model", "demo", "--log", log) as running:
         env = clean_environment(OPENAI_BASE_URL=running.base_url, OPENAI_API_KEY="x")
-        command = [sys.executable, "-m", "holdfast.demo"]
+        command = [sys.executable, "-m", "outlast.demo"]
         done = subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=90, check=False
         )

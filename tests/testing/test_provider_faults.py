@@ -6,10 +6,10 @@ import json
 import openai
 import pytest
 
-from holdfast.core.errors import UserError
-from holdfast.testing import ScriptedModel, assistant_message
-from holdfast.testing.provider import FAULTS, ProviderSettings, ScriptedProvider, fault, faults_for
-from holdfast.testing.provider.faults import _table  # what the table is made of
+from outlast.core.errors import UserError
+from outlast.testing import ScriptedModel, assistant_message
+from outlast.testing.provider import FAULTS, ProviderSettings, ScriptedProvider, fault, faults_for
+from outlast.testing.provider.faults import _table  # what the table is made of
 
 CANARY = "sk-canary-here"
 MESSAGES = [{"role": "user", "content": "Hello?"}]
@@ -146,7 +146,7 @@ async def test_a_header_chooses_a_fault_also_for_a_poll():
         response = await client.responses.create(model="m", input="?", background=True)
         with pytest.raises(openai.APIConnectionError):
             await client.responses.retrieve(
-                response.id, extra_headers={"x-holdfast-fault": "rst_mid"}
+                response.id, extra_headers={"x-outlast-fault": "rst_mid"}
             )
         assert (await client.responses.retrieve(response.id)).status == "in_progress"
 
@@ -156,7 +156,7 @@ async def test_a_header_chooses_a_fault_of_the_handshake():
     async with ScriptedProvider([]) as provider:
         url = f"{provider.websocket_base_url}/responses"
         with pytest.raises(websockets.InvalidStatus, match="401"):
-            await websockets.connect(url, additional_headers={"x-holdfast-fault": "http_401"})
+            await websockets.connect(url, additional_headers={"x-outlast-fault": "http_401"})
 
 
 async def test_a_fault_that_there_is_not_is_named_with_those_that_come_close():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from holdfast import Agent, function_tool, run_demo_loop
-from holdfast.testing import ScriptedModel, assistant_message, function_call
+from outlast import Agent, function_tool, run_demo_loop
+from outlast.testing import ScriptedModel, assistant_message, function_call
 
 if TYPE_CHECKING:
     import pytest

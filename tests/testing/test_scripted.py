@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from holdfast import Agent, ModelResponse, ModelSettings, ModelTracing, Runner, Usage, function_tool
-from holdfast.models.streaming import reply_events, reply_of
-from holdfast.testing import (
+from outlast import Agent, ModelResponse, ModelSettings, ModelTracing, Runner, Usage, function_tool
+from outlast.models.streaming import reply_events, reply_of
+from outlast.testing import (
     InvalidModelStep,
     ModelStep,
     ScriptedModel,

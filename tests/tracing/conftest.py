@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast import tracing
-from holdfast.tracing import setup
-from holdfast.tracing.provider import DefaultTraceProvider
+from outlast import tracing
+from outlast.tracing import setup
+from outlast.tracing.provider import DefaultTraceProvider
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from holdfast.tracing import Span, Trace, TracingProcessor
+from outlast.tracing import Span, Trace, TracingProcessor
 
 
 class Recorder(TracingProcessor):

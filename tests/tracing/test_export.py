@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from recording import Recorder
 
-from holdfast.tracing import Span, Trace, TracingExporter
-from holdfast.tracing.export_limits import CUT, MAX_FIELD_BYTES, cut, cut_text, fitted, json_size
-from holdfast.tracing.exporters import BackendSpanExporter, ConsoleSpanExporter
-from holdfast.tracing.processors import BatchTraceProcessor
-from holdfast.tracing.span_data import CustomSpanData, GenerationSpanData, SpanData
-from holdfast.tracing.spans import SpanImpl
-from holdfast.tracing.traces import TraceImpl
+from outlast.tracing import Span, Trace, TracingExporter
+from outlast.tracing.export_limits import CUT, MAX_FIELD_BYTES, cut, cut_text, fitted, json_size
+from outlast.tracing.exporters import BackendSpanExporter, ConsoleSpanExporter
+from outlast.tracing.processors import BatchTraceProcessor
+from outlast.tracing.span_data import CustomSpanData, GenerationSpanData, SpanData
+from outlast.tracing.spans import SpanImpl
+from outlast.tracing.traces import TraceImpl
 
 Item = Trace | Span[Any]
 
@@ -293,8 +293,8 @@ def test_the_console_shows_content_only_if_logs_may(
     exporter = ConsoleSpanExporter()
     exporter.export([a_trace(), a_span(CustomSpanData("secret", {}))])
     assert "secret" not in capsys.readouterr().out
-    monkeypatch.setattr("holdfast.definitions.debug.DONT_LOG_MODEL_DATA", False)
-    monkeypatch.setattr("holdfast.definitions.debug.DONT_LOG_TOOL_DATA", False)
+    monkeypatch.setattr("outlast.definitions.debug.DONT_LOG_MODEL_DATA", False)
+    monkeypatch.setattr("outlast.definitions.debug.DONT_LOG_TOOL_DATA", False)
     exporter.export([a_span(CustomSpanData("secret", {}))])
     assert "secret" in capsys.readouterr().out
 

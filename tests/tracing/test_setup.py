@@ -8,15 +8,15 @@ import sys
 import pytest
 from recording import Recorder
 
-from holdfast import tracing
-from holdfast.tracing import custom_span, get_current_trace, trace
-from holdfast.tracing.config import include_task_and_turn_spans
-from holdfast.tracing.context import TraceCtxManager, create_trace_for_run, get_model_tracing_impl
-from holdfast.tracing.provider import DefaultTraceProvider
-from holdfast.tracing.span_data import SpanData
-from holdfast.tracing.spans import NoOpSpan, SpanImpl
-from holdfast.tracing.traces import NoOpTrace, ReattachedTrace, TraceImpl, TraceState
-from holdfast.tracing.util import gen_group_id
+from outlast import tracing
+from outlast.tracing import custom_span, get_current_trace, trace
+from outlast.tracing.config import include_task_and_turn_spans
+from outlast.tracing.context import TraceCtxManager, create_trace_for_run, get_model_tracing_impl
+from outlast.tracing.provider import DefaultTraceProvider
+from outlast.tracing.span_data import SpanData
+from outlast.tracing.spans import NoOpSpan, SpanImpl
+from outlast.tracing.traces import NoOpTrace, ReattachedTrace, TraceImpl, TraceState
+from outlast.tracing.util import gen_group_id
 
 
 def test_nobody_listens_unless_asked():
@@ -143,7 +143,7 @@ def test_a_provider_of_another_system_is_listening():
 def test_importing_and_tracing_start_nothing():
     code = """
 import json, sys, threading
-import holdfast.tracing as t
+import outlast.tracing as t
 with t.trace("w"):
     with t.custom_span("a"): pass
 t.set_tracing_export_api_key("k")
@@ -159,15 +159,15 @@ print(json.dumps([heavy, threading.active_count()]))
 def test_one_variable_turns_upload_on(
     monkeypatch: pytest.MonkeyPatch, value: str, *, listens: bool
 ):
-    monkeypatch.setenv("HOLDFAST_TRACE_EXPORT", value)
-    code = "import holdfast.tracing as t; print(t.is_listening())"
+    monkeypatch.setenv("OUTLAST_TRACE_EXPORT", value)
+    code = "import outlast.tracing as t; print(t.is_listening())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(listens)
 
 
 def test_a_misspelt_variable_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HOLDFAST_TRACE_EXPORT", "opneai")
-    code = "import holdfast.tracing as t; t.is_listening()"
+    monkeypatch.setenv("OUTLAST_TRACE_EXPORT", "opneai")
+    code = "import outlast.tracing as t; t.is_listening()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "'opneai'" in done.stderr
 
@@ -248,8 +248,8 @@ def test_processors_share_the_time_for_shutdown():
 def test_a_process_does_not_hang_on_a_server_that_fails(failing_server: str):
     code = f"""
 import sys, time
-import holdfast.tracing as t
-from holdfast.tracing.processors import BackendSpanExporter, BatchTraceProcessor
+import outlast.tracing as t
+from outlast.tracing.processors import BackendSpanExporter, BatchTraceProcessor
 exporter = BackendSpanExporter("k", endpoint={failing_server!r}, base_delay=60, max_delay=60)
 t.add_trace_processor(BatchTraceProcessor(exporter, max_queue_size=1))
 with t.trace("w"):

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator
 import pytest
 from recording import Recorder
 
-from holdfast import tracing
-from holdfast.tracing import custom_span, get_current_span, get_current_trace, trace
-from holdfast.tracing.provider import DefaultTraceProvider
-from holdfast.tracing.span_data import (
+from outlast import tracing
+from outlast.tracing import custom_span, get_current_span, get_current_trace, trace
+from outlast.tracing.provider import DefaultTraceProvider
+from outlast.tracing.span_data import (
     AgentSpanData,
     FunctionSpanData,
     ResponseSpanData,
@@ -20,8 +20,8 @@ from holdfast.tracing.span_data import (
     TranscriptionSpanData,
     TurnSpanData,
 )
-from holdfast.tracing.spans import NoOpSpan, SpanImpl
-from holdfast.tracing.traces import NoOpTrace, TraceImpl, TraceState, reattach_trace
+from outlast.tracing.spans import NoOpSpan, SpanImpl
+from outlast.tracing.traces import NoOpTrace, TraceImpl, TraceState, reattach_trace
 
 
 def test_a_span_belongs_to_the_current_span_and_trace(recorder: Recorder):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast import (
+from outlast import (
     Agent,
     GuardrailFunctionOutput,
     ModelSettings,

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from holdfast import (
+from outlast import (
     Agent,
     ModelReplyMalformed,
     ModelUnavailable,
@@ -25,13 +25,13 @@ from holdfast import (
     Runner,
     UserError,
 )
-from holdfast.core.events import RunCancelled
-from holdfast.journal.memory import MemoryJournal
-from holdfast.models import provider as providers
-from holdfast.models.loops import in_this_loop
-from holdfast.models.wire import let_go
-from holdfast.testing import assistant_message
-from holdfast.testing.provider import ScriptedProvider, fault
+from outlast.core.events import RunCancelled
+from outlast.journal.memory import MemoryJournal
+from outlast.models import provider as providers
+from outlast.models.loops import in_this_loop
+from outlast.models.wire import let_go
+from outlast.testing import assistant_message
+from outlast.testing.provider import ScriptedProvider, fault
 
 OFF = RunConfig(journal="off")
 MODELS = pytest.mark.parametrize("kind", [OpenAIResponsesModel, OpenAIChatCompletionsModel])

@@ -17,7 +17,7 @@ import pytest
 from openai import AsyncOpenAI
 from wire_outcomes import outcomes
 
-from holdfast import (
+from outlast import (
     Agent,
     AgentsException,
     ModelSettings,
@@ -27,8 +27,8 @@ from holdfast import (
     Runner,
     function_tool,
 )
-from holdfast.definitions.limits import ModelLimits
-from holdfast.testing.provider import ScriptedProvider
+from outlast.definitions.limits import ModelLimits
+from outlast.testing.provider import ScriptedProvider
 
 SLOW = ("hang", "drip", "keepalive", "comments_only")
 SHORT = ModelLimits(connect=2, first_byte=0.5, idle=0.5, thinking=0.5, total=1.5)
@@ -99,7 +99,7 @@ async def outcome_of(agent: Agent[Any], fault: str, *, streamed: bool) -> tuple[
 async def test_an_endpoint_that_misbehaves_leads_to_an_error_of_ours_or_a_whole_answer(
     provider: ScriptedProvider, caplog: pytest.LogCaptureFixture, api: str, streamed: bool
 ):
-    caplog.set_level(logging.DEBUG, logger="holdfast")
+    caplog.set_level(logging.DEBUG, logger="outlast")
     caplog.set_level(logging.INFO)
     expected = outcomes(api, streamed=streamed)
     assert len(expected) >= 150

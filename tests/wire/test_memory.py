@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from holdfast.testing.provider import ScriptedProvider
+from outlast.testing.provider import ScriptedProvider
 
 CAP = 12 * 1024 * 1024
 PROGRAM = """
 import asyncio, json, resource, sys
-from holdfast import Agent, ModelLimits, RunConfig, Runner
-from holdfast import OpenAIChatCompletionsModel, OpenAIResponsesModel
+from outlast import Agent, ModelLimits, RunConfig, Runner
+from outlast import OpenAIChatCompletionsModel, OpenAIResponsesModel
 from openai import AsyncOpenAI
 
 url, api, fault, streamed, cap = sys.argv[1:]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openai import APITimeoutError, AsyncOpenAI, DefaultAsyncHttpxClient, RateLimitError
 
-from holdfast import (
+from outlast import (
     Agent,
     MaxTurnsExceeded,
     Model,
@@ -28,11 +28,11 @@ from holdfast import (
     TooManyToolCalls,
     function_tool,
 )
-from holdfast.core.events import EffectFailed
-from holdfast.journal.memory import MemoryJournal
-from holdfast.models.endpoint import client_of
-from holdfast.testing import ScriptedModel, function_call
-from holdfast.testing.provider import ScriptedProvider
+from outlast.core.events import EffectFailed
+from outlast.journal.memory import MemoryJournal
+from outlast.models.endpoint import client_of
+from outlast.testing import ScriptedModel, function_call
+from outlast.testing.provider import ScriptedProvider
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from holdfast.core.events import EffectStarted, HandedOff, ModelReplied, ToolReturned, TurnPrepared
-from holdfast.journal import SqliteJournal, Stored
+from outlast.core.events import EffectStarted, HandedOff, ModelReplied, ToolReturned, TurnPrepared
+from outlast.journal import SqliteJournal, Stored
 
 WARM = Path(__file__).with_name("warm.py")
 KILLED = -signal.SIGKILL

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from chaoskit.harness import KILLED, Golden, Warm, check, effects, folder, is_expected, outcome_of
-from holdfast.core.events import RunStarted, StepRecorded
-from holdfast.journal import Lease, SqliteJournal
+from outlast.core.events import RunStarted, StepRecorded
+from outlast.journal import Lease, SqliteJournal
 
 HELD = {"AlreadyRunning", "Fenced"}
 """What the loser of a race may be told."""

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from chaoskit.world import World, answered, call, say, script, until
-from holdfast import (
+from outlast import (
     Agent,
     GuardrailFunctionOutput,
     InputGuardrailTripwireTriggered,
@@ -23,7 +23,7 @@ from holdfast import (
     function_tool,
     input_guardrail,
 )
-from holdfast.definitions.context import ToolContext
+from outlast.definitions.context import ToolContext
 
 Outcome = Any
 Scenario = Callable[[World], Awaitable[Outcome]]

@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chaoskit.scenarios import SCENARIOS, SPECIAL
 from chaoskit.world import World
-from holdfast import ModelResponse, Usage
-from holdfast.models.streaming import reply_events
-from holdfast.testing import assistant_message, function_call
+from outlast import ModelResponse, Usage
+from outlast.models.streaming import reply_events
+from outlast.testing import assistant_message, function_call
 
 
 def perform(request: dict[str, Any], number: int = 0) -> int:

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from holdfast import ModelResponse, RunConfig, Runner, Usage
-from holdfast.definitions.model import Model
-from holdfast.journal import Journal, open_journal
-from holdfast.models.streaming import reply_events
-from holdfast.testing import assistant_message, function_call
-from holdfast.testing.crashing import CrashingJournal
+from outlast import ModelResponse, RunConfig, Runner, Usage
+from outlast.definitions.model import Model
+from outlast.journal import Journal, open_journal
+from outlast.models.streaming import reply_events
+from outlast.testing import assistant_message, function_call
+from outlast.testing.crashing import CrashingJournal
 
 RUN = "run"
 Items = list[dict[str, Any]]

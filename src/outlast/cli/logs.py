@@ -1,0 +1,57 @@
+"""The journal as the command line reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from outlast.cli.steps import RunView, read_steps
+from outlast.core.errors import RunNotFound
+from outlast.journal.journal import Journal, RunSummary
+from outlast.journal.opening import open_journal
+
+
+def journal_file() -> Path | None:
+    """Where runs of this directory are kept; None when they are kept nowhere."""
+    named = os.environ.get("OUTLAST_JOURNAL", "")
+    if named in ("off", "memory"):
+        return None
+    home = os.environ.get("OUTLAST_HOME", ".outlast")
+    return Path(named) if named else Path(home) / "journal.db"
+
+
+async def list_runs(status: str | None = None) -> Sequence[RunSummary]:
+    """All runs, the newest first. Looking for runs does not make a journal."""
+    file = journal_file()
+    if file is not None and not file.exists():
+        return []
+    return await open_journal().runs(status=status)
+
+
+def is_cut_off(run: RunSummary) -> bool:
+    """Whether a run was interrupted: nobody goes on with it."""
+    return run.status == "running" and not run.owner_alive
+
+
+async def read_run(run_id: str) -> tuple[RunView, dict[str, RunView]]:
+    """What a run did, and what the runs inside it did, by run id.
+
+    Raises:
+        RunNotFound: There is no such run.
+        JournalCorrupt: A row is not what was written.
+    """
+    journal = open_journal()  # Shared by this process, and closed when it ends.
+    view = read_steps(await journal.read(run_id))
+    return view, await _children(journal, view)
+
+
+async def _children(journal: Journal, view: RunView) -> dict[str, RunView]:
+    found: dict[str, RunView] = {}
+    for child in {step.child: None for step in view.steps if step.child}:
+        try:
+            found[child] = read_steps(await journal.read(child))
+        except RunNotFound:
+            continue  # It died before its first append: nothing was begun.
+        found |= await _children(journal, found[child])
+    return found

@@ -1,0 +1,139 @@
+"""A run on the screen: `cli.steps` drawn with rich. Decides nothing about what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from outlast.cli.steps import RunView, Step, Takeover, counted, summary
+from outlast.cli.text import plain, short
+
+WIDTH = 80
+_GUIDES = "grey50"
+_MARKS: dict[str, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "error": ("✗", "red"),
+    "failed attempt": ("✗", "yellow"),
+    "tripped": ("✗", "red"),
+    "rejected": ("✗", "yellow"),
+    "unknown": ("?", "yellow"),
+    "blocked": ("✗", "yellow"),
+    "ignored": ("-", "dim"),
+    "in doubt": ("?", "bold yellow"),
+    "open": ("…", "cyan"),
+    "waiting": ("⏸", "cyan"),
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console of 80 columns or, on a terminal, at most 100; colours only where they are read."""
+    wanted = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    width = min(wanted.width, 100) if wanted.is_terminal else WIDTH
+    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
+
+
+_WHOLE_S = 10
+
+
+def duration(seconds: float) -> str:
+    """So many seconds, in the unit that one would say them in."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    if seconds >= _WHOLE_S:
+        return f"{seconds:.0f} s"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{max(seconds, 0) * 1000:.0f} ms"
+
+
+def run_tree(run_id: str, view: RunView, children: Mapping[str, RunView], width: int) -> Tree:
+    """The steps of a run as a tree, with the runs inside it.
+
+    Args:
+        run_id: The run.
+        view: What its log says.
+        children: The same for each run that one of its steps is, by run id.
+        width: Of the screen, in columns.
+    """
+    tree = Tree(_title(run_id, view), guide_style=_GUIDES)
+    _grow(tree, view, children, width)
+    if view.error:
+        tree.add(Text(short(view.error, width - 4), style="red"))
+    return tree
+
+
+def run_summary(view: RunView) -> RenderableType:
+    """What a run came to, below its tree."""
+    made = [counted(len({step.id for step in view.steps})), f"{view.duration_s:.1f} s"]
+    if view.usage.total_tokens:
+        made.append(f"{view.usage.total_tokens:,} tokens")
+    lines = [Text(" · ".join(made), style="dim")]
+    if view.output:
+        lines.insert(0, Text(f"→ {short(view.output, 400)}"))
+    return Group(*lines)
+
+
+def takeover_line(takeover: Takeover) -> Text:
+    """The line where another process went on with a run."""
+    if not takeover.was_crash:
+        return Text(f"━━ taken up again after {duration(takeover.gap_s)}", style="cyan")
+    who = plain(takeover.owner) or "another process"
+    line = Text("━━ crash ", style="bold red")
+    line.append(f"{who} went on {duration(takeover.gap_s)} later\n", style="not bold red")
+    return line.append(f"   {summary(takeover)}", style="not red")
+
+
+def _title(run_id: str, view: RunView) -> Text:
+    style = {"completed": "green", "failed": "red", "waiting": "cyan"}.get(view.status, "yellow")
+    title = Text(f"run {plain(run_id)} ", style="bold")
+    return title.append(plain(view.status), style=style)
+
+
+def _grow(tree: Tree, view: RunView, children: Mapping[str, RunView], width: int) -> None:
+    branch, agent = tree, ""
+    for row in view.rows:
+        if isinstance(row, Takeover):
+            tree.add(takeover_line(row))
+            agent = ""
+            continue
+        if row.agent != agent:
+            agent = row.agent
+            branch = tree.add(Text(plain(agent), style="bold"))
+        leaf = branch.add(_step_row(view, row, width))
+        if child := children.get(row.child):
+            _grow(leaf, child, children, width - 4)
+
+
+def _step_row(view: RunView, step: Step, width: int) -> Table:
+    """One step: mark, what it was, and what it took, the last right-aligned."""
+    mark, style = _MARKS[step.outcome]
+    note = _note(view, step)
+    label = plain(step.name or step.kind) if step.kind != "model" else "model"
+    label = f"{label} {plain(step.model)}" if step.model else label
+    room = max(width - 13 - len(label) - len(note), 8)
+    what = Text(f"{mark} ", style=style)
+    what.append(label, style="bold" if step.kind == "tool" else "")
+    what.append(f"  {short(step.detail, room)}" if step.detail else "", style="dim")
+    row = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    row.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    row.add_column(justify="right", no_wrap=True)
+    row.add_row(what, Text(note, style="dim"))
+    return row
+
+
+def _note(view: RunView, step: Step) -> str:
+    parts: list[str] = []
+    if step.outcome in ("in doubt", "unknown", "waiting", "rejected", "blocked"):
+        parts.append(step.outcome)
+    if step.attempt > 1:
+        parts.append(f"attempt {step.attempt}{', same key' if step.same_key else ''}")
+    if step.usage and step.usage.total_tokens:
+        parts.append(f"{step.usage.total_tokens:,} tok")
+    if step.duration_s is not None:
+        parts.append(duration(step.duration_s))
+    if view.is_reused(step):
+        parts.append("reused")
+    return "  ".join(parts)

@@ -1,0 +1,141 @@
+"""Modules named `agents.…` that stand for ours.
+
+An alias owns no public name. Reading an attribute reads our module, and writing one (a test
+that patches `agents.run.X`) writes our module, so there is one truth under two names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from outlast.compat.table import ALIASES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = "agents"
+
+
+def install() -> None:
+    """Make `import agents` and `import agents.x.y` resolve to Outlast. Harmless when repeated.
+
+    Raises:
+        RuntimeError: Another `agents` has been imported already. Call this earlier.
+    """
+    present = sys.modules.get(ROOT)
+    if present is not None and not isinstance(present, Alias):
+        raise RuntimeError(
+            f"`agents` is already imported from {getattr(present, '__file__', None)!r}. Call "
+            "`outlast.compat.install()` before the first import of `agents`."
+        )
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+
+
+def uninstall() -> None:
+    """Take `install()` back; modules and objects that were imported already stay usable."""
+    if _FINDER in sys.meta_path:
+        sys.meta_path.remove(_FINDER)
+    for name in [name for name, module in sys.modules.items() if isinstance(module, Alias)]:
+        del sys.modules[name]
+
+
+class Alias(ModuleType):
+    """A module object that reads and writes through to the modules it stands for."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Find `name` as a public name, then as an aliased submodule, then in our modules."""
+        if _is_dunder(name) and name not in _SHARED_DUNDERS:
+            # A `__path__` of ours would let Python import our files again as `agents.…`.
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
+        submodule = f"{self.__name__}.{name}"
+        if submodule in ALIASES and not self._is_public(name):
+            return importlib.import_module(submodule)
+        # One by one: the last in a row may be slow to import.
+        for target in ALIASES[self.__name__]:
+            try:
+                return getattr(importlib.import_module(target), name)
+            except AttributeError:
+                continue
+        if name == "__all__":  # `import *` sees only this, for the alias has no names of its own.
+            return sorted(each for each in dir(self) if not each.startswith("_"))
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Write to every one of our modules that has `name`, or had until it was deleted here."""
+        if isinstance(value, Alias) or (_is_dunder(name) and name not in _SHARED_DUNDERS):
+            # `import agents.apply_diff` binds the submodule on its parent; the public function
+            # of that name must stay visible, as it does upstream.
+            if not self._is_public(name):
+                super().__setattr__(name, value)
+            return
+        homes = _owners(self.__name__, name) or _DELETED.pop((self.__name__, name), [])
+        for module in homes or _modules(self.__name__)[:1]:
+            setattr(module, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        """Delete from our modules, and remember from which, for a patch that is undone."""
+        if name in vars(self):  # a submodule, as `__setattr__` left it
+            super().__delattr__(name)
+            return
+        homes = _owners(self.__name__, name)
+        if not homes:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
+        _DELETED[self.__name__, name] = homes
+        for module in homes:
+            delattr(module, name)
+
+    def __dir__(self) -> list[str]:
+        """Names of our modules and of aliased submodules."""
+        names = {name for module in _modules(self.__name__) for name in dir(module)}
+        prefix = f"{self.__name__}."
+        below = {name.removeprefix(prefix) for name in ALIASES if name.startswith(prefix)}
+        return sorted(names | {name for name in below if "." not in name})
+
+    def _is_public(self, name: str) -> bool:
+        return self.__name__ == ROOT and name in importlib.import_module("outlast").__all__
+
+
+class _Finder:
+    """Meta-path finder and loader of aliases; everything else is left to the other finders."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        del path, target
+        if name not in ALIASES:
+            return None
+        # Every alias is a package, so that a missing submodule is a plain "No module named".
+        spec = ModuleSpec(name, self, origin=__file__, is_package=True)  # pyright: ignore[reportArgumentType] # a loader by duck type
+        spec.has_location = True
+        spec.submodule_search_locations = []
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return Alias(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The first target is imported at once: what it cannot import is an error here.
+        for name in ALIASES[module.__name__][:1]:
+            importlib.import_module(name)
+
+
+_FINDER = _Finder()
+_SHARED_DUNDERS = frozenset({"__all__", "__version__"})
+_DELETED: dict[tuple[str, str], list[ModuleType]] = {}
+
+
+def _modules(alias: str) -> list[ModuleType]:
+    return [importlib.import_module(name) for name in ALIASES[alias]]
+
+
+def _owners(alias: str, name: str) -> list[ModuleType]:
+    return [module for module in _modules(alias) if name in vars(module)]
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")

@@ -1,0 +1,114 @@
+"""Which of our modules answer for a module of openai-agents. Facts only; `aliases.py` acts on them.
+
+A name is looked up in the modules of its row from left to right; a dot is the package itself.
+An empty row is a package that only holds others.
+"""
+
+_TOOL = """
+    definitions.tool definitions.function_tool definitions.hosted_tools definitions.shell_tools
+    definitions.computer definitions.custom_tool definitions.editor definitions.tool_output
+    definitions.tool_guardrail definitions.tool_origin definitions.callers definitions.names
+    definitions.schema definitions.strict_schema definitions.context definitions.threads
+    definitions.docstrings definitions.tool_models definitions.openai_types
+"""
+
+_TRACING = """
+    tracing tracing.create tracing.setup tracing.spans tracing.traces tracing.span_data
+    tracing.processors tracing.interface tracing.provider tracing.config tracing.context
+    tracing.util
+"""
+
+_ROWS = {
+    "agents": ".",
+    "agents._config": "models.defaults",
+    "agents._debug": "definitions.debug",
+    "agents.agent": "definitions.agent definitions.agent_tool_input run.agent_tool",
+    "agents.agent_output": "definitions.output",
+    "agents.agent_tool_input": "definitions.agent_tool_input",
+    "agents.agent_tool_state": "run.agent_tool",
+    "agents.apply_diff": "definitions.apply_diff",
+    "agents.computer": "definitions.computer",
+    "agents.decorators": "compat.decorators",
+    "agents.editor": "definitions.editor",
+    "agents.exceptions": "core.errors",
+    "agents.extensions": "",
+    "agents.extensions.handoff_filters": "definitions.handoff_history",
+    "agents.extensions.handoff_prompt": "definitions.handoff",
+    "agents.extensions.models": "",
+    "agents.extensions.models.any_llm_model": "models.adapters.any_llm models.chat models.responses",
+    "agents.extensions.models.any_llm_provider": "models.adapters.any_llm",
+    "agents.extensions.models.litellm_model": "models.adapters.litellm compat.litellm_names models.chat",
+    "agents.extensions.models.litellm_provider": "models.adapters.litellm",
+    "agents.function_schema": "definitions.schema definitions.docstrings",
+    "agents.guardrail": "definitions.guardrail",
+    "agents.handoffs": "definitions.handoff definitions.handoff_history",
+    "agents.handoffs.history": "definitions.handoff_history",
+    "agents.items": "definitions.run_items definitions.tool_output core.usage definitions.tool_models",
+    "agents.lifecycle": "definitions.hooks",
+    "agents.logger": "definitions.logger",
+    "agents.mcp": "mcp",
+    "agents.mcp.server": "mcp",
+    "agents.mcp.util": "mcp",
+    "agents.memory": "sessions.session sessions.sqlite",
+    "agents.memory.session": "sessions.session",
+    "agents.memory.session_settings": "sessions.session",
+    "agents.memory.sqlite_session": "sessions.sqlite",
+    "agents.memory.util": "sessions.session",
+    "agents.model_settings": "definitions.settings definitions.retry",
+    "agents.models": "models",
+    "agents.models._openai_shared": "models.defaults",
+    "agents.models._retry_runtime": "compat.model_names",
+    "agents.models.chatcmpl_converter": "models.chat_converter",
+    "agents.models.chatcmpl_helpers": "models.chat",
+    "agents.models.chatcmpl_stream_handler": "compat.model_names models.chat_stream",
+    "agents.models.default_models": "definitions.default_models",
+    "agents.models.fake_id": "models.fake_id",
+    "agents.models.interface": "definitions.model",
+    "agents.models.multi_provider": "models.provider",
+    "agents.models.openai_agent_registration": "models.defaults",
+    "agents.models.openai_chatcompletions": "models.chat",
+    "agents.models.openai_client_utils": "models.endpoint",
+    "agents.models.openai_provider": "models.provider models.defaults",
+    "agents.models.openai_responses": "models.responses models.responses_ws",
+    "agents.models.reasoning_content_replay": "models.reasoning_replay",
+    "agents.prompts": "definitions.prompt",
+    "agents.repl": "run.repl",
+    "agents.responses_websocket_session": "run.responses_session",
+    "agents.result": "run.result run.stream definitions.context",
+    "agents.retry": "definitions.retry",
+    "agents.run": "run.runner engine.config",
+    "agents.run_config": "engine.config definitions.settings sessions.session",
+    "agents.run_context": "definitions.context",
+    "agents.run_error_handlers": "engine.error_handlers",
+    "agents.run_state": "run.run_state",
+    "agents.stream_events": "definitions.stream_events",
+    "agents.strict_schema": "definitions.strict_schema",
+    "agents.testing": "testing",
+    "agents.testing.model": "testing.scripted testing.steps",
+    "agents.tool": _TOOL,
+    "agents.tool_context": "definitions.context",
+    "agents.tool_guardrails": "definitions.tool_guardrail",
+    "agents.tracing": _TRACING,
+    "agents.tracing.config": "tracing.config",
+    "agents.tracing.context": "tracing.context tracing.create",
+    "agents.tracing.create": "tracing.create",
+    "agents.tracing.logger": "tracing.logger",
+    "agents.tracing.model_tracing": "tracing.context tracing.create",
+    "agents.tracing.processor_interface": "tracing.interface",
+    "agents.tracing.processors": "tracing.processors tracing.exporters",
+    "agents.tracing.provider": "tracing.provider",
+    "agents.tracing.scope": "tracing.scope",
+    "agents.tracing.setup": "tracing.setup",
+    "agents.tracing.span_data": "tracing.span_data",
+    "agents.tracing.spans": "tracing.spans",
+    "agents.tracing.traces": "tracing.traces",
+    "agents.tracing.util": "tracing.util",
+    "agents.usage": "core.usage",
+    "agents.version": "version",
+}
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    upstream: tuple(f"outlast.{ours}".rstrip(".") for ours in row.split())
+    for upstream, row in _ROWS.items()
+}
+"""Name of a module of openai-agents -> names of our modules, searched in this order."""

@@ -1,0 +1,348 @@
+"""What a run needs next. Pure: no I/O, no clock, no engine, no look at live agents.
+
+`decide(state)` is called after every event. It returns everything that the run needs now, also
+what is already in flight; `drive` works out the difference. No effect means that the run is over
+or waits for somebody else.
+"""
+
+from __future__ import annotations
+
+from outlast.core.effects import (
+    AskApproval,
+    CallModel,
+    CheckGuardrail,
+    Conclude,
+    Effect,
+    HandOff,
+    LoadSession,
+    Prepare,
+    Record,
+    Recover,
+    RunTool,
+    SaveSession,
+    Wait,
+)
+from outlast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Call,
+    EffectFailed,
+    EffectStarted,
+    ErrorFacts,
+    Event,
+    GuardrailChecked,
+    OutputProduced,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    ToolReturned,
+)
+from outlast.core.items import invocation, last_message, refusal_of, text_of, tool_text
+from outlast.core.state import RunState, approval_key, ask_id, check_id, standing_key
+
+UNKNOWN_OUTCOME = (
+    "The outcome of this call is unknown: the process stopped while it ran, and the tool says "
+    "that it must not run twice. Check whether it took effect before you rely on it."
+)
+ALREADY_EXECUTED = (
+    "The tool call {} of {!r} was already executed and failed: it is not executed again, for it may "
+    "have taken effect. Start a new run."
+)
+IGNORED_HANDOFF = "Multiple handoffs detected, ignoring this one."
+
+
+def decide(state: RunState) -> list[Effect]:
+    """Every effect that the run needs now, in the order in which to begin them."""
+    if not state.started or state.ended:
+        return []
+    if error := _fatal(state):
+        return _fail(state, error)
+    if state.options.session and not state.is_loaded:
+        return [LoadSession(id="s0.load", name="load")]
+    if state.options.session and not state.is_input_saved:
+        return [SaveSession(id="s0", name="save", upto=0)]
+    if not state.open_checks:
+        return _turn(state, is_checked=True)
+    checks = _input_checks(state, state.started)
+    blocking = [check for check in checks if check.index < len(state.started.guardrails.blocking)]
+    return [*blocking] or [*checks, *_turn(state, is_checked=False)]
+
+
+# --- Failing. ----------------------------------------------------------------------------
+
+
+def _fatal(state: RunState) -> ErrorFacts | None:
+    # A guardrail's own error comes last: who is told of it believes that the rest was saved.
+    if state.failures:
+        for failure in sorted(state.failures.values(), key=lambda each: each.id[0] == "g"):
+            if failure.retry_at is None:
+                return failure.error
+    if state.tripped:
+        return _tripped(state.tripped)
+    for call in state.open_calls.values() if state.spent else ():
+        if f"t{state.turn}.{call.id}" in state.spent:
+            return ErrorFacts("ModelBehaviorError", ALREADY_EXECUTED.format(call.id, call.name))
+    if state.reply and not state.options.forgive_unknown_tools:
+        for call in state.open_calls.values():
+            if call.kind == "unknown":
+                text = f"Tool {call.qualified_name} not found in agent {state.agent}"
+                return ErrorFacts("ModelBehaviorError", text, state.reply.id)
+    return None
+
+
+def _tripped(check: GuardrailChecked) -> ErrorFacts:
+    side = "Input" if check.stage == "input" else "Output"
+    return ErrorFacts(
+        f"{side}GuardrailTripwireTriggered",
+        f"Guardrail {side}Guardrail triggered tripwire",
+        check.id,
+        {"guardrail": check.name},
+    )
+
+
+def _fail(state: RunState, error: ErrorFacts) -> list[Effect]:
+    """A failed run keeps in its session what it has finished."""
+    is_session_broken = any(key.startswith("s") for key in state.failures)
+    if state.options.session and state.is_loaded and not is_session_broken:
+        if not state.is_input_saved:
+            return [SaveSession(id="s0", name="save", upto=0)]
+        is_trip = error.kind == "InputGuardrailTripwireTriggered"
+        entries = len(state.entries) + len(state.answers)
+        if error.kind == "OutputGuardrailTripwireTriggered":
+            entries -= _refused_messages(state)
+        if not is_trip and entries > state.saved:
+            key = f"s{state.turn}.fail"
+            return [SaveSession(id=key, name="save", upto=entries, is_last=True)]
+    return [_record("end", RunFailed(error))]
+
+
+def _refused_messages(state: RunState) -> int:
+    """How many entries at the end are the output that a guardrail refused."""
+    if not state.output or not state.reply or state.output.kind == "tool":
+        return 0
+    return 1 if state.output.message else len(state.reply.output)
+
+
+# --- Guardrails. -------------------------------------------------------------------------
+
+
+def _input_checks(state: RunState, started: RunStarted) -> list[CheckGuardrail]:
+    both = (*started.guardrails.blocking, *started.guardrails.parallel)
+    open_checks = sorted((int(key.rpartition(".")[2]), key) for key in state.open_checks)
+    agent = started.agent
+    return [
+        CheckGuardrail(id=key, name=both[index], agent=agent, stage="input", index=index)
+        for index, key in open_checks
+    ]
+
+
+def _output_checks(state: RunState, output: OutputProduced) -> list[Effect]:
+    return [
+        CheckGuardrail(id=key, name=name, agent=state.agent, stage="output", index=index)
+        for index, name in enumerate(output.guardrails)
+        if (key := check_id("output", index, state.turn)) not in state.passed
+    ]
+
+
+# --- Turns. ------------------------------------------------------------------------------
+
+
+def _turn(state: RunState, *, is_checked: bool) -> list[Effect]:
+    may_act = is_checked or not state.options.hold_side_effects
+    if state.output:
+        return _finish(state, state.output) if is_checked else []
+    if state.prepared and not state.reply:
+        return [_model_call(state)]
+    if state.open_calls:
+        return _calls(state) if may_act else []
+    if not is_checked and state.turn:
+        return []
+    if state.reply and _may_end(state):
+        return _conclusion(state)
+    return _next_turn(state)
+
+
+def _may_end(state: RunState) -> bool:
+    if not state.reply or state.is_settled or state.handed_to or state.inbox:
+        return False
+    if state.reply.is_replay and not state.reply.calls:
+        return False
+    return not state.reply.calls or bool(state.prepared and state.prepared.tools_may_end)
+
+
+def _conclusion(state: RunState) -> list[Effect]:
+    reply, prepared = state.reply, state.prepared
+    assert reply
+    key = f"f{state.turn}"
+    if prepared and prepared.ending == "text" and not reply.calls:
+        message = last_message(reply.output)
+        if message and refusal_of(message) is None:
+            return [_record(key, OutputProduced(id=key, output=text_of(message)))]
+    return [Conclude(id=key, agent=state.agent)]
+
+
+def _finish(state: RunState, output: OutputProduced) -> list[Effect]:
+    if checks := _output_checks(state, output):
+        return checks
+    return _save(state) or [_record("end", RunCompleted())]
+
+
+def _next_turn(state: RunState) -> list[Effect]:
+    if saving := _save(state):
+        return saving
+    if state.cancel_requested:
+        return [_record("end", RunCancelled("after_turn"))]
+    if state.max_turns is not None and state.turn >= state.max_turns:
+        return _limit_reached(state, state.max_turns)
+    turn = state.turn + 1
+    return [Prepare(id=f"p{turn}", agent=state.agent, activation=not state.activated)]
+
+
+def _limit_reached(state: RunState, limit: int) -> list[Effect]:
+    data = {"max_turns": limit}
+    error = ErrorFacts("MaxTurnsExceeded", f"Max turns ({limit}) exceeded", data=data)
+    if state.options.recover_max_turns:
+        key = f"e{state.turn}"
+        return [Recover(id=key, agent=state.agent, error=error)]
+    return _fail(state, error)
+
+
+def _save(state: RunState) -> list[Effect]:
+    if not state.options.session or state.saved >= len(state.entries):
+        return []
+    upto = len(state.entries)
+    return [SaveSession(id=f"s{max(state.turn, 1)}.{upto}", name="save", upto=upto)]
+
+
+def _model_call(state: RunState) -> Effect:
+    key = f"m{state.turn + 1}"
+    failure = state.failures.get(key)
+    if failure and (pause := _pause(state, failure)):
+        return pause
+    return CallModel(id=key, agent=state.agent)
+
+
+def _pause(state: RunState, failure: EffectFailed) -> Effect | None:
+    timer = f"w.{failure.id}.{state.attempts.get(failure.id, 1)}"
+    if failure.retry_at is None or timer in state.fired:
+        return None
+    return Wait(id=timer, at=failure.retry_at)
+
+
+# --- Calls. ------------------------------------------------------------------------------
+
+
+def _calls(state: RunState) -> list[Effect]:
+    """What the open calls need. Handoffs come last: they end the agent's turn."""
+    wanted: list[Effect] = []
+    lanes: set[str] = set()
+    handoffs = [call for call in state.open_calls.values() if call.kind == "handoff"]
+    for call in state.open_calls.values():
+        if call.kind == "handoff" or call.lane in lanes:
+            continue
+        if call.lane:
+            lanes.add(call.lane)
+        if effect := _call(state, call):
+            wanted.append(effect)
+    limit = state.options.max_parallel_calls
+    if limit is not None:
+        wanted = wanted[:limit]
+    if len(handoffs) == len(state.open_calls):
+        return _handoffs(state, handoffs)
+    return wanted or _pause_save(state)
+
+
+def _pause_save(state: RunState) -> list[Effect]:
+    """A run that waits for a person has what it finished in its session."""
+    if not state.options.session or not (pending := len(state.entries) + len(state.answers)):
+        return []
+    if pending <= state.saved:
+        return []
+    return [SaveSession(id=f"s{state.turn}.{pending}", name="save", upto=pending)]
+
+
+def _handoffs(state: RunState, handoffs: list[Call]) -> list[Effect]:
+    first, *others = handoffs
+    if others:
+        last = others[-1]
+        key = f"h{state.turn}.{last.id}"
+        item = tool_text(last.id, IGNORED_HANDOFF)
+        return [_record(key, ToolReturned(key, last.id, item, "ignored", last.name))]
+    return [HandOff(id=f"h{state.turn}.{first.id}", name=first.name, agent=state.agent, call=first)]
+
+
+def _call(state: RunState, call: Call) -> Effect | None:
+    key = f"t{state.turn}.{call.id}"
+    if (doubt := state.in_doubt.get(key)) and (effect := _doubtful(state, call, doubt)):
+        return effect
+    if call.kind == "unknown":
+        return _tool(state, key, call, "unknown")
+    for request in state.requested.values():
+        if request.id == key and request.child and approval_key(request) not in state.decided:
+            return None
+    if call.approval == "no" or call.id in state.waived:
+        if call.id not in state.requested:
+            return _tool(state, key, call)
+    elif call.id not in state.requested:
+        asked = standing(state, call)
+        if asked is None:
+            name = call.name
+            return AskApproval(id=ask_id(key), name=name, agent=state.agent, call=call)
+        return _tool(state, key, call, "run" if asked.approved else "rejected")
+    return _by_decision(state, key, call)
+
+
+def _by_decision(state: RunState, key: str, call: Call) -> Effect | None:
+    decision = state.decided.get(call.id) or standing(state, call)
+    if not decision:
+        return None
+    if state.requested[call.id].reason == "in_doubt" and not decision.approved:
+        return _outcome_unknown(key, call)
+    return _tool(state, key, call, "run" if decision.approved else "rejected")
+
+
+def standing(state: RunState, call: Call) -> ApprovalDecided | None:
+    """The decision that holds for all calls of the tool that ``call`` names, if there is one."""
+    return state.standing.get(standing_key(state.agent, call.scoped_name))
+
+
+def _tool(state: RunState, key: str, call: Call, verdict: str = "run") -> Effect:
+    return RunTool(
+        id=key,
+        name=call.name,
+        policy=call.policy,
+        agent=state.agent,
+        call=call,
+        verdict=verdict,  # pyright: ignore[reportArgumentType]  # one of the three literals above
+    )
+
+
+def _doubtful(state: RunState, call: Call, doubt: EffectStarted) -> Effect | None:
+    if doubt.policy == "once":
+        return _outcome_unknown(doubt.id, call)
+    if doubt.policy != "ask":
+        return None
+    asked = state.requested.get(call.id)
+    if asked and asked.reason == "in_doubt" and asked.number == doubt.attempt:
+        return None
+    assert state.reply
+    request = ApprovalRequested(
+        id=doubt.id,
+        call_id=call.id,
+        agent=state.agent,
+        name=call.name,
+        fingerprint=invocation(state.reply.output[call.index]),
+        reason="in_doubt",
+        number=doubt.attempt,
+    )
+    return _record(doubt.id, request)
+
+
+def _outcome_unknown(key: str, call: Call) -> Record:
+    item = tool_text(call.id, UNKNOWN_OUTCOME)
+    return _record(key, ToolReturned(key, call.id, item, "unknown", call.name))
+
+
+def _record(key: str, event: Event) -> Record:
+    return Record(id=key, event=event)

@@ -1,0 +1,349 @@
+"""Every error that Outlast raises on purpose: one family, rooted in `AgentsException`.
+
+The first half bears the names and texts of the public API that Outlast shares. The second half is
+about what Outlast adds: the journal and the life of a durable run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from outlast.core.growing import new_list
+
+
+@dataclass
+class RunErrorDetails:
+    """What a run had done when it failed; hangs on the exception as `run_data`."""
+
+    input: Any
+    new_items: list[Any]
+    raw_responses: list[Any]
+    last_agent: Any
+    context_wrapper: Any
+    input_guardrail_results: list[Any]
+    output_guardrail_results: list[Any]
+    tool_input_guardrail_results: list[Any] = field(default_factory=new_list)
+    tool_output_guardrail_results: list[Any] = field(default_factory=new_list)
+
+    def __str__(self) -> str:
+        counts = (
+            ("new item", len(self.new_items)),
+            ("raw response", len(self.raw_responses)),
+            ("input guardrail result", len(self.input_guardrail_results)),
+            ("output guardrail result", len(self.output_guardrail_results)),
+        )
+        name = getattr(self.last_agent, "name", None)
+        lines = ["RunErrorDetails:", f"- Last agent: Agent(name={name!r}, ...)"]
+        lines += [f"- {count} {what}(s)" for what, count in counts]
+        return "\n".join(lines)
+
+
+class AgentsException(Exception):
+    """The base of all of Outlast's errors."""
+
+    run_data: RunErrorDetails | None
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.run_data = None
+
+
+class _Message(AgentsException):
+    """An error whose only fact is its text."""
+
+    message: str
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class MaxTurnsExceeded(_Message):
+    """The run wanted another turn than its `max_turns` allow. Raise the limit and resume it."""
+
+
+class ModelBehaviorError(_Message):
+    """The model answered something that it should not: an unknown tool, malformed JSON, nothing."""
+
+    code: str | None = None
+    """The provider's name for what went wrong, if it has one."""
+
+
+class UserError(_Message):
+    """The library is used in a way that cannot work; the text says what to change."""
+
+
+class MCPToolCancellationError(_Message):
+    """An MCP server cancelled a tool call on its own."""
+
+
+class ModelRefusalError(AgentsException):
+    """The model refused to answer."""
+
+    refusal: str
+
+    def __init__(self, refusal: str) -> None:
+        self.refusal = refusal
+        super().__init__(f"Model refused to produce output: {refusal}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.refusal,)
+
+
+class ModelTimeoutError(AgentsException):
+    """One attempt of a model call took longer than `ModelSettings.timeout`."""
+
+    timeout_seconds: float
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
+        super().__init__(f"Model call timed out after {timeout_seconds:g} seconds.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.timeout_seconds,)
+
+
+# --- What goes wrong between a program and its model's endpoint. ------------------------------
+
+
+class ModelRequestError(_Message):
+    """A request to a model's provider failed.
+
+    Its text names a host, a status, a code and a request id; nothing that was sent or answered.
+    Where the `openai` library has a class for the failure (`openai.RateLimitError`, …), what is
+    raised is an instance of that too, with its attributes, so that both can be caught.
+    """
+
+    __cause__: BaseException | None
+    status: int | None = None
+    """The HTTP status; None without an answer."""
+    retry_after: float | None = None
+    """In how many seconds the provider wants to be asked again, if it says so."""
+
+
+class ModelAuthError(ModelRequestError):
+    """The provider does not know the key (401), or the key may not do this (403)."""
+
+
+class ModelRateLimited(ModelRequestError):
+    """The provider wants to be asked less often (429). See `retry_after`."""
+
+
+class ModelUnavailable(ModelRequestError):
+    """The provider cannot be reached, or failed on its own side (5xx). Ask again later."""
+
+
+class ModelRedirected(ModelRequestError):
+    """The endpoint answered with a redirect (3xx), which is not followed. Correct the base URL."""
+
+
+class ModelDeadlineExceeded(ModelTimeoutError, ModelRequestError):
+    """A model call ran into a limit of `ModelLimits`; `limit` is the limit's name there.
+
+    ``timeout_seconds`` is what the limit was. The limit `client` is a timeout of the caller's own
+    HTTP client, which came first.
+    """
+
+    limit: str
+
+    def __init__(self, limit: str, timeout_seconds: float) -> None:
+        ModelTimeoutError.__init__(self, timeout_seconds)
+        self.limit = limit
+        self.message = _too_late(limit, f"{timeout_seconds:g} seconds")
+        self.args = (self.message,)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ModelDeadlineExceeded, (self.limit, self.timeout_seconds)
+
+
+_LATE = {
+    "connect": "could not be connected to",
+    "first_byte": "did not begin to answer",
+    "idle": "sent nothing, in the middle of its answer,",
+    "thinking": "sent nothing",
+    "total": "was not done, with all attempts,",
+}
+
+
+def _too_late(limit: str, within: str) -> str:
+    if limit not in _LATE:
+        return (
+            f"The HTTP client gave the model's endpoint up after {within}. Check the network and the "
+            "base URL, or raise the client's timeout."
+        )
+    return (
+        f"The model's endpoint {_LATE[limit]} within {within}. Run it again, or raise "
+        f"RunConfig(model_limits=ModelLimits({limit}=...))."
+    )
+
+
+class ModelReplyMalformed(ModelBehaviorError):
+    """What the endpoint answered cannot be read: not JSON, cut off, or not of the API's shape."""
+
+
+class ModelStreamTruncated(ModelBehaviorError):
+    """A model's stream ended before the event that ends it. What came of it may be incomplete."""
+
+
+class ModelResponseTooLarge(ModelBehaviorError):
+    """An answer is larger than `ModelLimits.response_bytes`, decompressed."""
+
+
+class TooManyToolCalls(ModelBehaviorError):
+    """One reply asks for more tool calls than `ModelLimits.tool_calls`. None of them was run."""
+
+
+class ModelLoopDetected(ModelBehaviorError):
+    """The model asks for the same call again and again and is told the same each time."""
+
+
+class _NotAsked(AgentsException):
+    """A model was not asked, and cost nothing."""
+
+    why = ""
+    model: str
+    retry_at: float
+    """When it may be asked again, in seconds since the epoch."""
+
+    def __init__(self, model: str, retry_at: float, wait_s: float) -> None:
+        self.model = model
+        self.retry_at = retry_at
+        self._wait_s = wait_s
+        super().__init__(f"Model {model!r} {self.why}. It may be asked in {wait_s:.1f} seconds.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.retry_at, self._wait_s)
+
+
+class CircuitOpen(_NotAsked):
+    """A model has failed so often in a row that it is not asked until `retry_at`."""
+
+    why = "was not asked, for it has failed too often in a row"
+
+
+class ModelPaced(_NotAsked):
+    """A call would have to wait longer for its turn than its `Pacing` lets it."""
+
+    why = "has been asked as often as its limit per minute allows"
+
+
+class ToolTimeoutError(AgentsException):
+    """A tool took longer than its `timeout` and asked to fail the run when it does."""
+
+    tool_name: str
+    timeout_seconds: float
+
+    def __init__(self, tool_name: str, timeout_seconds: float) -> None:
+        self.tool_name = tool_name
+        self.timeout_seconds = timeout_seconds
+        super().__init__(f"Tool '{tool_name}' timed out after {timeout_seconds:g} seconds.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.tool_name, self.timeout_seconds)
+
+
+class _GuardrailTripped(AgentsException):
+    """A guardrail of a whole run said no."""
+
+    guardrail_result: Any
+
+    def __init__(self, guardrail_result: Any) -> None:
+        self.guardrail_result = guardrail_result
+        kind = type(guardrail_result.guardrail).__name__
+        super().__init__(f"Guardrail {kind} triggered tripwire")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.guardrail_result,)
+
+
+class InputGuardrailTripwireTriggered(_GuardrailTripped):
+    """An input guardrail refused the run's input."""
+
+
+class OutputGuardrailTripwireTriggered(_GuardrailTripped):
+    """An output guardrail refused the run's final output."""
+
+
+class ToolInputGuardrailTripwireTriggered(AgentsException):
+    """A tool guardrail refused a call and asked to fail the run."""
+
+    guardrail: Any
+    output: Any
+
+    def __init__(self, guardrail: Any, output: Any) -> None:
+        self.guardrail = guardrail
+        self.output = output
+        kind = type(guardrail).__name__
+        super().__init__(f"Tool input guardrail {kind} triggered tripwire")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.guardrail, self.output)
+
+
+class ToolOutputGuardrailTripwireTriggered(AgentsException):
+    """A tool guardrail refused a result and asked to fail the run."""
+
+    guardrail: Any
+    output: Any
+
+    def __init__(self, guardrail: Any, output: Any) -> None:
+        self.guardrail = guardrail
+        self.output = output
+        kind = type(guardrail).__name__
+        super().__init__(f"Tool output guardrail {kind} triggered tripwire")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.guardrail, self.output)
+
+
+# --- Durable runs. -----------------------------------------------------------------------
+
+
+class JournalError(AgentsException):
+    """The journal could not do what it was asked to. Nothing was half written."""
+
+    run_id: str = ""
+    """The run in question; empty when it is about the whole journal."""
+    seq: int | None = None
+    """The position in the run's log, where there is one."""
+
+
+class JournalUnavailable(JournalError):
+    """The journal cannot be opened or reached. Try again, or choose another place for it."""
+
+
+class JournalConflict(JournalError):
+    """Another process has appended to the run since this one read it. Read it again."""
+
+
+class Fenced(JournalConflict):
+    """Another process has taken the run over. This one must stop working on it."""
+
+
+class JournalCorrupt(JournalError):
+    """A record of a run does not match its checksum or cannot be decoded."""
+
+
+class StorageFull(JournalError):
+    """No space is left where the journal is. Free some, then resume the run."""
+
+
+class StorageBusy(JournalError):
+    """The journal was locked by somebody else for too long. Try again."""
+
+
+class RunNotFound(AgentsException):
+    """No run with this id is in the journal."""
+
+
+class AlreadyRunning(AgentsException):
+    """A living process owns the run. Wait for it, watch it, or stop it first."""
+
+
+class HandoffNotFound(AgentsException):
+    """The log hands off to an agent that the given agent does not reach any more."""
+
+
+class IncompatibleRun(AgentsException):
+    """The run was written by a version, or for agents, that cannot go on with it."""

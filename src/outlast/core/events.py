@@ -1,0 +1,492 @@
+"""What happened in a run: the closed union of facts that its log is made of.
+
+A run is nothing but these, in order. Everything else (state, results, streams, spans, usage,
+the runs that `outlast show` prints) is computed from them.
+
+Rules for changing this file:
+
+* An event is added, never changed or removed: logs are for ever. A new field has a default.
+* A rename or a split bumps `VERSION` and needs an upcaster in `journal/upcast.py` and a golden log.
+* An event holds what user code or the world *answered*, never what our code derives from it.
+* JSON types only. No class paths, no pickles, no live objects.
+
+Ids of effects are positions in the run and never random: ``p3`` prepares turn 3, ``m3`` is its
+model call, ``t3.<call_id>`` a tool call, ``h3.<call_id>`` a handoff, ``g1.in.<n>`` the n-th input
+guardrail, ``f3`` concludes turn 3, ``s3`` saves it to the session.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+VERSION = 1
+"""The version of the event schema that this code writes."""
+
+Item = dict[str, Any]
+"""One entry of the conversation, in the wire shape of the Responses API."""
+
+CallKind = Literal[
+    "function", "handoff", "unknown", "computer", "custom", "shell", "apply_patch", "local_shell",
+    "mcp_approval", "hosted",
+]  # fmt: skip
+Policy = Literal["retry", "once", "ask"]
+EffectKind = Literal[
+    "prepare", "model", "tool", "handoff", "guardrail", "approval", "conclude", "session", "timer",
+    "recover",
+]  # fmt: skip
+
+
+# gc=False here and in state.py and effects.py: these hold JSON and each other, never in a circle, and
+# with many runs in flight the collector's visits to them took a tenth of all time.
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
+    """The base of every event."""
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The base of every record inside an event."""
+
+
+class Call(Part, frozen=True):
+    """One call that a model asked for, with what its name meant to the agent at that moment."""
+
+    id: str
+    name: str
+    kind: CallKind
+    index: int
+    """Where the call stands in the reply's output."""
+    approval: Literal["no", "yes", "ask"] = "no"
+    """Whether it needs a person; `ask` means that user code has to say."""
+    policy: Policy = "retry"
+    namespace: str | None = None
+    server: str = ""
+    """The provider's server whose tool is called."""
+    lane: str = ""
+    """Calls of the same non-empty lane are performed one after another."""
+
+    @property
+    def scoped_name(self) -> str:
+        """What a decision for all calls of the tool is about: two servers may have one name."""
+        return f"{self.server}/{self.name}" if self.server else self.qualified_name
+
+    @property
+    def qualified_name(self) -> str:
+        """The name behind its namespace; a namespace that only repeats the name is none."""
+        has_one = self.namespace and self.namespace != self.name
+        return f"{self.namespace}.{self.name}" if has_one else self.name
+
+
+class UsageFacts(Part, frozen=True):
+    """Tokens that one or more requests took, as the provider counted them."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class GuardrailNames(Part, frozen=True):
+    """The guardrails that a run's input has to pass."""
+
+    blocking: tuple[str, ...] = ()
+    """They end before anything else starts."""
+    parallel: tuple[str, ...] = ()
+    """They run beside the first turn."""
+
+
+class Entry(Part, frozen=True):
+    """One item that a run added to its conversation, and whose it is."""
+
+    item: Item
+    kind: str
+    """What the item is: message, reasoning, tool_call, tool_output, handoff_call, handoff_output, …"""
+    agent: str
+    source: str
+    """The effect (or input) that the item came from."""
+    to: str = ""
+    """A handoff output's new agent."""
+    is_told: bool = False
+    """Whether the run's input tells this already, in a summary that a handoff made of it."""
+    data: dict[str, Any] | None = None
+    """What a tool's author attached to its output for the caller."""
+
+
+class History(Part, frozen=True):
+    """A conversation as a handoff's filter left it."""
+
+    head: list[Item]
+    """Replaces the run's input."""
+    entries: tuple[Entry, ...]
+    """Replaces what the run has added so far, for the caller."""
+    model_entries: tuple[Entry, ...] | None = None
+    """The same for the model, where it differs."""
+
+
+class ErrorFacts(Part, frozen=True):
+    """An error, without its text's secrets: what class, which message, and where it belongs."""
+
+    kind: str
+    """The name of the exception's class."""
+    message: str
+    source: str = ""
+    """The effect that raised it."""
+    data: dict[str, Any] = {}
+
+
+# --- The life of a run. ------------------------------------------------------------------
+
+
+class RunStarted(Fact, frozen=True, tag="run.started"):
+    """A run began."""
+
+    agent: str
+    input: list[Item]
+    is_text: bool = False
+    """Whether the caller gave the input as one text."""
+    max_turns: int | None = None
+    guardrails: GuardrailNames = GuardrailNames()
+    options: dict[str, Any] = {}
+    """The settings of the run that `decide` reads; see `core.state.Options`."""
+    parent: str = ""
+    """The run whose tool call this run performs."""
+    parent_effect: str = ""
+
+
+class RunAcquired(Fact, frozen=True, tag="run.acquired"):
+    """A process took a run over that another one had begun: what was in flight is now in doubt."""
+
+    owner: str
+    options: dict[str, Any] = {}
+    """What the caller says anew about the run, in place of what `RunStarted.options` says."""
+
+
+class RunCompleted(Fact, frozen=True, tag="run.completed"):
+    """The run ended with an output."""
+
+
+class RunFailed(Fact, frozen=True, tag="run.failed"):
+    """The run ended with an error."""
+
+    error: ErrorFacts
+
+
+class RunCancelled(Fact, frozen=True, tag="run.cancelled"):
+    """The run ended because somebody stopped it."""
+
+    mode: Literal["immediate", "after_turn"] = "immediate"
+
+
+class RunForked(Fact, frozen=True, tag="run.forked"):
+    """This log begins with a copy of another run's first events."""
+
+    source: str
+    at: int
+    """How many events were copied."""
+
+
+class CancelRequested(Fact, frozen=True, tag="cancel.requested"):
+    """The run is to stop when the turn in progress is complete."""
+
+
+class RunReopened(Fact, frozen=True, tag="run.reopened"):
+    """A stopped run goes on: it was cancelled after a turn, or its turn limit was raised."""
+
+    max_turns: int | None = None
+    has_limit: bool = False
+    """Whether `max_turns` replaces the limit (None then means: no limit)."""
+
+
+# --- Input. ------------------------------------------------------------------------------
+
+
+class InputAdded(Fact, frozen=True, tag="input.added"):
+    """Staged input: stands in the conversation right before the next model call."""
+
+    id: str
+    items: list[Item]
+    guardrails: GuardrailNames = GuardrailNames()
+
+
+class MessageReceived(Fact, frozen=True, tag="message.received"):
+    """Input that arrived while the run was going on."""
+
+    id: str
+    items: list[Item]
+
+
+class SessionLoaded(Fact, frozen=True, tag="session.loaded"):
+    """The session's history was read and joined with the input."""
+
+    id: str
+    head: list[Item]
+    """What the model sees as the run's input: history and new input, as the session gave them."""
+    new: list[Item]
+    """What of it is to be saved to the session."""
+
+
+class SessionSaved(Fact, frozen=True, tag="session.saved"):
+    """The session holds a part of the run."""
+
+    id: str
+    upto: int
+    """How many of the run's entries the session holds now."""
+
+
+class ContextPatched(Fact, frozen=True, tag="context.patched"):
+    """A part of the run's context was changed."""
+
+    patch: dict[str, Any]
+
+
+class HistoryCompacted(Fact, frozen=True, tag="history.compacted"):
+    """The conversation was replaced by a shorter one."""
+
+    id: str
+    history: History
+
+
+# --- Turns. ------------------------------------------------------------------------------
+
+
+class TurnPrepared(Fact, frozen=True, tag="turn.prepared"):
+    """What user code said about a turn before its model call. Big things stand as content hashes."""
+
+    id: str
+    agent: str
+    instructions: str | None = None
+    """The content hash of the system prompt; None when there is none."""
+    tools: str | None = None
+    """The content hash of the enabled tools' and handoffs' names and schemas."""
+    settings: str | None = None
+    ending: Literal["text", "structured", "asked"] = "text"
+    """How the turn ends: with the message's text, a validated value, or as user code says."""
+    tools_may_end: bool = False
+    """Whether user code has to be asked if the tools' results are the final output."""
+    prompt: Item | None = None
+
+
+class EffectStarted(Fact, frozen=True, tag="effect.started"):
+    """Committed before the effect begins. Without a result it is in doubt after a crash."""
+
+    id: str
+    kind: EffectKind
+    name: str = ""
+    attempt: int = 1
+    policy: Policy = "retry"
+    key: str = ""
+    """The idempotency key that the outside world is given."""
+
+
+class EffectAccepted(Fact, frozen=True, tag="effect.accepted"):
+    """The provider has the request and can be asked about it again under this id."""
+
+    id: str
+    response_id: str
+    """Empty when there is nothing to ask about any more, and the request has to be made anew."""
+    model: str = ""
+    """Who has it, where several may be asked."""
+
+
+class EffectFailed(Fact, frozen=True, tag="effect.failed"):
+    """An attempt of an effect ended with an error."""
+
+    id: str
+    error: ErrorFacts
+    retry_at: float | None = None
+    """Seconds since the epoch; None when it is not tried again."""
+    model: str = ""
+    """Which of several models it was that failed."""
+    is_model_spent: bool = False
+    """Whether the next attempt is another model's."""
+
+
+class ModelReplied(Fact, frozen=True, tag="model.replied"):
+    """The model answered: the result of a model call."""
+
+    id: str
+    agent: str
+    output: list[Item]
+    calls: tuple[Call, ...] = ()
+    usage: UsageFacts = UsageFacts()
+    response_id: str | None = None
+    request_id: str | None = None
+    is_replay: bool = False
+    """Whether it repeated calls that were answered before; those are not in `output`."""
+    model: str = ""
+    """Which of several models answered."""
+
+
+class ToolReturned(Fact, frozen=True, tag="tool.returned"):
+    """What a call came to: its answer, an error told to the model, a refusal, an unknown outcome."""
+
+    id: str
+    call_id: str
+    item: Item
+    """The output item that the model is given."""
+    outcome: Literal["ok", "error", "rejected", "unknown", "blocked", "ignored"] = "ok"
+    name: str = ""
+    data: dict[str, Any] | None = None
+    """What the tool's author attached to the output for the caller; no model sees it."""
+
+
+class StepRecorded(Fact, frozen=True, tag="step.recorded"):
+    """A part of a tool's work that is not to be repeated."""
+
+    id: str
+    """The effect whose part it is."""
+    name: str
+    result: Any = None
+
+
+class GuardrailChecked(Fact, frozen=True, tag="guardrail.checked"):
+    """A guardrail answered."""
+
+    id: str
+    stage: Literal["input", "output", "tool_input", "tool_output"]
+    name: str
+    tripped: bool = False
+    info: Any = None
+    agent: str = ""
+    call_id: str = ""
+    behavior: str = ""
+    """A tool guardrail's answer: allow, reject_content or raise_exception."""
+
+
+class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
+    """A call waits for a person."""
+
+    id: str
+    """The tool effect that waits."""
+    call_id: str
+    agent: str
+    name: str
+    fingerprint: str = ""
+    """Of the call's name and arguments: a decision holds for exactly this invocation."""
+    reason: Literal["policy", "in_doubt", "child"] = "policy"
+    child: str = ""
+    """The child run that waits, for an agent used as a tool."""
+    item: Item = {}
+    """The call itself, where it is not one of this run's own."""
+    number: int = 0
+    """How often this effect has asked before."""
+
+
+class ApprovalWaived(Fact, frozen=True, tag="approval.waived"):
+    """User code said that a call does not need a person."""
+
+    id: str
+    call_id: str
+
+
+class ApprovalDecided(Fact, frozen=True, tag="approval.decided"):
+    """A person decided about a call, or about all calls of its tool."""
+
+    call_id: str
+    approved: bool
+    always: bool = False
+    message: str | None = None
+    agent: str = ""
+    name: str = ""
+    child: str = ""
+
+
+class HandedOff(Fact, frozen=True, tag="handed.off"):
+    """Another agent took over: the result of a handoff."""
+
+    id: str
+    call_id: str
+    source: str
+    to: str
+    item: Item
+    history: History | None = None
+
+
+class OutputProduced(Fact, frozen=True, tag="output.produced"):
+    """The run has a final output; output guardrails may still refuse it."""
+
+    id: str
+    output: Any = None
+    """As JSON; text as it is, other values as their JSON form."""
+    kind: Literal["text", "structured", "tool", "handler"] = "text"
+    message: Item | None = None
+    """A message that an error handler wants in the history."""
+    guardrails: tuple[str, ...] = ()
+    """The output guardrails that it has to pass."""
+
+
+class TurnContinued(Fact, frozen=True, tag="turn.continued"):
+    """User code looked at a finished turn and did not end the run."""
+
+    id: str
+
+
+class OutputBlocked(Fact, frozen=True, tag="output.blocked"):
+    """An output guardrail refused the output of a tool: the model and the session see this instead."""
+
+    id: str
+    call_id: str
+    item: Item
+
+
+# --- Timers, children, usage. ------------------------------------------------------------
+
+
+class TimerSet(Fact, frozen=True, tag="timer.set"):
+    """The run waits for a moment."""
+
+    id: str
+    at: float
+    """Seconds since the epoch."""
+
+
+class TimerFired(Fact, frozen=True, tag="timer.fired"):
+    """The moment came."""
+
+    id: str
+
+
+class ChildStarted(Fact, frozen=True, tag="child.started"):
+    """A run began that performs a call of this one."""
+
+    id: str
+    """The tool effect that the child run performs."""
+    run_id: str
+    agent: str
+
+
+class ChildCompleted(Fact, frozen=True, tag="child.completed"):
+    """That run ended."""
+
+    id: str
+    run_id: str
+
+
+class UsageAdded(Fact, frozen=True, tag="usage.added"):
+    """Tokens that were spent for this run outside its own model calls."""
+
+    id: str
+    usage: UsageFacts
+
+
+class UnknownEvent(Fact, frozen=True, tag="unknown"):
+    """An event of a newer version. It is kept, and changes nothing."""
+
+    kind: str
+    body: dict[str, Any]
+
+
+Event = (
+    RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunForked
+    | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
+    | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
+    | EffectFailed | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked
+    | ApprovalRequested | ApprovalWaived | ApprovalDecided | HandedOff | OutputProduced
+    | TurnContinued | OutputBlocked | TimerSet | TimerFired | ChildStarted | ChildCompleted
+    | UsageAdded | UnknownEvent
+)  # fmt: skip

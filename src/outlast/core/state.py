@@ -1,0 +1,211 @@
+"""What a log amounts to: the state of a run, and what can be asked of it.
+
+`core/evolve.py` folds events into it, `core/decide.py` says what it needs next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from outlast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Call,
+    EffectAccepted,
+    EffectFailed,
+    EffectStarted,
+    Entry,
+    GuardrailChecked,
+    HandedOff,
+    InputAdded,
+    Item,
+    MessageReceived,
+    ModelReplied,
+    OutputProduced,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    ToolReturned,
+    TurnPrepared,
+    UsageFacts,
+)
+from outlast.core.growing import Index, Vector
+
+Answer = ToolReturned | HandedOff
+Ending = RunCompleted | RunFailed | RunCancelled
+
+
+class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The settings of a run that `decide` reads; stored in `RunStarted.options`."""
+
+    session: bool = False
+    """Whether the run reads and writes a session."""
+    session_id: str = ""
+    hold_side_effects: bool = True
+    """Whether tools wait until the input guardrails that run beside the first turn have passed."""
+    forgive_unknown_tools: bool = False
+    """Whether a name that no tool has is told to the model instead of failing the run."""
+    max_parallel_calls: int | None = None
+    recover_max_turns: bool = False
+    """Whether an error handler is to be asked when the turn limit is reached."""
+    conversation_id: str | None = None
+    """A conversation that the provider keeps: every call sends only what is new."""
+    previous_response_id: str | None = None
+    chains_responses: bool = False
+    """Whether each call continues the response before it, so that only what is new is sent."""
+    omits_reasoning_ids: bool = False
+    """Whether models are given their own reasoning back without its ids."""
+    program: str = ""
+    """Where the agent was loaded from (`FILE:AGENT`), when a command line did it."""
+
+
+_NOTHING: Vector[Entry] = Vector()
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Everything that follows from a log. Empty before the first event."""
+
+    started: RunStarted | None = None
+    options: Options = Options()
+    max_turns: int | None = None
+    agent: str = ""
+    activated: bool = False
+    """Whether the agent has begun since it took over."""
+
+    head: list[Item] = []
+    """The run's input, as the model sees it."""
+    new_input: list[Item] = []
+    """What of the input is new to the session."""
+    entries: Vector[Entry] = _NOTHING
+    """What the run has added to the conversation, for the caller and the session."""
+    model_entries: Vector[Entry] = _NOTHING
+    """The same for the model. It differs only after a handoff filter said so."""
+    has_shell_calls: bool = False
+    """Whether the model entries have, or had, a call of the shell: such need a look before they go."""
+    answered_upto: int = 0
+    """How many model entries the provider has seen or written itself."""
+    response_id: str | None = None
+    inbox: tuple[InputAdded | MessageReceived, ...] = ()
+
+    turn: int = 0
+    """How many replies the run has."""
+    prepared: TurnPrepared | None = None
+    """The turn in progress; None between turns."""
+    reply: ModelReplied | None = None
+    open_calls: dict[str, Call] = {}
+    answers: dict[str, Answer] = {}
+    """Answers of this turn that are not in the conversation yet."""
+    handed_to: str = ""
+    """The agent that this turn handed off to."""
+    is_settled: bool = False
+    """Whether user code has looked at the finished turn and let the run go on."""
+
+    requested: dict[str, ApprovalRequested] = {}
+    """Calls that wait, or waited, for a person, by call id (`child/call id` for a child's)."""
+    decided: dict[str, ApprovalDecided] = {}
+    waived: frozenset[str] = frozenset()
+    standing: dict[str, ApprovalDecided] = {}
+    """Decisions that hold for all calls of a tool, by `agent/tool`."""
+
+    in_flight: dict[str, EffectStarted] = {}
+    in_doubt: dict[str, EffectStarted] = {}
+    """Begun by a process that is gone, without a result."""
+    failures: dict[str, EffectFailed] = {}
+    """Effects whose last attempt failed."""
+    attempts: dict[str, int] = {}
+    accepted: dict[str, EffectAccepted] = {}
+    """Model calls that the provider works on by itself, until they are answered."""
+    fired: frozenset[str] = frozenset()
+    steps: dict[str, dict[str, Any]] = {}
+    children: dict[str, str] = {}
+
+    open_checks: frozenset[str] = frozenset()
+    """Input guardrails that have not answered."""
+    tripped: GuardrailChecked | None = None
+    checks: Vector[GuardrailChecked] = Vector()
+    passed: frozenset[str] = frozenset()
+    """Output guardrails that let the output through."""
+    output: OutputProduced | None = None
+
+    is_loaded: bool = False
+    is_input_saved: bool = False
+    saved: int = 0
+    """How many entries the session holds."""
+
+    usage: UsageFacts = UsageFacts()
+    seen_calls: Index = Index()
+    tool_users: frozenset[str] = frozenset()
+    """Agents that have used a tool in this run."""
+    cancel_requested: bool = False
+    ended: Ending | None = None
+    keys: dict[str, str] = {}
+    """The idempotency keys of calls that another run has asked for first, by effect id: a fork's."""
+    before_failure: RunState | None = None
+    """The state that the run failed in: where it goes on if it is reopened."""
+    spent: frozenset[str] = frozenset()
+    """Tool effects that failed after they had begun: a reopened run does not begin them again."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the run goes on only when somebody has decided about a call."""
+        return not self.in_flight and any(key not in self.decided for key in self.requested)
+
+
+def check_id(stage: str, index: int, turn: int = 1) -> str:
+    """The effect id of a guardrail."""
+    return f"g{turn}.{'in' if stage == 'input' else 'out'}.{index}"
+
+
+def standing_key(agent: str, name: str) -> str:
+    """Where a decision for all calls of one tool of one agent is kept."""
+    return f"{agent}/{name}"
+
+
+def approval_key(event: ApprovalRequested | ApprovalDecided) -> str:
+    """Where a call's approval is kept: child runs have call ids of their own."""
+    return f"{event.child}/{event.call_id}" if event.child else event.call_id
+
+
+def ask_id(tool_effect: str) -> str:
+    """The id of the effect that asks whether a call needs a person."""
+    return f"a{tool_effect[1:]}"
+
+
+def idempotency_key(state: RunState, run_id: str, effect_id: str) -> str:
+    """What the outside world knows a tool call by, whoever makes it and however often."""
+    return state.keys.get(effect_id) or f"{run_id}:{effect_id}"
+
+
+def plus(one: UsageFacts, other: UsageFacts) -> UsageFacts:
+    """The sum of two usages."""
+    return UsageFacts(
+        one.requests + other.requests,
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.total_tokens + other.total_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.cache_write_tokens + other.cache_write_tokens,
+        one.reasoning_tokens + other.reasoning_tokens,
+    )
+
+
+def answered(state: RunState) -> list[Entry]:
+    """Entries for the calls that are answered and not in the conversation yet, in call order."""
+    if not state.answers or not state.reply:
+        return []
+    return [
+        answer_entry(answer, state.reply.agent)
+        for call in state.reply.calls
+        if (answer := state.answers.get(call.id))
+    ]
+
+
+def answer_entry(answer: Answer, agent: str) -> Entry:
+    """The entry of an answered call."""
+    if isinstance(answer, HandedOff):
+        return Entry(answer.item, "handoff_output", answer.source, answer.id, answer.to)
+    kind = "tool_output" if answer.outcome != "ignored" else "ignored_handoff"
+    return Entry(answer.item, kind, agent, answer.id, data=answer.data)

@@ -1,0 +1,286 @@
+"""Agents: a model, instructions, tools, and other agents to hand the conversation to."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import FunctionType, NoneType
+from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, Self, TypeAlias
+
+from typing_extensions import TypedDict
+
+from outlast.definitions.context import RunContextWrapper, TContext
+from outlast.definitions.default_models import are_default_settings, default_settings_for
+from outlast.definitions.enabled import enabled
+from outlast.definitions.foreign import PydanticInstance
+from outlast.definitions.function_tool import (
+    FunctionTool,
+    FunctionToolResult,
+    ToolErrorFunction,
+    default_tool_error_function,
+)
+from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
+from outlast.definitions.handoff import Handoff
+from outlast.definitions.hooks import AgentHooks, AgentHooksBase
+from outlast.definitions.model import Model
+from outlast.definitions.output import AgentOutputSchemaBase
+from outlast.definitions.prompt import DynamicPromptFunction, Prompt, resolved_prompt
+from outlast.definitions.settings import ModelSettings, settings_from
+from outlast.definitions.threads import awaited
+from outlast.definitions.tool import Tool
+
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseFunctionToolCall
+    from openai.types.responses.response_prompt_param import ResponsePromptParam
+
+    from outlast.definitions.agent_tool_input import StructuredToolInputBuilder
+    from outlast.definitions.hooks import RunHooks
+    from outlast.definitions.stream_events import StreamEvent
+
+_UNSET: Any = object()
+
+
+def _unset() -> ModelSettings:
+    return _UNSET
+
+
+@dataclass
+class ToolsToFinalOutputResult:
+    """Whether the tools' results end the run, and with what."""
+
+    is_final_output: bool
+    final_output: Any | None = None
+
+
+ToolsToFinalOutputFunction: TypeAlias = Callable[
+    [RunContextWrapper[TContext], list[FunctionToolResult]],
+    ToolsToFinalOutputResult | Awaitable[ToolsToFinalOutputResult],
+]
+
+
+class StopAtTools(TypedDict):
+    """The tools whose results end the run."""
+
+    stop_at_tool_names: list[str]
+
+
+class AgentToolStreamEvent(TypedDict):
+    """What an agent that runs as a tool reports."""
+
+    event: StreamEvent
+    agent: Agent[Any]
+    tool_call: ResponseFunctionToolCall | None
+
+
+class MCPConfig(TypedDict):
+    """How the tools of MCP servers become an agent's tools."""
+
+    convert_schemas_to_strict: NotRequired[bool]
+    failure_error_function: NotRequired[ToolErrorFunction | None]
+    include_server_in_tool_names: NotRequired[bool]
+
+
+WATCHED: dict[int, Callable[[], None]] = {}
+"""By an agent's identity, who wants to hear of it when the agent's list of tools is replaced."""
+
+
+@dataclass
+class AgentBase(PydanticInstance, Generic[TContext]):
+    """What all kinds of agents have."""
+
+    name: str
+    handoff_description: str | None = None
+    """For other agents' models: when to hand the conversation to this one."""
+    tools: list[Tool] = field(default_factory=list[Any])
+    mcp_servers: list[Any] = field(default_factory=list[Any])
+    """Servers whose tools the agent has too. Connecting and closing them is the caller's business."""
+    mcp_config: MCPConfig = field(default_factory=MCPConfig)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "tools" and (told := WATCHED.get(id(self))):
+            told()
+
+    async def get_mcp_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
+        """The tools of the agent's MCP servers."""
+        if not self.mcp_servers:
+            return []
+        # A port: MCP is an optional part that stands above the definitions.
+        return await importlib.import_module("outlast.mcp.tools").agent_tools(self, run_context)
+
+    async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
+        """The tools that the agent has right now: those of its MCP servers, then its own."""
+        found = await self.get_mcp_tools(run_context)
+        return [*found, *await enabled(self.tools, run_context, self)]
+
+
+Instructions: TypeAlias = Callable[
+    [RunContextWrapper[TContext], "Agent[TContext]"], str | Awaitable[str]
+]
+
+
+@dataclass
+class Agent(AgentBase[TContext]):
+    """A model with instructions, tools and guardrails.
+
+    Agents are templates: a run never changes them, and many runs may share one.
+    """
+
+    instructions: str | Instructions[TContext] | None = None
+    """The system prompt, or a function of context and agent that returns it."""
+    prompt: Prompt | DynamicPromptFunction | None = None
+    """A prompt that the provider keeps."""
+    handoffs: list[Agent[Any] | Handoff[TContext, Any]] = field(default_factory=list[Any])
+    """The agents that may take over."""
+    model: str | Model | None = None
+    """None for the default model."""
+    model_settings: ModelSettings = field(default_factory=_unset)
+    """The model's own defaults if not given."""
+    input_guardrails: list[InputGuardrail[TContext]] = field(default_factory=list[Any])
+    """Checked if this agent begins the run."""
+    output_guardrails: list[OutputGuardrail[TContext]] = field(default_factory=list[Any])
+    """Checked if this agent ends the run."""
+    output_type: type[Any] | AgentOutputSchemaBase | None = None
+    """What the final output is; None for text."""
+    hooks: AgentHooks[TContext] | None = None
+    tool_use_behavior: (
+        Literal["run_llm_again", "stop_on_first_tool"] | StopAtTools | ToolsToFinalOutputFunction
+    ) = "run_llm_again"
+    """Whether the model sees the tools' results, or they end the run."""
+    reset_tool_choice: bool = True
+    """Whether a tool choice is dropped once a tool was used, so that the model does not loop."""
+
+    def __post_init__(self) -> None:
+        for name, (kind, expected) in _EXPECTED.items():
+            value = getattr(self, name)
+            if not (kind(value) if isinstance(kind, FunctionType) else isinstance(value, kind)):
+                got = type(value).__name__
+                raise TypeError(f"Agent {name} must be {expected}, got {got}")
+        if self.model_settings is _UNSET:
+            self.model_settings = default_settings_for(self.model)
+        else:
+            self.model_settings = settings_from(self.model_settings, "Agent model_settings")
+
+    def clone(self, **kwargs: Any) -> Self:
+        """A copy with some fields replaced. Lists that are not replaced are shared."""
+        is_implied = "model" in kwargs and "model_settings" not in kwargs
+        if is_implied and are_default_settings(self.model_settings, self.model):
+            kwargs["model_settings"] = default_settings_for(kwargs["model"])
+        return dataclasses.replace(self, **kwargs)
+
+    def as_tool(  # noqa: PLR0913 (upstream's signature)
+        self,
+        tool_name: str | None,
+        tool_description: str | None,
+        custom_output_extractor: Callable[[Any], Awaitable[str]] | None = None,
+        is_enabled: bool | Callable[[RunContextWrapper[Any], AgentBase[Any]], Any] = True,
+        on_stream: Callable[[AgentToolStreamEvent], Any] | None = None,
+        run_config: Any | None = None,
+        max_turns: int | None = None,
+        hooks: RunHooks[TContext] | None = None,
+        previous_response_id: str | None = None,
+        conversation_id: str | None = None,
+        session: Any | None = None,
+        failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+        needs_approval: bool
+        | Callable[[RunContextWrapper[Any], dict[str, Any], str], Awaitable[bool]] = False,
+        parameters: type[Any] | None = None,
+        input_builder: StructuredToolInputBuilder | None = None,
+        include_input_schema: bool = False,
+        on_stream_max_pending_events: int | None = 1024,
+    ) -> FunctionTool:
+        """This agent as a tool: it answers, and the conversation stays with the caller.
+
+        Args:
+            tool_name: What the model calls it; made of the agent's name if None.
+            tool_description: What the model is told about it.
+            custom_output_extractor: Makes the tool's output of the run's result.
+            is_enabled: Whether the model is offered it; a function is asked every turn.
+            on_stream: Told what the agent does while it does it.
+            run_config: For the agent's run; the calling run's if None.
+            max_turns: For the agent's run; 10 if None.
+            hooks: For the agent's run.
+            previous_response_id: For the agent's run.
+            conversation_id: For the agent's run.
+            session: For the agent's run.
+            failure_error_function: Makes the tool's output of an error; None raises it.
+            needs_approval: Whether a person has to agree first.
+            parameters: What the model has to say: a pydantic model or dataclass. Text if None.
+            input_builder: Makes the agent's input of that.
+            include_input_schema: Whether the agent is told the schema of its input.
+            on_stream_max_pending_events: How many events may wait for `on_stream`.
+        """
+        options = {name: value for name, value in locals().items() if name != "self"}
+        # A port: running agents stands above defining them.
+        return importlib.import_module("outlast.run.agent_tool").agent_as_tool(self, **options)
+
+    async def get_system_prompt(self, run_context: RunContextWrapper[TContext]) -> str | None:
+        """The instructions as text.
+
+        Raises:
+            TypeError: They are a function that does not take exactly context and agent.
+        """
+        instructions = self.instructions
+        if instructions is None or isinstance(instructions, str):
+            return instructions
+        names = _parameters(instructions)
+        if len(names) != 2:  # noqa: PLR2004 (the two that the text names)
+            raise TypeError(
+                "'instructions' callable must accept exactly 2 arguments (context, agent), but got"
+                f" {len(names)}: {names}"
+            )
+        return await awaited(instructions(run_context, self))
+
+    async def get_prompt(
+        self, run_context: RunContextWrapper[TContext]
+    ) -> ResponsePromptParam | None:
+        """The prompt in the form that the API takes."""
+        return await resolved_prompt(self.prompt, run_context, self)
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
+        code = function.__code__
+        if code.co_kwonlyargcount == 0 and not code.co_flags & (CO_VARARGS | CO_VARKEYWORDS):
+            return list(code.co_varnames[: code.co_argcount])  # 10 µs quicker than a signature.
+    return list(inspect.signature(function).parameters)
+
+
+def _is_type(value: Any) -> bool:
+    # Not only classes: list[int] and int | str are types too.
+    if value is None or isinstance(value, type | AgentOutputSchemaBase):
+        return True
+    return getattr(value, "__origin__", None) is not None or hasattr(value, "__args__")
+
+
+def _is_behavior(value: Any) -> bool:
+    if isinstance(value, str):
+        return value in ("run_llm_again", "stop_on_first_tool")
+    return isinstance(value, dict) or callable(value)
+
+
+# What isinstance wants, or a function that says whether a value is fine; and how that reads.
+_EXPECTED: dict[str, tuple[Any, str]] = {
+    "name": (str, "a string"),
+    "handoff_description": ((str, NoneType), "a string or None"),
+    "tools": (list, "a list"),
+    "mcp_servers": (list, "a list"),
+    "mcp_config": (dict, "a dict"),
+    "instructions": ((str, Callable, NoneType), "a string, callable, or None"),
+    "prompt": ((dict, Callable, NoneType), "a Prompt, DynamicPromptFunction, or None"),
+    "handoffs": (list, "a list"),
+    "model": ((str, Model, NoneType), "a string, Model, or None"),
+    "input_guardrails": (list, "a list"),
+    "output_guardrails": (list, "a list"),
+    "output_type": (_is_type, "a type, AgentOutputSchemaBase, or None"),
+    "hooks": ((AgentHooksBase, NoneType), "an AgentHooks instance or None"),
+    "tool_use_behavior": (
+        _is_behavior,
+        "'run_llm_again', 'stop_on_first_tool', StopAtTools dict, or callable",
+    ),
+    "reset_tool_choice": (bool, "a boolean"),
+}

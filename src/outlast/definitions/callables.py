@@ -1,0 +1,144 @@
+"""What exactly a tool made from a callable will call, and what its parameters are typed as.
+
+Functions and methods say everything themselves. An object with `__call__` may hide what it really
+takes (partials, wrappers, generics); such objects are refused, because a wrong schema shows only
+when a model has called the tool.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from outlast.core.errors import UserError
+from outlast.definitions.docstrings import (
+    DocstringStyle,
+    FuncDocumentation,
+    generate_func_documentation,
+)
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SELF: Any = typing.Self
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A callable, resolved once: later changes to its class do not reach the tool."""
+
+    call: Callable[..., Any]
+    """The function itself, or the object's `__call__`, bound."""
+    original: Callable[..., Any]
+    """What the user passed."""
+    hints: dict[str, Any]
+    """Resolved annotations of parameters and of the result."""
+    signature: inspect.Signature
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it gives a coroutine."""
+        return inspect.iscoroutinefunction(self.call)
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is an object with a `__call__`, rather than a function."""
+        return self.call is not self.original
+
+    def name(self) -> str:
+        """The name of the tool that is made from it.
+
+        Raises:
+            UserError: It is an object, and its class has a name that no tool can have.
+        """
+        if not self.is_object:
+            return self.original.__name__
+        name = type(self.original).__name__
+        if not _NAME.fullmatch(name):
+            raise UserError(
+                f"A tool cannot be called {name!r}, as its class is: tool names are 1 to 64 "
+                "letters, digits, _ and -. Pass name_override."
+            )
+        return name
+
+    def documentation(self, style: DocstringStyle | None) -> FuncDocumentation:
+        """What its docstring says; for an object, its class's first, then its `__call__`'s."""
+        if not self.is_object:
+            return generate_func_documentation(self.original, style)
+        of_class = generate_func_documentation(type(self.original), style)
+        of_call = generate_func_documentation(self.call, style)
+        parameters = {**(of_class.param_descriptions or {}), **(of_call.param_descriptions or {})}
+        return FuncDocumentation(
+            of_class.name, of_class.description or of_call.description, parameters or None
+        )
+
+
+def handler_of(func: Callable[..., Any]) -> Handler:
+    """What a tool made from ``func`` calls.
+
+    Raises:
+        UserError: It is an object whose parameters cannot be told for sure.
+    """
+    if inspect.isroutine(func) or isinstance(func, type):
+        # A class is called with what its __init__ takes.
+        target = func.__init__ if isinstance(func, type) else func
+        hints = typing.get_type_hints(target, include_extras=True)
+        return Handler(func, func, hints, inspect.signature(func))
+    if not callable(func):
+        raise UserError(f"A tool is made from a function, got {type(func).__name__}: {func!r}.")
+    function, owner = _call_method(func)
+    call = types.MethodType(function, func)
+    try:
+        hints = typing.get_type_hints(function, localns=dict(vars(owner)), include_extras=True)
+    except (NameError, TypeError, AttributeError) as error:
+        raise _refusal(func, "needs annotations resolvable from its module and class") from error
+    if any(_mentions_self(hint) for hint in hints.values()):
+        raise _refusal(func, "is annotated with Self")
+    return Handler(call, func, hints, inspect.signature(call))
+
+
+_PUBLISHED = ("__wrapped__", "__signature__", "__annotations__", "__annotate__")
+
+
+def _call_method(func: Any) -> tuple[types.FunctionType, type]:
+    """The plain method behind ``func(…)``, and the class that defines it."""
+    kind: type[Any] = func.__class__
+    if isinstance(func, functools.partial):
+        raise _refusal(func, "is a functools.partial, whose remaining parameters are not inferred")
+    if issubclass(kind, Generic):
+        raise UserError(
+            f"Unsupported generic callable {kind.__name__!r}: its type parameters cannot be told "
+            "from the object. Use an explicit wrapper function."
+        )
+    own: dict[str, Any] = getattr(func, "__dict__", {})
+    published = [name for name in _PUBLISHED if name in own]
+    if published or "__signature__" in vars(kind):
+        raise _refusal(func, f"declares another signature ({', '.join(published) or 'its class'})")
+    owner = next(each for each in kind.__mro__ if "__call__" in vars(each))
+    function = vars(owner)["__call__"]
+    if not isinstance(function, types.FunctionType):
+        raise _refusal(func, f"has a {type(function).__name__} for __call__, not a plain method")
+    if "__wrapped__" in vars(function) or "__signature__" in vars(function):
+        raise _refusal(func, "has a decorated __call__")
+    return function, owner
+
+
+def refuse_object(handler: Handler, reason: str) -> None:
+    """Refuse the handler for ``reason``, if it is an object and no function."""
+    if handler.is_object:
+        raise _refusal(handler.original, reason)
+
+
+def _refusal(func: Any, reason: str) -> UserError:
+    return UserError(
+        f"Unsupported callable object {type(func).__name__!r}: it {reason}. Use an explicit wrapper "
+        "function with the parameters that the model should see."
+    )
+
+
+def _mentions_self(hint: Any) -> bool:
+    return hint is _SELF or any(_mentions_self(each) for each in typing.get_args(hint))

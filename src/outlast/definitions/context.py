@@ -1,0 +1,294 @@
+"""What user code is told about the run that calls it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol
+
+from typing_extensions import TypeVar
+
+from outlast.core.growing import new_list
+from outlast.core.usage import Usage, deserialize_usage, serialize_usage
+from outlast.definitions.approvals import Approvals, Decision, field_of, qualified
+from outlast.definitions.foreign import pydantic_schema
+
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseFunctionToolCall
+
+    from outlast.definitions.run_items import ToolApprovalItem, TResponseInputItem
+
+TContext = TypeVar("TContext", default=Any)
+_MISSING: Any = object()
+
+
+class EffectHandle(Protocol):
+    """The engine's side of a running tool call."""
+
+    @property
+    def key(self) -> str:
+        """The same text whenever this call is made again, after a crash or a retry."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """The run that makes the call."""
+        ...
+
+    async def step(self, name: str, fn: Callable[[], Any]) -> Any:
+        """The recorded result of the step `name`, or `fn`'s, recorded now."""
+        ...
+
+
+class _UsageForm:
+    """How pydantic sees a context's usage: the core, whose type it is, does not know pydantic."""
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> Any:
+        return pydantic_schema(Usage, "dict", deserialize_usage, serialize_usage)
+
+
+@dataclass(eq=False)
+class RunContextWrapper(Generic[TContext]):
+    """The object that was passed to the run as `context`, and the run's usage so far."""
+
+    context: TContext
+    usage: Annotated[Usage, _UsageForm()] = field(default_factory=Usage)
+    turn_input: list[Any] = field(default_factory=new_list)
+    """For hooks of an agent's start and end: what the agent got, as items."""
+    _approvals: Approvals = field(default_factory=Approvals, repr=False)
+    tool_input: Any | None = None
+    """The structured input of an agent that runs as a tool."""
+
+    def approve_tool(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
+        """Let a waiting call go on, and all later calls of its tool if `always_approve`."""
+        self._approvals.decide(approval_item, approved=True, always=always_approve, message=None)
+
+    def reject_tool(
+        self,
+        approval_item: ToolApprovalItem,
+        always_reject: bool = False,
+        rejection_message: str | None = None,
+    ) -> None:
+        """Refuse a waiting call, and all later calls of its tool if `always_reject`.
+
+        Args:
+            approval_item: One of the run's interruptions.
+            always_reject: Whether the answer is sticky.
+            rejection_message: What the model is told instead of the default text.
+        """
+        self._approvals.decide(
+            approval_item, approved=False, always=always_reject, message=rejection_message
+        )
+
+    def is_tool_approved(self, tool_name: str, call_id: str) -> bool | None:
+        """Whether the call may run, as far as its tool's name tells; None while nobody has decided.
+
+        A sticky decision belongs to one agent's tool, so none is found where agents share the name.
+        """
+        decision = self._decision(tool_name, call_id, None, None)
+        return None if decision is None else decision.approved
+
+    def get_approval_status(
+        self,
+        tool_name: str,
+        call_id: str,
+        *,
+        tool_namespace: str | None = None,
+        existing_pending: ToolApprovalItem | None = None,
+        tool_lookup_key: Any = None,
+        current_invocation: ToolApprovalItem | None = None,
+    ) -> bool | None:
+        """Whether the call may run; None while nobody has decided.
+
+        Sticky decisions count only with an item, which tells whose tool it is.
+
+        Raises:
+            ModelBehaviorError: The decision under this id was made about a different call.
+        """
+        item = existing_pending if current_invocation is None else current_invocation
+        scope = _scope(tool_namespace, tool_lookup_key)
+        if item is None:
+            decision = self._approvals.named(qualified(tool_name, scope), call_id)
+        else:
+            decision = self._approvals.about(item, call_id)
+        return None if decision is None else decision.approved
+
+    def get_rejection_message(
+        self,
+        tool_name: str,
+        call_id: str,
+        *,
+        tool_namespace: str | None = None,
+        existing_pending: ToolApprovalItem | None = None,
+        tool_lookup_key: Any = None,
+    ) -> str | None:
+        """What the person who refused the call wants the model to be told, if anything."""
+        scope = _scope(tool_namespace, tool_lookup_key)
+        decision = self._decision(tool_name, call_id, scope, existing_pending)
+        return None if decision is None or decision.approved else decision.message
+
+    def _decision(
+        self, name: str, call_id: str, scope: str | None, item: ToolApprovalItem | None
+    ) -> Decision | None:
+        if item is not None:
+            return self._approvals.about(item, call_id)
+        known = qualified(name, scope)
+        return self._approvals.named(known, call_id) or self._approvals.sticky(known)
+
+
+def _scope(namespace: str | None, lookup_key: Any) -> str | None:
+    if namespace is None and isinstance(lookup_key, tuple) and lookup_key[0] == "namespaced":
+        return str(lookup_key[1])  # pyright: ignore[reportUnknownArgumentType]
+    return namespace
+
+
+@dataclass(eq=False)
+class AgentHookContext(RunContextWrapper[TContext]):
+    """What a hook is told about an agent's start and end; `turn_input` is what the agent got."""
+
+
+@dataclass(eq=False, init=False)
+class ToolContext(RunContextWrapper[TContext]):
+    """What a tool is told about the call that it answers."""
+
+    tool_name: str
+    tool_call_id: str
+    tool_arguments: str
+    tool_call: ResponseFunctionToolCall | None
+    tool_namespace: str | None
+    agent: Any | None
+    run_config: Any | None
+
+    def __init__(  # noqa: PLR0913 (upstream's signature)
+        self,
+        context: TContext,
+        usage: Usage = _MISSING,
+        tool_name: str = _MISSING,
+        tool_call_id: str = _MISSING,
+        tool_arguments: str = _MISSING,
+        tool_call: ResponseFunctionToolCall | None = None,
+        *,
+        tool_namespace: str | None = None,
+        agent: Any | None = None,
+        run_config: Any | None = None,
+        turn_input: list[TResponseInputItem] | None = None,
+        tool_input: Any | None = None,
+        _approvals: Approvals | None = None,
+        _effect: EffectHandle | None = None,
+    ) -> None:
+        self.context = context
+        self.usage = Usage() if usage is _MISSING else usage
+        self.turn_input = [] if turn_input is None else turn_input
+        self._approvals = Approvals() if _approvals is None else _approvals
+        self.tool_input = tool_input
+        self.tool_name = tool_name
+        self.tool_call_id = tool_call_id
+        self.tool_arguments = tool_arguments
+        for name in ("tool_name", "tool_call_id", "tool_arguments"):
+            if self.__dict__[name] is _MISSING:
+                raise ValueError(f"{name} must be passed to ToolContext")
+        self.tool_call = tool_call
+        self.tool_namespace = tool_namespace or _namespace(tool_call)
+        self.agent = agent
+        self.run_config = _run_config(run_config)
+        self._effect = _effect
+
+    @classmethod
+    def from_agent_context(  # noqa: PLR0913 (upstream's signature)
+        cls,
+        context: RunContextWrapper[TContext],
+        tool_call_id: str,
+        tool_call: ResponseFunctionToolCall | None = None,
+        agent: Any | None = None,
+        *,
+        tool_name: str | None = None,
+        tool_arguments: str | None = None,
+        tool_namespace: str | None = None,
+        run_config: Any | None = None,
+        _effect: EffectHandle | None = None,
+    ) -> ToolContext[TContext]:
+        """The context of one call, sharing usage, approvals and the user's object with the run's.
+
+        Raises:
+            ValueError: Neither `tool_call` nor the keywords say which tool is called with what.
+        """
+        name = tool_name if tool_call is None else tool_name or tool_call.name
+        arguments = tool_arguments
+        if arguments is None and tool_call is not None:
+            arguments = tool_call.arguments
+        if isinstance(context, ToolContext):
+            agent = context.agent if agent is None else agent
+            run_config = context.run_config if run_config is None else run_config
+        return cls(
+            context.context,
+            context.usage,
+            _MISSING if name is None else name,
+            tool_call_id,
+            _MISSING if arguments is None else arguments,
+            tool_call,
+            tool_namespace=tool_namespace,
+            agent=agent,
+            run_config=run_config,
+            turn_input=context.turn_input,
+            tool_input=context.tool_input,
+            _approvals=context._approvals,  # noqa: SLF001 (its own class)
+            _effect=_effect,
+        )
+
+    @property
+    def qualified_tool_name(self) -> str:
+        """The tool's name, behind its namespace if it has one."""
+        return qualified(self.tool_name, self.tool_namespace)
+
+    @property
+    def run_id(self) -> str:
+        """The run that makes this call; empty outside a run."""
+        return "" if self._effect is None else self._effect.run_id
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same text whenever this call is made again: after a crash, a retry, a resume.
+
+        Give it to services that drop repeated requests. Empty outside a run.
+        """
+        return "" if self._effect is None else self._effect.key
+
+    async def step(self, name: str, fn: Callable[..., Any | Awaitable[Any]], *args: Any) -> Any:
+        """The result of `fn(*args)`, recorded under `name`: made once, whatever crashes afterwards.
+
+        Args:
+            name: Unique among the steps of this call.
+            fn: Sync or async; what it returns must be JSON.
+            args: What it is called with.
+        """
+        call = partial(fn, *args)
+        if self._effect is not None:
+            return await self._effect.step(name, call)
+        result = call()
+        return await result if inspect.isawaitable(result) else result
+
+
+def plain_context(context: RunContextWrapper[TContext]) -> RunContextWrapper[TContext]:
+    """A context without the call in it, for tools that asked for no more."""
+    return RunContextWrapper(
+        context.context,
+        context.usage,
+        context.turn_input,
+        context._approvals,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+        context.tool_input,
+    )
+
+
+def _namespace(tool_call: Any) -> str | None:
+    found = field_of(tool_call, "namespace")
+    return found if isinstance(found, str) and found else None
+
+
+def _run_config(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    # A port: definitions stand below the engine, whose settings these are.
+    return importlib.import_module("outlast.engine.config").coerce_run_config(value)

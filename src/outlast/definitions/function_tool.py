@@ -1,0 +1,446 @@
+"""A tool with JSON arguments: what it is, how its function is called, and what it does when it fails."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import types
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+import msgspec
+
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions import debug
+from outlast.definitions.approvals import field_of
+from outlast.definitions.callables import Handler
+from outlast.definitions.callers import (
+    ApprovalFunction,
+    CustomDataExtractor,
+    ToolCaller,
+    check_callers,
+)
+from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.logger import logger
+from outlast.definitions.output_contract import OutputContract
+from outlast.definitions.schema import Arguments
+from outlast.definitions.strict_schema import ensure_strict_json_schema
+from outlast.definitions.threads import awaited, run_in_thread
+from outlast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
+from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
+from outlast.definitions.tool_output import FailureText
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+ToolErrorFunction = Callable[[RunContextWrapper[Any], Exception], Awaitable[str] | str]
+ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
+OnUncertain = Literal["retry", "once", "ask"]
+# The second argument of this callback is an agent, which is defined above this module.
+IsEnabled = bool | Callable[[RunContextWrapper[Any], Any], Awaitable[bool] | bool]
+NeedsApproval = bool | ApprovalFunction[dict[str, Any]]
+
+DEFAULT_TOOL_ERROR_MESSAGE = "An error occurred while running the tool. Please try again."
+DEFAULT_APPROVAL_REJECTION_MESSAGE = "Tool execution was not approved."
+USE_DEFAULT: Any = object()
+"""Stands for `default_tool_error_function`, whatever that is when a tool fails."""
+
+
+@dataclass
+class FunctionToolCustomDataContext:
+    """What `FunctionTool.custom_data_extractor` gets to see of a finished call."""
+
+    tool_context: ToolContext[Any]
+    tool: FunctionTool
+    output: Any
+    raw_item: Mapping[str, Any]
+
+
+FunctionToolCustomDataExtractor = CustomDataExtractor[FunctionToolCustomDataContext]
+
+
+Body: TypeAlias = "Callable[[FunctionTool, Any, str], Awaitable[Any]]"
+"""What a tool does with a call's context and arguments, with errors as exceptions."""
+
+
+class ToolInvoker:
+    """A tool's `on_invoke_tool`: its body, with failures answered as the tool wants them.
+
+    It belongs to one tool. A copy of the tool gets a copy of it, so that a copy's name and
+    failure policy count.
+    """
+
+    __slots__ = ("body", "original", "tool")
+
+    def __init__(
+        self,
+        body: Body,
+        tool: FunctionTool | None = None,
+        original: Callable[..., Any] | None = None,
+    ) -> None:
+        self.body = body
+        self.tool = tool
+        self.original = original
+        """The function that was decorated, if there was one."""
+
+    def bound_to(self, tool: FunctionTool) -> ToolInvoker:
+        """The same for another tool."""
+        return ToolInvoker(self.body, tool, self.original)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ToolInvoker:
+        # What a tool calls is not part of the tool: a user's object must not be duplicated.
+        return self if self.tool is None else self.bound_to(copy.deepcopy(self.tool, memo))
+
+    async def __call__(self, context: Any, arguments: str) -> Any:
+        """The tool's result, or the text that stands for its failure, unless it wants that raised."""
+        tool = self.tool
+        assert tool is not None
+        try:
+            return await self.body(tool, context, arguments)
+        except Exception as error:
+            text = await tool.failure_text(context, error)
+            if text is None:
+                raise
+            return text
+
+
+class FunctionBody:
+    """The body of a decorated function: parse, validate, call, check the result."""
+
+    def __init__(self, handler: Handler, arguments: Arguments) -> None:
+        self._handler = handler
+        self.arguments = arguments
+        self._is_async = handler.is_async
+
+    async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
+        args, kwargs = self.arguments.shape.arguments(self._validated(tool.name, text))
+        if debug.DONT_LOG_TOOL_DATA:
+            logger.debug("Invoking tool %s", tool.name)
+        else:
+            # A copy: the context joins the arguments later, and is nobody's business.
+            logger.debug("Tool call args: %s, kwargs: %s", list(args), kwargs)
+        if self.arguments.takes_context:
+            args.insert(0, context)
+        if self._is_async:
+            result = await self._handler.call(*args, **kwargs)
+        else:
+            result = await run_in_thread(self._handler.call, *args, **kwargs)
+        if tool.output_adapter is None:
+            return result
+        try:
+            return tool.output_adapter.validate_python(result)
+        except ValueError as error:
+            raise UserError(
+                f"The result of tool {tool.name} does not match its declared output type."
+            ) from error
+
+    def _validated(self, name: str, text: str) -> Mapping[str, Any]:
+        from pydantic import ValidationError
+
+        given = json_object(name, text)
+        try:
+            return vars(self.arguments.model.model_validate(given))
+        except ValidationError as error:
+            if not debug.DONT_LOG_TOOL_DATA:
+                raise ModelBehaviorError(f"Invalid JSON input for tool {name}: {error}") from error
+        # Outside the handler: pydantic's error quotes the model, and must not hang on ours.
+        raise ModelBehaviorError(f"Invalid JSON input for tool {name}")
+
+
+class _Wrapped:
+    """Gives a decorated tool's function as `__wrapped__`, and hides that attribute from others."""
+
+    def __get__(self, tool: FunctionTool | None, kind: type) -> Callable[..., Any]:
+        invoker = None if tool is None else tool.on_invoke_tool
+        if not isinstance(invoker, ToolInvoker) or invoker.original is None:
+            raise AttributeError("__wrapped__")
+        return invoker.original
+
+    def __set__(self, tool: FunctionTool, value: Any) -> None:
+        raise AttributeError("__wrapped__ of a FunctionTool cannot be set.")
+
+
+@dataclass(eq=False)
+class FunctionTool:
+    """A tool with JSON arguments. Most are made by `function_tool`."""
+
+    name: str
+    description: str
+    params_json_schema: dict[str, Any]
+    """Of the arguments. Made strict, in a copy, if `strict_json_schema` says so."""
+    on_invoke_tool: Callable[[ToolContext[Any], str], Awaitable[Any]]
+    strict_json_schema: bool = True
+    is_enabled: IsEnabled = True
+    """Asked anew for every turn, and again before a call."""
+    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None
+    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None
+    needs_approval: NeedsApproval = False
+    timeout_seconds: float | None = None
+    timeout_behavior: ToolTimeoutBehavior = "error_as_result"
+    timeout_error_function: ToolErrorFunction | None = None
+    defer_loading: bool = False
+    _: KW_ONLY
+    custom_data_extractor: FunctionToolCustomDataExtractor | None = None
+    allowed_callers: list[ToolCaller] | None = None
+    output_json_schema: dict[str, Any] | None = None
+    on_uncertain: OnUncertain = "retry"
+    """What to do about a call that was started and whose outcome is unknown after a crash."""
+    _output_type_adapter: TypeAdapter[Any] | None = field(default=None, repr=False)
+    _failure_error_function: ToolErrorFunction | None = field(default=None, repr=False)
+    _use_default_failure_error_function: bool = field(default=True, repr=False)
+    _is_agent_tool: bool = field(default=False, repr=False)
+    _agent_instance: Any = field(default=None, repr=False)
+    _tool_namespace: str | None = field(default=None, repr=False)
+    _tool_namespace_description: str | None = field(default=None, repr=False)
+    _mcp_title: str | None = field(default=None, repr=False)
+    _tool_origin: ToolOrigin | None = field(default=None, repr=False)
+    _emit_tool_origin: bool = field(default=True, repr=False)
+    _mcp_annotations: Any | None = field(default=None, repr=False)
+    __wrapped__ = _Wrapped()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.on_invoke_tool, ToolInvoker):
+            self.on_invoke_tool = self.on_invoke_tool.bound_to(self)
+        if self.strict_json_schema:
+            self.params_json_schema = ensure_strict_json_schema(self.params_json_schema)
+        check_callers(f"tool {self.name!r}", self.allowed_callers)
+        if self.output_json_schema is not None:
+            self.output_json_schema = OutputContract.of_schema(self.output_json_schema).schema
+        _check_timeout(self)
+
+    def __copy__(self) -> FunctionTool:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        invoke = self.on_invoke_tool
+        if isinstance(invoke, ToolInvoker):
+            twin.on_invoke_tool = invoke.bound_to(twin)
+        elif isinstance(invoke, types.MethodType) and invoke.__self__ is self:
+            twin.on_invoke_tool = types.MethodType(invoke.__func__, twin)
+        return twin
+
+    @property
+    def qualified_name(self) -> str:
+        """Its name, behind its namespace if it has one."""
+        return f"{self._tool_namespace}.{self.name}" if self._tool_namespace else self.name
+
+    @property
+    def namespace(self) -> str | None:
+        """Its namespace."""
+        return self._tool_namespace
+
+    @property
+    def namespace_description(self) -> str | None:
+        """What the model is told about its namespace."""
+        return self._tool_namespace_description
+
+    def move_to(self, namespace: str, description: str) -> None:
+        """Put it into a namespace."""
+        self._tool_namespace = namespace
+        self._tool_namespace_description = description
+
+    @property
+    def origin(self) -> ToolOrigin | None:
+        """Where it came from; None if its calls should not tell."""
+        return (self._tool_origin or _FROM_FUNCTION) if self._emit_tool_origin else None
+
+    @property
+    def mcp_annotations(self) -> Any | None:
+        """What its MCP server says about it."""
+        return self._mcp_annotations
+
+    @property
+    def agent(self) -> Any | None:
+        """The agent behind it, if it is one."""
+        return self._agent_instance if self._is_agent_tool else None
+
+    @property
+    def output_adapter(self) -> TypeAdapter[Any] | None:
+        """The type behind `output_json_schema`, if it was made from one."""
+        return self._output_type_adapter
+
+    @property
+    def wants_default_failures(self) -> bool:
+        """Whether its author left open what the model is told when it fails."""
+        return self._use_default_failure_error_function
+
+    def failure_function(
+        self, context: RunContextWrapper[Any] | None = None
+    ) -> ToolErrorFunction | None:
+        """What turns its failures into text for the model; None if they should be raised."""
+        if not self._use_default_failure_error_function:
+            return self._failure_error_function
+        # A program was promised a value of the declared shape: an excuse in its place would be
+        # taken for one.
+        if self.output_json_schema is not None and _is_programs(context):
+            return None
+        return default_tool_error_function
+
+    async def failure_text(
+        self, context: RunContextWrapper[Any], error: Exception
+    ) -> FailureText | None:
+        """What the model is told about ``error``; None if it should be raised."""
+        function = self.failure_function(context)
+        if function is None:
+            return None
+        _log_failure(self.name, error)
+        text = await awaited(function(context, error))
+        return FailureText(text, error, is_default=self._use_default_failure_error_function)
+
+    def approval_arguments(self, text: str) -> dict[str, Any] | None:
+        """What `needs_approval` may decide on; None if only a person may, so never the callback.
+
+        Whoever decides on a call must see what will run. What validation would change or fill in,
+        or what code of the user's would look at first, cannot be shown.
+        """
+        given = parsed_object(text)
+        invoke = self.on_invoke_tool
+        if isinstance(invoke, ToolInvoker) and isinstance(invoke.body, FunctionBody):
+            return given if given is not None and invoke.body.arguments.are_exactly(given) else None
+        return given
+
+
+_FROM_FUNCTION = ToolOrigin(ToolOriginType.FUNCTION)
+
+
+@dataclass
+class FunctionToolResult:
+    """What came of one call of a function tool."""
+
+    tool: FunctionTool
+    output: Any
+    run_item: Any
+    """The item in the run's result; None where there is none."""
+    interruptions: list[Any] = field(default_factory=list[Any])
+    """Open questions of an agent that runs as this tool."""
+    agent_run_result: Any = None
+
+
+def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
+    """What the model is told of a failure by default: that there was one.
+
+    The error's text may hold secrets, or instructions of somebody else's.
+    """
+    del ctx, error
+    return DEFAULT_TOOL_ERROR_MESSAGE
+
+
+def default_tool_timeout_error_message(*, tool_name: str, timeout_seconds: float) -> str:
+    """What the model is told of a late call by default."""
+    return f"Tool '{tool_name}' timed out after {timeout_seconds:g} seconds."
+
+
+def get_function_tool_origin(function_tool: FunctionTool) -> ToolOrigin | None:
+    """Where a tool came from; None if its calls should not tell."""
+    return function_tool.origin
+
+
+def set_function_tool_failure_error_function(
+    function_tool: FunctionTool, failure_error_function: ToolErrorFunction | None = USE_DEFAULT
+) -> FunctionTool:
+    """``function_tool``, with another failure policy."""
+    is_default = failure_error_function is USE_DEFAULT
+    function_tool._use_default_failure_error_function = is_default  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
+    function_tool._failure_error_function = None if is_default else failure_error_function  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
+    return function_tool
+
+
+def resolve_function_tool_failure_error_function(
+    function_tool: FunctionTool, context: RunContextWrapper[Any] | None = None
+) -> ToolErrorFunction | None:
+    """What turns a tool's failures into text for the model; None if they should be raised."""
+    return function_tool.failure_function(context)
+
+
+async def maybe_invoke_function_tool_failure_error_function(
+    *, function_tool: FunctionTool, context: RunContextWrapper[Any], error: BaseException
+) -> FailureText | None:
+    """What the model is told about ``error``; None if it should be raised.
+
+    A cancellation reaches the tool's failure function as an ordinary exception.
+    """
+    told = error if isinstance(error, Exception) else RuntimeError("Tool execution cancelled.")
+    text = await function_tool.failure_text(context, told)
+    if text is not None:
+        text.error = error
+    return text
+
+
+def _log_failure(name: str, error: Exception) -> None:
+    if debug.DONT_LOG_TOOL_DATA:
+        logger.debug("Tool %s failed", name)
+    else:
+        logger.error("Tool %s failed", name, exc_info=error)
+
+
+def _is_programs(context: RunContextWrapper[Any] | None) -> bool:
+    """Whether a call was made by a program of the model's."""
+    if not isinstance(context, ToolContext):
+        return False
+    return field_of(field_of(context.tool_call, "caller"), "type") == "program"
+
+
+def _check_timeout(tool: FunctionTool) -> None:
+    seconds: Any = tool.timeout_seconds
+    if seconds is not None:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise TypeError(
+                "FunctionTool timeout_seconds must be a positive number in seconds or None, "
+                f"got {seconds!r}."
+            )
+        if not math.isfinite(seconds):
+            raise ValueError(
+                f"FunctionTool timeout_seconds must be a finite number, got {seconds}."
+            )
+        if seconds <= 0:
+            raise ValueError(f"FunctionTool timeout_seconds must be greater than 0, got {seconds}.")
+    if tool.timeout_behavior not in ("error_as_result", "raise_exception"):
+        raise ValueError(
+            "FunctionTool timeout_behavior must be one of: error_as_result, raise_exception; "
+            f"got {tool.timeout_behavior!r}."
+        )
+    if tool.timeout_error_function is not None and not callable(tool.timeout_error_function):
+        raise TypeError("FunctionTool timeout_error_function must be callable or None.")
+
+
+def json_object(name: str, text: str) -> dict[str, Any]:
+    """The JSON object in ``text``; empty text stands for an empty one.
+
+    Raises:
+        ModelBehaviorError: It is something else.
+    """
+    message = f"Invalid JSON input for tool {name}"
+    try:
+        parsed: Any = _loads(text) if text else {}
+    except ValueError as error:
+        if not debug.DONT_LOG_TOOL_DATA:
+            logger.debug("Invalid JSON input for tool %s: %s", name, text)
+            raise ModelBehaviorError(f"{message}: {text}") from error
+        logger.debug("Invalid JSON input for tool %s", name)
+    else:
+        if isinstance(parsed, dict):
+            return cast("dict[str, Any]", parsed)
+        message += ": expected a JSON object"
+    # Outside the handler: the parser's error quotes the model, and must not hang on ours.
+    raise ModelBehaviorError(message)
+
+
+def _loads(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)  # A fifth of the time.
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return json.loads(text)  # Takes more: NaN, halves of surrogate pairs.
+
+
+def parsed_object(text: str) -> dict[str, Any] | None:
+    """The JSON object in ``text``; None if it is none, or has numbers that JSON does not."""
+    try:
+        parsed: Any = json.loads(text or "{}", parse_constant=_refuse_constant)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON.")

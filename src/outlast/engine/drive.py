@@ -1,0 +1,206 @@
+"""The one loop: perform what a run needs until it needs nothing.
+
+What is wanted is decided afresh after every event. A newly wanted effect is started, after its
+start was committed; one that is no longer wanted is cancelled. So a tripped guardrail, a handoff,
+an approval, a cancelled run, a message that arrives mid-run and a resume need no code here.
+
+The loop sees no clock, no random and no thread, and starts tasks in one order: an engine for a
+deterministic host (Temporal's workflows) is another `Engine`, not another loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from outlast.core.decide import decide
+from outlast.core.effects import Effect, Record
+from outlast.core.errors import CircuitOpen, ModelPaced, ModelTimeoutError, ToolTimeoutError
+from outlast.core.events import EffectStarted, ErrorFacts, Event
+from outlast.core.state import RunState, idempotency_key
+from outlast.engine.log import RunLog
+
+DRAIN_S = 5.0
+"""How long a cancelled effect may take to clean up before the run goes on without it."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What performing an effect came to."""
+
+    events: Sequence[Event]
+    after: Callable[[], Awaitable[None]] | None = None
+    """Runs once the events are durable, before anything else begins: hooks that are told of them."""
+
+
+class Engine(Protocol):
+    """How effects are performed."""
+
+    def derive(self, effect: Effect, state: RunState) -> Sequence[Event] | None:
+        """The events that end ``effect``, where no user code and no I/O is needed; else None."""
+        ...
+
+    async def perform(self, effect: Effect) -> Done:
+        """Perform ``effect``. Errors of user code come back as events."""
+        ...
+
+    def failed(self, effect: Effect, error: Exception) -> Event:
+        """Remember ``error`` as the failure of ``effect``."""
+        ...
+
+
+async def drive(log: RunLog, engine: Engine) -> None:
+    """Perform effects until the run is over or waits for somebody else.
+
+    Raises:
+        JournalError: The log could not be written. Nothing was begun that is not in it.
+    """
+    flight = _Flight(engine)
+    try:
+        while True:
+            await _paced(log, flight)
+            fresh = _advance(log, engine, flight)
+            await log.commit()
+            if not fresh and not flight.tasks:
+                return
+            if len(fresh) == 1 and not flight.tasks:
+                # The common case: a task of its own would cost more than the whole bookkeeping.
+                await _settle(log, engine, [(fresh[0], await engine.perform(fresh[0]))])
+                continue
+            for effect in fresh:
+                flight.start(effect)
+            await _settle(log, engine, await flight.landed())
+            while flight.has_landed:  # Meanwhile; a failure must not lose what has happened.
+                await _settle(log, engine, await flight.landed())
+    finally:
+        await flight.drain()
+
+
+def _advance(log: RunLog, engine: Engine, flight: _Flight) -> list[Effect]:
+    """Record what follows without performing; return what is to begin, its start recorded."""
+    while True:
+        wanted = decide(log.state)
+        derived = [event for effect in wanted for event in _derived(effect, engine, log, flight)]
+        if not derived:
+            break
+        log.add(derived)
+    if flight.tasks:
+        flight.cancel_all_but({effect.id for effect in wanted})
+    fresh = [effect for effect in wanted if effect.id not in flight.tasks]
+    log.add([_start(effect, log) for effect in fresh])
+    return fresh
+
+
+def _derived(effect: Effect, engine: Engine, log: RunLog, flight: _Flight) -> Sequence[Event]:
+    if isinstance(effect, Record):
+        return (effect.event,)
+    if effect.id in flight.tasks:
+        return ()
+    return engine.derive(effect, log.state) or ()
+
+
+def _start(effect: Effect, log: RunLog) -> EffectStarted:
+    """The start of an effect. Its key is the same for every attempt, whatever happens between."""
+    state = log.state
+    doubt = state.in_doubt.get(effect.id)
+    before = max(doubt.attempt if doubt else 0, state.attempts.get(effect.id, 0))
+    for request in state.requested.values():
+        if request.id == effect.id:
+            before = max(before, request.number)
+    key = idempotency_key(state, log.run_id, effect.id) if effect.kind == "tool" else ""
+    return EffectStarted(effect.id, effect.kind, effect.name, before + 1, effect.policy, key)
+
+
+async def _paced(log: RunLog, flight: _Flight) -> None:
+    """Between two turns, let whoever watches catch up: they may stop the run."""
+    state = log.state
+    if log.pace and state.reply and not (flight.tasks or state.open_calls or state.ended):
+        await log.pace()
+
+
+async def _settle(log: RunLog, engine: Engine, landed: list[tuple[Effect, Done]]) -> None:
+    for _, done in landed:
+        log.add(done.events)
+    afters = [(effect, done.after) for effect, done in landed if done.after]
+    if log.listeners:
+        # Whoever watches hears of a result before the next effect begins, and may stop the run.
+        await log.commit()
+        await asyncio.sleep(0)
+    if not afters:
+        return
+    await log.commit()
+    results = await asyncio.gather(*(after() for _, after in afters), return_exceptions=True)
+    for (effect, _), error in zip(afters, results, strict=True):
+        if isinstance(error, Exception):
+            log.add([engine.failed(effect, error)])
+        elif error is not None:
+            raise error
+
+
+class _Flight:
+    """The effects that are being performed, each in a task that ends before `drive` does."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.tasks: dict[str, asyncio.Task[Done]] = {}
+        self._engine = engine
+        self._landed: deque[tuple[Effect, asyncio.Task[Done]]] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._leaving: set[asyncio.Task[Done]] = set()
+
+    def start(self, effect: Effect) -> None:
+        task = asyncio.get_running_loop().create_task(self._engine.perform(effect))
+        self.tasks[effect.id] = task
+        task.add_done_callback(lambda done: self._land(effect, done))
+
+    def _land(self, effect: Effect, task: asyncio.Task[Done]) -> None:
+        self._leaving.discard(task)
+        if self.tasks.get(effect.id) is task:
+            self._landed.append((effect, task))
+        elif not task.cancelled():
+            task.exception()  # Nobody wants its result any more.
+        if self._wake and not self._wake.done():
+            self._wake.set_result(None)
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether something has ended that nobody has looked at."""
+        return bool(self._landed)
+
+    async def landed(self) -> list[tuple[Effect, Done]]:
+        """What has ended, at least one; waits for it."""
+        if not self._landed:
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        results: list[tuple[Effect, Done]] = []
+        while self._landed:
+            effect, task = self._landed.popleft()
+            if self.tasks.pop(effect.id, None) is task:
+                results.append((effect, task.result()))
+        return results
+
+    def cancel_all_but(self, wanted: set[str]) -> None:
+        for key in [key for key in self.tasks if key not in wanted]:
+            task = self.tasks.pop(key)
+            task.cancel()
+            self._leaving.add(task)
+
+    async def drain(self) -> None:
+        """Cancel what is left and wait for it, but not for ever: a tool may refuse to stop."""
+        if self.tasks:
+            self.cancel_all_but(set())
+        if leaving := [task for task in self._leaving if not task.done()]:
+            await asyncio.wait(leaving, timeout=DRAIN_S)
+
+
+def error_facts(error: Exception, effect_id: str, **data: Any) -> ErrorFacts:
+    """What the log keeps of ``error``, also where the error itself cannot say what it is."""
+    if isinstance(error, (ModelTimeoutError, ToolTimeoutError, CircuitOpen, ModelPaced)):
+        data["args"] = error.__reduce__()[1]  # Another process raises it anew.
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  # a user's exception class
+        message = "The error has no text: its __str__ failed."
+    return ErrorFacts(type(error).__name__, message[:2000], effect_id, data)

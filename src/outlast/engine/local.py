@@ -1,0 +1,101 @@
+"""The local engine: effects are performed in this process, events go to the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from outlast.core.effects import (
+    AskApproval,
+    CallModel,
+    CheckGuardrail,
+    Conclude,
+    Effect,
+    HandOff,
+    LoadSession,
+    Prepare,
+    Recover,
+    RunTool,
+    SaveSession,
+    Wait,
+)
+from outlast.core.errors import JournalError
+from outlast.core.events import EffectFailed, Event, TimerFired
+from outlast.core.state import RunState
+from outlast.engine.drive import Done, error_facts
+from outlast.engine.env import RunEnv
+from outlast.engine.perform import prepare, session
+from outlast.engine.perform.approval import ask_approval
+from outlast.engine.perform.conclude import conclude, recover
+from outlast.engine.perform.guardrail import check
+from outlast.engine.perform.handoff import hand_off
+from outlast.engine.perform.local_tools import run_local_tool
+from outlast.engine.perform.model import call_model
+from outlast.engine.perform.refusal import answer_without_running
+from outlast.engine.perform.tool import run_function
+
+
+class LocalEngine:
+    """Performs the effects of one run in this process."""
+
+    __slots__ = ("env",)
+
+    def __init__(self, env: RunEnv) -> None:
+        self.env = env
+
+    def derive(self, effect: Effect, state: RunState) -> Sequence[Event] | None:
+        """What follows without user code; None for everything that has to be performed."""
+        del state
+        if self.env.spans is not None:
+            self.env.spans.before(effect)
+        return prepare.derive(self.env, effect) if isinstance(effect, Prepare) else None
+
+    async def perform(self, effect: Effect) -> Done:
+        """Perform ``effect``. An error of user code or of a model is its failure, as an event."""
+        spans = self.env.spans
+        try:
+            if spans is not None:
+                return await spans.perform(effect, self._perform)
+            return await self._perform(effect)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001  # user code may raise anything
+            return Done([self.failed(effect, error)])
+
+    def failed(self, effect: Effect, error: Exception) -> Event:
+        """Remember ``error`` for the caller, and its class and message for the log."""
+        self.env.live.errors[effect.id] = error
+        return EffectFailed(effect.id, error_facts(error, effect.id))
+
+    def _perform(self, effect: Effect) -> Awaitable[Done]:
+        return _PERFORM[type(effect)](self.env, effect)
+
+
+def _run_tool(env: RunEnv, effect: RunTool) -> Awaitable[Done]:
+    if effect.verdict != "run":
+        return answer_without_running(env, effect)
+    return (run_function if effect.call.kind == "function" else run_local_tool)(env, effect)
+
+
+async def _wait(env: RunEnv, effect: Wait) -> Done:
+    del env
+    await asyncio.sleep(max(0.0, effect.at - time.time()))
+    return Done([TimerFired(effect.id)])
+
+
+_PERFORM: dict[type, Callable[[RunEnv, Any], Awaitable[Done]]] = {
+    Prepare: prepare.prepare,
+    CallModel: call_model,
+    RunTool: _run_tool,
+    HandOff: hand_off,
+    CheckGuardrail: check,
+    AskApproval: ask_approval,
+    Conclude: conclude,
+    Recover: recover,
+    LoadSession: session.load,
+    SaveSession: session.save,
+    Wait: _wait,
+}
+"""Every effect but `Record`, which the loop sees to itself. A test holds it complete."""

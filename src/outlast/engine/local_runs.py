@@ -1,0 +1,252 @@
+"""Runs of the local engine: begin, take over, go on from a copy, look at without owning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from outlast.core.errors import RunNotFound
+from outlast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Event,
+    Item,
+    RunAcquired,
+    RunCompleted,
+    RunForked,
+    RunReopened,
+    RunStarted,
+)
+from outlast.core.state import Options, RunState, approval_key
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.hooks import RunHooks
+from outlast.engine.config import RunConfig
+from outlast.engine.env import Live, RunEnv
+from outlast.engine.error_handlers import RunErrorHandlers
+from outlast.engine.log import RunLog
+from outlast.engine.perform.guardrail import guardrail_names
+from outlast.engine.projection import approval_item
+from outlast.engine.registry import AnyAgent, Registry
+from outlast.journal.journal import Journal, Lease
+from outlast.journal.memory import MemoryJournal
+from outlast.sessions.session import Session
+
+
+@dataclass(kw_only=True, slots=True)
+class RunRequest:
+    """Everything that a caller says about a run."""
+
+    agent: AnyAgent
+    config: RunConfig
+    context: Any = None
+    max_turns: int | None = 10
+    hooks: RunHooks[Any] | None = None
+    error_handlers: RunErrorHandlers[Any] | None = None
+    session: Session | None = None
+    run_id: str | None = None
+    parent: str = ""
+    parent_effect: str = ""
+    options: Options = field(default_factory=Options)
+
+
+def new_run_id() -> str:
+    """An id that no other run has, and that sorts by nothing."""
+    return os.urandom(16).hex()
+
+
+def environment(
+    request: RunRequest, log: RunLog, context: RunContextWrapper[Any], live: Live | None = None
+) -> RunEnv:
+    """The live side of a run."""
+    return RunEnv(
+        log=log,
+        agents=Registry(request.agent),
+        context=context,
+        config=request.config,
+        hooks=request.hooks,
+        session=request.session,
+        error_handlers=request.error_handlers,
+        live=live or Live(),
+    )
+
+
+async def open_log(journal: Journal, run_id: str | None) -> RunLog:
+    """The log of a run, owned by this process; an empty one where no such run exists.
+
+    Raises:
+        AlreadyRunning: A living process performs it.
+        JournalCorrupt: The log is damaged.
+    """
+    if run_id is None:
+        return RunLog(journal, await journal.acquire(new_run_id(), new=True))
+    try:
+        lease = await journal.acquire(run_id)
+    except RunNotFound:
+        return RunLog(journal, await journal.acquire(run_id, new=True))
+    stored = await journal.read(run_id)
+    return RunLog(journal, lease, [each.event for each in stored])
+
+
+def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool) -> None:
+    """Record the start of a run."""
+    config = request.config
+    execution = config.tool_execution
+    options = request.options
+    is_default = (
+        request.session is None
+        and config.guardrails_hold_tools
+        and execution is None
+        and config.tool_not_found_behavior == "raise_error"
+        and not request.error_handlers
+        and config.reasoning_item_id_policy is None
+    )
+    if not is_default:
+        options = msgspec.structs.replace(
+            options,
+            session=request.session is not None,
+            session_id=str(getattr(request.session, "session_id", "")),
+            hold_side_effects=config.guardrails_hold_tools,
+            forgive_unknown_tools=config.tool_not_found_behavior == "return_error_to_model",
+            max_parallel_calls=execution.max_function_tool_concurrency if execution else None,
+            recover_max_turns="max_turns" in (request.error_handlers or {}),
+            omits_reasoning_ids=config.reasoning_item_id_policy == "omit",
+        )
+    log.add(
+        [
+            RunStarted(
+                agent=request.agent.name,
+                input=items,
+                is_text=is_text,
+                max_turns=request.max_turns,
+                guardrails=guardrail_names(request.agent, config),
+                options=msgspec.to_builtins(options),
+                parent=request.parent,
+                parent_effect=request.parent_effect,
+            )
+        ]
+    )
+
+
+def take_over(log: RunLog, request: RunRequest) -> None:
+    """Record that this process performs the run from here on."""
+    if not log.state.started or log.state.ended:
+        return
+    before = log.state.options
+    said = {
+        "hold_side_effects": request.config.guardrails_hold_tools,
+        "forgive_unknown_tools": request.config.tool_not_found_behavior == "return_error_to_model",
+        "recover_max_turns": "max_turns" in (request.error_handlers or {}),
+    }
+    if (policy := request.config.reasoning_item_id_policy) is not None:
+        said["omits_reasoning_ids"] = policy == "omit"
+    changed = {key: value for key, value in said.items() if getattr(before, key) != value}
+    log.add([RunAcquired(owner=f"pid {os.getpid()}", options=changed)])
+
+
+async def continue_log(
+    journal: Journal, run_id: str, events: Sequence[Event], planned: Sequence[Event]
+) -> tuple[RunLog, bool]:
+    """The run's own log where it has not gone on since, or just as ``planned``; else a fork of it.
+
+    So after a crash whoever goes on again from what was stored, with the same decisions, goes on with
+    the same run, and repeats nothing. Who does so once the run is complete wants another one, as in
+    openai-agents. A journal that does not know the run learns it under its own id.
+
+    Returns:
+        The log, and whether it holds what was planned already.
+    """
+    log = await open_log(journal, run_id)
+    if not log.events:
+        log.add(events)
+    since = log.events[len(events) :]
+    is_complete = isinstance(log.state.ended, RunCompleted)
+    if not since or (_begins(since, planned) and not is_complete):
+        return log, bool(since)
+    await journal.release(log.lease, waits=log.state.waits)
+    fork = RunLog(journal, await journal.acquire(new_run_id(), new=True))
+    fork.add([*events, RunForked(run_id, len(events))])
+    return fork, False
+
+
+def _begins(since: Sequence[Event], planned: Sequence[Event]) -> bool:
+    """Whether what was added to a log begins with ``planned``, but for who performs the run."""
+    told = [event for event in since if not isinstance(event, RunAcquired | RunReopened)]
+    return bool(planned) and told[: len(planned)] == list(planned)
+
+
+async def copy_child(journal: Journal, source: str, run_id: str, asked: set[str]) -> None:
+    """Give a fork of a parent a child run of its own, as it was when it asked for a person.
+
+    Args:
+        journal: Where both are kept.
+        source: The child of the run that was forked; it may have gone on since.
+        run_id: The id of the copy.
+        asked: The requests of the child, by their keys, that the parent knows of.
+    """
+    copy = await open_log(journal, run_id)
+    try:
+        events = [] if copy.events else [each.event for each in await journal.read(source)]
+    except RunNotFound:
+        events = []  # It was kept elsewhere: the copy begins anew.
+    open_keys, end = set(asked), len(events)
+    for n, event in enumerate(events):
+        if isinstance(event, ApprovalRequested):
+            open_keys.discard(approval_key(event))
+        elif not open_keys and isinstance(event, RunAcquired):
+            end = n
+            break
+    if events:
+        copy.add([*events[:end], RunForked(source, end)])
+        await copy.commit()
+    await journal.release(copy.lease, waits=bool(events))
+
+
+def record_decisions(env: RunEnv) -> None:
+    """Bring what people decided in the run's context into its log."""
+    state = env.log.state
+    approvals = env.context._approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    if not approvals.decisions or not state.requested:
+        return
+    decided: list[ApprovalDecided] = []
+    for key, request in state.requested.items():
+        if key in state.decided:
+            continue
+        item = approval_item(env, key, request)
+        decision = approvals.about(item, item.call_id or "")
+        if decision is not None:
+            decided.append(
+                ApprovalDecided(
+                    call_id=request.call_id,
+                    approved=decision.approved,
+                    always=decision.always,
+                    message=decision.message,
+                    agent=request.agent,
+                    name=_tool_name(state, request, item.qualified_name),
+                    child=request.child,
+                )
+            )
+    env.log.add(decided)
+
+
+def _tool_name(state: RunState, request: ApprovalRequested, name: str | None) -> str:
+    """What a decision for all calls of the tool is about; a child's run has calls of its own."""
+    calls = state.reply.calls if state.reply and not request.child else ()
+    scoped = (call.scoped_name for call in calls if call.id == request.call_id)
+    return next(scoped, name or request.name)
+
+
+def detached(
+    agent: AnyAgent,
+    run_id: str,
+    events: Sequence[Event],
+    context: RunContextWrapper[Any],
+    live: Live | None = None,
+) -> RunEnv:
+    """A run to look at, not to go on with: nothing is owned and nothing is written."""
+    log = RunLog(MemoryJournal(), Lease(run_id, 0, len(events)), events)
+    request = RunRequest(agent=agent, config=RunConfig())
+    return environment(request, log, context, live)

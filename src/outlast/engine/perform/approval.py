@@ -1,0 +1,93 @@
+"""Whether a call needs a person."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from outlast.core.effects import AskApproval, RunTool
+from outlast.core.errors import UserError
+from outlast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ApprovalWaived,
+    Event,
+    ToolReturned,
+)
+from outlast.core.items import invocation
+from outlast.definitions.tool import FunctionTool
+from outlast.engine.drive import Done
+from outlast.engine.env import RunEnv
+from outlast.engine.perform.prepare import live_turn
+from outlast.engine.perform.tool import Handle, call_context, returned
+from outlast.engine.perform.tool_guardrails import Checks
+from outlast.engine.projection import approval_item
+
+
+async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
+    """Ask the tool's author whether this call needs a person, unless one has decided already."""
+    call = effect.call
+    tool: Any = (await live_turn(env)).tool(call)
+    # The model is told of a tool that is gone.
+    if tool is None or (call.approval == "ask" and not await _needs_person(env, effect, tool)):
+        return Done([ApprovalWaived(effect.id, call.id)])
+    run = RunTool(id=f"t{effect.id[1:]}", name=call.name, agent=effect.agent, call=call)
+    checked = await _checked_before(env, run, tool)
+    if checked and isinstance(checked[-1], ToolReturned):
+        return Done([ApprovalWaived(effect.id, call.id), *checked])
+    return Done([*checked, *await _asked(env, run, tool)])
+
+
+async def _checked_before(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
+    """What the tool's guardrails say before a person is asked, where the run wants to know.
+
+    It ends with the call's answer where one of them refuses the call.
+    """
+    execution = env.config.tool_execution
+    if execution is None or not execution.pre_approval_tool_input_guardrails:
+        return []
+    if not isinstance(tool, FunctionTool) or not tool.tool_input_guardrails:
+        return []
+    checks, context = Checks(env, run), call_context(env, run.call, tool, Handle(env, run.id))
+    refusal = await checks.ask_about_input(context, tool)
+    if refusal is None:
+        checks.keep()
+        return checks.events
+    return [*(await returned(env, run, tool, context, refusal, checks)).events]
+
+
+async def _asked(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
+    """The request for a person's word, and that word where it is known already."""
+    call = run.call
+    asks = invocation(env.call_item(call.index))
+    request = ApprovalRequested(run.id, call.id, run.agent, call.name, asks)
+    env.live.waiting.pop(call.id, None)  # A model may use an id again.
+    waiting = approval_item(env, call.id, request)
+    said: dict[str, Any]
+    if (asked := getattr(tool, "on_approval", None)) is not None:
+        answer: Any = asked(env.context, waiting)
+        answer = await answer if inspect.isawaitable(answer) else answer
+        said = {"approved": bool(answer["approve"]), "message": answer.get("reason")}
+    else:
+        known = env.context._approvals.about(waiting, call.id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+        if known is None:
+            return [request]
+        said = {"approved": known.approved, "always": known.always, "message": known.message}
+    return [request, ApprovalDecided(call.id, agent=run.agent, name=call.scoped_name, **said)]
+
+
+async def _needs_person(env: RunEnv, effect: AskApproval, tool: Any) -> bool:
+    item = env.call_item(effect.call.index)
+    if not isinstance(tool, FunctionTool):
+        subject = item.get("operation") or item.get("action") or item.get("input")
+        return bool(await tool.needs_approval(env.context, subject, effect.call.id))
+    arguments = tool.approval_arguments(item.get("arguments") or "")
+    if arguments is None:
+        return True  # Nobody but a person may decide on what cannot be shown as it will run.
+    asked: Any = tool.needs_approval
+    if not callable(asked):
+        raise UserError(
+            f"needs_approval of tool {tool.name!r} must be a bool or a callable, got {asked!r}."
+        )
+    answer: Any = asked(env.context, arguments, effect.call.id)
+    return bool(await answer if inspect.isawaitable(answer) else answer)

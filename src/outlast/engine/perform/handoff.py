@@ -1,0 +1,141 @@
+"""Handing off: the callback, the new agent, and what its history filter leaves."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from outlast.core.effects import HandOff
+from outlast.core.errors import UserError
+from outlast.core.events import Entry, HandedOff, History, Item
+from outlast.core.items import tool_text
+from outlast.core.state import RunState, answered
+from outlast.definitions.handoff import HandoffInputData, handoff_target
+from outlast.definitions.handoff_history import held_items, held_positions, nest_handoff_history
+from outlast.definitions.logger import logger
+from outlast.engine.drive import Done
+from outlast.engine.env import RunEnv
+from outlast.engine.hooks import tell
+from outlast.engine.perform.prepare import live_turn
+from outlast.engine.perform.refusal import not_found
+from outlast.engine.projection import as_given, as_items, entries_of, run_item
+from outlast.engine.turn import AnyAgent, AnyHandoff
+
+
+async def hand_off(env: RunEnv, effect: HandOff) -> Done:
+    """Let the handoff say who takes over, and with what history."""
+    call, turn = effect.call, await live_turn(env)
+    transfer = turn.transfers.get(call.name)
+    if transfer is None:
+        return await not_found(env, effect)
+    known: AnyAgent | None = handoff_target(transfer)
+    if known is not None:
+        env.enter(known)  # User code that runs from here on may change it for another run.
+    source = turn.agent
+    arguments = env.call_item(call.index).get("arguments") or ""
+    target: AnyAgent = await transfer.on_invoke_handoff(env.context, arguments)
+    item = tool_text(call.id, transfer.get_transfer_message(target))
+    name = env.agents.name(target)
+    env.enter(target)
+    history = await _history(env, effect, transfer, item, name)
+    event = HandedOff(effect.id, call.id, effect.agent, name, item, history)
+    hooks, own = env.hooks, source.hooks
+
+    async def after() -> None:
+        await tell(
+            hooks.on_handoff(context=env.context, from_agent=source, to_agent=target)
+            if hooks is not None
+            else None,
+            own.on_handoff(env.context, agent=target, source=source) if own is not None else None,
+        )
+
+    return Done([event], after if hooks is not None or own is not None else None)
+
+
+async def _history(
+    env: RunEnv, effect: HandOff, transfer: AnyHandoff, item: Item, name: str
+) -> History | None:
+    """The conversation as the filter that applies leaves it; None where none applies."""
+    config, chosen, nests = env.config, transfer.input_filter, transfer.nest_handoff_history
+    chosen = config.handoff_input_filter if chosen is None else chosen
+    nests = config.nest_handoff_history if nests is None else nests
+    options = env.log.state.options
+    is_kept = options.conversation_id or options.previous_response_id or options.chains_responses
+    if is_kept and chosen is not None:
+        raise UserError(
+            "Server-managed conversations do not support handoff input filters. Remove "
+            "Handoff.input_filter or RunConfig.handoff_input_filter, or disable conversation_id, "
+            "previous_response_id, and auto_previous_response_id."
+        )
+    if is_kept and nests:
+        logger.warning(
+            "Server-managed conversations do not support nest_handoff_history: it is disabled here, for "
+            "the provider keeps the conversation."
+        )
+    if chosen is None and (is_kept or not nests):
+        return None
+    data = _input_data(env, effect, item, name)
+    if chosen is None:
+        answer: Any = nest_handoff_history(data, history_mapper=config.handoff_history_mapper)
+        return _as_history(env, effect, answer)
+    if not callable(chosen):
+        raise UserError(f"Invalid input filter: {chosen!r} cannot be called.")
+    answer = chosen(data)
+    answer = await answer if inspect.isawaitable(answer) else answer
+    if not isinstance(answer, HandoffInputData):
+        raise UserError(f"Invalid input filter result: {answer!r}")
+    return _as_history(env, effect, answer)
+
+
+def _input_data(env: RunEnv, effect: HandOff, item: Item, name: str) -> HandoffInputData:
+    """The conversation in three parts: the input, what came before this turn, this turn."""
+    state = env.log.state
+    output = Entry(item, "handoff_output", effect.agent, effect.id, name)
+    entries = [*state.model_entries, *answered(state), output]
+    start = _turn_start(state, entries)
+    items = [run_item(env, entry) for entry in entries]
+    head = as_given(state, state.head)
+    data = HandoffInputData(
+        input_history=head if isinstance(head, str) else tuple(head),
+        pre_handoff_items=tuple(items[:start]),
+        new_items=tuple(items[start:]),
+        run_context=env.context,
+    )
+    told = [run_item(env, entry) for entry in state.entries if entry.is_told]
+    return data.holding(held_items(told)) if told else data
+
+
+def _as_history(env: RunEnv, effect: HandOff, data: HandoffInputData) -> History:
+    head = as_items(data.input_history)
+    before = entries_of(env, data.pre_handoff_items, effect.id)
+    new = entries_of(env, data.new_items, effect.id)
+    if data.input_items is None:
+        return History(head, (*before, *new))
+    # What the model is not shown again stays for the caller and the session.
+    seen = (*before, *entries_of(env, data.input_items, effect.id))
+    state = env.log.state
+    entries = state.entries.since(0)
+    kept = (*entries[: _turn_start(state, entries)], *new)
+    held = set(held_positions(data, [run_item(env, entry) for entry in kept]))
+    told = [_told(env, entry, n in held) for n, entry in enumerate(kept)]
+    return History(head, tuple(told), seen)
+
+
+def _told(env: RunEnv, entry: Entry, is_told: bool) -> Entry:
+    """An entry, with whether the run's input has it word for word: the same item for the caller."""
+    if entry.is_told == is_told:
+        return entry
+    told = replace(entry, is_told=is_told)
+    known = env.live.items.get(id(entry))
+    if known:
+        env.live.items[id(told)] = (told, known[1])
+    return told
+
+
+def _turn_start(state: RunState, entries: Sequence[Entry]) -> int:
+    """How many of the entries are from before the turn in progress."""
+    source = f"m{state.turn}"
+    return next((n for n, entry in enumerate(entries) if entry.source == source), len(entries))

@@ -1,0 +1,388 @@
+"""Calling the model: what it is given, what its reply means."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from outlast.core.effects import CallModel
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied
+from outlast.core.items import call_id, invocation, without_reasoning_id
+from outlast.core.state import RunState
+from outlast.core.surrogates import without_surrogates
+from outlast.core.usage import facts_of
+from outlast.definitions.agent import Agent
+from outlast.definitions.approvals import qualified
+from outlast.definitions.editor import ApplyPatchTool
+from outlast.definitions.hosted_tools import HostedMCPTool
+from outlast.definitions.model import ModelTracing
+from outlast.definitions.run_items import ModelResponse
+from outlast.definitions.shell_tools import ShellTool
+from outlast.engine.config import CallModelData, ModelInputData
+from outlast.engine.drive import Done, error_facts
+from outlast.engine.env import RunEnv
+from outlast.engine.history import paired, unrepeated
+from outlast.engine.hooks import tell
+from outlast.engine.perform.acceptance import acceptance_of, reject
+from outlast.engine.perform.attempt import Attempt
+from outlast.engine.perform.cache_key import with_cache_key
+from outlast.engine.perform.callers import check_caller, require_programs
+from outlast.engine.perform.excess import check_excess
+from outlast.engine.perform.prepare import live_turn
+from outlast.engine.perform.retry import (
+    LOCKED,
+    asks_once,
+    earlier_failures,
+    is_locked,
+    pause_before_next,
+    with_failures,
+)
+from outlast.engine.perform.route import Route, route
+from outlast.engine.projection import typed, wire
+from outlast.engine.turn import PreparedTurn
+
+LOCAL_CALLS: dict[str, CallKind] = {
+    "computer_call": "computer",
+    "custom_tool_call": "custom",
+    "shell_call": "shell",
+    "apply_patch_call": "apply_patch",
+    "local_shell_call": "local_shell",
+    "mcp_approval_request": "mcp_approval",
+}
+"""Calls that this process answers, besides functions, by the type of their item."""
+_encode = msgspec.json.Encoder().encode
+LANES = {"computer", "shell", "apply_patch", "local_shell"}
+
+
+async def call_model(env: RunEnv, effect: CallModel) -> Done:
+    """Ask the model for the turn's reply."""
+    turn = env.turn or await live_turn(env)
+    given = env.live.asked.pop(effect.id, None) or await _begun(env, turn)
+    way = await route(env, turn, effect.id, given, earlier_failures(env.log, effect.id))
+    if isinstance(way, EffectFailed):
+        env.live.asked[effect.id] = given
+        env.live.began.pop(effect.id, None)  # Waiting for its turn takes none of the call's time.
+        return Done([way])
+    attempt = _attempt(env, turn, given, way)
+    attempt.once = asks_once(attempt, turn, way.failures)
+    attempt.acceptance = acceptance_of(env, effect.id)
+    began = env.live.began.setdefault(effect.id, time.monotonic())
+    attempt.spent_s = time.monotonic() - began
+    try:
+        response = await way.watched(attempt.response)
+    except Exception as error:
+        pause = await pause_before_next(error, attempt, turn, way.failures)
+        is_spent = way.moves_on(error, pause, attempt, turn)
+        if is_spent or attempt.is_parked:
+            env.live.began.pop(effect.id, None)
+        if pause is not None or is_spent:
+            env.live.asked[effect.id] = given
+        elif not way.label:
+            raise
+        else:
+            way.explain(error)
+            env.live.errors[effect.id] = error
+        return Done([_failed(effect.id, error, 0.0 if is_spent else pause, way.label, is_spent)])
+    env.live.began.pop(effect.id, None)
+    response = with_failures(response, way.sent)
+    env.context.usage.add(response.usage)
+    return Done([_judged(env, effect, turn, response, way, attempt)], _telling(env, turn, response))
+
+
+def _judged(
+    env: RunEnv, effect: CallModel, turn: PreparedTurn, response: ModelResponse, way: Route,
+    attempt: Attempt,
+) -> ModelReplied:  # fmt: skip
+    """The reply as an event. One that does not do raises."""
+    try:
+        event = _replied(env, effect, turn, response, way.label)
+        check_excess(env.log.state, event.output, event.calls, attempt.bounds)
+    except Exception:
+        reject(env, effect.id)
+        raise
+    env.live.responses[effect.id] = response
+    return event
+
+
+def _telling(
+    env: RunEnv, turn: PreparedTurn, response: ModelResponse
+) -> Callable[[], Awaitable[None]] | None:
+    """Tells the hooks of the reply; None without hooks."""
+    agent_hooks, hooks = turn.agent.hooks, env.hooks
+    if agent_hooks is None and hooks is None:
+        return None
+
+    async def after() -> None:
+        await tell(
+            None
+            if agent_hooks is None
+            else agent_hooks.on_llm_end(env.context, turn.agent, response),
+            None if hooks is None else hooks.on_llm_end(env.context, turn.agent, response),
+        )
+
+    return after
+
+
+def _failed(
+    effect_id: str, error: Exception, pause: float | None, model: str, is_spent: bool
+) -> EffectFailed:
+    data = {"code": LOCKED} if is_locked(error) else {}
+    retry_at = None if pause is None else time.time() + pause
+    facts = error_facts(error, effect_id, **data)
+    return EffectFailed(effect_id, facts, retry_at, model, is_spent)
+
+
+async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:
+    """What the model is given, after the filter and the hooks have seen it."""
+    items: list[Any] = model_input(env.log.state)
+    given = ModelInputData(input=items, instructions=turn.instructions)
+    if env.config.call_model_input_filter:
+        given = await _filtered(env, turn.agent, given)
+    agent_hooks = turn.agent.hooks
+    if env.hooks is not None or agent_hooks is not None:
+        args = (env.context, turn.agent, given.instructions, given.input)
+        await tell(
+            env.hooks.on_llm_start(*args) if env.hooks is not None else None,
+            agent_hooks.on_llm_start(*args) if agent_hooks is not None else None,
+        )
+    return given
+
+
+# --- What the model is given. ------------------------------------------------------------
+
+
+def model_input(state: RunState) -> list[Item]:
+    """The conversation for the next call; only its new part where the provider keeps the rest."""
+    options = state.options
+    is_kept = options.conversation_id or options.previous_response_id or options.chains_responses
+    if is_kept and state.turn:
+        return [entry.item for entry in state.model_entries.since(state.answered_upto)]
+    own = [entry.item for entry in state.model_entries.since(0)]
+    items = [*state.head, *own]
+    if state.has_shell_calls:
+        # One that the provider runs may come without its output, and is refused when sent back.
+        items = paired(items, [n < len(state.head) for n in range(len(items))])
+    if options.omits_reasoning_ids:
+        items = list(map(without_reasoning_id, items))
+    return items
+
+
+async def _filtered(env: RunEnv, agent: Agent[Any], given: ModelInputData) -> ModelInputData:
+    assert env.config.call_model_input_filter
+    data = CallModelData(
+        model_data=ModelInputData(
+            input=copy.deepcopy(given.input), instructions=given.instructions
+        ),
+        agent=agent,
+        context=env.context.context,
+    )
+    try:
+        answer: Any = env.config.call_model_input_filter(data)
+        answer = await answer if inspect.isawaitable(answer) else answer
+    except Exception as error:
+        if env.spans is not None:
+            env.spans.blame("Error in call_model_input_filter", error)
+        raise
+    if not isinstance(answer, ModelInputData) or not isinstance(answer.input, list):  # pyright: ignore[reportUnnecessaryIsInstance]  # user code answered
+        raise UserError("call_model_input_filter must return a ModelInputData instance")
+    return ModelInputData(input=unrepeated(answer.input), instructions=answer.instructions)
+
+
+def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, way: Route) -> Attempt:
+    settings, state = way.settings, env.log.state
+    if turn.agent.reset_tool_choice and state.agent in state.tool_users:
+        settings = _without_choice(settings)
+    settings = with_cache_key(env, way.model, settings)
+    options = state.options
+    previous = options.previous_response_id
+    if options.chains_responses or previous:
+        previous = state.response_id or previous
+    request: tuple[Any, ...] = (
+        given.instructions,
+        given.input,
+        settings,
+        turn.tools,
+        turn.schema,
+        turn.handoffs,
+        _tracing(env),
+    )
+    more: dict[str, Any] = {
+        "previous_response_id": previous,
+        "conversation_id": options.conversation_id,
+        "prompt": turn.prompt,
+    }
+    return Attempt(
+        model=way.model,
+        settings=settings,
+        args=request,
+        more=more,
+        show=env.show,
+        limits=env.config.model_limits,
+    )
+
+
+def _without_choice(settings: Any) -> Any:
+    if settings.tool_choice is None:
+        return settings
+    changed = copy.copy(settings)
+    changed.tool_choice = None
+    return changed
+
+
+def _tracing(env: RunEnv) -> ModelTracing:
+    if env.config.tracing_disabled:
+        return ModelTracing.DISABLED
+    if env.config.trace_include_sensitive_data:
+        return ModelTracing.ENABLED
+    return ModelTracing.ENABLED_WITHOUT_DATA
+
+
+# --- What the reply means. ---------------------------------------------------------------
+
+
+def _replied(
+    env: RunEnv, effect: CallModel, turn: PreparedTurn, response: ModelResponse, model: str
+) -> ModelReplied:
+    output: list[Item] = []
+    calls: list[Call] = []
+    seen: dict[str, str] = {}
+    is_replay = False
+    for place, raw in enumerate(response.output):
+        item, given = _received(raw)
+        response.output[place] = given
+        is_patch = item.get("name") == "apply_patch" and _is_patch(turn, item)
+        item = _as_patch_call(item) if is_patch else item
+        call = _call(env, turn, item, len(output))
+        if call:
+            mark = invocation(item)
+            if _is_known(env.log.state, seen, call, mark):
+                _drop_reasoning(output)
+                is_replay = True
+                continue
+            if tool := env.live.tools.get(call.id):
+                check_caller(env.log.state, turn, output, item, tool)
+            seen[call.id] = mark
+            calls.append(call)
+        if item.get("type") in ("program", "program_output"):
+            require_programs(turn, f"The model answered with a {item['type']}")
+        env.live.behind[id(item)] = (item, item if is_patch else given)
+        output.append(item)
+    return ModelReplied(
+        effect.id,
+        effect.agent,
+        output,
+        tuple(calls),
+        facts_of(response.usage),
+        response.response_id,
+        response.request_id,
+        is_replay,
+        model,
+    )
+
+
+def _received(raw: Any) -> tuple[Item, Any]:
+    """An item of a reply as it is kept and sent back, and as an object."""
+    item = wire(raw)
+    try:
+        _encode(item)  # Twenty times as fast as looking at every text of it.
+    except UnicodeEncodeError:
+        sound = without_surrogates(item)
+        return sound, typed(sound)
+    return item, raw
+
+
+def _drop_reasoning(output: list[Item]) -> None:
+    """Leave out what led to a call that is there already: that reasoning has its call."""
+    while output and output[-1].get("type") == "reasoning":
+        output.pop()
+
+
+def _is_patch(turn: PreparedTurn, item: Item) -> bool:
+    """Whether an ordinary call means the patch tool: models fall back to that form."""
+    if item.get("type") not in ("function_call", "custom_tool_call"):
+        return False
+    is_function = "apply_patch" in turn.functions or "apply_patch" in turn.transfers
+    return not is_function and isinstance(turn.others.get("apply_patch"), ApplyPatchTool)
+
+
+def _as_patch_call(item: Item) -> Item:
+    try:
+        operation = msgspec.json.decode(item.get("arguments") or item.get("input") or "")
+    except msgspec.DecodeError as error:
+        raise ModelBehaviorError(f"Invalid apply_patch arguments JSON: {error}") from error
+    kept = {key: item[key] for key in ("id", "call_id", "caller", "status") if key in item}
+    return {"type": "apply_patch_call", **kept, "operation": operation}
+
+
+def _is_known(state: RunState, seen: dict[str, str], call: Call, mark: str) -> bool:
+    """Whether the run has this very call already.
+
+    Raises:
+        ModelBehaviorError: It has another call under the same id, or the call has no id.
+    """
+    if not call.id:
+        raise ModelBehaviorError(
+            f"The model called {call.name!r} without a non-empty string call ID."
+        )
+    if (here := seen.get(call.id)) is not None and here != mark:
+        raise ModelBehaviorError(
+            f"Model used the tool call ID {call.id!r} for different invocations in one response."
+        )
+    known = state.seen_calls.get(call.id)
+    if known is not None and known != mark:
+        raise ModelBehaviorError(
+            f"Model reused the tool call ID {call.id!r} for a different invocation, of "
+            f"{call.name!r}. Each invocation needs a unique call ID."
+        )
+    return here is not None or known is not None
+
+
+def _call(env: RunEnv, turn: PreparedTurn, item: Item, index: int) -> Call | None:
+    kind = item.get("type")
+    if kind == "function_call":
+        return _function_call(env, turn, item, index)
+    if kind not in LOCAL_CALLS:
+        return None
+    local = LOCAL_CALLS[kind]
+    name = str(item.get("name") or local)
+    lane = local if local in LANES else ""
+    call = Call(
+        call_id(item),
+        name,
+        local,
+        index,
+        lane=lane,
+        namespace=item.get("namespace"),
+        server=str(item.get("server_label") or ""),
+    )
+    tool = turn.tool(call)
+    if isinstance(tool, ShellTool) and not tool.is_local:
+        return None  # The provider runs it.
+    if tool is not None:
+        env.live.tools[call.id] = tool
+    return msgspec.structs.replace(call, approval=_approval(tool))
+
+
+def _function_call(env: RunEnv, turn: PreparedTurn, item: Item, index: int) -> Call:
+    name, key = str(item.get("name")), str(item.get("call_id") or "")
+    if name in turn.transfers:
+        return Call(key, name, "handoff", index)
+    namespace = item.get("namespace")
+    tool = turn.functions.get(qualified(name, namespace))
+    if tool is None:
+        return Call(key, name, "unknown", index, namespace=namespace)
+    env.live.tools[key] = tool
+    return Call(key, name, "function", index, _approval(tool), tool.on_uncertain, namespace)
+
+
+def _approval(tool: Any) -> Any:
+    if isinstance(tool, HostedMCPTool):
+        return "no" if tool.on_approval_request is not None else "yes"
+    needs = getattr(tool, "needs_approval", False)
+    return ("yes" if needs else "no") if isinstance(needs, bool) else "ask"

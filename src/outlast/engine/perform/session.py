@@ -1,0 +1,114 @@
+"""Reading a run's history from its session, and saving what the run adds to it."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from itertools import compress
+from typing import Any, cast
+
+import msgspec
+
+from outlast.core.effects import LoadSession, SaveSession
+from outlast.core.errors import UserError
+from outlast.core.events import Item, SessionLoaded, SessionSaved
+from outlast.core.state import answered
+from outlast.engine.drive import Done
+from outlast.engine.env import RunEnv
+from outlast.engine.history import paired, unrepeated
+from outlast.engine.projection import wire
+from outlast.sessions.session import ask_session
+
+
+async def load(env: RunEnv, effect: LoadSession) -> Done:
+    """The conversation so far, with the new input at its end."""
+    new = env.log.state.new_input
+    history = await _items(env)
+    callback = env.config.session_input_callback
+    if callback is None:
+        head = [*history, *new]
+        return _loaded(effect, head, [n >= len(history) for n in range(len(head))])
+    old, fresh = copy.deepcopy(history), copy.deepcopy(new)
+    answer: Any = callback(list[Any](old), list[Any](fresh))
+    answer = await answer if inspect.isawaitable(answer) else answer
+    if not isinstance(answer, list):
+        raise UserError(
+            "session_input_callback must return a list of input items, but returned a "
+            f"{type(answer).__name__}."
+        )
+    chosen = cast("list[Any]", answer)  # checked item by item by `wire`
+    named = {id(item) for item in chosen}
+    rest = [_key(item) for item, given in zip(history, old, strict=True) if id(given) not in named]
+    given_as = {id(item): False for item in old} | {id(item): True for item in fresh}
+    return _loaded(effect, [wire(item) for item in chosen], _news(chosen, given_as, rest))
+
+
+def _loaded(effect: LoadSession, head: list[Item], is_new: list[bool]) -> Done:
+    new = list(compress(head, is_new))
+    return Done([SessionLoaded(effect.id, unrepeated(paired(head, is_new)), new)])
+
+
+async def save(env: RunEnv, effect: SaveSession) -> Done:
+    """Add to the session what it does not hold yet.
+
+    A save in doubt compares the session's end with what it is about to add and adds the rest.
+    """
+    if env.session is None:
+        return Done([SessionSaved(effect.id, effect.upto)])
+    state = env.log.state
+    items = list(state.new_input)
+    if state.is_input_saved:
+        entries = [*state.entries.since(state.saved), *answered(state)]
+        items = [entry.item for entry in entries[: effect.upto - state.saved]]
+        if effect.is_last and state.open_calls:
+            items = [item for item in items if item.get("call_id") not in state.open_calls]
+    started = state.in_flight.get(effect.id)
+    if started and started.attempt > 1 and items:
+        items = items[await _held(env, items) :]
+    if items:
+        await ask_session(env.session, "add_items", copy.deepcopy(items), wrapper=env.context)
+    return Done([SessionSaved(effect.id, effect.upto)])
+
+
+async def _items(env: RunEnv, limit: int | None = None) -> list[Item]:
+    assert env.session
+    if limit is None:
+        own, laid_over = getattr(env.session, "session_settings", None), env.config.session_settings
+        settings = own.resolve(laid_over) if own is not None else laid_over
+        limit = settings.limit if settings is not None else None
+    wanted = () if limit is None else (limit,)
+    found: Any = await ask_session(env.session, "get_items", *wanted, wrapper=env.context)
+    return [wire(item) for item in found]
+
+
+async def _held(env: RunEnv, items: list[Item]) -> int:
+    """How many of ``items`` stand at the session's end already."""
+    tail = [_key(item) for item in await _items(env, len(items))]
+    wanted = [_key(item) for item in items]
+    for count in range(min(len(tail), len(wanted)), 0, -1):
+        if tail[-count:] == wanted[:count]:
+            return count
+    return 0
+
+
+def _key(item: Item) -> bytes:
+    return msgspec.json.encode(item, order="sorted")
+
+
+def _news(chosen: list[Any], given: dict[int, bool], rest: list[bytes]) -> list[bool]:
+    """Which of the chosen items the session does not hold.
+
+    ``given`` says it of the objects that the callback was given, by identity. Items made anew that
+    equal one of the ``rest``, the history not chosen, are that one, as often as it stands there.
+    """
+
+    def is_new(item: Any) -> bool:
+        if id(item) in given:
+            return given[id(item)]
+        key = _key(wire(item))
+        if key not in rest:
+            return True
+        rest.remove(key)
+        return False
+
+    return [is_new(item) for item in chosen]

@@ -1,0 +1,293 @@
+"""Answering a call: run a function tool, or say why it is not run."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from outlast.core.effects import RunTool
+from outlast.core.errors import AgentsException, ModelBehaviorError, ToolTimeoutError, UserError
+from outlast.core.events import (
+    ApprovalRequested,
+    Call,
+    ChildCompleted,
+    ChildStarted,
+    Event,
+    StepRecorded,
+    ToolReturned,
+    UsageAdded,
+    UsageFacts,
+)
+from outlast.core.state import approval_key, idempotency_key
+from outlast.definitions.context import ToolContext
+from outlast.definitions.run_items import ToolApprovalItem
+from outlast.definitions.tool import (
+    FunctionTool,
+    FunctionToolCustomDataContext,
+    FunctionToolResult,
+    extracted_custom_data,
+    invoke_function_tool,
+    maybe_invoke_function_tool_failure_error_function,
+)
+from outlast.definitions.tool_output import FailureText, tool_output_item
+from outlast.engine.drive import Done
+from outlast.engine.env import RunEnv
+from outlast.engine.hooks import tell
+from outlast.engine.local_runs import copy_child
+from outlast.engine.perform.prepare import live_turn
+from outlast.engine.perform.refusal import excuse, not_found, told
+from outlast.engine.perform.tool_guardrails import Blocked, Checks
+from outlast.engine.projection import behind, wire
+from outlast.engine.turn import PreparedTurn
+
+
+class Interrupted(NamedTuple):
+    """What an agent used as a tool returns while its own run waits for a person."""
+
+    run_id: str
+    agent: str
+    waiting: dict[str, ToolApprovalItem]
+    """The calls that wait, by the key of their request in that run."""
+
+
+class Handle:
+    """What a running tool may ask of its run: a key for the outside world, recorded steps."""
+
+    __slots__ = ("_env", "effect_id", "key", "run_id", "spent")
+
+    def __init__(self, env: RunEnv, effect_id: str) -> None:
+        self._env = env
+        self.effect_id = effect_id
+        self.run_id = env.log.run_id
+        self.key = idempotency_key(env.log.state, self.run_id, effect_id)
+        self.spent: UsageFacts | None = None
+        """What the child run took, once it has ended."""
+
+    async def step(self, name: str, fn: Callable[[], Any]) -> Any:
+        """The result of ``fn``, which is called at most until one result is recorded."""
+        log = self._env.log
+        recorded = log.state.steps.get(self.effect_id, {})
+        if name in recorded:
+            return recorded[name]
+        result = fn()
+        result = await result if inspect.isawaitable(result) else result
+        try:
+            result = msgspec.to_builtins(result)
+        except TypeError as error:
+            raise UserError(
+                f"Step {name!r} returned a {type(result).__name__}, which JSON cannot hold. Return "
+                "text, numbers, lists or dicts."
+            ) from error
+        log.add([StepRecorded(self.effect_id, name, result)])
+        await log.commit()
+        return result
+
+    @property
+    def child_id(self) -> str:
+        """The id of the run that performs this call, for an agent used as a tool."""
+        return f"{self.run_id}/{self.effect_id}"
+
+    def ending(self) -> list[Event]:
+        """What the end of the child run adds to the log; nothing where there was none."""
+        if self.spent is None:
+            return []
+        return [
+            ChildCompleted(self.effect_id, self.child_id),
+            UsageAdded(self.effect_id, self.spent),
+        ]
+
+    async def begin_child(self, agent: str) -> str:
+        """Note that a run of ``agent`` performs this call; the same call finds the same run again.
+
+        A fork of a run finds a copy: what it decides is not the concern of the run it came from.
+        """
+        log = self._env.log
+        known = log.state.children.get(self.effect_id)
+        if known == self.child_id:
+            return self.child_id
+        if known is not None:
+            requests = log.state.requested.values()
+            asked = {each.call_id for each in requests if each.child == known}
+            await copy_child(log.journal, known, self.child_id, asked)
+        log.add([ChildStarted(self.effect_id, self.child_id, agent)])
+        return self.child_id
+
+
+async def run_function(env: RunEnv, effect: RunTool) -> Done:
+    """Run a function tool: guardrails, hooks, the function, guardrails."""
+    call = effect.call
+    handle = Handle(env, effect.id)
+    turn = env.turn or await live_turn(env)
+    tool = turn.functions.get(call.qualified_name)
+    if tool is None:
+        return await not_found(env, effect)
+    context = call_context(env, call, tool, handle)
+    if tool.is_enabled is not True:
+        await _require_enabled(env, turn, tool)
+    checks = Checks(env, effect)
+    hooks, agent_hooks = env.hooks, turn.agent.hooks
+    # An agent's run that a person was asked about goes on: what comes before it has been.
+    goes_on = any(each.child and each.id == effect.id for each in env.log.state.requested.values())
+    refusal = None if goes_on else await checks.ask_about_input(context, tool)
+    if refusal is not None:
+        return await returned(env, effect, tool, context, refusal, checks)
+    if not goes_on and (hooks is not None or agent_hooks is not None):
+        await _wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
+    value = await _invoke(tool, context)
+    if isinstance(value, FailureText):
+        if env.spans is not None:
+            env.spans.excused(tool.name, value)
+        value = await _worded(env, effect, value)
+    if isinstance(value, Interrupted):
+        return Done([*checks.events, *_waiting(env, effect, value)])
+    value = await checks.ask_about_output(context, tool, value)
+    checks.events += handle.ending()
+    done = await returned(env, effect, tool, context, value, checks)
+    if hooks is None and agent_hooks is None:
+        return done
+    value = env.live.results[call.id].output
+
+    async def after() -> None:
+        calls = (
+            hooks.on_tool_end(context, turn.agent, tool, value) if hooks is not None else None,
+            agent_hooks.on_tool_end(context, turn.agent, tool, value)
+            if agent_hooks is not None
+            else None,
+        )
+        await _wrapped(tool.name, tell(*calls))
+
+    return Done(done.events, after)
+
+
+def call_context(env: RunEnv, call: Call, tool: FunctionTool, handle: Handle) -> ToolContext[Any]:
+    """What a function tool and its guardrails are told of a call."""
+    item = env.call_item(call.index)
+    return ToolContext.from_agent_context(
+        env.context,
+        call.id,
+        behind(env, item),
+        env.turn and env.turn.agent,
+        tool_name=tool.name,
+        tool_arguments=item.get("arguments") or "",
+        tool_namespace=call.namespace,
+        run_config=env.config,
+        _effect=handle,
+    )
+
+
+def _waiting(env: RunEnv, effect: RunTool, child: Interrupted) -> list[Event]:
+    """The requests of a child run, as its parent's own: a person answers them there."""
+    events: list[Event] = []
+    for key, item in child.waiting.items():
+        request = ApprovalRequested(
+            effect.id,
+            key,
+            child.agent,
+            str(item.tool_name),
+            reason="child",
+            child=child.run_id,
+            item=wire(item.raw_item),
+        )
+        env.live.waiting[approval_key(request)] = item
+        events.append(request)
+    return events
+
+
+async def returned(  # one value of a tool and all that it came from
+    env: RunEnv,
+    effect: RunTool,
+    tool: FunctionTool,
+    context: ToolContext[Any],
+    value: Any,
+    checks: Checks,
+) -> Done:
+    """The end of a call that has a value, be it a result or a text in its place."""
+    item = tool_output_item(
+        effect.call.id,
+        value,
+        caller=env.call_item(effect.call.index).get("caller"),
+        output_json_schema=tool.output_json_schema,
+        output_type_adapter=tool.output_adapter,
+    )
+    is_blocked = isinstance(value, Blocked)
+    value = str(value) if isinstance(value, FailureText) else value
+    data = None
+    if tool.custom_data_extractor is not None and not is_blocked:
+        seen = FunctionToolCustomDataContext(context, tool, value, copy.deepcopy(item))
+        data = await extracted_custom_data(tool.custom_data_extractor, seen)
+    if value is not item.get("output"):
+        env.live.behind[id(item)] = (item, value)
+    env.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
+    outcome = "blocked" if is_blocked else "ok"
+    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data)
+    checks.keep()
+    return Done([*checks.events, event])
+
+
+async def _tell_start(
+    hooks: Any, agent_hooks: Any, context: Any, turn: PreparedTurn, tool: FunctionTool
+) -> None:
+    await tell(
+        hooks.on_tool_start(context, turn.agent, tool) if hooks is not None else None,
+        agent_hooks.on_tool_start(context, turn.agent, tool) if agent_hooks is not None else None,
+    )
+
+
+async def _wrapped(name: str, call: Any) -> None:
+    try:
+        await call
+    except AgentsException:
+        raise
+    except Exception as error:
+        raise UserError(f"Error running tool {name}: {error}") from error
+
+
+async def _invoke(tool: FunctionTool, context: ToolContext[Any]) -> Any:
+    try:
+        return await invoke_function_tool(tool, context, context.tool_arguments)
+    except AgentsException:
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise
+        # The tool's own doing, not the run's: a failure like any other.
+        text = await maybe_invoke_function_tool_failure_error_function(
+            function_tool=tool, context=context, error=error
+        )
+        if text is None:
+            raise UserError(f"Error running tool {tool.name}: it was cancelled") from error
+        return FailureText(text, error, is_default=tool.wants_default_failures)
+    except Exception as error:
+        raise UserError(f"Error running tool {tool.name}: {error}") from error
+
+
+async def _worded(env: RunEnv, effect: RunTool, failure: FailureText) -> FailureText:
+    """A failure in the words of the run, where the tool's author has left them open.
+
+    What is no error of the tool's own code, a time limit or a cancellation, keeps its text.
+    """
+    error = failure.error
+    if not failure.is_default or isinstance(error, ToolTimeoutError):
+        return failure
+    if not isinstance(error, Exception):
+        return failure
+    return excuse(await told(env, "tool_exception", effect, str(failure), error), error)
+
+
+async def _require_enabled(env: RunEnv, turn: PreparedTurn, tool: FunctionTool) -> None:
+    flag = tool.is_enabled
+    if isinstance(flag, bool):
+        is_on = flag
+    else:
+        answer: Any = flag(env.context, turn.agent)
+        is_on = bool(await answer if inspect.isawaitable(answer) else answer)
+    if not is_on:
+        raise ModelBehaviorError(
+            f"Tool {tool.name} is currently disabled for agent {turn.agent.name}."
+        )

@@ -1,0 +1,106 @@
+"""Asking a function tool's own guardrails about its arguments and its result."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Literal
+
+from outlast.core.effects import RunTool
+from outlast.core.errors import (
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+    UserError,
+)
+from outlast.core.events import Event, GuardrailChecked
+from outlast.definitions.context import ToolContext
+from outlast.definitions.tool import FunctionTool
+from outlast.definitions.tool_guardrail import (
+    ToolInputGuardrailData,
+    ToolInputGuardrailResult,
+    ToolOutputGuardrailData,
+    ToolOutputGuardrailResult,
+)
+from outlast.definitions.tool_output import FailureText
+from outlast.engine.env import RunEnv
+
+_Stage = Literal["tool_input", "tool_output"]
+_STAGES: dict[_Stage, tuple[str, Any, Any]] = {
+    "tool_input": ("in", ToolInputGuardrailResult, ToolInputGuardrailTripwireTriggered),
+    "tool_output": ("out", ToolOutputGuardrailResult, ToolOutputGuardrailTripwireTriggered),
+}
+"""Of a stage, its part of the effect's id, the form of its results, and what a tripwire raises."""
+
+
+class Blocked(FailureText):
+    """What a guardrail says in place of a result."""
+
+    __slots__ = ()
+
+
+class Checks:
+    """What the guardrails of one call have said so far."""
+
+    __slots__ = ("_effect", "_env", "_results", "events")
+
+    def __init__(self, env: RunEnv, effect: RunTool) -> None:
+        self._env = env
+        self._effect = effect
+        self._results: dict[_Stage, list[Any]] = {"tool_input": [], "tool_output": []}
+        self.events: list[Event] = []
+        """For the log."""
+
+    async def ask_about_input(
+        self, context: ToolContext[Any], tool: FunctionTool
+    ) -> Blocked | None:
+        """The message that a guardrail answers in the tool's stead, or None.
+
+        Raises:
+            ToolInputGuardrailTripwireTriggered: A guardrail wants the run to fail.
+        """
+        if not tool.tool_input_guardrails:
+            return None
+        data = ToolInputGuardrailData(context=context, agent=context.agent)
+        return await self._ask("tool_input", tool.tool_input_guardrails, data)
+
+    async def ask_about_output(
+        self, context: ToolContext[Any], tool: FunctionTool, value: Any
+    ) -> Any:
+        """The tool's value as its guardrails leave it.
+
+        Raises:
+            ToolOutputGuardrailTripwireTriggered: A guardrail wants the run to fail.
+        """
+        if not tool.tool_output_guardrails:
+            return value
+        data = ToolOutputGuardrailData(context=context, agent=context.agent, output=value)
+        blocked = await self._ask("tool_output", tool.tool_output_guardrails, data)
+        return value if blocked is None else blocked
+
+    async def _ask(self, stage: _Stage, guardrails: list[Any], data: Any) -> Blocked | None:
+        effect, (part, result, tripped) = self._effect, _STAGES[stage]
+        for n, guardrail in enumerate(guardrails):
+            output = await guardrail.run(copy.copy(data))  # One may change what it is given.
+            self._results[stage].append(result(guardrail=guardrail, output=output))
+            behavior = output.behavior["type"]
+            self.events.append(
+                GuardrailChecked(
+                    id=f"{effect.id}.{part}.{n}",
+                    stage=stage,
+                    name=guardrail.get_name(),
+                    tripped=behavior == "raise_exception",
+                    agent=effect.agent,
+                    call_id=effect.call.id,
+                    behavior=behavior,
+                )
+            )
+            if behavior == "raise_exception":
+                raise tripped(guardrail=guardrail, output=output)
+            if behavior == "reject_content":
+                text = output.behavior["message"]
+                return Blocked(text, UserError(text), is_default=True)
+        return None
+
+    def keep(self) -> None:
+        """Show the results to the caller. Those of a call that failed are not shown."""
+        self._env.live.tool_input_checks += self._results["tool_input"]
+        self._env.live.tool_output_checks += self._results["tool_output"]

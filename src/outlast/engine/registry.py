@@ -1,0 +1,124 @@
+"""Names to live agents: the only way from what a log says back to what a program defines."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Any
+
+from outlast.core.errors import HandoffNotFound
+from outlast.definitions.agent import Agent
+from outlast.definitions.handoff import Handoff, handoff_target
+from outlast.definitions.tool import FunctionTool
+
+AnyAgent = Agent[Any]
+
+
+class Registry:
+    """The agents that a run can reach from its first one.
+
+    An agent is known by its name. Where two reachable agents have one name, the later one in
+    breadth-first order is known as ``name#2``, and so on: the order depends on the program only.
+    """
+
+    __slots__ = ("_by_name", "_is_walked", "_names", "first")
+
+    def __init__(self, first: AnyAgent) -> None:
+        self.first = first
+        self._by_name: dict[str, AnyAgent] = {first.name: first}
+        self._names: dict[int, str] = {id(first): first.name}
+        self._is_walked = False
+
+    def name(self, agent: AnyAgent) -> str:
+        """The name that the log knows ``agent`` by."""
+        known = self._names.get(id(agent))
+        if known is None:
+            self._walk()
+            known = self._names.get(id(agent)) or self._add(agent)
+        return known
+
+    def agent(self, name: str) -> AnyAgent:
+        """The agent that the log calls ``name``.
+
+        Raises:
+            HandoffNotFound: The program given has no such agent. Pass an agent that leads to it.
+        """
+        found = self._by_name.get(name)
+        found = self.find(name) if found is None else found
+        if found is None:
+            raise HandoffNotFound(
+                f"The run is at agent {name!r}, but the agents that {self.first.name!r} leads to are "
+                f"{sorted(self._by_name)}. Resume with a program that has that agent."
+            )
+        return found
+
+    def find(self, name: str) -> AnyAgent | None:
+        """The agent that the log calls ``name``, or None."""
+        return self.known().get(name)
+
+    def known(self) -> dict[str, AnyAgent]:
+        """All agents by the names that the log knows them by."""
+        self._walk()
+        return self._by_name
+
+    def _walk(self) -> None:
+        if self._is_walked:
+            return
+        self._is_walked = True
+        for agent in _walked(self.first, _targets):
+            if id(agent) not in self._names:
+                self._add(agent)
+
+    def _add(self, agent: AnyAgent) -> str:
+        name, count = agent.name, 2
+        while name in self._by_name:
+            name, count = f"{agent.name}#{count}", count + 1
+        self._by_name[name] = agent
+        self._names[id(agent)] = name
+        return name
+
+
+def reachable(first: AnyAgent) -> dict[str, list[AnyAgent]]:
+    """All agents of a program by name: handed off to, or used as a tool, directly or further on.
+
+    Of those with one name, the one that is nearer comes first.
+    """
+    found: dict[str, list[AnyAgent]] = {}
+    for agent in _walked(first, _neighbours):
+        found.setdefault(agent.name, []).append(agent)
+    return found
+
+
+def definition(agent: AnyAgent) -> str:
+    """What tells ``agent`` from others of its name, as far as it outlives a process: a hash."""
+    text, model, targets = agent.instructions, agent.model, agent.handoffs
+    facts = (
+        agent.handoff_description,
+        text if isinstance(text, str) else getattr(text, "__qualname__", ""),
+        model if isinstance(model, str) else type(model).__qualname__,
+        type(agent.hooks).__qualname__,
+        sorted(tool.name for tool in agent.tools),
+        sorted(each.tool_name if isinstance(each, Handoff) else each.name for each in targets),
+    )
+    return sha256(repr(facts).encode()).hexdigest()
+
+
+def _walked(first: AnyAgent, steps: Callable[[AnyAgent], list[AnyAgent]]) -> Iterator[AnyAgent]:
+    """All agents that ``steps`` lead to, each once, breadth first."""
+    queue, seen = deque([first]), {id(first)}
+    while queue:
+        yield (agent := queue.popleft())
+        fresh = {id(each): each for each in steps(agent) if id(each) not in seen}
+        seen.update(fresh)
+        queue.extend(fresh.values())
+
+
+def _targets(agent: AnyAgent) -> list[AnyAgent]:
+    ends = (each if isinstance(each, Agent) else handoff_target(each) for each in agent.handoffs)
+    return [end for end in ends if end is not None]
+
+
+def _neighbours(agent: AnyAgent) -> list[AnyAgent]:
+    behind: list[Any] = [tool.agent for tool in agent.tools if isinstance(tool, FunctionTool)]
+    return [*_targets(agent), *(each for each in behind if isinstance(each, Agent))]

@@ -1,0 +1,33 @@
+"""The journal: where the logs of runs are kept."""
+
+from outlast.journal.health import HealthStore
+from outlast.journal.journal import (
+    DONE,
+    TERMINAL,
+    BlobStore,
+    Durability,
+    Journal,
+    Lease,
+    RunSummary,
+    Status,
+    Stored,
+)
+from outlast.journal.memory import MemoryJournal
+from outlast.journal.opening import open_journal
+from outlast.journal.sqlite import SqliteJournal
+
+__all__ = [
+    "DONE",
+    "TERMINAL",
+    "BlobStore",
+    "Durability",
+    "HealthStore",
+    "Journal",
+    "Lease",
+    "MemoryJournal",
+    "RunSummary",
+    "SqliteJournal",
+    "Status",
+    "Stored",
+    "open_journal",
+]

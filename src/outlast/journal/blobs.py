@@ -1,0 +1,58 @@
+"""Big things, stored once under the hash of their content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+
+from outlast.core.errors import JournalCorrupt
+
+_KNOWN_MAX = 50_000
+_NOTHING: dict[str, bytes] = {}
+
+
+def content_hash(data: bytes) -> str:
+    """The name of a blob."""
+    return blake2b(data, digest_size=20).hexdigest()
+
+
+class Blobs:
+    """Blobs that wait for the next append, and the names of those that are stored.
+
+    A journal never loses one, so a name that was stored once needs no second look.
+    """
+
+    def __init__(self, load: Callable[[str], bytes | None]) -> None:
+        self._load = load
+        self._known: set[str] = set()
+        self._waiting: dict[str, bytes] = {}
+
+    def put(self, data: bytes, name: str | None = None) -> str:
+        """The name of `data`; see `BlobStore.put`."""
+        name = name or content_hash(data)
+        if name not in self._known:
+            self._waiting[name] = data
+        return name
+
+    def get(self, name: str) -> bytes:
+        """What is stored under a name; see `BlobStore.get`."""
+        data = self._waiting.get(name)
+        if data is None:
+            data = self._load(name)
+        if data is None:
+            raise JournalCorrupt(f"The journal has no blob {name!r}, but a log refers to it.")
+        if content_hash(data) != name:
+            raise JournalCorrupt(f"The content of blob {name!r} has changed since it was stored.")
+        return data
+
+    def waiting(self) -> dict[str, bytes]:
+        """What the next transaction has to store."""
+        return self._waiting.copy() if self._waiting else _NOTHING
+
+    def stored(self, names: Iterable[str]) -> None:
+        """These are committed."""
+        if len(self._known) > _KNOWN_MAX:
+            self._known.clear()
+        for name in names:
+            self._known.add(name)
+            self._waiting.pop(name, None)

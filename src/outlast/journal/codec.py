@@ -1,0 +1,194 @@
+"""Events to rows and back: one JSON array and one checksum for each append.
+
+The checksum covers the row's place as well as its body, so a row that was moved, renumbered or
+copied from another run is found out like one whose bytes have changed.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
+from zlib import crc32
+
+import msgspec
+
+from outlast.core.errors import IncompatibleRun, JournalCorrupt
+from outlast.core.events import (
+    VERSION,
+    Event,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunReopened,
+    RunStarted,
+    UnknownEvent,
+)
+from outlast.journal.journal import Stored
+from outlast.journal.upcast import UPCASTERS, Upcaster, upcast
+
+
+class Draft(msgspec.Struct, frozen=True, gc=False):
+    """Events that are encoded and have no place in a log yet."""
+
+    body: bytes
+    length: int
+    crc: int
+    """Of the body alone."""
+    status: str
+    """The run's status after them; empty when they do not change it."""
+    started: RunStarted | None
+
+
+class Row(NamedTuple):
+    """One append, as it is stored."""
+
+    seq: int
+    length: int
+    epoch: int
+    at: int
+    version: int
+    crc: int
+    body: bytes
+
+
+_STATUS: dict[type, str] = {
+    RunStarted: "running",
+    RunReopened: "running",
+    RunCompleted: "completed",
+    RunFailed: "failed",
+    RunCancelled: "cancelled",
+}
+_TYPES: dict[str, type[Any]] = {
+    str(event.__struct_config__.tag): event for event in get_args(Event)
+}
+_FIELDS = [int, int, int, int, int, int, bytes]
+_pack = struct.Struct("<5q").pack
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[Event]).decode
+
+
+def encode(events: Sequence[Event]) -> Draft:
+    """The events as one body.
+
+    Raises:
+        TypeError: An event holds something that JSON cannot say.
+    """
+    status = ""
+    started = None
+    unknown = False
+    for event in events:
+        kind = type(event)
+        if kind in _STATUS:
+            status = _STATUS[kind]
+            if isinstance(event, RunStarted):
+                started = event
+        elif kind is UnknownEvent:
+            unknown = True
+    try:
+        body = _encode(_as_written(events) if unknown else events)
+    except UnicodeEncodeError:
+        body = _without_surrogates(events)
+    return Draft(body, len(events), crc32(body), status, started)
+
+
+def seal(draft: Draft, run_id: str, seq: int, epoch: int, at: int) -> Row:
+    """The draft at a place in a log."""
+    crc = checksum(draft, run_id, seq, epoch, at)
+    return Row(seq, draft.length, epoch, at, VERSION, crc, draft.body)
+
+
+def checksum(draft: Draft, run_id: str, seq: int, epoch: int, at: int) -> int:
+    """What binds the draft to a place in a log, and to the time of writing, in microseconds."""
+    return crc32(_pack(seq, draft.length, epoch, at, VERSION) + run_id.encode(), draft.crc)
+
+
+def decode(
+    run_id: str,
+    rows: Iterable[Sequence[Any]],
+    *,
+    after: int = -1,
+    upcasters: Mapping[int, Upcaster] = UPCASTERS,
+) -> list[Stored]:
+    """The events of consecutive rows behind position `after`, verified.
+
+    Raises:
+        JournalCorrupt: A row's checksum, place or body is wrong.
+        IncompatibleRun: A newer version wrote an event in a form that this one cannot read.
+    """
+    found: list[Stored] = []
+    head: int | None = 0 if after < 0 else None
+    newest = 0
+    for fields in rows:
+        row = Row(*fields)
+        # SQLite lets a damaged file hand out other types than were stored.
+        sound = [type(field) for field in fields] == _FIELDS
+        if not sound or crc32(_pack(*row[:5]) + run_id.encode(), crc32(row.body)) != row.crc:
+            raise _corrupt(run_id, head or row.seq, "does not match its checksum")
+        if head not in (None, row.seq):
+            raise _corrupt(run_id, head, f"is missing; the next one stored is {row.seq}")
+        if row.epoch < newest:
+            raise _corrupt(run_id, row.seq, "was written by an owner that had lost the run")
+        newest, head, at = row.epoch, row.seq + row.length, row.at / 1e6
+        found += [
+            Stored(seq, at, row.epoch, event)
+            for seq, event in _events(run_id, row, upcasters)
+            if seq > after
+        ]
+    if head == 0:
+        raise _corrupt(run_id, 0, "is missing, and so is all that came after it")
+    return found
+
+
+def _events(run_id: str, row: Row, upcasters: Mapping[int, Upcaster]) -> list[tuple[int, Event]]:
+    """The row's events by position. Those that one old event was split into share its position."""
+    try:
+        if row.version == VERSION:
+            return list(enumerate(_decode(row.body), row.seq))
+    except msgspec.DecodeError:
+        pass  # A type that this version does not know, most likely: look at each event.
+    try:
+        found = msgspec.json.decode(row.body, type=list[dict[str, Any]])
+    except msgspec.DecodeError as error:
+        raise _corrupt(run_id, row.seq, "is not a valid list of events") from error
+    return [
+        (seq, _event(run_id, seq, row.version, data))
+        for seq, old in enumerate(found, row.seq)
+        for data in upcast(old, row.version, VERSION, upcasters)
+    ]
+
+
+def _event(run_id: str, seq: int, version: int, data: dict[str, Any]) -> Event:
+    kind = str(data.get("type", ""))
+    if kind not in _TYPES:
+        return UnknownEvent(kind=kind, body=data)
+    try:
+        return msgspec.convert(data, _TYPES[kind])
+    except msgspec.ValidationError as error:
+        if version > VERSION:
+            raise IncompatibleRun(
+                f"Event {seq} of run {run_id!r} is a {kind!r} of schema version {version}; this "
+                f"Outlast reads up to {VERSION}. Upgrade Outlast to go on with the run."
+            ) from error
+        raise _corrupt(run_id, seq, f"is not a valid {kind!r}") from error
+
+
+def _as_written(events: Sequence[Event]) -> list[object]:
+    """An event that this version does not know is copied as whoever knew it wrote it."""
+    return [event.body if isinstance(event, UnknownEvent) else event for event in events]
+
+
+def _without_surrogates(events: Sequence[Event]) -> bytes:
+    """Models do answer halves of UTF-16 pairs, which UTF-8 cannot say. They become U+FFFD."""
+    text = json.dumps(msgspec.to_builtins(_as_written(events)), ensure_ascii=False)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _corrupt(run_id: str, seq: int, what: str) -> JournalCorrupt:
+    error = JournalCorrupt(
+        f"Event {seq} of run {run_id!r} {what}. The journal's file was damaged or changed by "
+        "something other than Outlast; restore it from a copy. Other runs are not affected."
+    )
+    error.run_id, error.seq = run_id, seq
+    return error

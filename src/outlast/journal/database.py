@@ -1,0 +1,184 @@
+"""The SQLite file: made whole or not at all, opened, checked, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+from outlast.core.errors import (
+    IncompatibleRun,
+    JournalCorrupt,
+    JournalError,
+    JournalUnavailable,
+    StorageBusy,
+    StorageFull,
+)
+from outlast.journal.mark import mark_of, noted
+
+_APPLICATION = 0x486F6C64  # "Hold"
+LAYOUT = 2
+"""Of the tables in `schema.sql`. Raise it with every change there; a test remembers each."""
+_OPEN_BUSY_MS = 10_000
+_CHECK_BYTES_MAX = 16 * 2**20
+_WAL_BYTES_MAX = 16 * 2**20
+
+_ERRORS: tuple[tuple[str, type[JournalError], str], ...] = (
+    ("is full", StorageFull, "has no space left. Free some; nothing was lost or half written"),
+    ("locked", StorageBusy, "is locked by another process for too long. Try again"),
+    ("readonly", JournalUnavailable, "cannot be written. Make the file and its folder writable"),
+    ("unable to open", JournalUnavailable, "cannot be opened. Check the path and its permissions"),
+    ("malformed", JournalCorrupt, "is damaged. Restore it from a copy"),
+    ("not a database", JournalCorrupt, "is not a database. Restore it from a copy"),
+    ("no such table", JournalCorrupt, "lacks a table. Restore it from a copy"),
+)
+
+
+def storage_error(error: sqlite3.Error, path: Path) -> JournalError:
+    """What an error of SQLite means for the caller."""
+    text = str(error)
+    for mark, kind, advice in _ERRORS:
+        if mark in text:
+            return kind(f"The journal {str(path)!r} {advice} (SQLite: {text}).")
+    return JournalUnavailable(f"The journal {str(path)!r} failed: SQLite says {text!r}.")
+
+
+def prepare(path: Path) -> None:
+    """Make sure that there is a sound journal at `path`.
+
+    Raises:
+        JournalCorrupt: What is there is damaged, or is not a journal.
+        JournalUnavailable: There is none and none can be made.
+    """
+    try:
+        if not path.exists():
+            _create(path)
+        size = path.stat().st_size
+    except OSError as error:
+        raise JournalUnavailable(
+            f"No journal can be kept at {str(path)!r}: {error.strerror}. Choose another place with "
+            "OUTLAST_HOME or RunConfig(journal=...), or OUTLAST_JOURNAL=memory for none."
+        ) from error
+    if not size:
+        raise JournalCorrupt(
+            f"The journal {str(path)!r} is empty, which no journal ever is. Restore it from a copy, "
+            "or delete it together with its -wal and -shm files to begin a new one."
+        )
+    _check(path, thoroughly=size <= _CHECK_BYTES_MAX)
+
+
+def connect(path: Path, *, busy_ms: int, read_only: bool = False) -> sqlite3.Connection:
+    """A connection for use under a lock. It leaves checkpoints and transactions to its user."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute(f"PRAGMA busy_timeout = {busy_ms}")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA wal_autocheckpoint = 0")
+    db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_MAX}")
+    if read_only:
+        db.execute("PRAGMA query_only = ON")
+    return db
+
+
+def checkpoint(path: Path, lock: threading.Lock) -> None:
+    """Copy the write-ahead log into the database, beside the writers as long as it is short.
+
+    Writers that never pause would let the log grow for ever; past 16 MiB they have to wait.
+    """
+    try:
+        with contextlib.closing(connect(path, busy_ms=100)) as db:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            is_long = path.with_name(f"{path.name}-wal").stat().st_size > _WAL_BYTES_MAX
+            with lock if is_long else contextlib.nullcontext():
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except (sqlite3.Error, OSError):  # The disk may be full or gone. The next append will say so.
+        return
+
+
+def _create(path: Path) -> None:
+    """Put a complete journal in place in one step, however many processes try at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.new")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        db = sqlite3.connect(draft, isolation_level=None)
+        try:
+            db.executescript(Path(__file__).with_name("schema.sql").read_text("utf-8"))
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            db.execute(f"PRAGMA user_version = {LAYOUT}")
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            raise storage_error(error, path) from error
+        finally:
+            db.close()
+        mark_of(path).unlink(missing_ok=True)  # Of a journal that was deleted.
+        _publish(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    except OSError:  # A file system without links; there a rename has to do.
+        if not path.exists():
+            draft.rename(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _check(path: Path, *, thoroughly: bool) -> None:
+    places = noted(path)
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute(f"PRAGMA busy_timeout = {_OPEN_BUSY_MS}")
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        layout = db.execute("PRAGMA user_version").fetchone()[0]
+        if application != _APPLICATION:
+            raise JournalCorrupt(
+                f"{str(path)!r} is a database, but no Outlast journal. Choose another place."
+            )
+        _check_layout(path, layout)
+        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0] if thoroughly else "ok"
+        if verdict != "ok":
+            raise JournalCorrupt(
+                f"The journal {str(path)!r} is damaged ({verdict}). Restore it from a copy."
+            )
+        _check_reach(path, db, places)
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
+    finally:
+        db.close()
+
+
+def _check_layout(path: Path, layout: int) -> None:
+    if layout == LAYOUT:
+        return
+    advice = (
+        "Upgrade Outlast to use it."
+        if layout > LAYOUT
+        else "Finish its runs with the Outlast that made it, or choose another file with "
+        "OUTLAST_HOME or RunConfig(journal=...)."
+    )
+    raise IncompatibleRun(
+        f"The journal {str(path)!r} has layout {layout}; this Outlast reads {LAYOUT}. {advice}"
+    )
+
+
+def _check_reach(path: Path, db: sqlite3.Connection, places: list[int]) -> None:
+    """Refuse a journal that lacks what was committed last."""
+    for place in places:
+        if db.execute("SELECT 1 FROM log WHERE place = ?", (place,)).fetchone() is None:
+            raise JournalCorrupt(
+                f"The journal {str(path)!r} has gone back to an earlier state: it was written to "
+                f"after that. Its write-ahead log {path.name + '-wal'!r} was deleted or cut short, or "
+                "the file was replaced by an older one. Put the lost file back, or restore a copy. "
+                f"To go on without what is lost, delete {mark_of(path).name!r}."
+            )

@@ -1,0 +1,177 @@
+"""Where the health of models is kept: in the journal's file, for all processes that use it.
+
+A record is read and written in one transaction, by a pure function of what is there. Losing all of
+it loses nothing but caution, so a commit here waits for no disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from outlast.core.errors import StorageBusy
+from outlast.core.health import Health
+from outlast.journal.database import connect, storage_error
+
+_T = TypeVar("_T")
+Change = Callable[[Health], tuple[Health, _T]]
+"""From what is kept to what is to be kept, and an answer. The same object means: nothing changes."""
+
+_BUSY_INLINE_MS = 5
+_PAUSE_S = (0.002, 0.02)
+_HEALTHY = Health()
+_PUT = "INSERT INTO health (key, body) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET body = ?2"
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Health).decode
+
+
+class HealthStore(Protocol):
+    """How models answer and how much they are asked, by base URL and name."""
+
+    def get(self, key: str) -> Health:
+        """What is kept about a model; about an unknown one, that it is well."""
+        ...
+
+    async def change(self, key: str, change: Change[_T]) -> _T:
+        """Replace what is kept about a model, alone among all processes; returns the answer.
+
+        Raises:
+            StorageBusy: The file was locked for too long. Nothing was changed.
+            StorageFull: Nothing was changed.
+        """
+        ...
+
+    def all(self) -> dict[str, Health]:
+        """What is kept about every model."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget all of it: every circuit is closed, no call has been made."""
+        ...
+
+
+class MemoryHealth:
+    """Forgets everything with its process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Health] = {}
+
+    def get(self, key: str) -> Health:
+        return self._kept.get(key, _HEALTHY)
+
+    async def change(self, key: str, change: Change[_T]) -> _T:
+        self._kept[key], answer = change(self.get(key))
+        return answer
+
+    def all(self) -> dict[str, Health]:
+        return dict(self._kept)
+
+    async def clear(self) -> None:
+        self._kept.clear()
+
+
+class SqliteHealth:
+    """Keeps it in a journal's file, by a connection of its own that the first use opens."""
+
+    def __init__(self, path: Path, *, busy_s: float = 10.0) -> None:
+        self._path = path
+        self._busy_s = busy_s
+        self._lock = threading.Lock()
+        self._opened: tuple[int, sqlite3.Connection] | None = None
+        self._parents: list[object] = []
+
+    def get(self, key: str) -> Health:
+        with self._lock:
+            try:
+                return _found(self._db(), key)
+            except sqlite3.Error as error:
+                raise storage_error(error, self._path) from error
+
+    async def change(self, key: str, change: Change[_T]) -> _T:
+        return await self._patiently(lambda db: _changed(db, key, change))
+
+    def all(self) -> dict[str, Health]:
+        with self._lock:
+            try:
+                rows = self._db().execute("SELECT key, body FROM health ORDER BY key").fetchall()
+            except sqlite3.Error as error:
+                raise storage_error(error, self._path) from error
+        return {key: _read(body) for key, body in rows}
+
+    async def clear(self) -> None:
+        await self._patiently(lambda db: db.execute("DELETE FROM health"))
+
+    def close(self) -> None:
+        """Close the connection. The next use opens another one."""
+        with self._lock:
+            if self._opened is not None and self._opened[0] == os.getpid():
+                self._opened[1].close()
+            self._opened = None
+
+    async def _patiently(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        deadline = time.monotonic() + self._busy_s
+        while True:
+            try:
+                return self._transact(work)
+            except StorageBusy:
+                if time.monotonic() > deadline:
+                    raise
+            # Not in SQLite's own wait, which would hold the loop.
+            await asyncio.sleep(random.uniform(*_PAUSE_S))  # noqa: S311  # not for secrets
+
+    def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            with self._lock, _transaction(self._db()) as db:
+                return work(db)
+        except sqlite3.Error as error:
+            raise storage_error(error, self._path) from error
+
+    def _db(self) -> sqlite3.Connection:
+        if self._opened is not None and self._opened[0] != os.getpid():
+            # The parent's. Closing it in a forked child would drop the parent's locks.
+            self._parents.append(self._opened)
+            self._opened = None
+        if self._opened is None:
+            self._opened = (os.getpid(), connect(self._path, busy_ms=_BUSY_INLINE_MS))
+        return self._opened[1]
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Generator[sqlite3.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _changed(db: sqlite3.Connection, key: str, change: Change[_T]) -> _T:
+    before = _found(db, key)
+    after, answer = change(before)
+    if after is not before:
+        db.execute(_PUT, (key, _encode(after)))
+    return answer
+
+
+def _found(db: sqlite3.Connection, key: str) -> Health:
+    row = db.execute("SELECT body FROM health WHERE key = ?", (key,)).fetchone()
+    return _HEALTHY if row is None else _read(row[0])
+
+
+def _read(body: bytes) -> Health:
+    try:
+        return _decode(body)
+    except msgspec.DecodeError:  # Of a later version, or damaged: nothing that has to be kept.
+        return _HEALTHY

@@ -1,0 +1,187 @@
+"""The seam between a run and where its log is kept.
+
+A log is written by the holder of a `Lease` only. Each acquisition raises the run's epoch, and an
+append is refused in the very transaction that finds a newer one. So of two writers one always
+loses before it has done anything; who owns a run is a matter of speed, never of correctness.
+
+`tests/journal/contract.py` is what every implementation must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from outlast.core.errors import Fenced
+from outlast.core.events import Event
+from outlast.journal.health import HealthStore
+
+Status = Literal["running", "waiting", "completed", "failed", "cancelled"]
+Durability = Literal["power", "process", "memory"]
+"""What a log survives: a power cut, the death of its process, or neither."""
+
+TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+
+
+class Lease:
+    """The right to append to a run. Lost as soon as anybody else acquires the run."""
+
+    __slots__ = ("__weakref__", "epoch", "head", "keeper", "lost", "number", "run_id", "status")
+
+    def __init__(self, run_id: str, epoch: int, head: int, keeper: object = None) -> None:
+        self.run_id = run_id
+        self.epoch = epoch
+        self.head = head
+        """How many events the log holds. Moves when an append is committed."""
+        self.number = 0
+        """The journal's own name for the run; 0 until the first append of a new one."""
+        self.keeper = keeper
+        """The journal that gave it away, if that wants to know."""
+        self.lost = False
+        self.status: str = ""
+        """The last status that was committed under this lease; empty when it has not changed."""
+
+
+def fenced(lease: Lease) -> Fenced:
+    """The error for who has lost a run."""
+    error = Fenced(
+        f"Run {lease.run_id!r} was taken over by somebody else (this lease is of epoch "
+        f"{lease.epoch}). Nothing was written; stop working on it."
+    )
+    error.run_id, error.seq = lease.run_id, lease.head
+    return error
+
+
+class Done:
+    """What an append returns that is committed already: awaiting it costs no turn of the loop."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from ()
+
+
+DONE = Done()
+
+
+class Stored(NamedTuple):
+    """An event with its place in the log."""
+
+    seq: int
+    at: float
+    """Seconds since 1970, by the writer's clock."""
+    epoch: int
+    event: Event
+
+
+class RunSummary(NamedTuple):
+    """One line about a run."""
+
+    run_id: str
+    agent: str
+    """The agent that it began with."""
+    status: str
+    parent: str
+    """The run whose tool call this run performs; empty for a run of its own."""
+    created_at: float
+    updated_at: float
+    events: int
+    owner_alive: bool
+    """Whether a living process holds the run. A running run without one was interrupted."""
+
+
+class BlobStore(Protocol):
+    """Big things that events refer to, each stored once, named by its content."""
+
+    def put(self, data: bytes, name: str | None = None) -> str:
+        """The name of `data`, which callers may know already: large things take time to name.
+
+        It is committed together with the next append, not before.
+        """
+        ...
+
+    def get(self, name: str) -> bytes:
+        """What is stored under a name; blocks for one read.
+
+        Raises:
+            JournalCorrupt: Nothing is, or it is not what its name says.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """Where logs are kept."""
+
+    @property
+    def blobs(self) -> BlobStore:
+        """The store of big things."""
+        ...
+
+    @property
+    def health(self) -> HealthStore:
+        """How models answer and how much they are asked; shared by all who use this journal."""
+        ...
+
+    async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
+        """The right to append to a run.
+
+        Args:
+            run_id: The run.
+            new: Begin a run under this unused id. Nothing is read or written before the first append.
+            force: Take the run from a living owner, whose next append will be refused.
+
+        Raises:
+            AlreadyRunning: A living process holds the run, perhaps this one.
+            RunNotFound: There is no such run.
+        """
+        ...
+
+    def append(
+        self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
+    ) -> Awaitable[None]:
+        """Add events to the end of a log, all or none.
+
+        An error is raised by the call or by awaiting what it returned. One run's appends are
+        committed in the order of the calls.
+
+        Args:
+            lease: The writer's.
+            events: What happened, oldest first. None at all changes nothing.
+            barrier: Whether awaiting it means that the events are as safe as the durability says.
+                Without it they may wait in memory for the next append that has it, or for 0.1 s.
+
+        Raises:
+            AlreadyRunning: The new run's id is taken. Acquire it.
+            Fenced: Another process took the run over; stop working on it.
+            StorageFull: Nothing was written. Free space and append again.
+            StorageBusy: Nothing was written. Append again.
+        """
+        ...
+
+    async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
+        """The verified events of a run behind position `after`, oldest first.
+
+        Raises:
+            JournalCorrupt: A row is missing, or is not what was written.
+            RunNotFound: There is no such run.
+        """
+        ...
+
+    async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
+        """All runs, or those with a status; the newest first."""
+        ...
+
+    def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
+        """The events of a run behind `after`, and then each as it is committed. Does not end."""
+        ...
+
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
+        """Give up a lease. A run that has not ended is "waiting" then, or else "running".
+
+        Does nothing if the lease is lost.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Commit what is waiting and close. Leases are void then."""
+        ...

@@ -1,0 +1,163 @@
+"""A journal that forgets everything with its process. Same rows, same checks, no file."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from outlast.core.errors import AlreadyRunning, JournalCorrupt, RunNotFound
+from outlast.core.events import Event
+from outlast.journal.blobs import content_hash
+from outlast.journal.codec import Row, decode, encode, seal
+from outlast.journal.health import MemoryHealth
+from outlast.journal.journal import DONE, TERMINAL, Lease, RunSummary, Stored, fenced
+from outlast.journal.watch import Watchers
+
+_BLOB_BYTES_MAX = 256 * 2**20
+
+
+def _nobody() -> None:
+    return None
+
+
+class _Run:
+    __slots__ = ("agent", "epoch", "held", "parent", "rows", "said", "waits")
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.epoch = 0
+        self.held: Callable[[], Lease | None] = _nobody
+        self.said = "running"
+        """What its events say."""
+        self.waits = False
+        self.agent = ""
+        self.parent = ""
+
+    @property
+    def status(self) -> str:
+        return "waiting" if self.waits and self.said not in TERMINAL else self.said
+
+
+class MemoryJournal:
+    """Keeps the logs of open runs and of the `keep` last ones that ended.
+
+    Safe for one loop, or for several that do not share a run.
+    """
+
+    def __init__(self, *, keep: int = 1000) -> None:
+        self._keep = keep
+        self._runs: dict[str, _Run] = {}
+        self._ended: dict[str, None] = {}
+        self._watchers = Watchers()
+        self._commits = 0
+        self.blobs = _MemoryBlobs()
+        self.health = MemoryHealth()
+
+    async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
+        run = self._runs.get(run_id)
+        if run is None:
+            if not new:
+                raise RunNotFound(f"There is no run {run_id!r} in this process's memory.")
+            run = self._runs[run_id] = _Run()
+        elif new and run.rows:
+            raise AlreadyRunning(f"Run {run_id!r} exists already. Acquire it without `new`.")
+        elif run.held() is not None and not force:
+            raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
+        run.epoch += 1
+        run.waits = False
+        self._ended.pop(run_id, None)
+        lease = Lease(run_id, run.epoch, _head(run))
+        run.held = weakref.ref(lease)  # A lease that nobody has any more holds nothing.
+        return lease
+
+    def append(
+        self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
+    ) -> Awaitable[None]:
+        del barrier
+        draft = encode(events)
+        if not draft.length:
+            return DONE
+        run = self._runs.get(lease.run_id)
+        if run is None or run.epoch != lease.epoch:
+            lease.lost = True
+            raise fenced(lease)
+        at = time.time_ns() // 1000
+        run.rows.append(seal(draft, lease.run_id, lease.head, lease.epoch, at))
+        lease.head += draft.length
+        if draft.status:
+            run.said = draft.status
+        if draft.started is not None and not run.agent:
+            run.agent, run.parent = draft.started.agent, draft.started.parent
+        self._commits += 1
+        self._watchers.ring(lease.run_id)
+        return DONE
+
+    async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
+        run = self._runs.get(run_id)
+        if run is None or not run.rows:
+            raise RunNotFound(f"There is no run {run_id!r} in this process's memory.")
+        rows = [row for row in run.rows if row.seq + row.length > after + 1]
+        return decode(run_id, rows, after=after)
+
+    async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
+        found = [
+            _summary(run_id, run)
+            for run_id, run in self._runs.items()
+            if run.rows and status in (None, run.status)
+        ]
+        return found[::-1]
+
+    def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
+        return self._watchers.follow(self, run_id, after, lambda: self._commits)
+
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
+        run = self._runs.get(lease.run_id)
+        if run is None or run.epoch != lease.epoch:
+            return
+        run.held = _nobody
+        run.waits = waits
+        if not run.rows:
+            del self._runs[lease.run_id]
+        elif run.status in TERMINAL:
+            self._ended[lease.run_id] = None
+            while len(self._ended) > self._keep:
+                oldest = next(iter(self._ended))
+                del self._ended[oldest], self._runs[oldest]
+
+    async def close(self) -> None:
+        """See `Journal.close`. The logs stay readable until the journal is garbage."""
+        for run in self._runs.values():
+            run.held = _nobody
+
+
+class _MemoryBlobs:
+    """Beyond 256 MiB the oldest go, and are kept again when they are next named."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[str, bytes] = {}
+        self._size_bytes = 0
+
+    def put(self, data: bytes, name: str | None = None) -> str:
+        name = name or content_hash(data)
+        if name not in self._bodies:
+            self._bodies[name] = data
+            self._size_bytes += len(data)
+            while self._size_bytes > _BLOB_BYTES_MAX:
+                self._size_bytes -= len(self._bodies.pop(next(iter(self._bodies))))
+        return name
+
+    def get(self, name: str) -> bytes:
+        if name not in self._bodies:
+            raise JournalCorrupt(f"The journal has no blob {name!r}, but a log refers to it.")
+        return self._bodies[name]
+
+
+def _summary(run_id: str, run: _Run) -> RunSummary:
+    begun, ended = run.rows[0].at / 1e6, run.rows[-1].at / 1e6
+    held = run.held() is not None and run.status not in TERMINAL
+    return RunSummary(run_id, run.agent, run.status, run.parent, begun, ended, _head(run), held)
+
+
+def _head(run: _Run) -> int:
+    return run.rows[-1].seq + run.rows[-1].length if run.rows else 0

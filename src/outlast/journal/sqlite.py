@@ -1,0 +1,230 @@
+"""The journal in a SQLite file: what every run is kept in unless it is told otherwise.
+
+Several processes may use one file, and several threads and loops of each. Per process there is one
+connection that writes and one that reads, so reading never waits for the disk of a writer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from outlast.core.errors import AlreadyRunning, RunNotFound
+from outlast.core.events import Event
+from outlast.journal.blobs import Blobs
+from outlast.journal.codec import decode, encode
+from outlast.journal.committer import Committer
+from outlast.journal.database import connect, prepare, storage_error
+from outlast.journal.health import SqliteHealth
+from outlast.journal.journal import DONE, TERMINAL, Lease, RunSummary, Stored
+from outlast.journal.owner import is_alive, this_process
+from outlast.journal.watch import Watchers
+from outlast.journal.writes import Append, Claim, Release, Write
+
+_ALONE_MAX = 1
+"""With more open runs than this, commits wait for the end of the loop's tick; see bench.py."""
+
+_HELD: dict[str, weakref.WeakValueDictionary[str, Lease]] = {}
+"""By file: the runs that this process holds. A lease that nobody has any more holds nothing."""
+
+_LOG = (
+    "SELECT place & 0xffffffff, count, epoch, at, version, crc, body FROM log"
+    " WHERE place < (?1 + 1) << 32 AND place >= coalesce((SELECT max(place) FROM log"
+    " WHERE place >= ?1 << 32 AND place <= (?1 << 32) + ?2), ?1 << 32) ORDER BY place"
+)
+_RUNS = (
+    "SELECT r.id, r.agent, (SELECT status FROM log WHERE place >= r.number << 32"
+    " AND place < (r.number + 1) << 32 AND status <> '' ORDER BY place DESC LIMIT 1),"
+    " r.is_waiting, r.parent, r.created_at, l.at, (l.place & 0xffffffff) + l.count, r.owner"
+    " FROM run r JOIN log l ON l.place ="
+    " (SELECT max(place) FROM log WHERE place >= r.number << 32 AND place < (r.number + 1) << 32)"
+    " ORDER BY r.number DESC"
+)
+
+
+class SqliteJournal:
+    """See `Journal`. Opening one blocks for about a millisecond; use `open_journal` to share it."""
+
+    def __init__(
+        self, path: Path, *, durability: str = "power", owned_by: str = "", busy_s: float = 10.0
+    ) -> None:
+        """Open or create the journal at `path`.
+
+        Args:
+            path: The file.
+            durability: "power" or "process".
+            owned_by: In whose name runs are held; this process when empty.
+            busy_s: How long to wait for another process that has the file locked.
+        """
+        self.path = path
+        self.durability = durability
+        self._owner = owned_by or this_process()
+        self._busy_s = busy_s
+        self._held = _HELD.setdefault(
+            f"{path.absolute()}|{owned_by}", weakref.WeakValueDictionary()
+        )
+        self.is_closed = False
+        self._watchers = Watchers()
+        self._read_lock = threading.Lock()
+        self.blobs = Blobs(self._load_blob)
+        self.health = SqliteHealth(path, busy_s=busy_s)
+        self._connections: tuple[Committer, sqlite3.Connection] | None = self._open()
+        _OPEN.add(self)
+
+    async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
+        if run_id in self._held and not force:
+            raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
+        if not new:
+            self._require(run_id)  # Without a transaction: many ids of callers are new.
+        lease = self._held[run_id] = Lease(run_id, 1, 0, keeper=self)
+        if not new:
+            try:
+                await self._submit(Claim(lease, self._owner, force=force))
+            except BaseException:
+                self._forget(lease)
+                raise
+        return lease
+
+    def append(
+        self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
+    ) -> Awaitable[None]:
+        draft = encode(events)
+        if not draft.length:
+            return DONE
+        return self._submit(Append(lease, draft, self._owner, barrier=barrier))
+
+    async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
+        self.committer.flush()
+        number = self._require(run_id)
+        with self._reading() as db:
+            rows = db.execute(_LOG, (number, after + 1)).fetchall()
+        return decode(run_id, rows, after=after)
+
+    async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
+        self.committer.flush()
+        with self._reading() as db:
+            rows = db.execute(_RUNS).fetchall()
+        alive = {holder: is_alive(holder) for holder in {row[-1] for row in rows}}
+        found: list[RunSummary] = []
+        for run, agent, said, waits, parent, born, at, events, holder in rows:
+            now = "waiting" if waits and said not in TERMINAL else said
+            held = alive[holder] and said not in TERMINAL
+            if status in (None, now):
+                times = (born / 1e6, at / 1e6)
+                found.append(RunSummary(run, agent, now, parent, *times, events, held))
+        return found
+
+    def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
+        return self._watchers.follow(self, run_id, after, self._data_version)
+
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
+        self._forget(lease)
+        if not lease.lost and lease.status not in TERMINAL:
+            await self._submit(Release(lease, waits=waits))
+
+    async def close(self) -> None:
+        """See `Journal.close`. Blocks until the last commit is on disk."""
+        self.shut()
+
+    def shut(self) -> None:
+        """Close, outside of any loop."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        _OPEN.discard(self)
+        self.health.close()
+        if self._connections is None:
+            return
+        committer, reader = self._connections
+        leases = [lease for lease in list(self._held.values()) if lease.keeper is self]
+        committer.close([Release(lease, waits=False) for lease in leases])
+        for lease in leases:
+            self._forget(lease)
+            lease.lost = True
+        with self._read_lock:
+            reader.close()
+        committer.mark.close()
+
+    @property
+    def committer(self) -> Committer:
+        """The writing half. A forked child gets its own."""
+        if self._connections is None:
+            self._connections = self._open()
+        return self._connections[0]
+
+    def _open(self) -> tuple[Committer, sqlite3.Connection]:
+        prepare(self.path)
+        try:
+            committer = Committer(
+                self.path,
+                self.blobs,
+                self._watchers.ring,
+                power=self.durability == "power",
+                busy_s=self._busy_s,
+            )
+            return committer, connect(self.path, busy_ms=1000, read_only=True)
+        except sqlite3.Error as error:
+            raise storage_error(error, self.path) from error
+
+    def _require(self, run_id: str) -> int:
+        """The journal's own name for a run."""
+        with self._reading() as db:
+            found = db.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
+        if found is None:
+            raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self.path)!r}.")
+        return found[0]
+
+    def _submit(self, write: Write) -> Awaitable[None]:
+        return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)
+
+    def _forget(self, lease: Lease) -> None:
+        if self._held.get(lease.run_id) is lease:
+            del self._held[lease.run_id]
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        if self._connections is None:
+            self._connections = self._open()
+        try:
+            with self._read_lock:
+                yield self._connections[1]
+        except sqlite3.Error as error:
+            raise storage_error(error, self.path) from error
+
+    def _load_blob(self, name: str) -> bytes | None:
+        with self._reading() as db:
+            found = db.execute(
+                "SELECT cast(body AS BLOB) FROM blob WHERE hash = ?", (name,)
+            ).fetchone()
+        return found[0] if found else None
+
+    def _data_version(self) -> int:
+        with self._reading() as db:
+            return db.execute("PRAGMA data_version").fetchone()[0]
+
+    def _after_fork(self) -> None:
+        """Begin anew in a forked child: SQLite's connections and our threads are the parent's."""
+        _PARENTS.append(self._connections)
+        self._connections = None
+        self._read_lock = threading.Lock()
+        self._owner = this_process()
+        self._held.clear()
+
+
+_OPEN: weakref.WeakSet[SqliteJournal] = weakref.WeakSet()
+_PARENTS: list[object] = []
+"""Connections of a parent process. A child must not close them: that would drop their locks."""
+
+
+def _after_fork() -> None:
+    for journal in list(_OPEN):
+        journal._after_fork()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] (same module)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

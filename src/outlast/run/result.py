@@ -1,0 +1,290 @@
+"""What a run came to, as its caller sees it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from outlast.core.errors import AgentsException, RunErrorDetails, UserError
+from outlast.core.events import RunCompleted, UsageFacts
+from outlast.core.growing import new_list
+from outlast.core.items import without_reasoning_id
+from outlast.definitions.agent import Agent
+from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.foreign import PydanticInstance
+from outlast.definitions.run_items import (
+    ModelResponse,
+    RunItem,
+    ToolApprovalItem,
+    ToolCallOutputItem,
+)
+from outlast.engine.env import RunEnv
+from outlast.engine.perform.conclude import final_output
+from outlast.engine.perform.guardrail import check_results
+from outlast.engine.projection import (
+    given_input,
+    interruptions,
+    new_items,
+    raw_responses,
+    told_items,
+    waiting,
+)
+from outlast.run.run_state import RunState
+
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseInputItemParam
+
+T = TypeVar("T")
+ToInputListMode = Literal["preserve_all", "normalized"]
+
+
+@dataclass(frozen=True)
+class AgentToolInvocation:
+    """The call that a nested run answers."""
+
+    tool_name: str
+    tool_call_id: str
+    tool_arguments: str
+
+
+_MADE_WHEN_READ: dict[str, Callable[[RunEnv], list[Any]]] = {
+    "new_items": new_items,
+    "raw_responses": raw_responses,
+}
+"""Fields that most callers never look at, and what makes them."""
+
+
+@dataclass
+class RunResultBase(PydanticInstance):
+    """What plain and streamed results share. Lists are the caller's to change."""
+
+    input: Any
+    new_items: list[RunItem]
+    raw_responses: list[ModelResponse]
+    final_output: Any
+    input_guardrail_results: list[Any]
+    output_guardrail_results: list[Any]
+    tool_input_guardrail_results: list[Any]
+    tool_output_guardrail_results: list[Any]
+    context_wrapper: RunContextWrapper[Any]
+    interruptions: list[ToolApprovalItem] = field(default_factory=new_list, kw_only=True)
+    _env: RunEnv | None = field(default=None, repr=False, kw_only=True)
+    _last_agent: Any = field(default=None, repr=False, kw_only=True)
+    _released: weakref.ref[Any] | None = field(default=None, repr=False, kw_only=True)
+
+    def __getattr__(self, name: str) -> Any:
+        make, env = _MADE_WHEN_READ.get(name), self.__dict__.get("_env")
+        if make is None or env is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        made = self.__dict__[name] = make(env)
+        return made
+
+    @property
+    def run_id(self) -> str:
+        """The id under which the journal keeps the run; empty before it has begun."""
+        return self._env.log.run_id if self._env else ""
+
+    @property
+    def last_agent(self) -> Agent[Any]:
+        """The agent that ran last.
+
+        Raises:
+            AgentsException: The result was released and nobody else keeps the agent.
+        """
+        agent = self._released() if self._released else self._last_agent
+        if agent is None:
+            raise AgentsException(
+                "Last agent reference is no longer available: the result was released and the agent "
+                "was deleted. Keep a reference to the agent."
+            )
+        return agent
+
+    @property
+    def last_response_id(self) -> str | None:
+        """The provider's id of the last answer, if there is one."""
+        return self.raw_responses[-1].response_id if self.raw_responses else None
+
+    @property
+    def agent_tool_invocation(self) -> AgentToolInvocation | None:
+        """The call that this run answers, where its agent ran as a tool."""
+        context = self.context_wrapper
+        if not isinstance(context, ToolContext):
+            return None
+        return AgentToolInvocation(context.tool_name, context.tool_call_id, context.tool_arguments)
+
+    def final_output_as(self, cls: type[T], raise_if_incorrect_type: bool = False) -> T:
+        """The final output, seen as ``cls`` by type checkers.
+
+        Raises:
+            TypeError: ``raise_if_incorrect_type`` is set and it is something else.
+        """
+        if raise_if_incorrect_type and not isinstance(self.final_output, cls):
+            raise TypeError(f"Final output is not of type {cls.__name__}")
+        return cast("T", self.final_output)
+
+    def to_input_list(
+        self, *, mode: ToInputListMode = "preserve_all"
+    ) -> list[ResponseInputItemParam]:
+        """The conversation as input for another run: the input, then every new item.
+
+        Args:
+            mode: ``normalized`` gives what the model itself would see next, after handoff filters.
+        """
+        if mode not in ("preserve_all", "normalized"):
+            raise UserError(f"Unsupported to_input_list mode: {mode}")
+        given: list[Any] = (
+            [{"content": self.input, "role": "user"}]
+            if isinstance(self.input, str)
+            else copy.deepcopy(list(self.input))
+        )
+        if mode == "normalized" and self._env:
+            items: Sequence[Any] = [e.item for e in self._env.log.state.model_entries]
+            return [*given, *copy.deepcopy(items)]
+        told = told_items(self._env) if self._env else set[int]()
+        kept = [
+            item
+            for item in self.new_items
+            if not isinstance(item, ToolApprovalItem) and id(item) not in told
+        ]
+        added: list[Any] = [item.to_input_item() for item in kept]
+        if self._env and self._env.log.state.options.omits_reasoning_ids:
+            added = list(map(without_reasoning_id, added))
+        return [*given, *added]
+
+    def release_agents(self, *, release_new_items: bool = True) -> None:
+        """Hold agents by weak reference from now on, so that they can be freed."""
+        items, _ = self.new_items, self.raw_responses  # They cannot be made after this.
+        if release_new_items:
+            for item in items:
+                item.release_agent()
+        if self._last_agent is not None:
+            self._released = weakref.ref(self._last_agent)
+            self._last_agent = None
+        self._env = None
+
+    def waiting(self) -> dict[str, ToolApprovalItem]:
+        """The calls that wait for a person, by the key that the run's log knows them by."""
+        return waiting(self._env) if self._env else {}
+
+    def spent(self) -> UsageFacts:
+        """What this run's own log counts: its model calls and those of its agents used as tools."""
+        return self._env.log.state.usage if self._env else UsageFacts()
+
+    def to_state(self) -> RunState[Any]:
+        """The run as something to approve calls on, to store, and to give back to `Runner.run`."""
+        assert self._env
+        return RunState.of(self._env)
+
+
+@dataclass
+class RunResult(RunResultBase):
+    """What a finished or waiting run came to."""
+
+    _last_agent: Any = field(default=None, repr=False)
+    max_turns: int | None = field(default=10, kw_only=True)
+
+    def __str__(self) -> str:
+        return described(self, "RunResult")
+
+
+def described(result: RunResultBase, title: str) -> str:
+    """A result in a few lines."""
+    output = str(result.final_output)
+    indented = "\n".join(f"    {line}" for line in output.splitlines()) or "    "
+    agent = result.last_agent
+    counts = (
+        (len(result.new_items), "new item(s)"),
+        (len(result.raw_responses), "raw response(s)"),
+        (len(result.input_guardrail_results), "input guardrail result(s)"),
+        (len(result.output_guardrail_results), "output guardrail result(s)"),
+    )
+    lines = [
+        f"{title}:",
+        f'- Last agent: Agent(name="{agent.name}", ...)',
+        f"- Final output ({type(result.final_output).__name__}):",
+        indented,
+        *(f"- {count} {what}" for count, what in counts),
+        f"(See `{title}` for more details)",
+    ]
+    return "\n".join(lines)
+
+
+def fill(result: RunResultBase, env: RunEnv) -> None:
+    """Bring ``result`` up to what the run has come to."""
+    state = env.log.state
+    result.input = given_input(env)
+    for name in _MADE_WHEN_READ:
+        result.__dict__.pop(name, None)
+    result.final_output = final_output(env) if isinstance(state.ended, RunCompleted) else None
+    result.input_guardrail_results = check_results(env, "input")
+    result.output_guardrail_results = check_results(env, "output")
+    result.tool_input_guardrail_results = env.live.tool_input_checks
+    result.tool_output_guardrail_results = env.live.tool_output_checks
+    result.context_wrapper = env.context
+    result.interruptions = interruptions(env)
+    result._env = env  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own class
+    result._last_agent = env.agents.agent(state.agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def details(env: RunEnv) -> RunErrorDetails:
+    """What a run had done when it failed."""
+    return RunErrorDetails(
+        input=given_input(env),
+        new_items=[_settled(item) for item in new_items(env)],
+        raw_responses=raw_responses(env),
+        last_agent=env.agents.agent(env.log.state.agent),
+        context_wrapper=env.context,
+        input_guardrail_results=check_results(env, "input"),
+        output_guardrail_results=check_results(env, "output"),
+        tool_input_guardrail_results=env.live.tool_input_checks,
+        tool_output_guardrail_results=env.live.tool_output_checks,
+    )
+
+
+def _settled(item: RunItem) -> RunItem:
+    """An item whose output no longer changes when its tool's value does."""
+    if not isinstance(item, ToolCallOutputItem):
+        return item
+    output = _copied(item.output, {})
+    return item if output is item.output else dataclasses.replace(item, output=output)
+
+
+def _copied(value: Any, known: dict[int, Any]) -> Any:
+    """A copy of the containers in ``value``, circles included; what they hold stays as it is."""
+    kind = cast("Any", type(value))
+    if kind not in _CONTAINERS:
+        return value
+    if id(value) in known:
+        return known[id(value)]
+    if kind is tuple:
+        made = tuple(_copied(each, known) for each in value)
+        return known.setdefault(id(value), made)
+    fresh: Any = kind()
+    known[id(value)] = fresh
+    if kind is dict:
+        fresh.update({key: _copied(each, known) for key, each in value.items()})
+    else:
+        fresh.extend(_copied(each, known) for each in value)
+    return fresh
+
+
+_CONTAINERS: tuple[Any, ...] = (dict, list, tuple)
+
+
+def empty(context: RunContextWrapper[Any]) -> dict[str, Any]:
+    """The fields of a result before anything has happened."""
+    return {
+        "input": "",
+        "new_items": [],
+        "raw_responses": [],
+        "final_output": None,
+        "input_guardrail_results": [],
+        "output_guardrail_results": [],
+        "tool_input_guardrail_results": [],
+        "tool_output_guardrail_results": [],
+        "context_wrapper": context,
+    }

@@ -1,0 +1,296 @@
+"""A run between two of its acts: to decide on calls, to store, to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+import msgspec
+from typing_extensions import TypeVar
+
+from outlast.core.errors import UserError
+from outlast.core.events import Event, InputAdded, RunCompleted, RunStarted
+from outlast.core.usage import copy_usage, deserialize_usage
+from outlast.definitions.agent import Agent
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.run_items import ToolApprovalItem
+from outlast.engine.env import Live, RunEnv
+from outlast.engine.local_runs import detached, new_run_id
+from outlast.engine.perform.guardrail import guardrail_names
+from outlast.engine.projection import as_items, interruptions, wire
+from outlast.journal.journal import BlobStore
+from outlast.run.state_context import (
+    ContextDeserializer,
+    ContextSerializer,
+    context_from_json,
+    context_to_json,
+)
+from outlast.run.state_json import (
+    CURRENT_SCHEMA_VERSION,
+    SUPPORTED_SCHEMA_VERSIONS,
+    check_document,
+    document_of,
+    read_decisions,
+    read_events,
+    texts_of,
+)
+from outlast.tracing.traces import TraceState
+
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseInputItemParam
+
+TContext = TypeVar("TContext", default=Any)
+TAgent = TypeVar("TAgent", default=Any)
+__all__ = ["CURRENT_SCHEMA_VERSION", "SUPPORTED_SCHEMA_VERSIONS", "ContextOverride", "RunState"]
+
+ContextOverride = Mapping[str, Any] | RunContextWrapper[Any]
+
+
+class RunState(Generic[TContext, TAgent]):
+    """A run that waits, or was stopped, and can go on: `Runner.run(agent, state)`.
+
+    Two states of one run share nothing that can change. Going on from a state of a run that has
+    gone on since makes a fork of the run: the past is never rewritten. Only where going on fails,
+    or is cancelled, does the state follow the run: the next attempt begins where that one ended.
+    """
+
+    def __init__(  # noqa: PLR0913  # upstream's signature
+        self,
+        context: RunContextWrapper[Any],
+        original_input: str | list[Any],
+        starting_agent: Any,
+        max_turns: int | None = 10,
+        *,
+        conversation_id: str | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+    ) -> None:
+        self._run_id = new_run_id()
+        self._events: list[Event] = []
+        """The run's log; empty where the run has not begun."""
+        self._agent = starting_agent
+        self._context = context
+        self._live = Live(input=original_input)
+        self._texts: dict[str, str] = {}
+        """What the log refers to by the hash of its content, for a journal that does not have it."""
+        self._blobs: BlobStore | None = None
+        """Where that is kept."""
+        self._added: list[InputAdded] = []
+        self._env: RunEnv | None = None
+        self._max_turns = max_turns
+        self._kept_by_provider = (conversation_id, previous_response_id, auto_previous_response_id)
+
+    @classmethod
+    def of(cls, env: RunEnv) -> RunState[Any]:
+        """The state of a run as it is now."""
+        state = cls(_copied(env.context), "", env.agents.first)
+        state._stand_at(env)
+        return state
+
+    def follow(self, env: RunEnv) -> None:
+        """Go on from where ``env`` stands: the run that went on from this state failed there."""
+        self._stand_at(env)
+        self._context, self._added, self._env = env.context, [], None
+        env.live.settle()
+
+    def _stand_at(self, env: RunEnv) -> None:
+        self._run_id, self._events = env.log.run_id, list(env.log.events)
+        self._live, self._blobs = env.live, env.log.journal.blobs
+
+    @property
+    def _trace_state(self) -> TraceState | None:
+        """The trace that the run goes on with."""
+        return self._live.trace
+
+    # --- Deciding. -----------------------------------------------------------------------
+
+    def get_interruptions(self) -> list[ToolApprovalItem]:
+        """The calls that wait for a person."""
+        return interruptions(self._view())
+
+    def approve(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
+        """Let a waiting call go on, and all later calls of its tool if ``always_approve``."""
+        self._context.approve_tool(approval_item, always_approve)
+
+    def reject(
+        self,
+        approval_item: ToolApprovalItem,
+        always_reject: bool = False,
+        *,
+        rejection_message: str | None = None,
+    ) -> None:
+        """Refuse a waiting call; the model is told ``rejection_message`` or a default text."""
+        self._context.reject_tool(approval_item, always_reject, rejection_message)
+
+    # --- Adding input. -------------------------------------------------------------------
+
+    @property
+    def pending_input(self) -> list[ResponseInputItemParam]:
+        """Input that the run gets right before its next model call."""
+        waiting = [*self._view().log.state.inbox, *self._added]
+        staged: list[Any] = [item for added in waiting for item in added.items]
+        return staged
+
+    def add_input(self, input: str | list[ResponseInputItemParam]) -> None:
+        """Stage input for the run's next model call.
+
+        Raises:
+            UserError: The run has ended, or may end without another model call.
+        """
+        view = self._view()
+        _require_next_call(view)
+        items = [wire(item) for item in as_items(input)]
+        number = sum(isinstance(event, InputAdded) for event in self._events) + len(self._added)
+        names = guardrail_names(self._agent, view.config)
+        self._added.append(InputAdded(f"i{number + 1}", items, names))
+
+    def clear_pending_input(self) -> None:
+        """Forget staged input."""
+        self._added.clear()
+
+    # --- Storing. ------------------------------------------------------------------------
+
+    def to_json(
+        self,
+        *,
+        context_serializer: ContextSerializer | None = None,
+        strict_context: bool = False,
+        include_tracing_api_key: bool = False,
+    ) -> dict[str, Any]:
+        """The state in JSON types. The context object is kept only where it is a mapping.
+
+        Raises:
+            UserError: ``strict_context`` is set and the context cannot be kept.
+        """
+        view, trace = self._view(), self._live.trace
+        value: Any = self._context.context
+        context = context_to_json(value, context_serializer, strict=strict_context)
+        document = document_of(view, self._events, context)
+        if self._blobs is not None:
+            self._texts |= texts_of(self._events, self._blobs)
+        document["outlast"]["texts"] = self._texts
+        document["trace"] = trace and trace.to_json(include_tracing_api_key=include_tracing_api_key)
+        if not self._events:
+            document["max_turns"] = self._max_turns
+        return document | {"pending_input": self.pending_input}
+
+    def to_string(
+        self,
+        *,
+        context_serializer: ContextSerializer | None = None,
+        strict_context: bool = False,
+        include_tracing_api_key: bool = False,
+    ) -> str:
+        """`to_json` as text."""
+        data = self.to_json(
+            context_serializer=context_serializer,
+            strict_context=strict_context,
+            include_tracing_api_key=include_tracing_api_key,
+        )
+        return msgspec.json.encode(data).decode()
+
+    @classmethod
+    async def from_string(
+        cls,
+        initial_agent: Agent[Any],
+        state_string: str,
+        *,
+        context_override: ContextOverride | None = None,
+        context_deserializer: ContextDeserializer | None = None,
+        strict_context: bool = False,
+    ) -> RunState[Any]:
+        """The state that `to_string` stored.
+
+        Raises:
+            UserError: It is not JSON, or not such a state.
+        """
+        try:
+            data = msgspec.json.decode(state_string)
+        except msgspec.DecodeError as error:
+            raise UserError("Failed to parse run state JSON") from error
+        return await cls.from_json(
+            initial_agent,
+            data,
+            context_override=context_override,
+            context_deserializer=context_deserializer,
+            strict_context=strict_context,
+        )
+
+    @classmethod
+    async def from_json(
+        cls,
+        initial_agent: Agent[Any],
+        state_json: dict[str, Any],
+        *,
+        context_override: ContextOverride | None = None,
+        context_deserializer: ContextDeserializer | None = None,
+        strict_context: bool = False,
+    ) -> RunState[Any]:
+        """The state that `to_json` stored, for the program that ``initial_agent`` begins.
+
+        Raises:
+            UserError: Its version is missing or not supported, or it is not Outlast's.
+        """
+        check_document(state_json)
+        saved: dict[str, Any] = state_json["context"]
+        value: Any = context_override
+        if value is None:
+            value = context_from_json(saved, context_deserializer, strict=strict_context)
+        context = cast("RunContextWrapper[Any]", value)
+        if not isinstance(value, RunContextWrapper):
+            context = RunContextWrapper(value)
+        if context is not context_override:
+            context.usage = deserialize_usage(saved["usage"])
+        context._approvals = read_decisions(state_json, initial_agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        state: RunState[Any] = cls(context, "", initial_agent, state_json.get("max_turns"))
+        state._restore(state_json)
+        return state
+
+    def _restore(self, stored: dict[str, Any]) -> None:
+        self._run_id, self._events = read_events(stored)
+        given = None if self._events else stored["original_input"]
+        self._live = Live(input=given, trace=TraceState.from_json(stored.get("trace")))
+        self._texts = dict(stored["outlast"].get("texts", {}))
+        # What the log does not tell: the input that was staged since.
+        pending: list[Any] = stored.get("pending_input") or []
+        told = sum(len(added.items) for added in self._view().log.state.inbox)
+        if pending[told:]:
+            self.add_input(pending[told:])
+
+    def _view(self) -> RunEnv:
+        if self._env is None:
+            events = self._events or [RunStarted(agent=self._agent.name, input=[])]
+            self._env = detached(self._agent, self._run_id, events, self._context, self._live)
+        self._env.context = self._context
+        return self._env
+
+
+def _copied(context: RunContextWrapper[Any]) -> RunContextWrapper[Any]:
+    fresh: RunContextWrapper[Any] = RunContextWrapper(context.context, copy_usage(context.usage))
+    fresh.turn_input, fresh.tool_input = list(context.turn_input), context.tool_input
+    for decision in context._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+        fresh._approvals.add(decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return fresh
+
+
+def _require_next_call(view: RunEnv) -> None:
+    state = view.log.state
+    if isinstance(state.ended, RunCompleted):
+        raise UserError(
+            "Input cannot be added to a terminal RunState: the run has its output. Start a new run with "
+            "result.to_input_list() and the new input."
+        )
+    calls = state.reply.calls if state.reply and state.open_calls else ()
+    if not calls or any(call.kind == "handoff" for call in calls):
+        return
+    behavior: Any = view.agents.agent(state.agent).tool_use_behavior
+    if behavior == "run_llm_again":
+        return
+    if isinstance(behavior, dict):
+        names: Any = cast("dict[str, Any]", behavior).get("stop_at_tool_names", [])
+        if not any(call.name in names or call.qualified_name in names for call in calls):
+            return
+    raise UserError(
+        "Input cannot be added here: a tool result may end the run before another model call. Add it "
+        "after the waiting calls are decided and answered."
+    )

@@ -1,0 +1,485 @@
+"""Running agents: the public entry points.
+
+There is one path. `run` is a run that nobody watches, `run_streamed` one that somebody does, a
+resume one whose log is not empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from typing import Any, cast
+
+from outlast.core import errors
+from outlast.core.errors import AgentsException, UserError
+from outlast.core.events import ErrorFacts, Item, RunCancelled, RunFailed
+from outlast.core.state import Options
+from outlast.core.usage import usage_of
+from outlast.definitions.agent import Agent
+from outlast.definitions.computer import dispose_resolved_computers
+from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.hooks import RunHooksBase
+from outlast.engine.config import RunConfig, brings_model_provider, coerce_run_config
+from outlast.engine.drive import drive
+from outlast.engine.env import RunEnv
+from outlast.engine.history import unrepeated
+from outlast.engine.local import LocalEngine
+from outlast.engine.local_runs import (
+    RunRequest,
+    begin,
+    environment,
+    open_log,
+    record_decisions,
+    take_over,
+)
+from outlast.engine.perform.guardrail import check_result
+from outlast.engine.projection import wire
+from outlast.engine.spans import spans_of
+from outlast.journal.journal import Journal
+from outlast.journal.opening import open_journal
+from outlast.run.result import RunResult, details, empty, fill
+from outlast.run.resume import check_request, continued
+from outlast.run.run_state import RunState
+from outlast.run.stream import RunResultStreaming
+
+AnyAgent = Agent[Any]
+_UNTRACED = nullcontext()
+
+
+class AgentRunner:
+    """What `Runner` hands its work to; replace it with `set_default_agent_runner`."""
+
+    async def run(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
+        """See `Runner.run`."""
+        call = _Call(starting_agent, input, options)
+        env = await call.perform()
+        result = RunResult(**empty(env.context), max_turns=env.log.state.max_turns)
+        fill(result, env)
+        return result
+
+    def run_sync(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
+        """See `Runner.run_sync`."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return _in_loop(self.run(starting_agent, input, **options))
+        raise RuntimeError(
+            "AgentRunner.run_sync() cannot be called when an event loop is already running."
+        )
+
+    def run_streamed(
+        self,
+        starting_agent: AnyAgent,
+        input: Any,
+        **options: Any,
+    ) -> RunResultStreaming:
+        """See `Runner.run_streamed`."""
+        call = _Call(starting_agent, input, options)
+        result = RunResultStreaming(
+            **empty(call.context),
+            current_agent=starting_agent,
+            max_turns=call.request.max_turns,
+        )
+        result.input = input if not isinstance(input, RunState) else ""
+        task = asyncio.get_running_loop().create_task(_watched(call, result))
+        # Whoever reads the stream gets the error; nobody has to ask the task as well.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        result.run_loop_task = task
+        return result
+
+
+async def _watched(call: _Call, result: RunResultStreaming) -> None:
+    error: BaseException | None = None
+    try:
+        if result._cancel == "immediate":  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
+            await call.close()
+        else:
+            await call.perform(result)
+    except asyncio.CancelledError as cancelled:
+        error = cancelled if result._cancel != "immediate" else None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        raise
+    except BaseException as failure:
+        error = failure
+        raise
+    finally:
+        if result._env is not None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            result.settle(result._env)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        result.finish(error)
+
+
+class _Call:
+    """One call of a runner, from its arguments to the end of the run."""
+
+    def __init__(self, agent: AnyAgent, input: Any, options: dict[str, Any]) -> None:
+        given = options.get("run_config")
+        config = coerce_run_config(given)
+        self.owns_provider = not brings_model_provider(given)
+        self.input: Any = input
+        self.request = RunRequest(
+            agent=agent,
+            config=config,
+            max_turns=options.get("max_turns", 10),
+            hooks=_checked_hooks(options.get("hooks")),
+            error_handlers=options.get("error_handlers"),
+            session=options.get("session"),
+            run_id=options.get("run_id"),
+            options=_kept_by_provider(options),
+        )
+        self.context = _wrapped(options.get("context"))
+        self.given_context: Any = options.get("context")
+        self.has_limit = "max_turns" in options
+        if isinstance(self.context, ToolContext) and self.request.run_id is not None:
+            _nest(self.request, self.context)
+        check_request(self.request)
+
+    async def perform(self, watcher: RunResultStreaming | None = None) -> RunEnv:
+        """Drive the run until it ends or waits, and raise what it failed with."""
+        journal = journal_of(self.request.config)
+        env = await self._opened(journal)
+        log = env.log
+        env.enter(env.agents.agent(log.state.agent))
+        try:
+            with spans_of(env) or _UNTRACED as spans:
+                if watcher:
+                    watcher.attach(env)
+                    watcher.trace = spans.trace if spans else None
+                await drive(log, LocalEngine(env))
+        except asyncio.CancelledError:
+            self._follow(env)
+            if watcher and watcher.is_given_up:
+                log.add([RunCancelled()])
+                await asyncio.shield(log.commit())
+            raise
+        finally:
+            env.leave()
+            ended = log.state.ended
+            await journal.release(log.lease, waits=log.state.waits)
+            await dispose_resolved_computers(run_context=env.context)
+            await self.close()
+        if isinstance(ended, RunFailed):
+            self._follow(env)
+            raise failure(env, ended.error)
+        return env
+
+    def _follow(self, env: RunEnv) -> None:
+        given: Any = self.input
+        if isinstance(given, RunState):
+            cast("RunState[Any]", given).follow(env)
+
+    async def close(self) -> None:
+        """Close what only this call uses."""
+        if self.owns_provider:
+            await self.request.config.model_provider.aclose()
+
+    async def _opened(self, journal: Journal) -> RunEnv:
+        given: Any = self.input
+        if isinstance(given, RunState):
+            state = cast("RunState[Any]", given)
+            return await continued(journal, self.request, state, self.given_context)
+        log = await open_log(journal, self.request.run_id)
+        env = environment(self.request, log, self.context)
+        if log.state.started:
+            env.context.usage.add(usage_of(log.state.usage))
+            take_over(log, self.request)
+            record_decisions(env)
+            return env
+        env.live.input = self.input
+        begin(log, self.request, as_items(self.input), is_text=isinstance(self.input, str))
+        return env
+
+
+# --- What leaves a run. ------------------------------------------------------------------
+
+
+def failure(env: RunEnv, facts: ErrorFacts) -> Exception:
+    """The exception of a failed run: the very one that was raised, if this process saw it."""
+    error: Any = env.live.errors.get(facts.source)
+    tripped = env.log.state.tripped
+    if error is None and tripped is not None and tripped.id == facts.source:
+        error = getattr(errors, facts.kind)(check_result(env, tripped))
+    if error is None:
+        kind: Any = getattr(errors, facts.kind, AgentsException)
+        try:
+            error = kind(*facts.data.get("args", (facts.message,)))
+        except TypeError:
+            error = AgentsException(facts.message)
+    if isinstance(error, AgentsException) and error.run_data is None:
+        error.run_data = details(env)
+    if error.__context__ is None and error.__cause__ is None:
+        error.__context__ = _other_failure(env, error)
+    return error
+
+
+def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
+    """What else failed, such as a guardrail before the session that could not be written."""
+    known = (env.live.errors.get(key) for key in env.log.state.failures)
+    others = (each for each in known if each is not None and each is not error)
+    return next((each for each in others if each.__context__ is not error), None)
+
+
+# --- What comes in. ----------------------------------------------------------------------
+
+
+def as_items(given: Any) -> list[Item]:
+    """A run's input as items that share nothing with the caller's."""
+    if isinstance(given, str):
+        return [{"content": given, "role": "user"}]
+    if isinstance(given, list):
+        return unrepeated([wire(item) for item in cast("list[Any]", given)])
+    raise UserError(
+        f"A run's input must be a text, a list of items or a RunState, got {type(given).__name__}."
+    )
+
+
+def _wrapped(context: Any) -> RunContextWrapper[Any]:
+    if isinstance(context, RunContextWrapper):
+        return cast("RunContextWrapper[Any]", context)
+    return RunContextWrapper(context)
+
+
+def _nest(request: RunRequest, context: ToolContext[Any]) -> None:
+    """Note whose call a run performs whose id says that it performs one."""
+    handle: Any = context._effect  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    if handle is not None and request.run_id == handle.child_id:
+        request.parent, request.parent_effect = handle.run_id, handle.effect_id
+
+
+def _kept_by_provider(options: dict[str, Any]) -> Options:
+    conversation = options.get("conversation_id")
+    previous = options.get("previous_response_id")
+    chains = bool(options.get("auto_previous_response_id"))
+    program = options.get("program", "")
+    if conversation is None and previous is None and not chains and not program:
+        return _PLAIN
+    return Options(
+        conversation_id=conversation,
+        previous_response_id=previous,
+        chains_responses=chains,
+        program=program,
+    )
+
+
+_PLAIN = Options()
+
+
+def _checked_hooks(hooks: Any) -> Any:
+    if hooks is not None and not isinstance(hooks, RunHooksBase):
+        raise TypeError(
+            f"Run hooks must be instances of RunHooks. Received agent hooks of type "
+            f"{type(hooks).__name__}; give those to an agent: Agent(hooks=...)."
+        )
+    return hooks  # pyright: ignore[reportUnknownVariableType]  # a subclass of any context
+
+
+def journal_of(config: RunConfig) -> Journal:
+    """The journal that a run with these settings is kept in."""
+    place = config.journal
+    if place is not None and not isinstance(place, str):
+        return place
+    return open_journal(place, config.durability or "power")
+
+
+def _in_loop(run: Any) -> Any:
+    """Run a coroutine on this thread's loop, which stays open for clients that live on it."""
+    try:
+        loop = asyncio.get_event_loop_policy().get_event_loop()  # pyright: ignore[reportDeprecated]  # the loop of this thread, as upstream leaves it
+    except RuntimeError:
+        loop = None
+    if loop is None or loop.is_closed():
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+    task = loop.create_task(run)
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        if not task.done():
+            task.cancel()
+            loop.run_until_complete(asyncio.wait([task]))
+        raise
+    finally:
+        if not loop.is_closed():
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            # It will be used again, and would warn of every generator from here on.
+            if hasattr(loop, "_asyncgens_shutdown_called"):
+                setattr(loop, "_asyncgens_shutdown_called", False)  # noqa: B010  # it has no public name
+
+
+_default = AgentRunner()
+
+
+def set_default_agent_runner(runner: AgentRunner | None) -> None:
+    """Let ``runner`` do the work of `Runner`; None restores Outlast's own."""
+    global _default  # noqa: PLW0603  # upstream's process-wide setting
+    _default = AgentRunner() if runner is None else runner
+
+
+def get_default_agent_runner() -> AgentRunner:
+    """What does the work of `Runner`."""
+    return _default
+
+
+class Runner:
+    """Runs agents. Every run has a log, and goes on from it after a crash."""
+
+    @classmethod
+    async def run(  # noqa: PLR0913  # upstream's signature
+        cls,
+        starting_agent: Agent[Any],
+        input: Any,
+        *,
+        context: Any = None,
+        max_turns: int | None = 10,
+        hooks: Any = None,
+        run_config: RunConfig | dict[str, Any] | None = None,
+        error_handlers: Any = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
+        session: Any = None,
+        run_id: str | None = None,
+    ) -> RunResult:
+        """What the agent, and those it hands off to, came to.
+
+        Args:
+            starting_agent: The agent that begins.
+            input: A text, a list of input items, or a `RunState` to go on from.
+            context: Handed to tools, guardrails and hooks as it is; models do not see it.
+            max_turns: Model calls at most; None for no limit.
+            hooks: Told what happens in the whole run.
+            run_config: Settings of the whole run.
+            error_handlers: What to output instead of failing, by kind of error.
+            previous_response_id: A response of the provider to continue.
+            auto_previous_response_id: Whether each call continues the response before it.
+            conversation_id: A conversation that the provider keeps.
+            session: A conversation that is kept between runs.
+            run_id: A name of your own. The same name continues the same run, or returns what it
+                came to; a run is never done twice.
+
+        Raises:
+            MaxTurnsExceeded: The limit was reached. Raise it, or handle `max_turns`.
+            InputGuardrailTripwireTriggered: A guardrail refused the input.
+            OutputGuardrailTripwireTriggered: A guardrail refused the output.
+            ModelBehaviorError: The model did what it must not, such as calling an unknown tool.
+            AlreadyRunning: Another living process performs the run of that name.
+            UserError: The program is at fault; the message says where.
+        """
+        return await get_default_agent_runner().run(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            hooks=hooks,
+            run_config=run_config,
+            error_handlers=error_handlers,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+            session=session,
+            **_named(run_id),
+        )
+
+    @classmethod
+    def run_sync(  # noqa: PLR0913  # upstream's signature
+        cls,
+        starting_agent: Agent[Any],
+        input: Any,
+        *,
+        context: Any = None,
+        max_turns: int | None = 10,
+        hooks: Any = None,
+        run_config: RunConfig | dict[str, Any] | None = None,
+        error_handlers: Any = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
+        session: Any = None,
+        run_id: str | None = None,
+    ) -> RunResult:
+        """What `run` returns, for programs without an event loop.
+
+        Raises:
+            RuntimeError: An event loop runs in this thread. Await `run` there.
+        """
+        return get_default_agent_runner().run_sync(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            hooks=hooks,
+            run_config=run_config,
+            error_handlers=error_handlers,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+            session=session,
+            **_named(run_id),
+        )
+
+    @classmethod
+    def run_streamed(  # noqa: PLR0913  # upstream's signature
+        cls,
+        starting_agent: Agent[Any],
+        input: Any,
+        context: Any = None,
+        max_turns: int | None = 10,
+        hooks: Any = None,
+        run_config: RunConfig | dict[str, Any] | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
+        session: Any = None,
+        *,
+        error_handlers: Any = None,
+        run_id: str | None = None,
+    ) -> RunResultStreaming:
+        """A run that goes on in the background, to be watched with `stream_events`.
+
+        Takes what `run` takes. Must be called while an event loop runs.
+        """
+        return get_default_agent_runner().run_streamed(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            hooks=hooks,
+            run_config=run_config,
+            error_handlers=error_handlers,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+            session=session,
+            **_named(run_id),
+        )
+
+    @classmethod
+    async def resume(
+        cls,
+        run_id: str,
+        starting_agent: Agent[Any],
+        **options: Any,
+    ) -> RunResult:
+        """What a run that was interrupted came to, or that it waits for a person.
+
+        Args:
+            run_id: The run.
+            starting_agent: The agent that the run began with.
+            options: What `run` takes by keyword; a session and hooks are not remembered.
+
+        Raises:
+            RunNotFound: The journal has no such run.
+            AlreadyRunning: Another living process performs it.
+            UserError: The arguments are in the wrong order.
+        """
+        if not isinstance(run_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise UserError(
+                f"Runner.resume takes the id of a run first, and got {type(run_id).__name__}. "
+                "Write Runner.resume(run_id, agent)."
+            )
+        config = coerce_run_config(options.get("run_config"))
+        await journal_of(config).read(run_id)
+        return await get_default_agent_runner().run(starting_agent, "", run_id=run_id, **options)
+
+
+def _named(run_id: str | None) -> dict[str, Any]:
+    # Runners of other people do not know the keyword.
+    return {} if run_id is None else {"run_id": run_id}

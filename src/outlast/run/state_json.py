@@ -1,0 +1,273 @@
+"""A stored run: the log, which is all that is read, and what other readers expect beside it.
+
+The names beside `outlast` are those of the format that programs have learnt to look at: who runs,
+what was said, what waits. They are a view, written from the log and not read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from outlast.core.errors import UserError
+from outlast.core.events import Event, RunFailed, TurnPrepared
+from outlast.core.state import RunState as Folded, answered
+from outlast.core.usage import serialize_usage
+from outlast.definitions.approvals import Approvals, owner_of
+from outlast.definitions.run_items import ModelResponse
+from outlast.engine.env import RunEnv
+from outlast.engine.projection import (
+    conversation,
+    given_input,
+    interruptions,
+    raw_responses,
+    run_item,
+)
+from outlast.engine.registry import AnyAgent, Registry, definition, reachable
+from outlast.journal.journal import BlobStore
+
+CURRENT_SCHEMA_VERSION = "1.21"
+SUPPORTED_SCHEMA_VERSIONS = frozenset(f"1.{minor}" for minor in range(22))
+_FIRST_WITH_MARKER = 17
+"""The first minor version that knows of outputs that were accepted and not saved."""
+
+
+def check_document(data: Any) -> None:
+    """Refuse what is not a state that this version reads.
+
+    Raises:
+        UserError: It is not an object, or its version is missing or not supported.
+    """
+    if not isinstance(data, dict):
+        raise UserError("Run state JSON must be an object")
+    document = cast("dict[str, Any]", data)
+    version = document.get("$schemaVersion")
+    if version is None:
+        raise UserError("Run state is missing schema version")
+    if not isinstance(version, str):
+        raise UserError("Run state schema version has an invalid type")
+    if version not in SUPPORTED_SCHEMA_VERSIONS:
+        raise UserError(
+            "Run state schema version is not supported. Supported versions are: "
+            f"{', '.join(sorted(SUPPORTED_SCHEMA_VERSIONS))}. New snapshots are written as version "
+            f"{CURRENT_SCHEMA_VERSION}."
+        )
+    is_old = int(version.partition(".")[2]) < _FIRST_WITH_MARKER
+    if is_old and document.get("terminal_unrecoverable"):
+        raise UserError("Run state terminal marker is invalid: its version does not have one")
+    context: Any = document.get("context") or {}
+    if version == CURRENT_SCHEMA_VERSION and not isinstance(
+        context.get("tool_invocations", {}), dict
+    ):
+        raise UserError("Run state context.tool_invocations must be a mapping")
+
+
+def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> dict[str, Any]:
+    """A run and its log as JSON types; ``context`` is as `context_to_json` keeps it."""
+    state = env.log.state
+    items = [_item(env, run_item(env, entry)) for entry in conversation(state)]
+    responses = [_response(each) for each in raw_responses(env)]
+    document: dict[str, Any] = {
+        "$schemaVersion": CURRENT_SCHEMA_VERSION,
+        "current_turn": state.turn,
+        "current_agent": _agent(env, env.agents.agent(state.agent)),
+        "original_input": _normal(given_input(env)),
+        "model_responses": responses,
+        "context": {
+            "usage": serialize_usage(env.context.usage),
+            "approvals": {},
+            "tool_invocations": {},
+            **context,
+            "function_tool_approvals": _decisions(env),
+        },
+        "tool_use_tracker": {},
+        "max_turns": state.max_turns,
+        "no_active_agent_run": True,
+        "input_guardrail_results": [],
+        "output_guardrail_results": [],
+        "tool_input_guardrail_results": [],
+        "tool_output_guardrail_results": [],
+        "conversation_id": state.options.conversation_id,
+        "previous_response_id": state.response_id or state.options.previous_response_id,
+        "auto_previous_response_id": state.options.chains_responses,
+        "generated_prompt_cache_key": None,
+        "reasoning_item_id_policy": "omit" if state.options.omits_reasoning_ids else None,
+        "generated_items": items,
+        "session_items": items,
+        "last_model_response": responses[-1] if responses else None,
+        "current_turn_persisted_item_count": state.saved,
+        "outlast": {
+            "run_id": env.log.run_id,
+            "events": msgspec.to_builtins(events),
+            "decisions": _own_decisions(env),
+        },
+    }
+    document |= _step(env)
+    if unsaved := unsaved_items(state):
+        session = {"session_id": state.options.session_id, "items": unsaved}
+        document["pending_session_write"] = msgspec.to_builtins(session)
+    if is_closed(state):
+        document["terminal_unrecoverable"] = True
+    return document
+
+
+def read_events(document: dict[str, Any]) -> tuple[str, list[Event]]:
+    """The id and the log of a stored run.
+
+    Raises:
+        UserError: The document holds no log.
+    """
+    kept: Any = document.get("outlast")
+    if not isinstance(kept, dict):
+        raise UserError("The run state has no Outlast log. Only states of Outlast can go on.")
+    log = cast("dict[str, Any]", kept)
+    return log["run_id"], [msgspec.convert(each, Event) for each in log["events"]]
+
+
+def texts_of(events: list[Event], blobs: BlobStore) -> dict[str, str]:
+    """What a log refers to by the hash of its content: instructions and the documents of tools."""
+    turns = [event for event in events if isinstance(event, TurnPrepared)]
+    names = {name for turn in turns for name in (turn.instructions, turn.tools) if name}
+    return {name: blobs.get(name).decode("utf-8", "replace") for name in sorted(names)}
+
+
+def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
+    """What people had decided, for the agents that the program ``first`` begins."""
+    named, registry = reachable(first), Registry(first)
+    agents: dict[str, AnyAgent] = {}
+    kept: list[dict[str, Any]] = []
+    for decision in document["outlast"]["decisions"]:
+        name, mark = decision["agent_name"], decision.get("definition")
+        agent = named[name][0] if name in named else registry.find(name)
+        namesakes: list[AnyAgent] = []
+        if agent is not None:
+            agents[name], namesakes = agent, named[agent.name]
+        # Where two namesakes are defined alike nobody knows, and a person is asked again.
+        if len(namesakes) <= 1 or [n for n in namesakes if definition(n) == mark] == [agent]:
+            kept.append({key: value for key, value in decision.items() if key != "definition"})
+    return Approvals.from_json(kept, agents)
+
+
+# --- What is not saved. ------------------------------------------------------------------
+
+
+def unsaved_items(state: Folded) -> list[dict[str, Any]]:
+    """What a failed run could not add to its session; empty when that is not why it failed."""
+    if not isinstance(state.ended, RunFailed) or not state.ended.error.source.startswith("s"):
+        return []
+    before = state.before_failure
+    assert before
+    if not before.is_input_saved:
+        return list(before.new_input)
+    entries = [*before.entries.since(before.saved), *answered(before)]
+    return [entry.item for entry in entries]
+
+
+def is_closed(state: Folded) -> bool:
+    """Whether an output was accepted, and the run failed to save it: nothing is left to do again."""
+    before = state.before_failure
+    if before is None or not unsaved_items(state) or before.output is None:
+        return False
+    return len(before.passed) >= len(before.output.guardrails) and before.turn > 0
+
+
+# --- Parts of the view. ------------------------------------------------------------------
+
+
+def _step(env: RunEnv) -> dict[str, Any]:
+    """What waits for a person, and the reply that asked for it."""
+    state = env.log.state
+    waiting = [{**_item(env, item), "tool_name": item.tool_name} for item in interruptions(env)]
+    step: Any = None
+    if waiting:
+        step = {"type": "next_step_interruption", "data": {"interruptions": waiting}}
+    reply: Any = None
+    if state.reply and not state.ended:
+        functions = [
+            {"tool_call": state.reply.output[call.index], "tool": {"name": call.name}}
+            for call in state.reply.calls
+            if call.kind in ("function", "unknown")
+        ]
+        reply = {"functions": functions, "interruptions": waiting}
+    return {"current_step": step, "last_processed_response": reply}
+
+
+def _item(env: RunEnv, item: Any) -> dict[str, Any]:
+    raw = msgspec.to_builtins(item.raw_item, enc_hook=_as_sent)
+    form = {"type": item.type, "raw_item": raw, "agent": _agent(env, item.agent)}
+    if item.type == "tool_call_output_item":
+        form["output"] = msgspec.to_builtins(item.output, enc_hook=_jsonable)
+    return form
+
+
+def _agent(env: RunEnv, agent: Any) -> dict[str, Any]:
+    known = env.agents.name(agent)
+    return {"name": agent.name} if known == agent.name else {"name": agent.name, "identity": known}
+
+
+def _jsonable(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+def _as_sent(value: Any) -> Any:
+    """The JSON form of a model's item: what was not set is not there."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_unset=True, warnings=False)
+    return str(value)
+
+
+def _response(response: ModelResponse) -> dict[str, Any]:
+    return {
+        "usage": serialize_usage(response.usage),
+        "output": msgspec.to_builtins(response.output, enc_hook=_as_sent),
+        "response_id": response.response_id,
+        "request_id": response.request_id,
+    }
+
+
+def _normal(given: Any) -> Any:
+    """A run's input with messages of an assistant in full."""
+    if not isinstance(given, list):
+        return given
+    items = cast("list[Any]", msgspec.to_builtins(given, enc_hook=_jsonable))
+    for n, item in enumerate(items):
+        fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
+        if fields.get("role") == "assistant":
+            items[n] = {"status": "completed", **fields}
+            if isinstance(text := fields.get("content"), str):
+                items[n]["content"] = [{"type": "output_text", "text": text, "annotations": []}]
+    return items
+
+
+# --- Decisions. --------------------------------------------------------------------------
+
+
+def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
+    """The decisions, each with the name that the log knows its agent by."""
+    known = {owner_of(agent): (name, agent) for name, agent in env.agents.known().items()}
+    decisions = env.context._approvals.to_json()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    for decision in decisions:
+        if (found := known.get(decision["capability"]["owner"])) is not None:
+            decision["agent_name"], decision["definition"] = found[0], definition(found[1])
+    return decisions
+
+
+def _decisions(env: RunEnv) -> list[dict[str, Any]]:
+    """The decisions by agent and tool, to look at."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in env.context._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+        key = (each.agent_name, each.capability.name)
+        decision = found.setdefault(key, {"approved": [], "rejected": []})
+        side, other = ("approved", "rejected") if each.approved else ("rejected", "approved")
+        if each.always:
+            decision[side], decision[other] = True, []
+        elif isinstance(decision[side], list) and each.call_id not in decision[side]:
+            decision[side].append(each.call_id)
+    return [
+        {"agent": {"name": agent}, "tool_key": tool, "decision": decision}
+        for (agent, tool), decision in found.items()
+    ]

@@ -1,0 +1,236 @@
+"""Watching a run while it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from outlast.core.events import (
+    CancelRequested,
+    Entry,
+    Event,
+    HandedOff,
+    ModelReplied,
+    OutputProduced,
+    ToolReturned,
+    TurnPrepared,
+)
+from outlast.core.state import answer_entry
+from outlast.definitions.agent import Agent
+from outlast.definitions.stream_events import (
+    AgentUpdatedStreamEvent,
+    RunItemStreamEvent,
+    StreamEvent,
+)
+from outlast.engine.env import RunEnv
+from outlast.engine.projection import KINDS, run_item
+from outlast.run.result import RunResultBase, described, fill
+
+
+class Feed:
+    """Events on their way to one reader: never waits for the reader, ends when the run does."""
+
+    __slots__ = ("_events", "_idle", "_wake", "is_closed", "readers")
+
+    def __init__(self) -> None:
+        self._events: deque[StreamEvent] = deque()
+        self._wake = asyncio.Event()
+        """Not set while a reader waits for an event."""
+        self._idle = asyncio.Event()
+        """Not set while somebody waits for the reader."""
+        self.is_closed = False
+        self.readers = 0
+        """How many read."""
+
+    def put(self, event: StreamEvent) -> None:
+        """Queue an event; nothing happens after `close`."""
+        if not self.is_closed:
+            self._events.append(event)
+            self._wake.set()
+
+    def close(self, *, drop: bool = False) -> None:
+        """No more events come; those queued are dropped if ``drop``."""
+        self.is_closed = True
+        if drop:
+            self._events.clear()
+        self._wake.set()
+        self.release()
+
+    async def take(self) -> StreamEvent | None:
+        """The next event, waiting for it if need be; None after the last."""
+        while not self._events and not self.is_closed:
+            self._wake.clear()
+            self.release()
+            await self._wake.wait()
+        return self._events.popleft() if self._events else None
+
+    async def caught_up(self) -> None:
+        """Wait until a reader has read all there is; at once where nobody reads."""
+        if self.readers and not self.is_closed and (self._events or self._wake.is_set()):
+            self._idle.clear()
+            await self._idle.wait()
+
+    def release(self) -> None:
+        """Let go who waits for the reader."""
+        self._idle.set()
+
+
+@dataclass
+class RunResultStreaming(RunResultBase):
+    """A run that goes on; its fields follow it, and `stream_events` tells what happens."""
+
+    current_agent: Agent[Any]
+    current_turn: int = 0
+    max_turns: int | None = 10
+    _current_agent_output_schema: Any = field(default=None, repr=False)
+    """Holds a place: who makes a result by position counts it."""
+    trace: Any = field(default=None, repr=False)
+    is_complete: bool = False
+    run_loop_task: asyncio.Task[Any] | None = field(default=None, repr=False, kw_only=True)
+    _feed: Feed = field(default_factory=Feed, repr=False, kw_only=True)
+    _answers: list[Entry] = field(default_factory=list[Entry], repr=False, kw_only=True)
+    _cancel: Literal["", "immediate", "after_turn"] = field(default="", repr=False, kw_only=True)
+    _is_interrupted: bool = field(default=False, repr=False, kw_only=True)
+    _error: BaseException | None = field(default=None, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self._last_agent = self.current_agent
+
+    def __str__(self) -> str:
+        return described(self, "RunResultStreaming")
+
+    @property
+    def run_loop_exception(self) -> BaseException | None:
+        """What the run failed with; None while it goes on or when it did not fail."""
+        return self._error
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether somebody has decided that the run is to end at once."""
+        return self._cancel == "immediate" and not self._is_interrupted
+
+    def cancel(self, mode: Literal["immediate", "after_turn"] = "immediate") -> None:
+        """Stop the run.
+
+        Args:
+            mode: ``immediate`` stops what is in flight and drops queued events. ``after_turn``
+                lets the turn end, with its tools and its saving to the session.
+        """
+        if self._cancel == "immediate":
+            return  # What cleans up since the first time is not to be stopped.
+        self._cancel = mode
+        if mode == "after_turn":
+            if self._env and not self._env.log.state.ended:
+                self._env.log.add([CancelRequested()])
+            return
+        self._feed.close(drop=True)
+        self.is_complete = True
+        if self._env and self.run_loop_task and not self.run_loop_task.done():
+            self.run_loop_task.cancel()
+
+    def interrupt(self) -> None:
+        """Stop the run, which can be resumed: a client has gone away, or Ctrl-C."""
+        if self._cancel != "immediate":
+            self._is_interrupted = True
+            self.cancel()
+
+    async def stream_events(self) -> AsyncIterator[StreamEvent]:
+        """The run's events as they happen, until it ends or waits for a person.
+
+        Tokens come as raw events; items come once they are in the log. Leaving the loop early does
+        not stop the run. Cancelling the task that reads does; the run can be resumed.
+
+        Raises:
+            AgentsException: The run failed; the same error as `Runner.run` raises.
+        """
+        feed = self._feed
+        feed.readers += 1
+        try:
+            while (event := await feed.take()) is not None:
+                yield event
+        except asyncio.CancelledError:
+            self.interrupt()
+            raise
+        finally:
+            feed.readers -= 1
+            feed.release()
+        if self.run_loop_task:
+            await asyncio.wait([self.run_loop_task])
+        if self._error is not None and self._cancel != "immediate":
+            raise self._error
+
+    # --- What the run tells. -------------------------------------------------------------
+
+    def attach(self, env: RunEnv) -> None:
+        """Follow a run from here on."""
+        self._env = env
+        env.show = self._feed.put
+        env.log.listeners.append(self._heard)
+        env.log.pace = self._feed.caught_up
+        self._feed.put(AgentUpdatedStreamEvent(new_agent=env.agents.agent(env.log.state.agent)))
+        if self._cancel == "after_turn":
+            env.log.add([CancelRequested()])
+
+    def settle(self, env: RunEnv) -> None:
+        """Bring every field up to the run's last event."""
+        self._tell_answers(env)
+        fill(self, env)
+        self.current_agent = env.agents.agent(env.log.state.agent)
+
+    def finish(self, error: BaseException | None) -> None:
+        """No more events come."""
+        self._error = error
+        self.is_complete = True
+        self._feed.close()
+
+    def _heard(self, events: Sequence[Event]) -> None:
+        env = self._env
+        if env is None:
+            return
+        for event in events:
+            match event:
+                case TurnPrepared():
+                    self.current_turn = env.log.state.turn + 1
+                case ModelReplied():
+                    newest = _tail(env, len(event.output))
+                    self._tell(env, *(entry for entry in newest if entry.source == event.id))
+                case ToolReturned() | HandedOff():
+                    self._answers.append(_answer(env, event))
+                    if not env.log.state.open_calls:
+                        self._tell_answers(env)
+                    if isinstance(event, HandedOff):
+                        self.current_agent = env.agents.agent(event.to)
+                        self._feed.put(AgentUpdatedStreamEvent(new_agent=self.current_agent))
+                case OutputProduced(message=dict()):
+                    self._tell(env, _tail(env, 1)[-1])
+                case _:
+                    pass
+
+    def _tell_answers(self, env: RunEnv) -> None:
+        """Answers are told in the order of their calls."""
+        reply = env.log.state.reply
+        places = {call.id: n for n, call in enumerate(reply.calls)} if reply else {}
+        self._answers.sort(key=lambda entry: places.get(str(entry.item.get("call_id")), 0))
+        self._tell(env, *self._answers)
+        self._answers.clear()
+
+    def _tell(self, env: RunEnv, *entries: Entry) -> None:
+        for entry in entries:
+            name: Any = KINDS.get(entry.kind, (None, ""))[1]
+            if name:
+                self._feed.put(RunItemStreamEvent(name=name, item=run_item(env, entry)))
+
+
+def _answer(env: RunEnv, event: ToolReturned | HandedOff) -> Entry:
+    """The entry of an answer: the conversation's own, where it is there already."""
+    own = (entry for entry in _tail(env, 1) if entry.item is event.item)
+    return next(own, None) or answer_entry(event, env.log.state.agent)
+
+
+def _tail(env: RunEnv, count: int) -> list[Entry]:
+    """The newest entries, more than ``count`` of them: reading all would cost more every turn."""
+    entries = env.log.state.entries
+    return entries.since(max(0, len(entries) - 2 * count - 256))

@@ -1,0 +1,189 @@
+"""What a session is: a conversation, kept somewhere, that runs read and add to.
+
+Anything with these four methods is a session. An item is a dict in the shape that the Responses
+API takes; a session keeps it as it is, also the fields that it does not know.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeGuard,
+    cast,
+    runtime_checkable,
+)
+
+from outlast.definitions.context import RunContextWrapper
+
+if TYPE_CHECKING:
+    from outlast.definitions.run_items import TResponseInputItem
+
+    _Items = list[TResponseInputItem]
+else:
+    _Items = list[Any]  # The type of an item is `openai`'s, which is not imported here.
+
+SessionInputCallback: TypeAlias = Callable[[_Items, _Items], _Items | Awaitable[_Items]]
+"""Merges a session's history with the new input of a run; gets copies of both."""
+
+_METHODS = ("get_items", "add_items", "pop_item", "clear_session")
+
+
+@dataclass
+class SessionSettings:
+    """How a session is read.
+
+    Attributes:
+        limit: How many of the newest items are read; None for all of them.
+    """
+
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and not isinstance(self.limit, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's value
+            raise TypeError(
+                f"SessionSettings limit must be an int or None, got {type(self.limit).__name__}."
+            )
+
+    def resolve(self, override: SessionSettings | dict[str, Any] | None) -> SessionSettings:
+        """These settings with those of ``override`` laid over that are not None."""
+        override = session_settings_from(override)
+        if override is None:
+            return self
+        changes = {name: value for name, value in override.to_dict().items() if value is not None}
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+def session_settings_from(value: object) -> SessionSettings | None:
+    """The settings that ``value`` stands for: settings, a dict of them, or None.
+
+    Raises:
+        TypeError: ``value`` is none of these, or the dict has a key that is no setting.
+    """
+    if value is None or isinstance(value, SessionSettings):
+        return value
+    if not isinstance(value, Mapping):
+        raise TypeError(
+            f"session must be a SessionSettings instance or a dict, got {type(value).__name__}"
+        )
+    given = cast("Mapping[str, Any]", value)
+    known = {one.name for one in fields(SessionSettings)}
+    if unknown := sorted(str(name) for name in given if name not in known):
+        raise TypeError(
+            f"Unknown session settings: {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
+        )
+    return SessionSettings(**given)
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A conversation that runs read and add to. Implement it with or without `SessionABC`."""
+
+    session_id: str
+    session_settings: SessionSettings | None = None
+
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """The newest ``limit`` items, or all of them; the oldest comes first."""
+        ...
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        """Add ``items`` at the end, all or none."""
+        ...
+
+    async def pop_item(self) -> TResponseInputItem | None:
+        """Take the newest item away and return it; None if there is none."""
+        ...
+
+    async def clear_session(self) -> None:
+        """Forget all items of this session."""
+        ...
+
+
+# Not derived from the protocol, whose metaclass is at odds with that of pydantic's models.
+class SessionABC(ABC):
+    """`Session` as a base class: without one of its methods, an object cannot be made."""
+
+    session_id: str
+    session_settings: SessionSettings | None = None
+
+    @abstractmethod
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """The newest ``limit`` items, or all of them; the oldest comes first."""
+
+    @abstractmethod
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        """Add ``items`` at the end, all or none."""
+
+    @abstractmethod
+    async def pop_item(self) -> TResponseInputItem | None:
+        """Take the newest item away and return it; None if there is none."""
+
+    @abstractmethod
+    async def clear_session(self) -> None:
+        """Forget all items of this session."""
+
+
+class OpenAIResponsesCompactionArgs(TypedDict, total=False):
+    """What a session is told when a run asks it to shorten itself."""
+
+    response_id: str
+    compaction_mode: Literal["previous_response_id", "input", "auto"]
+    store: bool
+    force: bool
+
+
+@runtime_checkable
+class OpenAIResponsesCompactionAwareSession(Session, Protocol):
+    """A session that can replace its older items by a shorter form."""
+
+    async def run_compaction(self, args: OpenAIResponsesCompactionArgs | None = None) -> None:
+        """Shorten the conversation if that is due, or in any case if ``args`` says so."""
+        ...
+
+
+def is_openai_responses_compaction_aware_session(
+    session: Session | None,
+) -> TypeGuard[OpenAIResponsesCompactionAwareSession]:
+    """Whether ``session`` can shorten itself."""
+    return callable(getattr(session, "run_compaction", None))
+
+
+def accepts_wrapper(session: Session) -> bool:
+    """Whether the run's context is passed to ``session``: all four methods have to take it.
+
+    A session opts in by a parameter named ``wrapper``; ``**kwargs`` alone does not say so.
+    """
+    return all(_takes_wrapper(getattr(session, name)) for name in _METHODS)
+
+
+async def ask_session(
+    session: Session, method: str, *args: Any, wrapper: RunContextWrapper[Any] | None = None
+) -> Any:
+    """Call a method of ``session``, which may be sync, with the run's context if it takes that."""
+    bound = getattr(session, method)
+    given = {"wrapper": wrapper} if wrapper is not None and accepts_wrapper(session) else {}
+    answer = bound(*args, **given)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def _takes_wrapper(method: Callable[..., Any]) -> bool:
+    try:
+        parameter = inspect.signature(method).parameters.get("wrapper")
+    except (TypeError, ValueError):  # Something without a signature, such as a mock or a builtin.
+        return False
+    return parameter is not None and parameter.kind in (
+        parameter.POSITIONAL_OR_KEYWORD,
+        parameter.KEYWORD_ONLY,
+    )

@@ -1,0 +1,72 @@
+"""Which trace and which span are current, per task and thread."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any, ClassVar, Self
+
+_trace: ContextVar[Any] = ContextVar("outlast_trace", default=None)
+_span: ContextVar[Any] = ContextVar("outlast_span", default=None)
+
+
+class Scope:
+    """Reads and sets what is current. Tasks inherit it from where they were created."""
+
+    get_current_span = staticmethod(_span.get)
+    set_current_span = staticmethod(_span.set)
+    reset_current_span = staticmethod(_span.reset)
+    get_current_trace = staticmethod(_trace.get)
+    set_current_trace = staticmethod(_trace.set)
+    reset_current_trace = staticmethod(_trace.reset)
+
+
+class _Current:
+    """Being current between start and finish: once, however often it is started."""
+
+    _variable: ClassVar[ContextVar[Any]]
+    _prev_context_token: Token[Any] | None = None
+    _started = False
+
+    def start(self, mark_as_current: bool = False) -> None:
+        if not self._started:
+            self._started = True
+            if mark_as_current:
+                self._prev_context_token = self._variable.set(self)
+
+    def finish(self, reset_current: bool = False) -> None:
+        if reset_current:
+            self._step_back()
+
+    def __enter__(self) -> Self:
+        self.start(mark_as_current=True)
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *raised: object) -> None:
+        try:
+            self.finish()
+        finally:
+            self._step_back(exc_type)
+
+    def _step_back(self, exc_type: type[BaseException] | None = None) -> None:
+        token, self._prev_context_token = self._prev_context_token, None
+        if token is None:
+            return
+        try:
+            self._variable.reset(token)
+        except ValueError:
+            # An abandoned generator is closed in whatever context closes it, where nothing was
+            # set. Anywhere else, this is a caller's mistake.
+            if exc_type is not GeneratorExit:
+                raise
+
+
+class CurrentTrace(_Current):
+    """What can be the current trace."""
+
+    _variable = _trace
+
+
+class CurrentSpan(_Current):
+    """What can be the current span."""
+
+    _variable = _span
