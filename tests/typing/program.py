@@ -13,6 +13,7 @@ from outlast import (
     RunResult,
     SQLiteSession,
     ToolContext,
+    TResponseInputItem,
     function_tool,
     handoff,
     input_guardrail,
@@ -63,3 +64,26 @@ async def main() -> str:
     async for event in streamed.stream_events():
         print(event.type)
     return result.final_output_as(str)
+
+
+class OwnSession:
+    """The four methods are all that a run needs."""
+
+    def __init__(self) -> None:
+        self._items: list[TResponseInputItem] = []
+
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        return self._items if limit is None else self._items[-limit:]
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        self._items.extend(items)
+
+    async def pop_item(self) -> TResponseInputItem | None:
+        return self._items.pop() if self._items else None
+
+    async def clear_session(self) -> None:
+        self._items.clear()
+
+
+def with_an_own_session() -> RunResult:
+    return Runner.run_sync(clerk, "Hello", context=Shop("ours"), session=OwnSession())

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Unpack
 
 from outlast.core.errors import AgentsException
 from outlast.definitions.agent import Agent
+from outlast.definitions.context import TContext
 from outlast.engine.config import coerce_run_config
+from outlast.run.options import RunOptions
 from outlast.run.result import RunResult
 from outlast.run.runner import Runner, journal_of
 
 
 async def recover_runs(
-    *agents: Agent[Any], **options: Any
+    *agents: Agent[TContext], **options: Unpack[RunOptions[TContext]]
 ) -> dict[str, RunResult | AgentsException]:
     """What every interrupted run came to that began with one of ``agents``, by run id.
 

@@ -16,12 +16,14 @@ from outlast.core.items import without_reasoning_id
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.foreign import PydanticInstance
+from outlast.definitions.guardrail import InputGuardrailResult, OutputGuardrailResult
 from outlast.definitions.run_items import (
     ModelResponse,
     RunItem,
     ToolApprovalItem,
     ToolCallOutputItem,
 )
+from outlast.definitions.tool_guardrail import ToolInputGuardrailResult, ToolOutputGuardrailResult
 from outlast.engine.env import RunEnv
 from outlast.engine.perform.conclude import final_output
 from outlast.engine.perform.guardrail import check_results
@@ -36,7 +38,7 @@ from outlast.engine.projection import (
 from outlast.run.run_state import RunState
 
 if TYPE_CHECKING:
-    from openai.types.responses import ResponseInputItemParam
+    from outlast.definitions.openai_types import TResponseInputItem
 
 T = TypeVar("T")
 ToInputListMode = Literal["preserve_all", "normalized"]
@@ -62,26 +64,28 @@ _MADE_WHEN_READ: dict[str, Callable[[RunEnv], list[Any]]] = {
 class RunResultBase(PydanticInstance):
     """What plain and streamed results share. Lists are the caller's to change."""
 
-    input: Any
+    input: str | list[TResponseInputItem]
     new_items: list[RunItem]
     raw_responses: list[ModelResponse]
     final_output: Any
-    input_guardrail_results: list[Any]
-    output_guardrail_results: list[Any]
-    tool_input_guardrail_results: list[Any]
-    tool_output_guardrail_results: list[Any]
+    input_guardrail_results: list[InputGuardrailResult]
+    output_guardrail_results: list[OutputGuardrailResult]
+    tool_input_guardrail_results: list[ToolInputGuardrailResult]
+    tool_output_guardrail_results: list[ToolOutputGuardrailResult]
     context_wrapper: RunContextWrapper[Any]
     interruptions: list[ToolApprovalItem] = field(default_factory=new_list, kw_only=True)
     _env: RunEnv | None = field(default=None, repr=False, kw_only=True)
     _last_agent: Any = field(default=None, repr=False, kw_only=True)
     _released: weakref.ref[Any] | None = field(default=None, repr=False, kw_only=True)
 
-    def __getattr__(self, name: str) -> Any:
-        make, env = _MADE_WHEN_READ.get(name), self.__dict__.get("_env")
-        if make is None or env is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        made = self.__dict__[name] = make(env)
-        return made
+    if not TYPE_CHECKING:  # To a checker, any name would do.
+
+        def __getattr__(self, name: str) -> Any:
+            make, env = _MADE_WHEN_READ.get(name), self.__dict__.get("_env")
+            if make is None or env is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            made = self.__dict__[name] = make(env)
+            return made
 
     @property
     def run_id(self) -> str:
@@ -126,9 +130,7 @@ class RunResultBase(PydanticInstance):
             raise TypeError(f"Final output is not of type {cls.__name__}")
         return cast("T", self.final_output)
 
-    def to_input_list(
-        self, *, mode: ToInputListMode = "preserve_all"
-    ) -> list[ResponseInputItemParam]:
+    def to_input_list(self, *, mode: ToInputListMode = "preserve_all") -> list[TResponseInputItem]:
         """The conversation as input for another run: the input, then every new item.
 
         Args:

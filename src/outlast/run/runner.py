@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from outlast.core import errors
 from outlast.core.errors import AgentsException, UserError
@@ -17,11 +17,12 @@ from outlast.core.state import Options
 from outlast.core.usage import usage_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.computer import dispose_resolved_computers
-from outlast.definitions.context import RunContextWrapper, ToolContext
-from outlast.definitions.hooks import RunHooksBase
+from outlast.definitions.context import RunContextWrapper, TContext, ToolContext
+from outlast.definitions.hooks import RunHooks, RunHooksBase
 from outlast.engine.config import RunConfig, brings_model_provider, coerce_run_config
 from outlast.engine.drive import drive
 from outlast.engine.env import RunEnv
+from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.history import unrepeated
 from outlast.engine.local import LocalEngine
 from outlast.engine.local_runs import (
@@ -37,10 +38,15 @@ from outlast.engine.projection import wire
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
 from outlast.journal.opening import open_journal
+from outlast.run.options import RunOptions
 from outlast.run.result import RunResult, details, empty, fill
 from outlast.run.resume import check_request, continued
 from outlast.run.run_state import RunState
 from outlast.run.stream import RunResultStreaming
+from outlast.sessions.session import SessionLike
+
+if TYPE_CHECKING:
+    from outlast.definitions.openai_types import TResponseInputItem
 
 AnyAgent = Agent[Any]
 _UNTRACED = nullcontext()
@@ -324,18 +330,18 @@ class Runner:
     @classmethod
     async def run(  # noqa: PLR0913  # upstream's signature
         cls,
-        starting_agent: Agent[Any],
-        input: Any,
+        starting_agent: Agent[TContext],
+        input: str | list[TResponseInputItem] | RunState[TContext, Any],
         *,
-        context: Any = None,
+        context: TContext | RunContextWrapper[TContext] | None = None,
         max_turns: int | None = 10,
-        hooks: Any = None,
+        hooks: RunHooks[TContext] | None = None,
         run_config: RunConfig | dict[str, Any] | None = None,
-        error_handlers: Any = None,
+        error_handlers: RunErrorHandlers[TContext] | None = None,
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
-        session: Any = None,
+        session: SessionLike | None = None,
         run_id: str | None = None,
     ) -> RunResult:
         """What the agent, and those it hands off to, came to.
@@ -381,18 +387,18 @@ class Runner:
     @classmethod
     def run_sync(  # noqa: PLR0913  # upstream's signature
         cls,
-        starting_agent: Agent[Any],
-        input: Any,
+        starting_agent: Agent[TContext],
+        input: str | list[TResponseInputItem] | RunState[TContext, Any],
         *,
-        context: Any = None,
+        context: TContext | RunContextWrapper[TContext] | None = None,
         max_turns: int | None = 10,
-        hooks: Any = None,
+        hooks: RunHooks[TContext] | None = None,
         run_config: RunConfig | dict[str, Any] | None = None,
-        error_handlers: Any = None,
+        error_handlers: RunErrorHandlers[TContext] | None = None,
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
-        session: Any = None,
+        session: SessionLike | None = None,
         run_id: str | None = None,
     ) -> RunResult:
         """What `run` returns, for programs without an event loop.
@@ -418,18 +424,18 @@ class Runner:
     @classmethod
     def run_streamed(  # noqa: PLR0913  # upstream's signature
         cls,
-        starting_agent: Agent[Any],
-        input: Any,
-        context: Any = None,
+        starting_agent: Agent[TContext],
+        input: str | list[TResponseInputItem] | RunState[TContext, Any],
+        context: TContext | RunContextWrapper[TContext] | None = None,
         max_turns: int | None = 10,
-        hooks: Any = None,
+        hooks: RunHooks[TContext] | None = None,
         run_config: RunConfig | dict[str, Any] | None = None,
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
-        session: Any = None,
+        session: SessionLike | None = None,
         *,
-        error_handlers: Any = None,
+        error_handlers: RunErrorHandlers[TContext] | None = None,
         run_id: str | None = None,
     ) -> RunResultStreaming:
         """A run that goes on in the background, to be watched with `stream_events`.
@@ -455,8 +461,8 @@ class Runner:
     async def resume(
         cls,
         run_id: str,
-        starting_agent: Agent[Any],
-        **options: Any,
+        starting_agent: Agent[TContext],
+        **options: Unpack[RunOptions[TContext]],
     ) -> RunResult:
         """What a run that was interrupted came to, or that it waits for a person.
 

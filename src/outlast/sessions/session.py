@@ -87,12 +87,8 @@ def session_settings_from(value: object) -> SessionSettings | None:
     return SessionSettings(**given)
 
 
-@runtime_checkable
-class Session(Protocol):
-    """A conversation that runs read and add to. Implement it with or without `SessionABC`."""
-
-    session_id: str
-    session_settings: SessionSettings | None = None
+class SessionLike(Protocol):
+    """What a run needs of a session: the four methods."""
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, or all of them; the oldest comes first."""
@@ -109,6 +105,16 @@ class Session(Protocol):
     async def clear_session(self) -> None:
         """Forget all items of this session."""
         ...
+
+
+@runtime_checkable
+class Session(SessionLike, Protocol):
+    """A conversation that runs read and add to. Implement it with or without `SessionABC`.
+
+    It may have `session_settings`, a `SessionSettings`, which say how runs read it.
+    """
+
+    session_id: str
 
 
 # Not derived from the protocol, whose metaclass is at odds with that of pydantic's models.
