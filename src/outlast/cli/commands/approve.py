@@ -1,0 +1,58 @@
+"""`outlast approve`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from outlast.cli.approvals import Waiting, chosen_call, record, waiting_calls
+from outlast.cli.command import AgentPlace, RunId, command, finish
+from outlast.cli.logs import read_run
+from outlast.cli.running import matching_run, perform, program_of
+from outlast.cli.show import console
+from outlast.cli.steps import arguments_of
+from outlast.cli.text import plain
+
+
+@command
+def approve(
+    run_id: RunId,
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="A call's id, or the start of one.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All calls that wait.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
+    message: Annotated[str, typer.Option(help="With --reject: what the model is told.")] = "",
+    place: AgentPlace = "",
+) -> int:
+    """List the calls that wait for a person; decide about one, and go on."""
+    if call and everything:
+        raise typer.BadParameter("Name a call, or say --all.")
+    if message and not reject:
+        raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
+    if reject and not (call or everything):
+        raise typer.BadParameter("Name the call to reject, or say --all.")
+    run_id = finish(matching_run(run_id))
+    waiting = finish(waiting_calls(run_id))
+    if not waiting:
+        console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
+        return 0
+    if not (call or everything):
+        return _list_waiting(run_id, waiting)
+    keys = [chosen_call(waiting, call).key] if call else [each.key for each in waiting]
+    program = program_of(run_id, finish(read_run(run_id))[0], place)
+    finish(record(run_id, keys, approved=not reject, message=message))
+    word = "rejected" if reject else "approved"
+    console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
+    return finish(perform(program, "", run_id))
+
+
+def _list_waiting(run_id: str, waiting: list[Waiting]) -> int:
+    screen = console()
+    for each in waiting:
+        screen.print(Text(f"{plain(each.key)}  {plain(each.agent)}", style="bold"))
+        screen.print(Text(f"  {plain(each.tool)}({plain(arguments_of(each.item))})", style="cyan"))
+    screen.print(Text(f"\noutlast approve {plain(run_id)} CALL [--reject]", style="dim"))
+    return 0

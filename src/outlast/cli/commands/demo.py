@@ -1,0 +1,21 @@
+"""`outlast demo`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outlast.cli.command import command
+from outlast.demo.screen import play
+
+
+@command
+def demo(
+    message: Annotated[str, typer.Argument(help="What the customer writes.")] = "",
+    home: Annotated[Path | None, typer.Option(help="Where to play it.")] = None,
+) -> int:
+    """A support desk that is killed in the middle of a refund, and goes on."""
+    return play(message or os.environ.get("MSG", ""), home)

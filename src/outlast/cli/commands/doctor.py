@@ -1,0 +1,40 @@
+"""`outlast doctor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from outlast.cli.command import command, finish
+from outlast.cli.doctor import examine, forget_health
+from outlast.cli.show import console
+from outlast.cli.text import plain
+
+
+@command
+def doctor(
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
+    ] = False,
+) -> int:
+    """Check what runs need: Python, the journal, a key, models that answer."""
+    if reset:
+        known = finish(forget_health())
+        console().print(f"Forgot the circuits and counts of {known} models.")
+    checks = finish(examine())
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        style, mark = _VERDICTS[check.verdict]
+        table.add_row(Text(mark, style=style), Text(check.name), Text(plain(check.found)))
+    console().print(table)
+    return 1 if any(check.verdict == "bad" for check in checks) else 0
+
+
+_VERDICTS: dict[str, tuple[str, str]] = {
+    "good": ("green", "✓"),
+    "note": ("yellow", "!"),
+    "bad": ("red", "✗"),
+}

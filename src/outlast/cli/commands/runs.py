@@ -1,0 +1,38 @@
+"""`outlast runs`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from outlast.cli.command import command, finish
+from outlast.cli.logs import is_cut_off, list_runs
+from outlast.cli.show import console, duration
+from outlast.cli.text import plain, short
+
+
+@command
+def runs(
+    status: Annotated[str, typer.Option(help="Only these: running, waiting, completed, …")] = "",
+) -> int:
+    """List the runs of this directory's journal, the newest first."""
+    found = [row for row in finish(list_runs(status or None)) if not row.parent]
+    screen = console()
+    if not found:
+        screen.print("No runs here yet. Start one with: outlast demo")
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "agent", "status", "events", "updated"):
+        table.add_column(name, justify="right" if name == "events" else "left", no_wrap=True)
+    now = time.time()
+    for row in found:
+        state = Text("interrupted", "yellow") if is_cut_off(row) else Text(plain(row.status))
+        age = f"{duration(now - row.updated_at)} ago"
+        cells = (short(row.run_id, 32), short(row.agent, 16))
+        table.add_row(*map(Text, cells), state, str(row.events), age)
+    screen.print(table)
+    return 0

@@ -1,0 +1,96 @@
+"""Finding a run and its program, and performing it on the screen: what several commands share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from outlast.cli.command import Missing
+from outlast.cli.doctor import has_key, is_offline
+from outlast.cli.live import LiveScreen
+from outlast.cli.logs import list_runs
+from outlast.cli.program import Program, load_program
+from outlast.cli.show import console
+from outlast.cli.steps import RunView
+from outlast.cli.text import lines, plain
+from outlast.core.errors import RunNotFound
+from outlast.definitions.agent import Agent
+from outlast.run.runner import get_default_agent_runner
+
+
+async def matching_run(run_id: str) -> str:
+    """The id of the one run whose id starts so.
+
+    Raises:
+        RunNotFound: None does, or several do.
+    """
+    known = [row.run_id for row in await list_runs()]
+    if run_id in known:
+        return run_id
+    starts = [other for other in known if other.startswith(run_id)]
+    if len(starts) == 1:
+        return starts[0]
+    if starts:
+        some = ", ".join(starts[:3])
+        raise RunNotFound(f"{len(starts)} runs start with {run_id!r}: {some}. Type more of it.")
+    raise RunNotFound(f"There is no run {run_id!r} among {len(known)}. See: outlast runs")
+
+
+def program_of(run_id: str, view: RunView, place: str) -> Program:
+    """The program at ``place``, or the one that the run was started from. Wants no running loop."""
+    place = place or view.program
+    if not place:
+        raise Missing(
+            "Which program?",
+            f"Run {run_id} does not say which file it was started from. Say it:",
+            "  --agent FILE:AGENT",
+        )
+    program = load_program(place)
+    need_key(program.agent)
+    return program
+
+
+def need_key(agent: Agent[Any]) -> None:
+    """Refuse an agent that would call OpenAI without a key."""
+    name = agent.model or ""
+    needs_none = (
+        not isinstance(name, str) or name == "offline" or "/" in name.removeprefix("openai/")
+    )
+    if needs_none or has_key() or is_offline():
+        return
+    raise Missing(
+        "No API key",
+        "OPENAI_API_KEY is not set, and this agent calls a model by its name.",
+        "",
+        "  export OPENAI_API_KEY=…        to call the real model",
+        "  OUTLAST_OFFLINE=1 outlast …  to use the offline stand-in",
+        "  outlast demo                  to see a run, no key needed",
+    )
+
+
+async def perform(program: Program, message: str, run_id: str | None) -> int:
+    """Start a run, or go on with it, and show what happens. Returns the status of the command."""
+    # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
+    result = get_default_agent_runner().run_streamed(
+        program.agent, message, run_id=run_id, program=program.place
+    )
+    screen = console()
+    live = LiveScreen(screen)
+    live.agent(program.agent.name)
+    await live.show(result.stream_events())
+    waits = [item.tool_name for item in result.interruptions]
+    if waits:
+        screen.print(Text(f"waits for a person: {', '.join(map(plain, waits))}", style="cyan"))
+    next_step = "approve" if waits else "show"
+    screen.print(Text(f"\noutlast {next_step} {plain(result.run_id)}", style="dim"))
+    return 0
+
+
+def say_finished(run_id: str, view: RunView) -> int:
+    """Say what a run that has ended came to. Returns the status of the command."""
+    screen = console()
+    screen.print(Text(f"Run {plain(run_id)} is {view.status} already. Nothing to do."))
+    for line in lines(view.output or view.error):
+        screen.print(Text(line))
+    return 0 if view.status == "completed" else 1
