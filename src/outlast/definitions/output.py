@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import types
 import typing
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import ModelBehaviorError, UserError
 from outlast.definitions import debug
+from outlast.definitions.near_json import repairs
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 
 if TYPE_CHECKING:
@@ -114,9 +116,8 @@ class AgentOutputSchema(AgentOutputSchemaBase):
     def validate_json(self, json_str: str) -> Any:
         from pydantic import ValidationError
 
-        strict = self._strict_json_schema or None
         try:
-            value = self._adapter.validate_json(json_str, strict=strict)
+            value = self._value(json_str)
         except ValidationError as error:
             if not debug.DONT_LOG_MODEL_DATA:
                 text = f"Invalid JSON when parsing {json_str}: {error}"
@@ -125,6 +126,19 @@ class AgentOutputSchema(AgentOutputSchemaBase):
             return getattr(value, _WRAPPER_DICT_KEY) if self._is_wrapped else value
         # Outside the handler: pydantic's error quotes the model, and must not hang on ours.
         raise ModelBehaviorError("Invalid JSON when parsing model output")
+
+    def _value(self, text: str) -> Any:
+        """What a text means; a nearly right one is repaired, where it can mean one thing only."""
+        from pydantic import ValidationError
+
+        strict = self._strict_json_schema or None
+        try:
+            return self._adapter.validate_json(text, strict=strict)
+        except ValidationError as error:
+            for repaired in repairs(text):
+                with contextlib.suppress(ValidationError):
+                    return self._adapter.validate_json(repaired, strict=strict)
+            raise error from None  # What a repaired text lacks is not what the model has said.
 
     def name(self) -> str:
         """The type's name, with its arguments."""
