@@ -15,8 +15,8 @@ from typing import Any
 _PUBLIC = """
 core.errors: AgentsException AlreadyRunning CircuitOpen Fenced HandoffNotFound IncompatibleRun
     InputGuardrailTripwireTriggered JournalConflict JournalCorrupt JournalError JournalUnavailable
-    MCPToolCancellationError MaxTurnsExceeded ModelAuthError ModelBehaviorError
-    ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected
+    MCPToolCancellationError MaxTurnsExceeded ModelAnswerFailed ModelAuthError
+    ModelBehaviorError ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected
     ModelRefusalError ModelReplyMalformed ModelRequestError ModelResponseTooLarge
     ModelStreamTruncated ModelTimeoutError ModelUnavailable OutputGuardrailTripwireTriggered
     RunErrorDetails RunNotFound StorageBusy StorageFull ToolInputGuardrailTripwireTriggered

@@ -12,6 +12,7 @@ from outlast.core.errors import JournalError as JournalError
 from outlast.core.errors import JournalUnavailable as JournalUnavailable
 from outlast.core.errors import MCPToolCancellationError as MCPToolCancellationError
 from outlast.core.errors import MaxTurnsExceeded as MaxTurnsExceeded
+from outlast.core.errors import ModelAnswerFailed as ModelAnswerFailed
 from outlast.core.errors import ModelAuthError as ModelAuthError
 from outlast.core.errors import ModelBehaviorError as ModelBehaviorError
 from outlast.core.errors import ModelDeadlineExceeded as ModelDeadlineExceeded
@@ -365,6 +366,7 @@ __all__ = [
     "MaxTurnsExceeded",
     "MessageOutputItem",
     "Model",
+    "ModelAnswerFailed",
     "ModelAuthError",
     "ModelBehaviorError",
     "ModelDeadlineExceeded",

@@ -182,6 +182,13 @@ class ModelReplyMalformed(ModelBehaviorError):
     """What the endpoint answered cannot be read: not JSON, cut off, or not of the API's shape."""
 
 
+class ModelAnswerFailed(ModelBehaviorError):
+    """The provider gave its answer up: it ended in an error of its own, or has nothing in it.
+
+    The call is made again as often as `ModelSettings.retry` says.
+    """
+
+
 class ModelStreamTruncated(ModelBehaviorError):
     """A model's stream ended before the event that ends it. What came of it may be incomplete."""
 

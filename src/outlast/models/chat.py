@@ -30,13 +30,7 @@ from outlast.models.chat_reply import (
     text_logprobs,
     usage_of_completion,
 )
-from outlast.models.chat_stream import (
-    INCOMPLETE,
-    ChatCmplStreamHandler,
-    Synthesis,
-    check_answer,
-    warn_incomplete,
-)
+from outlast.models.chat_stream import ChatCmplStreamHandler, Synthesis
 from outlast.models.endpoint import (
     HEADERS,
     SUCCESS,
@@ -48,7 +42,8 @@ from outlast.models.endpoint import (
 )
 from outlast.models.errors import in_our_family, malformed
 from outlast.models.fake_id import FAKE_RESPONSES_ID
-from outlast.models.parsed import quick
+from outlast.models.finish import INCOMPLETE, check_end, end_of, warn_incomplete
+from outlast.models.parsed import quick, saw_done
 from outlast.models.reasoning_replay import ShouldReplayReasoningContent
 from outlast.models.streaming import mark_request, usage_in
 from outlast.models.wire import closing_of, let_go, read
@@ -140,6 +135,7 @@ class OpenAIChatCompletionsModel(EndpointModel):
             keeps_raw_usage=self._keeps_raw_usage(request),
             needs_content=True,
             needs_end=not (self._lenient_eof or limits_of(self._limits).lenient_eof),
+            saw_end=lambda: saw_done(stream),
         )
         chunks = buffered(quick(stream)) if self._buffers_calls else quick(stream)
         try:
@@ -190,19 +186,23 @@ class OpenAIChatCompletionsModel(EndpointModel):
         return self._tells_raw_usage and request.settings.preserve_raw_usage is True
 
     def _output(self, completion: Any, choice: Any) -> list[Any]:
-        reason, message = field(choice, "finish_reason"), field(choice, "message")
-        if message is None:
-            return []
+        told, message = field(choice, "finish_reason"), field(choice, "message")
         if isinstance(message, str):
             raise malformed("the message is no object")
-        about = origin_of(completion, self.model)
-        logprobs = text_logprobs(field(field(choice, "logprobs"), "content"))
-        items = output_items(message, about, is_strict=self._is_strict, logprobs=logprobs)
+        about, items, reason = origin_of(completion, self.model), list[Any](), end_of(told)
+        if message is not None:
+            logprobs = text_logprobs(field(field(choice, "logprobs"), "content"))
+            items = output_items(message, about, is_strict=self._is_strict, logprobs=logprobs)
         has_answer = any(item.type != "reasoning" for item in items)
         if reason == "content_filter" and not has_answer:
             return [*items, message_of([refusal_part(WITHHELD)], about)]
-        has_calls = bool(field(message, "tool_calls"))
-        check_answer("response", reason, has_answer=has_answer, has_calls=has_calls)
+        check_end(
+            "response",
+            told,
+            has_answer=has_answer,
+            has_calls=bool(field(message, "tool_calls")),
+            is_null=not items and field(message, "content") is None,
+        )
         if reason in INCOMPLETE:
             items[-1].status = "incomplete"
             warn_incomplete(reason)

@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import msgspec
+
 from outlast.core.errors import ModelBehaviorError
 from outlast.models.chat_reply import Facts, field, listed, text_field, written_arguments
 from outlast.models.wire import ending
@@ -31,12 +33,19 @@ class PiecedCall:
         """Whether its id and its name are known."""
         return bool(self.call_id and self.name)
 
-    def is_another(self, call_id: str, name: str) -> bool:
+    def is_another(self, call_id: str, name: str, arguments: str) -> bool:
         """Whether a piece with these is of the next call, under an index that is used again.
 
         A new id alone does not say so: there are endpoints that make one up for every piece.
+        Where there are no ids, a complete call does not go on with a name.
         """
-        return bool(self.call_id and call_id and name and call_id != self.call_id)
+        if call_id or self.call_id:
+            return bool(self.call_id and call_id and name and call_id != self.call_id)
+        return bool(self.arguments and name and arguments) and self.is_whole()
+
+    def is_whole(self) -> bool:
+        """Whether its arguments are complete; a call without any has them all."""
+        return is_json("".join(self.arguments) or "{}")
 
     def add(self, call_id: str, name: str, arguments: str) -> None:
         """Take the next piece. Once there are arguments, the name is complete."""
@@ -47,6 +56,15 @@ class PiecedCall:
             self.name += name
         if arguments:
             self.arguments.append(arguments)
+
+
+def is_json(text: str) -> bool:
+    """Whether ``text`` is a whole JSON value."""
+    try:
+        msgspec.json.decode(text, strict=False)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 async def buffered(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -128,11 +146,11 @@ class _Buffer:
             return False
         function = field(piece, "function")
         call_id, name = text_field(piece, "id"), text_field(function, "name")
-        call = self._by_index.get(index)
-        if call is None or call.is_another(call_id, name):
+        call, arguments = self._by_index.get(index), written_arguments(function)
+        if call is None or call.is_another(call_id, name, arguments):
             call = self._by_index[index] = PiecedCall()
             self._calls.append((index, call))
-        call.add(call_id, name, written_arguments(function))
+        call.add(call_id, name, arguments)
         given: Facts = {name: field(piece, name) for name in _EXTRAS}
         call.extras = merged(call.extras, {k: v for k, v in given.items() if isinstance(v, dict)})
         return True

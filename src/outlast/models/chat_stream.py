@@ -8,11 +8,11 @@ announced, in the order in which the items begin.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from outlast.core.errors import ModelBehaviorError, ModelStreamTruncated, UserError
+from outlast.core.errors import ModelStreamTruncated, UserError
 from outlast.definitions.logger import logger
 from outlast.models.chat_buffer import buffered
 from outlast.models.chat_reply import (
@@ -37,11 +37,10 @@ from outlast.models.chat_reply import (
 )
 from outlast.models.chat_stream_slots import CallSlot, Events, MessageSlot, ReasoningSlot
 from outlast.models.errors import malformed
+from outlast.models.finish import INCOMPLETE, check_end, end_of, warn_incomplete
 from outlast.models.streaming import event_of, mark_raw_usage, usage_on_wire
 from outlast.models.wire import ending
 
-INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-"""Why an answer is incomplete, in the words of the Responses API, by `finish_reason`."""
 _Slot = ReasoningSlot | MessageSlot | CallSlot
 
 
@@ -94,11 +93,16 @@ class Synthesis:
     """Whether an answer is refused that has an end and nothing before it."""
     needs_end: bool = False
     """Whether an answer is refused whose end has not come."""
+    saw_end: Callable[[], bool] = bool
+    """Says whether the endpoint has marked the stream's end, which is as good as a reason for it."""
     usage: Any = None
     """What the provider has said of it so far."""
     _about: Facts | None = None
     _number: int = 0
     _finish_reason: str | None = None
+    """In the provider's own word."""
+    _has_text: bool = False
+    """Whether there was a text, if only an empty one."""
     _has_warned: bool = False
     _placed: list[_Slot] = dataclasses.field(default_factory=list[_Slot])
     _reasoning: ReasoningSlot | None = None
@@ -138,7 +142,8 @@ class Synthesis:
         choice = self._choice(listed(field(chunk, "choices"), "choices"))
         if choice is None:
             return
-        self._finish_reason = field(choice, "finish_reason") or self._finish_reason
+        told = field(choice, "finish_reason")
+        self._finish_reason = told if end_of(told) else self._finish_reason
         if (delta := field(choice, "delta")) is not None:
             refuse_audio(field(delta, "audio"))
             yield from self._think(delta)
@@ -183,6 +188,7 @@ class Synthesis:
                 slot.block(given)
 
     def _say(self, delta: Any, logprobs: Any) -> Events:
+        self._has_text = self._has_text or field(delta, "content") is not None
         if text := said(delta):
             message = yield from self._spoken()
             yield from message.text(text, delta_logprobs(logprobs), text_logprobs(logprobs))
@@ -202,13 +208,13 @@ class Synthesis:
         yield from self._pause_reasoning()
         function = field(piece, "function")
         call_id = clean_call_id(text_field(piece, "id"), self.model)
-        name = text_field(function, "name")
+        name, arguments = text_field(function, "name"), written_arguments(function)
         slot = self._by_index.get(index)
-        if slot is None or slot.call.is_another(call_id, name):
+        if slot is None or slot.call.is_another(call_id, name, arguments):
             slot = self._by_index[index] = CallSlot(-1, self._facts())
             self._calls.append(slot)
         slot.signature = thought_signature(piece) or slot.signature
-        yield from slot.more(call_id, name, written_arguments(function))
+        yield from slot.more(call_id, name, arguments)
         if not slot.is_announced and slot.call.is_named():
             self._place_calls()
             yield from slot.announced()
@@ -253,7 +259,10 @@ class Synthesis:
     # --- The end. ------------------------------------------------------------------------
 
     def _check_end(self) -> None:
-        if self.needs_end and self._finish_reason is None:
+        is_whole = (
+            self.saw_end() and self._has_answer() and all(c.call.is_whole() for c in self._calls)
+        )
+        if self.needs_end and self._finish_reason is None and not is_whole:
             raise ModelStreamTruncated(
                 "Chat Completions stream ended before receiving a finish_reason for choice 0; the "
                 "connection may have been cut. Run it again. For an endpoint that never sends one, "
@@ -261,16 +270,23 @@ class Synthesis:
                 "RunConfig(model_limits=ModelLimits(lenient_eof=True))."
             )
         if self.needs_content:
-            has_answer, has_calls = self._has_answer(), bool(self._ignored)
-            check_answer("stream", self._finish_reason, has_answer=has_answer, has_calls=has_calls)
+            has_answer = self._has_answer()
+            check_end(
+                "stream",
+                self._finish_reason,
+                has_answer=has_answer,
+                has_calls=bool(self._ignored),
+                is_null=not self._has_text and not self._placed,
+            )
 
     def _finish(self) -> Events:
         yield from self._begin(None)
-        if self._finish_reason == "content_filter" and not self._has_answer():
+        end = end_of(self._finish_reason)
+        if end == "content_filter" and not self._has_answer():
             message = yield from self._spoken()
             yield from message.refusal(WITHHELD)
-        elif self._finish_reason in INCOMPLETE:
-            self._mark_incomplete(self._finish_reason)
+        elif end in INCOMPLETE:
+            self._mark_incomplete(end)
         if self._reasoning is not None:
             yield from self._reasoning.finish()
         if self._message is not None:
@@ -295,39 +311,12 @@ class Synthesis:
         response.output = [slot.item() for slot in self._placed]
         if self.usage is not None:
             response.usage = usage_on_wire(usage_of_completion(self.usage))
-        if self._finish_reason in INCOMPLETE and self._has_answer():
+        end = end_of(self._finish_reason)
+        if end in INCOMPLETE and self._has_answer():
             from openai.types.responses.response import IncompleteDetails
 
-            reason: Any = INCOMPLETE[self._finish_reason]
+            reason: Any = INCOMPLETE[end]
             response.incomplete_details = IncompleteDetails(reason=reason)
         if self.keeps_raw_usage and self.usage is not None:
             mark_raw_usage(response, raw_usage(self.usage))
         return response
-
-
-def check_answer(what: str, finish_reason: Any, *, has_answer: bool, has_calls: bool) -> None:
-    """Check that an answer has what its end says, be it calls that are left out.
-
-    Raises:
-        ModelBehaviorError: It has not.
-    """
-    if finish_reason == "length" and not has_answer:
-        raise ModelBehaviorError(
-            f"Chat Completions {what} terminated with finish_reason='length' but produced no "
-            "assistant text, tool call, or refusal. Raise ModelSettings(max_tokens=...), or lower "
-            "the reasoning effort."
-        )
-    if finish_reason == "tool_calls" and not (has_answer or has_calls):
-        raise ModelBehaviorError(
-            f"Chat Completions {what} terminated with finish_reason='tool_calls', but there is no "
-            "tool call in it. Run it again."
-        )
-
-
-def warn_incomplete(finish_reason: str) -> None:
-    """Say in the log that an answer is cut off."""
-    logger.warning(
-        "The model's answer is incomplete: it ended with finish_reason=%r. Its last item has the "
-        "status 'incomplete'.",
-        finish_reason,
-    )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import (
     AgentsException,
+    ModelAnswerFailed,
     ModelAuthError,
     ModelBehaviorError,
     ModelDeadlineExceeded,
@@ -180,7 +181,13 @@ def advice(request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
     )
 
 
-_AGAIN = (ModelDeadlineExceeded, ModelStreamTruncated, ModelUnavailable, ModelRateLimited)
+_AGAIN = (
+    ModelAnswerFailed,
+    ModelDeadlineExceeded,
+    ModelStreamTruncated,
+    ModelUnavailable,
+    ModelRateLimited,
+)
 
 
 def terminal_error(event: Any) -> ModelBehaviorError:

@@ -8,6 +8,7 @@ one type that it says it has. Where it does not fit, the library makes of it wha
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar, get_args
 
 _S = TypeVar("_S")
@@ -22,7 +23,32 @@ def quick(stream: _S) -> _S:
         builder = _builders().get(opened._cast_to)  # noqa: SLF001  # it takes a builder, but tells nobody how
         if builder is not None and not opened._client._strict_response_validation:  # noqa: SLF001
             opened._cast_to = builder  # noqa: SLF001
+        noting_end(opened)
     return opened
+
+
+def noting_end(stream: Any) -> None:
+    """Let one of the library's streams remember whether its endpoint has marked its end."""
+    events = getattr(stream, "_iter_events", None)
+    if events is None:
+        return
+
+    async def noted() -> AsyncIterator[Any]:
+        async for event in events():
+            if event.data.startswith(_MARK):
+                stream.__dict__[_SAW_MARK] = True
+            yield event
+
+    stream._iter_events = noted  # noqa: SLF001  # the library keeps the mark to itself
+
+
+def saw_done(stream: Any) -> bool:
+    """Whether the endpoint has marked the end of ``stream``, so that nothing was cut off."""
+    return bool(getattr(stream, _SAW_MARK, False))
+
+
+_MARK = "[DONE]"
+_SAW_MARK = "_outlast_saw_done"
 
 
 def fitting(kind: Any, data: Any) -> Any:
