@@ -7,9 +7,10 @@ connection busy with nothing is known to be silent.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,12 @@ from outlast.definitions.limits import DEFAULT_LIMITS, ModelLimits
 
 
 def _ignored() -> None:
+    return None
+
+
+def no_call(call_id: str) -> str | None:
+    """What a call has asked for, where there has been none."""
+    del call_id
     return None
 
 
@@ -71,6 +78,12 @@ class Asking(msgspec.Struct, frozen=True):
     """Called when the provider has promised to work on by itself, for as long as that takes."""
     acceptance: Acceptance | None = None
     """What is known about this very call; None where nobody remembers it."""
+    place: str = ""
+    """The call's place in its run, such as ``m3``; empty outside of a run."""
+    earlier_call: Callable[[str], str | None] = no_call
+    """Says what the run's call of an id has asked for; None if there was none."""
+    last_reply: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+    """Gives the items of the run's last reply."""
 
 
 _ASKING: ContextVar[Asking] = ContextVar("outlast_asking", default=Asking())  # noqa: B039 (frozen)

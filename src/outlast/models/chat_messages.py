@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from outlast.core.errors import UserError
 from outlast.definitions.logger import logger
+from outlast.models.call_ids import wire_id
 from outlast.models.chat_parts import Wire, all_parts, text_parts
 from outlast.models.chat_reply import thinking_blocks
 from outlast.models.reasoning_replay import (
@@ -55,6 +56,8 @@ class Conversion:
     """Reasoning for the next message, by the message's field."""
     _blocks: list[Wire] = field(default_factory=list[Wire])
     """Reasoning for the next message's content."""
+    _ids: dict[str, str] = field(default_factory=dict[str, str])
+    """By the ids of calls, those that are sent."""
 
     def of(self, items: str | Iterable[Any]) -> list[Wire]:
         """The messages that say what ``items`` say; a string is one message of the user.
@@ -120,12 +123,22 @@ class Conversion:
 
     def _add_call(self, item: Wire) -> None:
         function = {"name": item["name"], "arguments": item.get("arguments") or "{}"}
-        call: Wire = {"id": item["call_id"], "type": "function", "function": function}
+        call: Wire = {"id": self._sent_id(item), "type": "function", "function": function}
         about: Wire = item.get("provider_data") or {}
         signature = about.get("thought_signature")
         if signature and self.model is not None and "gemini" in self.model.lower():
             call["extra_content"] = {"google": {"thought_signature": signature}}
         self._add_tool_call(call)
+
+    def _sent_id(self, item: Wire) -> str:
+        """The id that the model itself gave to a call, if no other call of the message has it."""
+        own: str = item["call_id"]
+        calls: list[Wire] = (self._open or {}).get("tool_calls") or []
+        sent = wire_id(item, self.model) or own
+        if any(call["id"] == sent for call in calls):
+            sent = own
+        self._ids[own] = sent
+        return sent
 
     def _add_search(self, item: Wire) -> None:
         asked = {"queries": list(item.get("queries") or ()), "status": item.get("status")}
@@ -153,7 +166,8 @@ class Conversion:
             )
         self._close()
         content = self._result(item.get("output"), call_id)
-        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
+        sent = self._ids.get(call_id, call_id)
+        self.messages.append({"role": "tool", "tool_call_id": sent, "content": content})
 
     def _result(self, output: Any, call_id: str) -> str | list[Wire]:
         if output is None or isinstance(output, str):

@@ -17,6 +17,7 @@ from outlast.definitions.handoff import Handoff
 from outlast.definitions.limits import ModelEndpoint, ModelLimits
 from outlast.definitions.model import Model, ModelTracing
 from outlast.models.asking import Asking, asked, asking
+from outlast.models.call_ids import CallIds
 from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
 from outlast.version import __version__
@@ -112,7 +113,10 @@ class EndpointModel(Model):
         )  # fmt: skip
         self._check(request)
         with self._span(request) as span, told_to(span, "Error getting response", tracing):
-            return await self._reply(request, span)
+            reply = await self._reply(request, span)
+            ids = CallIds(request.input, self.model)
+            reply.output = [ids.settle(item) for item in reply.output]
+            return reply
 
     async def stream_response(  # noqa: PLR0913 (upstream's signature)
         self,
@@ -146,7 +150,8 @@ class EndpointModel(Model):
             _apart(self._span(request)) as span,
             told_to(span, "Error streaming response", tracing),
         ):
-            async with contextlib.aclosing(self._events(request, span)) as events:
+            ids = CallIds(request.input, self.model)
+            async with contextlib.aclosing(ids.events(self._events(request, span))) as events:
                 async for event in events:
                     self._note_end(span, event, request)
                     yield event

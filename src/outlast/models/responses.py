@@ -15,6 +15,7 @@ from outlast.core.errors import ModelBehaviorError
 from outlast.core.usage import model_usage_to_span_usage
 from outlast.models import background
 from outlast.models.asking import limits_of
+from outlast.models.call_ids import with_wire_ids
 from outlast.models.endpoint import SUCCESS, EndpointModel, Request, arguments_of, base_url_of
 from outlast.models.errors import (
     ModelRequestError,
@@ -182,7 +183,7 @@ def arguments(request: Request, model: str | None, *, stream: bool = False) -> d
         "conversation": request.conversation_id,
         "instructions": request.instructions,
         "model": model,
-        "input": clean_input(request.input),
+        "input": clean_input(request.input, model),
         "include": _includes(tools, settings),
         "tools": tools.tools or (None if prompt is not None else []),
         "prompt": prompt,
@@ -201,8 +202,11 @@ def arguments(request: Request, model: str | None, *, stream: bool = False) -> d
     return arguments_of("responses.create", given, settings, HEADERS_OVERRIDE.get())
 
 
-def clean_input(given: str | list[Any]) -> list[Any]:
-    """An input as the Responses API takes it: without ids and fields that came from elsewhere."""
+def clean_input(given: str | list[Any], model: str | None = None) -> list[Any]:
+    """An input as the Responses API takes it: without ids and fields that came from elsewhere.
+
+    Calls go back under the ids that ``model`` gave them.
+    """
     if isinstance(given, str):
         return [{"content": given, "role": "user"}]
     items: list[dict[str, Any]] = [
@@ -210,7 +214,7 @@ def clean_input(given: str | list[Any]) -> list[Any]:
     ]
     # Another provider's reasoning means nothing to OpenAI, and its signature would be refused.
     kept = (i for i in items if not (i.get("type") == "reasoning" and i.get("provider_data")))
-    return [_clean_item(item) for item in kept]
+    return [_clean_item(item) for item in with_wire_ids(list(kept), model)]
 
 
 def _clean_item(item: dict[str, Any]) -> dict[str, Any]:

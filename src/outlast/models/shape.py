@@ -55,8 +55,10 @@ def _check_item(item: Any, where: str) -> None:
     kind: Any = _field(item, "type")
     _require(where, "type", kind, str)
     if kind == "function_call":
-        for name in ("name", "arguments", "call_id"):
+        for name in ("name", "arguments"):
             _require(where, name, _field(item, name), str)
+        if _field(item, "call_id") is not None:  # Some endpoints send none, and get one here.
+            _require(where, "call_id", _field(item, "call_id"), str)
     elif kind == "message":
         content: Any = _field(item, "content")
         _require(where, "content", content, list)

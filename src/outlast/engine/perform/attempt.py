@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
 from outlast.core.errors import ModelBehaviorError, ModelTimeoutError
+from outlast.core.events import Item
 from outlast.core.surrogates import without_surrogates
 from outlast.core.usage import Usage
 from outlast.definitions.limits import DEFAULT_LIMITS, ModelEndpoint, ModelLimits
@@ -19,7 +20,7 @@ from outlast.definitions.settings import ModelSettings
 from outlast.definitions.stream_events import RawResponsesStreamEvent, StreamEvent
 from outlast.engine.drive import DRAIN_S
 from outlast.engine.perform.deadlines import Deadlines
-from outlast.models.asking import Acceptance, Asking, asking
+from outlast.models.asking import Acceptance, Asking, asking, no_call
 from outlast.models.streaming import reply_of
 
 _T = TypeVar("_T")
@@ -48,6 +49,12 @@ class Attempt(msgspec.Struct, kw_only=True):
     """Whether the provider's client must not ask again by itself."""
     acceptance: Acceptance | None = None
     """What is known about the call already."""
+    place: str = ""
+    """The call's place in its run."""
+    earlier_call: Callable[[str], str | None] = no_call
+    """Says what the run's call of an id has asked for; None if there was none."""
+    last_reply: Callable[[], Sequence[Item]] = tuple
+    """Gives the items of the run's last reply."""
     has_output: bool = False
     """Whether somebody has been shown a part of the answer itself."""
     is_parked: bool = False
@@ -94,6 +101,9 @@ class Attempt(msgspec.Struct, kw_only=True):
             data=deadlines.data,
             detached=deadlines.detached,
             acceptance=self.acceptance,
+            place=self.place,
+            earlier_call=self.earlier_call,
+            last_reply=self.last_reply,
         )
         try:
             with deadlines, asking(how):

@@ -29,6 +29,7 @@ from outlast.engine.drive import Done, error_facts
 from outlast.engine.env import RunEnv
 from outlast.engine.history import paired, unrepeated
 from outlast.engine.hooks import tell
+from outlast.engine.log import RunLog
 from outlast.engine.perform.acceptance import acceptance_of, reject
 from outlast.engine.perform.attempt import Attempt
 from outlast.engine.perform.cache_key import with_cache_key
@@ -72,6 +73,7 @@ async def call_model(env: RunEnv, effect: CallModel) -> Done:
     attempt = _attempt(env, turn, given, way)
     attempt.once = asks_once(attempt, turn, way.failures)
     attempt.acceptance = acceptance_of(env, effect.id)
+    attempt.place = effect.id
     began = env.live.began.setdefault(effect.id, time.monotonic())
     attempt.spent_s = time.monotonic() - began
     try:
@@ -224,7 +226,15 @@ def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, way: Route)
         more=more,
         show=env.show,
         limits=env.config.model_limits,
+        earlier_call=state.seen_calls.get,
+        last_reply=lambda: _last_reply(env.log),
     )
+
+
+def _last_reply(log: RunLog) -> list[Item]:
+    replies = (event for event in reversed(log.events) if isinstance(event, ModelReplied))
+    last = next(replies, None)
+    return [] if last is None else last.output
 
 
 def _without_choice(settings: Any) -> Any:
