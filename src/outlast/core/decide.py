@@ -39,7 +39,7 @@ from outlast.core.events import (
     ToolReturned,
 )
 from outlast.core.items import invocation, last_message, refusal_of, text_of, tool_text
-from outlast.core.state import RunState, approval_key, ask_id, check_id, standing_key
+from outlast.core.state import RunState, approval_key, ask_id, check_id, check_place, input_checks
 
 UNKNOWN_OUTCOME = (
     "The outcome of this call is unknown: the process stopped while it ran, and the tool says "
@@ -65,7 +65,7 @@ def decide(state: RunState) -> list[Effect]:
     if not state.open_checks:
         return _turn(state, is_checked=True)
     checks = _input_checks(state, state.started)
-    blocking = [check for check in checks if check.index < len(state.started.guardrails.blocking)]
+    blocking = [check for check in checks if check.index < _blocking(state, check)]
     return [*blocking] or [*checks, *_turn(state, is_checked=False)]
 
 
@@ -128,21 +128,69 @@ def _refused_messages(state: RunState) -> int:
 
 
 def _input_checks(state: RunState, started: RunStarted) -> list[CheckGuardrail]:
-    both = (*started.guardrails.blocking, *started.guardrails.parallel)
     open_checks = sorted((int(key.rpartition(".")[2]), key) for key in state.open_checks)
-    agent = started.agent
     return [
-        CheckGuardrail(id=key, name=both[index], agent=agent, stage="input", index=index)
+        CheckGuardrail(
+            id=key,
+            name=check_place(state, key)[0],
+            agent=started.agent,
+            stage="input",
+            index=index,
+        )
         for index, key in open_checks
     ]
 
 
-def _output_checks(state: RunState, output: OutputProduced) -> list[Effect]:
+def _blocking(state: RunState, check: CheckGuardrail) -> int:
+    """How many guardrails end before anything else starts, of those that ``check`` is among."""
+    return len(input_checks(state, check.id).blocking)
+
+
+def _output_checks(state: RunState, output: OutputProduced) -> list[CheckGuardrail]:
     return [
         CheckGuardrail(id=key, name=name, agent=state.agent, stage="output", index=index)
         for index, name in enumerate(output.guardrails)
         if (key := check_id("output", index, state.turn)) not in state.passed
     ]
+
+
+def open_checks(state: RunState) -> list[CheckGuardrail]:
+    """Every guardrail that has still to answer about the run's input or its output."""
+    assert state.started
+    found = _input_checks(state, state.started)
+    return [*found, *_output_checks(state, state.output)] if state.output else found
+
+
+def pending_output(state: RunState) -> tuple[str, str] | None:
+    """The text that is to become the run's output, and the type that the model made it for.
+
+    None where there is none, or where nobody has to read it any more.
+    """
+    output, reply = state.output, state.reply
+    if reply is None:
+        return None
+    if output is not None:
+        is_open = output.kind == "structured" and _output_checks(state, output)
+        return (str(output.output), reply.output_type) if is_open else None
+    message = last_message(reply.output)
+    if reply.calls or not _may_end(state) or message is None or refusal_of(message) is not None:
+        return None
+    text = text_of(message)
+    return (text, reply.output_type) if text else None
+
+
+def needs_tool(state: RunState, call: Call) -> bool:
+    """Whether the answer to an open call takes the tool, or the handoff, that it means."""
+    key = f"t{state.turn}.{call.id}"
+    doubt = state.in_doubt.get(key)
+    if call.kind in ("unknown", "hosted") or (doubt and doubt.policy == "once"):
+        return False
+    if call.kind == "handoff":
+        first = next(each for each in state.open_calls.values() if each.kind == "handoff")
+        return first is call
+    is_asked = call.id in state.requested or call.approval != "no"
+    decision = state.decided.get(call.id) or standing(state, call)
+    return not (is_asked and decision and not decision.approved)
 
 
 # --- Turns. ------------------------------------------------------------------------------
@@ -184,7 +232,7 @@ def _conclusion(state: RunState) -> list[Effect]:
 
 def _finish(state: RunState, output: OutputProduced) -> list[Effect]:
     if checks := _output_checks(state, output):
-        return checks
+        return [*checks]
     return _save(state) or [_record("end", RunCompleted())]
 
 
@@ -304,7 +352,7 @@ def _by_decision(state: RunState, key: str, call: Call) -> Effect | None:
 
 def standing(state: RunState, call: Call) -> ApprovalDecided | None:
     """The decision that holds for all calls of the tool that ``call`` names, if there is one."""
-    return state.standing.get(standing_key(state.agent, call.scoped_name))
+    return state.standing.get((state.agent, call.scoped_name))
 
 
 def _tool(state: RunState, key: str, call: Call, verdict: str = "run") -> Effect:

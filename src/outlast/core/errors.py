@@ -348,9 +348,27 @@ class AlreadyRunning(AgentsException):
     """A living process owns the run. Wait for it, watch it, or stop it first."""
 
 
-class HandoffNotFound(AgentsException):
-    """The log hands off to an agent that the given agent does not reach any more."""
-
-
 class IncompatibleRun(AgentsException):
-    """The run was written by a version, or for agents, that cannot go on with it."""
+    """The program cannot go on with the run: it changed, or an older version of Outlast reads it.
+
+    Nothing was recorded and nobody holds the run: a program that fits goes on with it.
+    """
+
+    run_id: str = ""
+    """The run in question; empty when it is about the whole journal."""
+    missing: str = ""
+    """The name of what the program does not have."""
+
+    @classmethod
+    def changed(cls, run_id: str, what: str, advice: str, missing: str = "") -> IncompatibleRun:
+        """The error of a program that changed: ``what`` is missing, ``advice`` says what to do."""
+        error = cls(
+            f"Run {run_id!r} cannot go on here, for the program changed: {what}. {advice} The run was "
+            "left as it was."
+        )
+        error.run_id, error.missing = run_id, missing
+        return error
+
+
+class HandoffNotFound(IncompatibleRun):
+    """The run is at an agent that the given agent does not lead to any more."""

@@ -70,13 +70,20 @@ class Call(Part, frozen=True):
     @property
     def scoped_name(self) -> str:
         """What a decision for all calls of the tool is about: two servers may have one name."""
-        return f"{self.server}/{self.name}" if self.server else self.qualified_name
+        own = _escaped(self.qualified_name)
+        return f"{_escaped(self.server)}/{own}" if self.server else own
 
     @property
     def qualified_name(self) -> str:
         """The name behind its namespace; a namespace that only repeats the name is none."""
         has_one = self.namespace and self.namespace != self.name
         return f"{self.namespace}.{self.name}" if has_one else self.name
+
+
+def _escaped(name: str) -> str:
+    """A name that holds no slash: what stands before one is always a server."""
+    is_plain = "/" not in name and "%" not in name
+    return name if is_plain else name.replace("%", "%25").replace("/", "%2F")
 
 
 class UsageFacts(Part, frozen=True):
@@ -164,6 +171,8 @@ class RunAcquired(Fact, frozen=True, tag="run.acquired"):
     owner: str
     options: dict[str, Any] = {}
     """What the caller says anew about the run, in place of what `RunStarted.options` says."""
+    ending: Literal["", "asked"] = ""
+    """`asked` where user code has a word in how the turn in progress ends, which it had not before."""
 
 
 class RunCompleted(Fact, frozen=True, tag="run.completed"):
@@ -320,6 +329,8 @@ class ModelReplied(Fact, frozen=True, tag="model.replied"):
     """Whether it repeated calls that were answered before; those are not in `output`."""
     model: str = ""
     """Which of several models answered."""
+    output_type: str = ""
+    """The name and content hash of the schema that it was to fit; empty for plain text."""
 
 
 class ToolReturned(Fact, frozen=True, tag="tool.returned"):

@@ -1,7 +1,9 @@
 """The fold of a run's events: from a log to a state.
 
 `evolve(state, event)` is total: it never raises and never looks at anything but its arguments, so
-any prefix of any log has a state. It believes what the log says; the codec has checked the shapes.
+any prefix of any log has a state. It believes what the log says; the codec has checked the shapes,
+and a part that makes no sense (a setting of another type, a call that no item of its reply makes)
+changes nothing.
 
 How a turn moves: `TurnPrepared` opens it, `ModelReplied` fills `open_calls`, every answer moves a
 call to `answers`, and when the last call is answered the answers enter the conversation in the
@@ -63,7 +65,6 @@ from outlast.core.state import (
     check_id,
     idempotency_key,
     plus,
-    standing_key,
 )
 
 T = TypeVar("T")
@@ -95,7 +96,7 @@ def _started(state: RunState, event: RunStarted) -> RunState:
     return replace(
         state,
         started=event,
-        options=msgspec.convert(event.options, Options) if event.options else _NO_OPTIONS,
+        options=_with_options(_NO_OPTIONS, event.options),
         max_turns=event.max_turns,
         agent=event.agent,
         head=event.input,
@@ -106,9 +107,19 @@ def _started(state: RunState, event: RunStarted) -> RunState:
 
 def _acquired(state: RunState, event: RunAcquired) -> RunState:
     if event.options:
-        said = {**msgspec.to_builtins(state.options), **event.options}
-        state = replace(state, options=msgspec.convert(said, Options))
+        state = replace(state, options=_with_options(state.options, event.options))
+    if event.ending and state.prepared:
+        state = replace(state, prepared=replace(state.prepared, ending=event.ending))
     return replace(state, in_doubt={**state.in_doubt, **state.in_flight}, in_flight={})
+
+
+def _with_options(options: Options, said: dict[str, Any]) -> Options:
+    if not said:
+        return options
+    try:
+        return msgspec.convert({**msgspec.to_builtins(options), **said}, Options)
+    except msgspec.ValidationError:
+        return options
 
 
 def _failed(state: RunState, event: RunFailed) -> RunState:
@@ -186,11 +197,13 @@ def _cancel_requested(state: RunState, _: CancelRequested) -> RunState:
 
 
 def _inbox(state: RunState, event: InputAdded | MessageReceived) -> RunState:
-    checks = state.open_checks
-    if isinstance(event, InputAdded):
-        count = len(event.guardrails.blocking) + len(event.guardrails.parallel)
-        checks |= {check_id("input", n, state.turn + 1) for n in range(count)}
-    return replace(state, inbox=(*state.inbox, event), open_checks=checks)
+    inbox = (*state.inbox, event)
+    if not isinstance(event, InputAdded):
+        return replace(state, inbox=inbox)
+    count = len(event.guardrails.blocking) + len(event.guardrails.parallel)
+    fresh = {check_id("input", n, state.turn + 1) for n in range(count)}
+    staged = (*(state.staged if state.inbox else ()), event)
+    return replace(state, inbox=inbox, staged=staged, open_checks=state.open_checks | fresh)
 
 
 def _session_loaded(state: RunState, event: SessionLoaded) -> RunState:
@@ -266,7 +279,8 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         for n, item in enumerate(event.output)
     ]
     state = _with_entries(state, added)
-    calls = {call.id: call for call in event.calls}
+    made = [call for call in event.calls if 0 <= call.index < len(event.output)]
+    calls = {call.id: call for call in made}
     return replace(
         state,
         turn=state.turn + 1,
@@ -277,7 +291,7 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         response_id=event.response_id or state.response_id,
         usage=plus(state.usage, event.usage),
         seen_calls=state.seen_calls.added(
-            (call.id, invocation(event.output[call.index])) for call in event.calls
+            (call.id, invocation(event.output[call.index])) for call in made
         ),
         tool_users=state.tool_users | {event.agent} if calls else state.tool_users,
         attempts={},
@@ -339,7 +353,11 @@ def _blocked(state: RunState, event: OutputBlocked) -> RunState:
         return replace(entry, item=event.item) if is_it else entry
 
     entries = Vector([blocked(entry) for entry in state.entries])
-    return replace(state, entries=entries, model_entries=entries)
+    if state.model_entries is state.entries:
+        return replace(state, entries=entries, model_entries=entries)
+    # A handoff's filter made them differ: what it took from the model stays away from it.
+    seen = Vector([blocked(entry) for entry in state.model_entries])
+    return replace(state, entries=entries, model_entries=seen)
 
 
 # --- Guardrails and approvals. -----------------------------------------------------------
@@ -373,8 +391,7 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
     )
     if not event.always:
         return state
-    key = standing_key(event.agent, event.name)
-    return replace(state, standing={**state.standing, key: event})
+    return replace(state, standing={**state.standing, (event.agent, event.name): event})
 
 
 def _waived(state: RunState, event: ApprovalWaived) -> RunState:

@@ -18,6 +18,7 @@ from outlast.core.events import (
     EffectStarted,
     Entry,
     GuardrailChecked,
+    GuardrailNames,
     HandedOff,
     InputAdded,
     Item,
@@ -89,6 +90,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many model entries the provider has seen or written itself."""
     response_id: str | None = None
     inbox: tuple[InputAdded | MessageReceived, ...] = ()
+    staged: tuple[InputAdded, ...] = ()
+    """What was staged for the turn that is next or in progress, for whoever checks it."""
 
     turn: int = 0
     """How many replies the run has."""
@@ -107,8 +110,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Calls that wait, or waited, for a person, by call id (`child/call id` for a child's)."""
     decided: dict[str, ApprovalDecided] = {}
     waived: frozenset[str] = frozenset()
-    standing: dict[str, ApprovalDecided] = {}
-    """Decisions that hold for all calls of a tool, by `agent/tool`."""
+    standing: dict[tuple[str, str], ApprovalDecided] = {}
+    """Decisions that hold for all calls of a tool, by agent and tool."""
 
     in_flight: dict[str, EffectStarted] = {}
     in_doubt: dict[str, EffectStarted] = {}
@@ -159,9 +162,31 @@ def check_id(stage: str, index: int, turn: int = 1) -> str:
     return f"g{turn}.{'in' if stage == 'input' else 'out'}.{index}"
 
 
-def standing_key(agent: str, name: str) -> str:
-    """Where a decision for all calls of one tool of one agent is kept."""
-    return f"{agent}/{name}"
+def input_checks(state: RunState, key: str) -> GuardrailNames:
+    """The guardrails of the input that the check ``key`` is about, in the order of their ids."""
+    lists = [message.guardrails for message in state.staged]
+    if key.startswith("g1.") and state.started:
+        lists.append(state.started.guardrails)
+    return max(lists, key=lambda each: len(each.blocking) + len(each.parallel), default=_UNCHECKED)
+
+
+_UNCHECKED = GuardrailNames()
+
+
+def check_place(state: RunState, key: str) -> tuple[str, int]:
+    """The name of the guardrail that makes the check ``key``, and which of that name it is.
+
+    A guardrail is known by its name. Two of one name are told apart by their order.
+    """
+    stage, index = key.split(".")[1], int(key.rpartition(".")[2])
+    if stage == "out":
+        names = state.output.guardrails if state.output else ()
+    else:
+        both = input_checks(state, key)
+        names = (*both.blocking, *both.parallel)
+    if index >= len(names):
+        return "", 0
+    return names[index], names[:index].count(names[index])
 
 
 def approval_key(event: ApprovalRequested | ApprovalDecided) -> str:

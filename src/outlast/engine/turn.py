@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from operator import is_
 from typing import Any
 
@@ -58,6 +59,14 @@ class PreparedTurn:
     tools_hash: str | None = None
     document: bytes = b""
     """What the log keeps of the tools."""
+    mark: str | None = None
+
+    @property
+    def output_mark(self) -> str:
+        """What the log knows the type of the final output by; empty for plain text."""
+        if self.mark is None:
+            self.mark = output_mark(self.schema)
+        return self.mark
 
     def tool(self, call: Call) -> Tool | None:
         """The tool that a call means, if the turn has it."""
@@ -139,6 +148,17 @@ def output_schema(agent: AnyAgent) -> AgentOutputSchemaBase | None:
     if wanted is None or wanted is str:
         return None
     return wanted if isinstance(wanted, AgentOutputSchemaBase) else AgentOutputSchema(wanted)
+
+
+def output_mark(schema: AgentOutputSchemaBase | None) -> str:
+    """The name and content hash of an output's schema; empty for plain text."""
+    if schema is None or schema.is_plain_text():
+        return ""
+    try:
+        text = msgspec.json.encode(schema.json_schema(), order="sorted", enc_hook=str)
+    except Exception:  # noqa: BLE001  # a user's schema, which the model is to complain of
+        return schema.name()
+    return f"{schema.name()}#{sha256(text).hexdigest()[:16]}"
 
 
 def turn_settings(agent: AnyAgent, config: RunConfig) -> ModelSettings:
@@ -230,9 +250,22 @@ def _parts(agent: AnyAgent, config: RunConfig) -> list[Any]:
         config.tool_name_collision_policy,
         *agent.mcp_servers,
     ]
-    for part in (*agent.tools, *agent.handoffs):
+    for part in agent.tools:
         parts.append(part)
-        parts.append(getattr(part, "is_enabled", True))
+        parts.append(getattr(part, "name", None))
+        if isinstance(part, FunctionTool):
+            parts += (
+                part.is_enabled,
+                part.description,
+                part.params_json_schema,
+                part._tool_namespace,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+            )
+    for target in agent.handoffs:
+        parts.append(target)
+        if isinstance(target, Handoff):
+            parts += (target.tool_name, target.is_enabled)
+        else:
+            parts += (target.name, target.handoff_description)
     return parts
 
 
@@ -261,8 +294,29 @@ def tool_document(turn: PreparedTurn) -> bytes:
     tools = [
         {"name": t.qualified_name, "description": t.description, "parameters": t.params_json_schema}
         if isinstance(t, FunctionTool)
-        else {"name": t.name}
+        else {"name": t.name, **_kind(t)}
         for t in turn.tools
     ]
     transfers = [{"name": h.tool_name, "handoff": h.agent_name} for h in turn.handoffs]
     return msgspec.json.encode([*tools, *transfers], enc_hook=str)
+
+
+def _kind(tool: Any) -> dict[str, str]:
+    """Of a tool that is no function, the kind of its calls and the server that they are of."""
+    kind = next((kind for kind, types in _KINDS.items() if isinstance(tool, types)), None)
+    if isinstance(tool, HostedMCPTool):
+        return {"kind": "mcp_approval", "server": str(tool.tool_config["server_label"])}
+    return {"kind": kind} if kind else {}
+
+
+def was_offered(call: Call, document: Sequence[dict[str, Any]]) -> bool:
+    """Whether a turn had the tool that a call means, by what the log keeps of the turn's tools."""
+    if call.kind in ("function", "handoff"):
+        return True  # Only what the turn had is called so.
+    kinds = ("shell", "local_shell") if call.kind == "local_shell" else (call.kind,)
+    for entry in document:
+        is_it = entry.get("kind") in kinds
+        is_it = is_it and (call.kind != "custom" or entry["name"] == call.name)
+        if is_it and (call.kind != "mcp_approval" or entry.get("server") == call.server):
+            return True
+    return False

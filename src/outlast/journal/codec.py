@@ -18,6 +18,8 @@ from outlast.core.errors import IncompatibleRun, JournalCorrupt
 from outlast.core.events import (
     VERSION,
     Event,
+    ModelReplied,
+    RunAcquired,
     RunCancelled,
     RunCompleted,
     RunFailed,
@@ -25,6 +27,7 @@ from outlast.core.events import (
     RunStarted,
     UnknownEvent,
 )
+from outlast.core.state import Options
 from outlast.journal.journal import Stored
 from outlast.journal.upcast import UPCASTERS, Upcaster, upcast
 
@@ -145,7 +148,7 @@ def _events(run_id: str, row: Row, upcasters: Mapping[int, Upcaster]) -> list[tu
     """The row's events by position. Those that one old event was split into share its position."""
     try:
         if row.version == VERSION:
-            return list(enumerate(_decode(row.body), row.seq))
+            return [_sound(run_id, *each) for each in enumerate(_decode(row.body), row.seq)]
     except msgspec.DecodeError:
         pass  # A type that this version does not know, most likely: look at each event.
     try:
@@ -153,10 +156,23 @@ def _events(run_id: str, row: Row, upcasters: Mapping[int, Upcaster]) -> list[tu
     except msgspec.DecodeError as error:
         raise _corrupt(run_id, row.seq, "is not a valid list of events") from error
     return [
-        (seq, _event(run_id, seq, row.version, data))
+        _sound(run_id, seq, _event(run_id, seq, row.version, data))
         for seq, old in enumerate(found, row.seq)
         for data in upcast(old, row.version, VERSION, upcasters)
     ]
+
+
+def _sound(run_id: str, seq: int, event: Event) -> tuple[int, Event]:
+    """The event at its place, if what its type cannot say holds too: the fold believes it."""
+    if isinstance(event, ModelReplied):
+        if any(not 0 <= call.index < len(event.output) for call in event.calls):
+            raise _corrupt(run_id, seq, "names a call that no item of its reply makes")
+    elif isinstance(event, RunStarted | RunAcquired) and event.options:
+        try:
+            msgspec.convert(event.options, Options)
+        except msgspec.ValidationError as error:
+            raise _corrupt(run_id, seq, "has options of another type") from error
+    return seq, event
 
 
 def _event(run_id: str, seq: int, version: int, data: dict[str, Any]) -> Event:

@@ -293,6 +293,7 @@ def _replied(
         response.request_id,
         is_replay,
         model,
+        turn.output_mark,
     )
 
 
