@@ -89,4 +89,4 @@ async def record(run_id: str, keys: Collection[str], *, approved: bool, message:
         log.add([RunAcquired(owner=f"pid {os.getpid()}"), *decisions])
         await log.commit()
     finally:
-        await journal.release(log.lease, waits=log.state.waits)
+        await log.release()

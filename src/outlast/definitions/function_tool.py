@@ -136,6 +136,14 @@ class FunctionBody:
                 f"The result of tool {tool.name} does not match its declared output type."
             ) from error
 
+    def accepts(self, name: str, text: str) -> bool:
+        """Whether the function takes these arguments."""
+        try:
+            self._validated(name, text)
+        except ModelBehaviorError:
+            return False
+        return True
+
     def _validated(self, name: str, text: str) -> Mapping[str, Any]:
         from pydantic import ValidationError
 
@@ -192,6 +200,7 @@ class FunctionTool:
     _use_default_failure_error_function: bool = field(default=True, repr=False)
     _is_agent_tool: bool = field(default=False, repr=False)
     _agent_instance: Any = field(default=None, repr=False)
+    _agent_config: Any = field(default=None, repr=False)
     _tool_namespace: str | None = field(default=None, repr=False)
     _tool_namespace_description: str | None = field(default=None, repr=False)
     _mcp_title: str | None = field(default=None, repr=False)
@@ -256,6 +265,11 @@ class FunctionTool:
         return self._agent_instance if self._is_agent_tool else None
 
     @property
+    def agent_config(self) -> Any | None:
+        """The settings of that agent's runs, if they have some of their own."""
+        return self._agent_config
+
+    @property
     def output_adapter(self) -> TypeAdapter[Any] | None:
         """The type behind `output_json_schema`, if it was made from one."""
         return self._output_type_adapter
@@ -287,6 +301,13 @@ class FunctionTool:
         _log_failure(self.name, error)
         text = await awaited(function(context, error))
         return FailureText(text, error, is_default=self._use_default_failure_error_function)
+
+    def accepts(self, text: str) -> bool:
+        """Whether its function takes these arguments; yes where only its author could say."""
+        invoke = self.on_invoke_tool
+        if not isinstance(invoke, ToolInvoker) or not isinstance(invoke.body, FunctionBody):
+            return True
+        return invoke.body.accepts(self.name, text)
 
     def approval_arguments(self, text: str) -> dict[str, Any] | None:
         """What `needs_approval` may decide on; None if only a person may, so never the callback.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,8 @@ from outlast.definitions.hooks import RunHooks
 from outlast.engine.config import RunConfig
 from outlast.engine.env import Live, RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
-from outlast.engine.log import RunLog
+from outlast.engine.fit import asks_at_end
+from outlast.engine.log import RunLog, require_known
 from outlast.engine.perform.guardrail import guardrail_names
 from outlast.engine.projection import approval_item
 from outlast.engine.registry import AnyAgent, Registry
@@ -80,6 +82,7 @@ async def open_log(journal: Journal, run_id: str | None) -> RunLog:
     Raises:
         AlreadyRunning: A living process performs it.
         JournalCorrupt: The log is damaged.
+        IncompatibleRun: A newer version of Outlast wrote a part of it, and it has not ended.
     """
     if run_id is None:
         return RunLog(journal, await journal.acquire(new_run_id(), new=True))
@@ -87,8 +90,24 @@ async def open_log(journal: Journal, run_id: str | None) -> RunLog:
         lease = await journal.acquire(run_id)
     except RunNotFound:
         return RunLog(journal, await journal.acquire(run_id, new=True))
-    stored = await journal.read(run_id)
-    return RunLog(journal, lease, [each.event for each in stored])
+    try:
+        stored = await journal.read(run_id)
+        log = RunLog(journal, lease, [each.event for each in stored])
+        require_known(log)
+    except BaseException:
+        await journal.release(lease)
+        raise
+    return log
+
+
+@asynccontextmanager
+async def released_on_error(log: RunLog) -> AsyncGenerator[None]:
+    """A block that gives the run back where it fails: nobody would know any more who has it."""
+    try:
+        yield
+    except BaseException:
+        await log.release()
+        raise
 
 
 def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool) -> None:
@@ -131,11 +150,12 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
     )
 
 
-def take_over(log: RunLog, request: RunRequest) -> None:
+def take_over(env: RunEnv, request: RunRequest) -> None:
     """Record that this process performs the run from here on."""
+    log = env.log
     if not log.state.started or log.state.ended:
         return
-    before = log.state.options
+    before, turn = log.state.options, log.state.prepared
     said = {
         "hold_side_effects": request.config.guardrails_hold_tools,
         "forgive_unknown_tools": request.config.tool_not_found_behavior == "return_error_to_model",
@@ -144,7 +164,9 @@ def take_over(log: RunLog, request: RunRequest) -> None:
     if (policy := request.config.reasoning_item_id_policy) is not None:
         said["omits_reasoning_ids"] = policy == "omit"
     changed = {key: value for key, value in said.items() if getattr(before, key) != value}
-    log.add([RunAcquired(owner=f"pid {os.getpid()}", options=changed)])
+    agent = env.agents.find(turn.agent) if turn and turn.ending == "text" else None
+    ending = "asked" if agent is not None and asks_at_end(env, agent) else ""
+    log.add([RunAcquired(owner=f"pid {os.getpid()}", options=changed, ending=ending)])
 
 
 async def continue_log(
@@ -160,13 +182,14 @@ async def continue_log(
         The log, and whether it holds what was planned already.
     """
     log = await open_log(journal, run_id)
-    if not log.events:
-        log.add(events)
-    since = log.events[len(events) :]
-    is_complete = isinstance(log.state.ended, RunCompleted)
-    if not since or (_begins(since, planned) and not is_complete):
-        return log, bool(since)
-    await journal.release(log.lease, waits=log.state.waits)
+    async with released_on_error(log):
+        if not log.events:
+            log.add(events)
+        since = log.events[len(events) :]
+        is_complete = isinstance(log.state.ended, RunCompleted)
+        if not since or (_begins(since, planned) and not is_complete):
+            return log, bool(since)
+    await log.release()
     fork = RunLog(journal, await journal.acquire(new_run_id(), new=True))
     fork.add([*events, RunForked(run_id, len(events))])
     return fork, False
@@ -189,20 +212,27 @@ async def copy_child(journal: Journal, source: str, run_id: str, asked: set[str]
     """
     copy = await open_log(journal, run_id)
     try:
-        events = [] if copy.events else [each.event for each in await journal.read(source)]
+        events = [] if copy.events else await _events_of(journal, source)
+        open_keys, end = set(asked), len(events)
+        for n, event in enumerate(events):
+            if isinstance(event, ApprovalRequested):
+                open_keys.discard(approval_key(event))
+            elif not open_keys and isinstance(event, RunAcquired):
+                end = n
+                break
+        if events:
+            copy.add([*events[:end], RunForked(source, end)])
+            await copy.commit()
+    finally:
+        await copy.release()
+
+
+async def _events_of(journal: Journal, run_id: str) -> list[Event]:
+    """The log of a run; empty where it was kept elsewhere, so that a copy of it begins anew."""
+    try:
+        return [each.event for each in await journal.read(run_id)]
     except RunNotFound:
-        events = []  # It was kept elsewhere: the copy begins anew.
-    open_keys, end = set(asked), len(events)
-    for n, event in enumerate(events):
-        if isinstance(event, ApprovalRequested):
-            open_keys.discard(approval_key(event))
-        elif not open_keys and isinstance(event, RunAcquired):
-            end = n
-            break
-    if events:
-        copy.add([*events[:end], RunForked(source, end)])
-        await copy.commit()
-    await journal.release(copy.lease, waits=bool(events))
+        return []
 
 
 def record_decisions(env: RunEnv) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from outlast.core.errors import JournalError
-from outlast.core.events import Event
+from outlast.core.errors import IncompatibleRun, JournalError
+from outlast.core.events import Event, RunCancelled, RunCompleted, RunFailed, UnknownEvent
 from outlast.core.evolve import evolve, fold
 from outlast.core.state import RunState
 from outlast.journal.journal import Journal, Lease
@@ -20,7 +20,17 @@ Listener = Callable[[Sequence[Event]], None]
 class RunLog:
     """The open log of one run."""
 
-    __slots__ = ("_broken", "_waiting", "events", "journal", "lease", "listeners", "pace", "state")
+    __slots__ = (
+        "_broken",
+        "_waiting",
+        "durable",
+        "events",
+        "journal",
+        "lease",
+        "listeners",
+        "pace",
+        "state",
+    )
 
     def __init__(self, journal: Journal, lease: Lease, events: Sequence[Event] = ()) -> None:
         self.journal = journal
@@ -28,6 +38,8 @@ class RunLog:
         self.events = list(events)
         """The whole log, oldest first."""
         self.state: RunState = fold(events)
+        self.durable = self.state
+        """The state without what is still to be committed."""
         self.listeners: list[Listener] = []
         self.pace: Callable[[], Awaitable[None]] | None = None
         """Waits until whoever watches the run has seen what happened so far."""
@@ -48,6 +60,10 @@ class RunLog:
             self.events.append(event)
         self.state = state
 
+    async def release(self) -> None:
+        """Give the run back: whoever asks for it next gets it at once."""
+        await self.journal.release(self.lease, waits=self.durable.waits)
+
     async def commit(self) -> None:
         """Make everything that was added durable, all or none, and tell the listeners.
 
@@ -60,11 +76,38 @@ class RunLog:
             raise self._broken
         if not self._waiting:
             return
-        events, self._waiting = self._waiting, []
+        events, self._waiting, state = self._waiting, [], self.state
         try:
             await self.journal.append(self.lease, events)
         except JournalError as error:
             self._broken = error
             raise
+        self.durable = state
         for listener in self.listeners:
             listener(events)
+
+
+def require_known(log: RunLog) -> None:
+    """Refuse to go on with a run whose log holds events that this version does not know.
+
+    Such a run can be read, and once it has ended that is all that anybody wants.
+
+    Raises:
+        IncompatibleRun: It holds some, and has not ended since.
+    """
+    kinds: set[str] = set()
+    for event in reversed(log.events):
+        if log.state.ended and isinstance(event, RunCompleted | RunFailed | RunCancelled):
+            break
+        if isinstance(event, UnknownEvent):
+            kinds.add(event.kind)
+    if not kinds:
+        return
+    names = ", ".join(map(repr, sorted(kinds)))
+    error = IncompatibleRun(
+        f"Run {log.run_id!r} cannot go on here: its log holds {names}, which a newer version of "
+        "Outlast wrote and this one does not know. Upgrade Outlast, or let the newer version go on "
+        "with it. The run was left as it was."
+    )
+    error.run_id, error.missing = log.run_id, min(kinds)
+    raise error

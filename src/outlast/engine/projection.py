@@ -86,11 +86,11 @@ def run_item(env: RunEnv, entry: Entry) -> RunItem:
 
 
 def _made(env: RunEnv, entry: Entry) -> RunItem:
-    agent, item = env.agents.agent(entry.agent), entry.item
+    agent, item = env.agents.named(entry.agent), entry.item
     raw: Any = item
     kind, _ = KINDS.get(entry.kind, KINDS["tool_call"])
     if kind is run_items.HandoffOutputItem:
-        target = env.agents.agent(entry.to)
+        target = env.agents.named(entry.to)
         return kind(agent=agent, raw_item=raw, source_agent=agent, target_agent=target)
     if kind is run_items.ToolCallOutputItem:
         known = env.live.behind.get(id(item))
@@ -206,7 +206,7 @@ def approval_item(env: RunEnv, key: str, request: ApprovalRequested) -> ToolAppr
 def _asking(env: RunEnv, request: ApprovalRequested) -> Any:
     """The agent that asks; of a child run, one behind the tool of the call that it answers."""
     if not request.child:
-        return env.agents.agent(request.agent)
+        return env.agents.named(request.agent)
     starts: list[Any] = [env.agents.first]
     if (reply := env.log.state.reply) and (owner := env.agents.find(reply.agent)):
         called = request.id.partition(".")[2]
@@ -282,5 +282,5 @@ def error_data(env: RunEnv) -> RunErrorData:
         history=cast("Any", [*state.head, *output]),
         output=output,
         raw_responses=raw_responses(env),
-        last_agent=env.agents.agent(state.agent),
+        last_agent=env.agents.named(state.agent),
     )

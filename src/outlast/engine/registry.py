@@ -22,12 +22,13 @@ class Registry:
     breadth-first order is known as ``name#2``, and so on: the order depends on the program only.
     """
 
-    __slots__ = ("_by_name", "_is_walked", "_names", "first")
+    __slots__ = ("_by_name", "_is_walked", "_names", "_stand_ins", "first")
 
     def __init__(self, first: AnyAgent) -> None:
         self.first = first
         self._by_name: dict[str, AnyAgent] = {first.name: first}
         self._names: dict[int, str] = {id(first): first.name}
+        self._stand_ins: dict[str, AnyAgent] = {}
         self._is_walked = False
 
     def name(self, agent: AnyAgent) -> str:
@@ -39,18 +40,36 @@ class Registry:
         return known
 
     def agent(self, name: str) -> AnyAgent:
-        """The agent that the log calls ``name``.
+        """The agent that the log calls ``name``, for whoever goes on with the run.
 
         Raises:
-            HandoffNotFound: The program given has no such agent. Pass an agent that leads to it.
+            HandoffNotFound: The program has no such agent. Pass an agent that leads to it.
         """
         found = self._by_name.get(name)
         found = self.find(name) if found is None else found
         if found is None:
-            raise HandoffNotFound(
-                f"The run is at agent {name!r}, but the agents that {self.first.name!r} leads to are "
-                f"{sorted(self._by_name)}. Resume with a program that has that agent."
+            error = HandoffNotFound(
+                f"The program changed: the run is at agent {name!r}, but the agents that "
+                f"{self.first.name!r} leads to are {sorted(self._by_name)}. Go on with it in a "
+                "program that has that agent. The run was left as it was."
             )
+            error.missing = name
+            raise error
+        return found
+
+    def named(self, name: str) -> AnyAgent:
+        """The agent that the log calls ``name``, for whoever reads what the run came to.
+
+        Where the program has none any more, an agent that has this name and nothing else stands
+        for it, always the same one.
+        """
+        found = self._by_name.get(name)
+        found = self.find(name) if found is None else found
+        if found is None:
+            found = self._stand_ins.get(name)
+        if found is None:
+            found = self._stand_ins[name] = Agent(name=name)
+            self._names[id(found)] = name
         return found
 
     def find(self, name: str) -> AnyAgent | None:

@@ -64,6 +64,7 @@ def agent_as_tool(agent: AnyAgent, **options: Any) -> FunctionTool:
         ),
         _is_agent_tool=True,
         _agent_instance=agent,
+        _agent_config=options["run_config"] and coerce_run_config(options["run_config"]),
     )
 
 

@@ -229,7 +229,7 @@ def fill(result: RunResultBase, env: RunEnv) -> None:
     result.context_wrapper = env.context
     result.interruptions = interruptions(env)
     result._env = env  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own class
-    result._last_agent = env.agents.agent(state.agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    result._last_agent = env.agents.named(state.agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def details(env: RunEnv) -> RunErrorDetails:
@@ -238,7 +238,7 @@ def details(env: RunEnv) -> RunErrorDetails:
         input=given_input(env),
         new_items=[_settled(item) for item in new_items(env)],
         raw_responses=raw_responses(env),
-        last_agent=env.agents.agent(env.log.state.agent),
+        last_agent=env.agents.named(env.log.state.agent),
         context_wrapper=env.context,
         input_guardrail_results=check_results(env, "input"),
         output_guardrail_results=check_results(env, "output"),

@@ -34,7 +34,7 @@ async def continued(
         journal.blobs.put(text.encode())
     run_id, events = state._run_id, state._events  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
     log, has_gone_on = await local_runs.continue_log(journal, run_id, events, _planned(state))
-    try:
+    async with local_runs.released_on_error(log):
         _check(log, request)
         env = local_runs.environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if log.state.started:
@@ -44,9 +44,6 @@ async def continued(
         if not has_gone_on:  # Else somebody has gone on from here with the same decisions.
             local_runs.record_decisions(env)
             log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    except BaseException:
-        await journal.release(log.lease, waits=log.state.waits)
-        raise
     return env
 
 
@@ -83,7 +80,7 @@ def _reopen(env: RunEnv, request: local_runs.RunRequest) -> None:
     if env.log.state.ended:
         env.log.add([RunReopened()])
         env.live.has_output = env.log.state.output is not None and env.live.has_output
-    local_runs.take_over(env.log, request)
+    local_runs.take_over(env, request)
 
 
 def _planned(state: RunState[Any]) -> list[Event]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from outlast.core import errors
@@ -19,10 +20,12 @@ from outlast.definitions.agent import Agent
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, TContext, ToolContext
 from outlast.definitions.hooks import RunHooks, RunHooksBase
+from outlast.definitions.logger import logger
 from outlast.engine.config import RunConfig, brings_model_provider, coerce_run_config
 from outlast.engine.drive import drive
 from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
+from outlast.engine.fit import require_fit
 from outlast.engine.history import unrepeated
 from outlast.engine.local import LocalEngine
 from outlast.engine.local_runs import (
@@ -31,6 +34,7 @@ from outlast.engine.local_runs import (
     environment,
     open_log,
     record_decisions,
+    released_on_error,
     take_over,
 )
 from outlast.engine.perform.guardrail import check_result
@@ -140,32 +144,63 @@ class _Call:
 
     async def perform(self, watcher: RunResultStreaming | None = None) -> RunEnv:
         """Drive the run until it ends or waits, and raise what it failed with."""
-        journal = journal_of(self.request.config)
-        env = await self._opened(journal)
+        env = await self._begun()
         log = env.log
-        env.enter(env.agents.agent(log.state.agent))
         try:
             with spans_of(env) or _UNTRACED as spans:
                 if watcher:
                     watcher.attach(env)
                     watcher.trace = spans.trace if spans else None
                 await drive(log, LocalEngine(env))
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             self._follow(env)
-            if watcher and watcher.is_given_up:
-                log.add([RunCancelled()])
-                await asyncio.shield(log.commit())
+            try:
+                if watcher and watcher.is_given_up:
+                    log.add([RunCancelled()])
+                    await asyncio.shield(log.commit())
+            finally:
+                await self._leave(env, error)
             raise
-        finally:
-            env.leave()
-            ended = log.state.ended
-            await journal.release(log.lease, waits=log.state.waits)
-            await dispose_resolved_computers(run_context=env.context)
-            await self.close()
-        if isinstance(ended, RunFailed):
+        except BaseException as error:
+            await self._leave(env, error)
+            raise
+        ended = log.state.ended
+        error = failure(env, ended.error) if isinstance(ended, RunFailed) else None
+        await self._leave(env, error)
+        if error is not None:
             self._follow(env)
-            raise failure(env, ended.error)
+            raise error
         return env
+
+    async def _begun(self) -> RunEnv:
+        """The run, which this process may go on with; whatever prevents that gives it back."""
+        try:
+            env = await self._opened(journal_of(self.request.config))
+        except BaseException:
+            await self.close()
+            raise
+        try:
+            env.enter(env.agents.named(env.log.state.agent))
+            await require_fit(env)
+        except BaseException as error:
+            await self._leave(env, error)
+            raise
+        return env
+
+    async def _leave(self, env: RunEnv, error: BaseException | None) -> None:
+        """Give back the run and all that it used. What fails here does not replace ``error``."""
+        env.leave()
+        computers = partial(dispose_resolved_computers, run_context=env.context)
+        failures: list[Exception] = []
+        for clean in (env.log.release, computers, self.close):
+            try:
+                await clean()
+            except Exception as failure:  # noqa: BLE001  # of the journal, or user code
+                failures.append(failure)
+        if failures and error is None:
+            raise failures[0]
+        for each in failures:
+            logger.error("Cleaning up after run %s failed: %s", env.log.run_id, type(each).__name__)
 
     def _follow(self, env: RunEnv) -> None:
         given: Any = self.input
@@ -183,15 +218,16 @@ class _Call:
             state = cast("RunState[Any]", given)
             return await continued(journal, self.request, state, self.given_context)
         log = await open_log(journal, self.request.run_id)
-        env = environment(self.request, log, self.context)
-        if log.state.started:
-            env.context.usage.add(usage_of(log.state.usage))
-            take_over(log, self.request)
-            record_decisions(env)
+        async with released_on_error(log):
+            env = environment(self.request, log, self.context)
+            if log.state.started:
+                env.context.usage.add(usage_of(log.state.usage))
+                take_over(env, self.request)
+                record_decisions(env)
+                return env
+            env.live.input = self.input
+            begin(log, self.request, as_items(self.input), is_text=isinstance(self.input, str))
             return env
-        env.live.input = self.input
-        begin(log, self.request, as_items(self.input), is_text=isinstance(self.input, str))
-        return env
 
 
 # --- What leaves a run. ------------------------------------------------------------------

@@ -72,7 +72,7 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
     document: dict[str, Any] = {
         "$schemaVersion": CURRENT_SCHEMA_VERSION,
         "current_turn": state.turn,
-        "current_agent": _agent(env, env.agents.agent(state.agent)),
+        "current_agent": _agent(env, env.agents.named(state.agent)),
         "original_input": _normal(given_input(env)),
         "model_responses": responses,
         "context": {

@@ -170,7 +170,7 @@ class RunResultStreaming(RunResultBase):
         env.show = self._feed.put
         env.log.listeners.append(self._heard)
         env.log.pace = self._feed.caught_up
-        self._feed.put(AgentUpdatedStreamEvent(new_agent=env.agents.agent(env.log.state.agent)))
+        self._feed.put(AgentUpdatedStreamEvent(new_agent=env.agents.named(env.log.state.agent)))
         if self._cancel == "after_turn":
             env.log.add([CancelRequested()])
 
@@ -178,7 +178,7 @@ class RunResultStreaming(RunResultBase):
         """Bring every field up to the run's last event."""
         self._tell_answers(env)
         fill(self, env)
-        self.current_agent = env.agents.agent(env.log.state.agent)
+        self.current_agent = env.agents.named(env.log.state.agent)
 
     def finish(self, error: BaseException | None) -> None:
         """No more events come."""

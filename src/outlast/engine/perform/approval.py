@@ -18,7 +18,7 @@ from outlast.core.items import invocation
 from outlast.definitions.tool import FunctionTool
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
-from outlast.engine.perform.prepare import live_turn
+from outlast.engine.perform.prepare import live_turn, missing_tool
 from outlast.engine.perform.tool import Handle, call_context, returned
 from outlast.engine.perform.tool_guardrails import Checks
 from outlast.engine.projection import approval_item
@@ -27,9 +27,11 @@ from outlast.engine.projection import approval_item
 async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
     """Ask the tool's author whether this call needs a person, unless one has decided already."""
     call = effect.call
-    tool: Any = (await live_turn(env)).tool(call)
-    # The model is told of a tool that is gone.
-    if tool is None or (call.approval == "ask" and not await _needs_person(env, effect, tool)):
+    turn = await live_turn(env)
+    tool: Any = turn.tool(call)
+    if tool is None:
+        raise missing_tool(env, turn.agent, call)
+    if call.approval == "ask" and not await _needs_person(env, effect, tool):
         return Done([ApprovalWaived(effect.id, call.id)])
     run = RunTool(id=f"t{effect.id[1:]}", name=call.name, agent=effect.agent, call=call)
     checked = await _checked_before(env, run, tool)

@@ -13,6 +13,7 @@ from outlast.core.events import Item, OutputProduced, TurnContinued
 from outlast.core.items import last_message, refusal_of, text_of
 from outlast.definitions.agent import ToolsToFinalOutputResult
 from outlast.definitions.guardrail import OutputGuardrail
+from outlast.definitions.logger import logger
 from outlast.definitions.output import AgentOutputSchemaBase
 from outlast.definitions.tool import FunctionToolResult
 from outlast.engine.config import RunConfig
@@ -55,16 +56,39 @@ async def recover(env: RunEnv, effect: Recover) -> Done:
 
 
 def final_output(env: RunEnv) -> Any:
-    """The run's final output as the caller gets it; made again from the log after a crash."""
+    """The run's final output as the caller gets it; made again from the log after a crash.
+
+    Where the program has not the type any more that the output was made for, it is the JSON value.
+    """
     output = env.log.state.output
     if output is None:
         return None
-    if env.live.has_output:
-        return env.live.output
-    schema = output_schema(env.agents.agent(env.log.state.agent))
-    if output.kind == "structured" and schema:
-        return schema.validate_json(str(output.output))
-    return output.output
+    if env.live.has_output or output.kind != "structured":
+        return env.live.output if env.live.has_output else output.output
+    value, fits = structured_value(env.agents.named(env.log.state.agent), str(output.output))
+    if not fits:
+        logger.warning(
+            "The program changed: the output of run %s does not fit the output type of agent %s, or that "
+            "has none. It is given as the JSON value that the log has.",
+            env.log.run_id,
+            env.log.state.agent,
+        )
+    env.live.output, env.live.has_output = value, True
+    return value
+
+
+def structured_value(agent: AnyAgent, text: str) -> tuple[Any, bool]:
+    """A structured output as the agent's output type, or else as JSON; and whether it fits that."""
+    try:
+        schema = output_schema(agent)
+        if schema is not None and not schema.is_plain_text():
+            return schema.validate_json(text), True
+    except (ModelBehaviorError, UserError):
+        pass
+    try:
+        return msgspec.json.decode(text), False
+    except msgspec.DecodeError:
+        return text, False
 
 
 def output_guardrails(agent: AnyAgent, config: RunConfig) -> list[OutputGuardrail[Any]]:

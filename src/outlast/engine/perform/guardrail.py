@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from outlast.core.effects import CheckGuardrail
+from outlast.core.errors import IncompatibleRun, UserError
 from outlast.core.events import GuardrailChecked, GuardrailNames, OutputBlocked
+from outlast.core.state import check_place
 from outlast.definitions.agent import Agent
 from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
     InputGuardrail,
     InputGuardrailResult,
+    OutputGuardrail,
     OutputGuardrailResult,
 )
 from outlast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
@@ -21,6 +24,7 @@ from outlast.engine.env import RunEnv
 from outlast.engine.perform.conclude import final_output, output_guardrails
 from outlast.engine.projection import first_input
 
+AnyGuardrail = InputGuardrail[Any] | OutputGuardrail[Any]
 BLOCKED = "Output withheld by an output guardrail."
 
 
@@ -47,14 +51,15 @@ _NONE = GuardrailNames()
 async def check(env: RunEnv, effect: CheckGuardrail) -> Done:
     """Ask one guardrail."""
     result: Any
-    if effect.stage == "output":
+    guardrail = find_guardrail(env, effect.id)
+    if guardrail is None:
+        raise missing_guardrail(env, effect)
+    if isinstance(guardrail, OutputGuardrail):
         agent = env.agents.agent(effect.agent)
-        guardrail = output_guardrails(agent, env.config)[effect.index]
         result = await guardrail.run(env.context, agent, final_output(env))
     else:
         agent = env.agents.first
-        asked = input_guardrails(agent, env.config)[effect.index]
-        result = await asked.run(agent, _subject(env, effect), env.context)
+        result = await guardrail.run(agent, _subject(env, effect), env.context)
     env.live.checks[effect.id] = result
     output = result.output
     try:
@@ -67,11 +72,44 @@ async def check(env: RunEnv, effect: CheckGuardrail) -> Done:
     return Done([event, *(_withheld(env, effect) if is_refused else ())])
 
 
+def find_guardrail(env: RunEnv, key: str) -> AnyGuardrail | None:
+    """The guardrail of the program that makes the check ``key``; None if it has none of that name.
+
+    What the log names is found by its name, wherever it stands now. Of several of one name, it is
+    the one that is as many places behind the first of them.
+    """
+    state = env.log.state
+    name, place = check_place(state, key)
+    guardrails: list[Any]
+    if key.split(".")[1] == "out":
+        guardrails = output_guardrails(env.agents.agent(state.agent), env.config)
+    else:
+        guardrails = input_guardrails(env.agents.first, env.config)
+    return _named(guardrails, name, place)
+
+
+def _named(guardrails: list[Any], name: str, place: int) -> AnyGuardrail | None:
+    same = [guardrail for guardrail in guardrails if guardrail.get_name() == name]
+    return same[place] if place < len(same) else None
+
+
+def missing_guardrail(env: RunEnv, effect: CheckGuardrail) -> IncompatibleRun:
+    """The error of a program that has not the guardrail that a check is to ask."""
+    first = env.agents.first if effect.stage == "input" else env.agents.agent(effect.agent)
+    return IncompatibleRun.changed(
+        env.log.run_id,
+        f"its {effect.stage} has to pass guardrail {effect.name!r}, which neither agent "
+        f"{first.name!r} nor the settings of the run have",
+        "Go on with it in a program that has that guardrail.",
+        effect.name,
+    )
+
+
 def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
     """What an input guardrail looks at: the run's input, or what was staged for this turn."""
     state = env.log.state
     if not effect.id.startswith("g1."):
-        return [item for message in state.inbox for item in message.items]
+        return [item for message in state.staged for item in message.items]
     return first_input(env)
 
 
@@ -117,14 +155,21 @@ def check_result(env: RunEnv, event: GuardrailChecked) -> Any:
     if known is not None:
         return known
     output = GuardrailFunctionOutput(event.info, event.tripped)
-    index = int(event.id.rpartition(".")[2])
+    name, place = check_place(env.log.state, event.id)
+    place = place if name == event.name else 0  # The run has had another output since.
     if event.stage == "input":
-        guardrail = input_guardrails(env.agents.first, env.config)[index]
-        return InputGuardrailResult(guardrail=guardrail, output=output)
-    agent = env.agents.agent(event.agent)
-    return OutputGuardrailResult(
-        guardrail=output_guardrails(agent, env.config)[index],
-        agent_output=final_output(env),
-        agent=agent,
-        output=output,
+        asked = _named(input_guardrails(env.agents.first, env.config), event.name, place)
+        guardrail = asked or InputGuardrail(_gone, event.name)
+        return InputGuardrailResult(cast("InputGuardrail[Any]", guardrail), output)
+    agent = env.agents.named(event.agent)
+    asked = _named(output_guardrails(agent, env.config), event.name, place)
+    guardrail = asked or OutputGuardrail(_gone, event.name)
+    value = final_output(env)
+    return OutputGuardrailResult(cast("OutputGuardrail[Any]", guardrail), value, agent, output)
+
+
+def _gone(*_: Any) -> Any:
+    """Stands for a guardrail that answered and that the program has no more."""
+    raise UserError(
+        "This guardrail is known from the log of a run only: the program does not have it any more."
     )

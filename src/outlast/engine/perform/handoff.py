@@ -19,8 +19,7 @@ from outlast.definitions.logger import logger
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
-from outlast.engine.perform.prepare import live_turn
-from outlast.engine.perform.refusal import not_found
+from outlast.engine.perform.prepare import live_turn, missing_tool
 from outlast.engine.projection import as_given, as_items, entries_of, run_item
 from outlast.engine.turn import AnyAgent, AnyHandoff
 
@@ -30,7 +29,7 @@ async def hand_off(env: RunEnv, effect: HandOff) -> Done:
     call, turn = effect.call, await live_turn(env)
     transfer = turn.transfers.get(call.name)
     if transfer is None:
-        return await not_found(env, effect)
+        raise missing_tool(env, turn.agent, call)
     known: AnyAgent | None = handoff_target(transfer)
     if known is not None:
         env.enter(known)  # User code that runs from here on may change it for another run.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from outlast.core.effects import Prepare
-from outlast.core.errors import ModelBehaviorError
+from outlast.core.errors import IncompatibleRun
 from outlast.core.events import Call, Event, TurnPrepared
 from outlast.definitions.computer import ComputerTool, resolve_computer
 from outlast.definitions.enabled import gathered
@@ -72,7 +71,6 @@ async def live_turn(env: RunEnv) -> PreparedTurn:
     """The turn in progress, prepared again where another process did so before.
 
     Raises:
-        ModelBehaviorError: The agent has no longer what an open call names.
         UserError: Another run changes the agent's tools.
     """
     if env.turn is None:
@@ -87,20 +85,7 @@ async def _restored(env: RunEnv) -> PreparedTurn:
     assert state.prepared
     turn = await restore(env, state.prepared)
     require_consistent(turn.agent)
-    if env.config.tool_not_found_behavior == "raise_error":
-        _require_calls(turn, state.open_calls.values())
     return turn
-
-
-def _require_calls(turn: PreparedTurn, calls: Iterable[Call]) -> None:
-    """Refuse to begin any call of a reply while one of them names what the agent does not have."""
-    for call in calls:
-        is_lost = call.kind == "function" and turn.tool(call) is None
-        is_lost = is_lost or (call.kind == "handoff" and call.name not in turn.transfers)
-        if is_lost:
-            raise ModelBehaviorError(
-                f"Tool {call.qualified_name} not found in agent {turn.agent.name}"
-            )
 
 
 async def restore(env: RunEnv, prepared: TurnPrepared) -> PreparedTurn:
@@ -112,13 +97,35 @@ async def restore(env: RunEnv, prepared: TurnPrepared) -> PreparedTurn:
     instructions = text.decode() if text is not None else None
     tools, handoffs = turn.tools, turn.handoffs
     if prepared.tools:
-        document = msgspec.json.decode(blobs.get(prepared.tools), type=list[dict[str, Any]])
-        names = {entry["name"] for entry in document}
+        names = {entry["name"] for entry in tools_on_record(env, prepared)}
         tools = [tool for tool in tools if getattr(tool, "qualified_name", tool.name) in names]
         handoffs = [transfer for transfer in handoffs if transfer.tool_name in names]
     restored = make_turn(agent, env.config, instructions, tools, handoffs)
     restored.prompt = prepared.prompt or turn.prompt
     return restored
+
+
+def missing_tool(env: RunEnv, agent: AnyAgent, call: Call) -> IncompatibleRun:
+    """The error of a program that has not the tool or handoff that a call in the log means."""
+    what = {"function": "tool", "handoff": "handoff"}.get(call.kind, f"{call.kind} tool")
+    own = [getattr(tool, "qualified_name", getattr(tool, "name", "?")) for tool in agent.tools]
+    is_off = call.qualified_name in own and call.kind != "handoff"
+    has = "has disabled (is_enabled)" if is_off else f"does not have; its tools are {own}"
+    return IncompatibleRun.changed(
+        env.log.run_id,
+        f"its call {call.id!r} is of the {what} {call.qualified_name!r}, which agent "
+        f"{agent.name!r} {has}",
+        "Go on with it in a program that has it.",
+        call.qualified_name,
+    )
+
+
+def tools_on_record(env: RunEnv, prepared: TurnPrepared) -> list[dict[str, Any]]:
+    """What the log keeps of the tools and handoffs that a turn offered."""
+    if not prepared.tools:
+        return []
+    text = env.log.journal.blobs.get(prepared.tools)
+    return msgspec.json.decode(text, type=list[dict[str, Any]])
 
 
 def _recorded(env: RunEnv, key: str, name: str, turn: PreparedTurn) -> list[Event]:

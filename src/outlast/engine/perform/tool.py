@@ -39,8 +39,8 @@ from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
 from outlast.engine.local_runs import copy_child
-from outlast.engine.perform.prepare import live_turn
-from outlast.engine.perform.refusal import excuse, not_found, told
+from outlast.engine.perform.prepare import live_turn, missing_tool
+from outlast.engine.perform.refusal import excuse, told
 from outlast.engine.perform.tool_guardrails import Blocked, Checks
 from outlast.engine.projection import behind, wire
 from outlast.engine.turn import PreparedTurn
@@ -125,7 +125,7 @@ async def run_function(env: RunEnv, effect: RunTool) -> Done:
     turn = env.turn or await live_turn(env)
     tool = turn.functions.get(call.qualified_name)
     if tool is None:
-        return await not_found(env, effect)
+        raise missing_tool(env, turn.agent, call)
     context = call_context(env, call, tool, handle)
     if tool.is_enabled is not True:
         await _require_enabled(env, turn, tool)
