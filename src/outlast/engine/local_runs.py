@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,8 +24,10 @@ from outlast.core.events import (
     RunStarted,
 )
 from outlast.core.state import Options, RunState, approval_key
+from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
+from outlast.definitions.logger import logger
 from outlast.engine.config import RunConfig
 from outlast.engine.env import Live, RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
@@ -108,6 +111,39 @@ async def released_on_error(log: RunLog) -> AsyncGenerator[None]:
     except BaseException:
         await log.release()
         raise
+
+
+@asynccontextmanager
+async def owned(env: RunEnv, *clean_ups: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    """A block that goes on with the run, which is given back after it with all that it used.
+
+    What fails while cleaning up is raised only where the block itself did not fail.
+    """
+    env.enter(env.agents.named(env.log.state.agent))
+    try:
+        yield
+    except BaseException:
+        for failure in await _cleaned(env, clean_ups):
+            what = type(failure).__name__
+            logger.error("Cleaning up after run %s failed: %s", env.log.run_id, what)
+        raise
+    if failures := await _cleaned(env, clean_ups):
+        raise failures[0]
+
+
+async def _cleaned(
+    env: RunEnv, clean_ups: Sequence[Callable[[], Awaitable[None]]]
+) -> list[Exception]:
+    """What failed of all that had to be done, which was done all the same."""
+    env.leave()
+    computers = partial(dispose_resolved_computers, run_context=env.context)
+    failures: list[Exception] = []
+    for clean_up in (env.log.release, computers, *clean_ups):
+        try:
+            await clean_up()
+        except Exception as failure:  # noqa: BLE001  # the journal's, or of user code
+            failures.append(failure)
+    return failures
 
 
 def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool) -> None:

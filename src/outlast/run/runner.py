@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from outlast.core import errors
@@ -17,10 +16,8 @@ from outlast.core.events import ErrorFacts, Item, RunCancelled, RunFailed
 from outlast.core.state import Options
 from outlast.core.usage import usage_of
 from outlast.definitions.agent import Agent
-from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, TContext, ToolContext
 from outlast.definitions.hooks import RunHooks, RunHooksBase
-from outlast.definitions.logger import logger
 from outlast.engine.config import RunConfig, brings_model_provider, coerce_run_config
 from outlast.engine.drive import drive
 from outlast.engine.env import RunEnv
@@ -33,6 +30,7 @@ from outlast.engine.local_runs import (
     begin,
     environment,
     open_log,
+    owned,
     record_decisions,
     released_on_error,
     take_over,
@@ -144,7 +142,17 @@ class _Call:
 
     async def perform(self, watcher: RunResultStreaming | None = None) -> RunEnv:
         """Drive the run until it ends or waits, and raise what it failed with."""
-        env = await self._begun()
+        try:
+            env = await self._opened(journal_of(self.request.config))
+        except BaseException:
+            await self.close()
+            raise
+        async with owned(env, self.close):
+            await require_fit(env)
+            await self._driven(env, watcher)
+        return env
+
+    async def _driven(self, env: RunEnv, watcher: RunResultStreaming | None) -> None:
         log = env.log
         try:
             with spans_of(env) or _UNTRACED as spans:
@@ -152,55 +160,15 @@ class _Call:
                     watcher.attach(env)
                     watcher.trace = spans.trace if spans else None
                 await drive(log, LocalEngine(env))
-        except asyncio.CancelledError as error:
+        except asyncio.CancelledError:
             self._follow(env)
-            try:
-                if watcher and watcher.is_given_up:
-                    log.add([RunCancelled()])
-                    await asyncio.shield(log.commit())
-            finally:
-                await self._leave(env, error)
+            if watcher and watcher.is_given_up:
+                log.add([RunCancelled()])
+                await asyncio.shield(log.commit())
             raise
-        except BaseException as error:
-            await self._leave(env, error)
-            raise
-        ended = log.state.ended
-        error = failure(env, ended.error) if isinstance(ended, RunFailed) else None
-        await self._leave(env, error)
-        if error is not None:
+        if isinstance(log.state.ended, RunFailed):
             self._follow(env)
-            raise error
-        return env
-
-    async def _begun(self) -> RunEnv:
-        """The run, which this process may go on with; whatever prevents that gives it back."""
-        try:
-            env = await self._opened(journal_of(self.request.config))
-        except BaseException:
-            await self.close()
-            raise
-        try:
-            env.enter(env.agents.named(env.log.state.agent))
-            await require_fit(env)
-        except BaseException as error:
-            await self._leave(env, error)
-            raise
-        return env
-
-    async def _leave(self, env: RunEnv, error: BaseException | None) -> None:
-        """Give back the run and all that it used. What fails here does not replace ``error``."""
-        env.leave()
-        computers = partial(dispose_resolved_computers, run_context=env.context)
-        failures: list[Exception] = []
-        for clean in (env.log.release, computers, self.close):
-            try:
-                await clean()
-            except Exception as failure:  # noqa: BLE001  # of the journal, or user code
-                failures.append(failure)
-        if failures and error is None:
-            raise failures[0]
-        for each in failures:
-            logger.error("Cleaning up after run %s failed: %s", env.log.run_id, type(each).__name__)
+            raise failure(env, log.state.ended.error)
 
     def _follow(self, env: RunEnv) -> None:
         given: Any = self.input
