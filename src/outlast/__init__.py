@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = """
-core.errors: AgentsException AlreadyRunning CircuitOpen Fenced HandoffNotFound IncompatibleRun
+core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitOpen Fenced
+    HandoffNotFound IncompatibleRun RunConflict
     InputGuardrailTripwireTriggered JournalConflict JournalCorrupt JournalError JournalUnavailable
     MCPToolCancellationError MaxTurnsExceeded ModelAnswerFailed ModelAuthError
     ModelBehaviorError ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected
@@ -22,6 +23,7 @@ core.errors: AgentsException AlreadyRunning CircuitOpen Fenced HandoffNotFound I
     RunErrorDetails RunNotFound StorageBusy StorageFull ToolInputGuardrailTripwireTriggered
     ToolOutputGuardrailTripwireTriggered ToolTimeoutError TooManyToolCalls UserError
 core.health: CircuitBreaker
+core.identity: RunMetadata
 core.usage: RequestUsage Usage
 definitions.agent: Agent AgentBase AgentToolStreamEvent StopAtTools ToolsToFinalOutputFunction
     ToolsToFinalOutputResult

@@ -1,6 +1,8 @@
 # Written by `python tests/public_names.py` from the table in __init__.py.
 from outlast.core.errors import AgentsException as AgentsException
+from outlast.core.errors import AlreadyDecided as AlreadyDecided
 from outlast.core.errors import AlreadyRunning as AlreadyRunning
+from outlast.core.errors import CallNotFound as CallNotFound
 from outlast.core.errors import CircuitOpen as CircuitOpen
 from outlast.core.errors import Fenced as Fenced
 from outlast.core.errors import HandoffNotFound as HandoffNotFound
@@ -28,6 +30,7 @@ from outlast.core.errors import ModelStreamTruncated as ModelStreamTruncated
 from outlast.core.errors import ModelTimeoutError as ModelTimeoutError
 from outlast.core.errors import ModelUnavailable as ModelUnavailable
 from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered
+from outlast.core.errors import RunConflict as RunConflict
 from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunNotFound as RunNotFound
 from outlast.core.errors import StorageBusy as StorageBusy
@@ -38,6 +41,7 @@ from outlast.core.errors import ToolOutputGuardrailTripwireTriggered as ToolOutp
 from outlast.core.errors import ToolTimeoutError as ToolTimeoutError
 from outlast.core.errors import UserError as UserError
 from outlast.core.health import CircuitBreaker as CircuitBreaker
+from outlast.core.identity import RunMetadata as RunMetadata
 from outlast.core.usage import RequestUsage as RequestUsage
 from outlast.core.usage import Usage as Usage
 from outlast.definitions.agent import Agent as Agent
@@ -296,6 +300,7 @@ __all__ = [
     "AgentToolStreamEvent",
     "AgentUpdatedStreamEvent",
     "AgentsException",
+    "AlreadyDecided",
     "AlreadyRunning",
     "ApplyPatchEditor",
     "ApplyPatchOperation",
@@ -305,6 +310,7 @@ __all__ = [
     "ApplyPatchToolCustomDataExtractor",
     "AsyncComputer",
     "Button",
+    "CallNotFound",
     "CircuitBreaker",
     "CircuitOpen",
     "CodeInterpreterTool",
@@ -420,6 +426,7 @@ __all__ = [
     "RetryPolicy",
     "RetryPolicyContext",
     "RunConfig",
+    "RunConflict",
     "RunContextWrapper",
     "RunErrorData",
     "RunErrorDetails",
@@ -430,6 +437,7 @@ __all__ = [
     "RunHooks",
     "RunItem",
     "RunItemStreamEvent",
+    "RunMetadata",
     "RunNotFound",
     "RunResult",
     "RunResultStreaming",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from outlast import Agent, RunConfig, RunHooks, Runner, function_tool
-from outlast.core.events import EffectStarted
+from outlast.core.events import EffectStarted, RunStarted
 from outlast.journal import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
@@ -71,10 +71,11 @@ async def test_a_hook_hears_of_a_result_once_it_is_committed():
     assert "ToolReturned" in journal.appends[heard[0] - 1]
 
 
-async def test_a_call_has_the_runs_id_and_its_position_as_its_key():
+async def test_a_call_has_the_runs_id_its_salt_and_its_position_as_its_key():
     journal = MemoryJournal()
     config = RunConfig(journal=journal)
     await Runner.run(desk(1), "look", run_id="r", run_config=config)
     started = [stored.event for stored in await journal.read("r")]
     keys = [event.key for event in started if isinstance(event, EffectStarted) and event.key]
-    assert keys == ["r:t1.0-0"]
+    salt = next(event.salt for event in started if isinstance(event, RunStarted))
+    assert keys == [f"r:{salt}:t1.0-0"]

@@ -35,6 +35,7 @@ from outlast.core.events import (
     ModelReplied,
     OutputBlocked,
     OutputProduced,
+    RunAbandoned,
     RunAcquired,
     RunCancelled,
     RunCompleted,
@@ -53,6 +54,7 @@ from outlast.core.events import (
     UsageAdded,
     UsageFacts,
 )  # fmt: skip
+from outlast.core.identity import RunMetadata
 from outlast.journal.codec import encode, seal
 
 RUN = "golden"
@@ -90,8 +92,9 @@ APPENDS: list[list[Event]] = [
             "triage", [user("Grüße, 你好")], is_text=True, max_turns=10,
             guardrails=GuardrailNames(("polite",), ("safe",)), options={"session": True},
             parent="parent", parent_effect="t1.c9",
+            metadata=RunMetadata(user="ada", tenant="north", session_id="s1", tags=("vip",)), salt="5a17",
         ),
-        SessionLoaded("s0", [user("earlier"), user("Grüße, 你好")], [user("Grüße, 你好")]),
+        SessionLoaded("s0", [user("earlier"), user("Grüße, 你好")], [user("Grüße, 你好")], 1, ("0a1b",)),
         GuardrailChecked("g1.in.0", "input", "polite", info={"score": 0.25}, agent="triage"),
         EffectStarted("p1", "prepare"),
     ],
@@ -109,9 +112,9 @@ APPENDS: list[list[Event]] = [
         EffectStarted("t1.c1", "tool", "lookup", 2, "retry", "golden/t1.c1"),
         ApprovalRequested("t1.c2", "c2", "triage", "pay", "f" * 16, "in_doubt", item=called("c2", "pay")),
     ],
-    [StepRecorded("t1.c1", "fetch", {"rows": [1, 2.5, None, True]}), ChildStarted("t1.c1", "golden/c1", "expert")],
+    [StepRecorded("t1.c1", "fetch", {"rows": [1, 2.5, None, True]}), ChildStarted("t1.c1", "golden/c1", "expert", is_nested=True)],
     [ChildCompleted("t1.c1", "golden/c1"), ToolReturned("t1.c1", "c1", answer("c1", "found"), name="lookup")],
-    [ApprovalDecided("c2", True, always=True, message="go", agent="triage", name="pay"), ApprovalWaived("t1.c2", "c2")],
+    [ApprovalDecided("c2", True, always=True, message="go", agent="triage", name="pay", by="grace", why="known customer", at=1795270211.25), ApprovalWaived("t1.c2", "c2")],
     [EffectFailed("t1.c2", ErrorFacts("TimeoutError", "took 3 s", "t1.c2", {"s": 3}), 1795270211.5), TimerSet("w1", 1795270211.5)],
     [TimerFired("w1"), ToolReturned("t1.c2", "c2", answer("c2", "paid"), "unknown", "pay")],
     [HandedOff("h1.c3", "c3", "triage", "clerk", answer("c3", "to clerk"), History([user("hi")], (KEPT,), (KEPT,)))],
@@ -120,7 +123,7 @@ APPENDS: list[list[Event]] = [
     [OutputProduced("f2", {"total": 3}, "structured", message("3"), ("sane",)), TurnContinued("f2")],
     [OutputBlocked("f2", "c1", answer("c1", "withheld")), UsageAdded("k1", USAGE), SessionSaved("s1", 3)],
     [RunFailed(ErrorFacts("MaxTurnsExceeded", "10 turns")), RunReopened(20, has_limit=True), CancelRequested()],
-    [RunCancelled("after_turn"), RunForked("other", 4), RunCompleted()],
+    [RunAbandoned("finish"), RunCancelled("after_turn", "grace", "not needed"), RunForked("other", 4), RunCompleted()],
 ]  # fmt: skip
 
 

@@ -192,7 +192,7 @@ def test_a_proxy_that_cannot_be_used_is_the_users_mistake(monkeypatch: pytest.Mo
 @MODELS
 async def test_a_run_whose_reader_is_cancelled_can_be_resumed(kind: Callable[..., Any]):
     journal = MemoryJournal()
-    config = RunConfig(journal=journal)
+    config = RunConfig(journal=journal, on_abandon="leave")
     steps = [fault("s_hang"), [assistant_message("Here I am.")]]
     async with ScriptedProvider(steps) as provider:
         agent = Agent(name="Ada", model=kind("m", provider.client()))

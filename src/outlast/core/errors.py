@@ -344,6 +344,35 @@ class RunNotFound(AgentsException):
     """No run with this id is in the journal."""
 
 
+class RunConflict(UserError):
+    """The id is another run's: the run began with another input, agent or session.
+
+    Choose another id, or read what the run came to with ``RunConfig(on_conflict="return")``.
+    """
+
+    run_id: str = ""
+
+
+class CallNotFound(UserError):
+    """No call of this id waits, or waited, for a person in the run. See ``waiting``."""
+
+    run_id: str = ""
+    waiting: tuple[str, ...] = ()
+    """The ids of the calls that do wait."""
+
+
+class AlreadyDecided(UserError):
+    """Somebody has decided about the call before; what he decided holds."""
+
+    run_id: str = ""
+    call_id: str = ""
+    approved: bool = False
+    by: str = ""
+    why: str = ""
+    at: float | None = None
+    """When, in seconds since 1970, if the decision says so."""
+
+
 class AlreadyRunning(AgentsException):
     """A living process owns the run. Wait for it, watch it, or stop it first."""
 

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.records import (
     Call,
     CallKind,  # noqa: F401  # pyright: ignore[reportUnusedImport]  # records are imported from here
@@ -67,6 +68,9 @@ class RunStarted(Fact, frozen=True, tag="run.started"):
     parent: str = ""
     """The run whose tool call this run performs."""
     parent_effect: str = ""
+    metadata: RunMetadata = NO_METADATA
+    salt: str = ""
+    """Random, and a part of all idempotency keys: other journals have runs of the same id."""
 
 
 class RunAcquired(Fact, frozen=True, tag="run.acquired"):
@@ -93,6 +97,16 @@ class RunCancelled(Fact, frozen=True, tag="run.cancelled"):
     """The run ended because somebody stopped it."""
 
     mode: Literal["immediate", "after_turn"] = "immediate"
+    by: str = ""
+    """Who stopped it, if somebody says so."""
+    why: str = ""
+
+
+class RunAbandoned(Fact, frozen=True, tag="run.abandoned"):
+    """Whoever asked for the run went away: a time-out, a closed tab, Ctrl-C."""
+
+    policy: Literal["finish", "leave"] = "leave"
+    """`finish`: it is to go on without them. `leave`: nobody goes on with it until asked to."""
 
 
 class RunForked(Fact, frozen=True, tag="run.forked"):
@@ -141,6 +155,10 @@ class SessionLoaded(Fact, frozen=True, tag="session.loaded"):
     """What the model sees as the run's input: history and new input, as the session gave them."""
     new: list[Item]
     """What of it is to be saved to the session."""
+    held: int | None = None
+    """How many items the session held; None where only its newest were read."""
+    mark: tuple[str, ...] = ()
+    """Hashes of the last items that it held, oldest first: where to look for what came after."""
 
 
 class SessionSaved(Fact, frozen=True, tag="session.saved"):
@@ -309,6 +327,12 @@ class ApprovalDecided(Fact, frozen=True, tag="approval.decided"):
     agent: str = ""
     name: str = ""
     child: str = ""
+    by: str = ""
+    """Who decided, if they say so."""
+    why: str = ""
+    """For whoever reads the log; the model is told `message`."""
+    at: float | None = None
+    """When, in seconds since 1970."""
 
 
 class HandedOff(Fact, frozen=True, tag="handed.off"):
@@ -373,6 +397,8 @@ class ChildStarted(Fact, frozen=True, tag="child.started"):
     """The tool effect that the child run performs."""
     run_id: str
     agent: str
+    is_nested: bool = False
+    """Whether user code inside the effect began it, which may begin several."""
 
 
 class ChildCompleted(Fact, frozen=True, tag="child.completed"):
@@ -397,7 +423,7 @@ class UnknownEvent(Fact, frozen=True, tag="unknown"):
 
 
 Event = (
-    RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunForked
+    RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunAbandoned | RunForked
     | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
     | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
     | EffectFailed | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked

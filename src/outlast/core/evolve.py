@@ -38,6 +38,7 @@ from outlast.core.events import (
     ModelReplied,
     OutputBlocked,
     OutputProduced,
+    RunAbandoned,
     RunAcquired,
     RunCancelled,
     RunCompleted,
@@ -110,7 +111,8 @@ def _acquired(state: RunState, event: RunAcquired) -> RunState:
         state = replace(state, options=_with_options(state.options, event.options))
     if event.ending and state.prepared:
         state = replace(state, prepared=replace(state.prepared, ending=event.ending))
-    return replace(state, in_doubt={**state.in_doubt, **state.in_flight}, in_flight={})
+    doubt = {**state.in_doubt, **state.in_flight}
+    return replace(state, in_doubt=doubt, in_flight={}, abandoned="")
 
 
 def _with_options(options: Options, said: dict[str, Any]) -> Options:
@@ -150,7 +152,8 @@ def _forked(state: RunState, event: RunForked) -> RunState:
     """A call that the run it comes from has open is the same call: it must not take effect twice."""
     open_calls = [f"t{state.turn}.{call_id}" for call_id in state.open_calls]
     keys = {key: idempotency_key(state, event.source, key) for key in open_calls}
-    return replace(state, keys={**state.keys, **keys})
+    origins = {key: state.origins.get(key, event.source) for key in open_calls}
+    return replace(state, keys={**state.keys, **keys}, origins={**state.origins, **origins})
 
 
 def _reopened(state: RunState, event: RunReopened) -> RunState:
@@ -411,6 +414,8 @@ def _step(state: RunState, event: StepRecorded) -> RunState:
 
 
 def _child(state: RunState, event: ChildStarted) -> RunState:
+    if event.is_nested:
+        return state
     return replace(state, children={**state.children, event.id: event.run_id})
 
 
@@ -463,6 +468,7 @@ _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {
     RunCompleted: _ended,
     RunFailed: _failed,
     RunCancelled: _ended,
+    RunAbandoned: lambda state, event: replace(state, abandoned=event.policy),
     RunForked: _forked,
     RunReopened: _reopened,
     CancelRequested: _cancel_requested,

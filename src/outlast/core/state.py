@@ -143,9 +143,13 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tool_users: frozenset[str] = frozenset()
     """Agents that have used a tool in this run."""
     cancel_requested: bool = False
+    abandoned: str = ""
+    """What is to become of the run whose caller went away (`finish`, `leave`); empty otherwise."""
     ended: Ending | None = None
     keys: dict[str, str] = {}
     """The idempotency keys of calls that another run has asked for first, by effect id: a fork's."""
+    origins: dict[str, str] = {}
+    """The runs that have asked for those calls first: runs inside them bear their ids."""
     before_failure: RunState | None = None
     """The state that the run failed in: where it goes on if it is reopened."""
     spent: frozenset[str] = frozenset()
@@ -194,6 +198,13 @@ def approval_key(event: ApprovalRequested | ApprovalDecided) -> str:
     return f"{event.child}/{event.call_id}" if event.child else event.call_id
 
 
+def tool_name(state: RunState, request: ApprovalRequested, name: str | None) -> str:
+    """What a decision for all calls of the tool is about; a child's run has calls of its own."""
+    calls = state.reply.calls if state.reply and not request.child else ()
+    scoped = (call.scoped_name for call in calls if call.id == request.call_id)
+    return next(scoped, name or request.name)
+
+
 def ask_id(tool_effect: str) -> str:
     """The id of the effect that asks whether a call needs a person."""
     return f"a{tool_effect[1:]}"
@@ -201,7 +212,8 @@ def ask_id(tool_effect: str) -> str:
 
 def idempotency_key(state: RunState, run_id: str, effect_id: str) -> str:
     """What the outside world knows a tool call by, whoever makes it and however often."""
-    return state.keys.get(effect_id) or f"{run_id}:{effect_id}"
+    salt = f"{state.started.salt}:" if state.started and state.started.salt else ""
+    return state.keys.get(effect_id) or f"{run_id}:{salt}{effect_id}"
 
 
 def plus(one: UsageFacts, other: UsageFacts) -> UsageFacts:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from outlast.core.health import CircuitBreaker
+from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
@@ -38,6 +39,8 @@ DEFAULT_MAX_TURNS = 10
 ReasoningItemIdPolicy: TypeAlias = Literal["preserve", "omit"]
 ToolNotFoundBehavior: TypeAlias = Literal["raise_error", "return_error_to_model"]
 ToolNameCollisionPolicy: TypeAlias = Literal["warn", "error"]
+OnConflict: TypeAlias = Literal["error", "return"]
+OnAbandon: TypeAlias = Literal["finish", "cancel", "leave"]
 Durability: TypeAlias = Literal["power", "process", "memory"]
 
 _T = TypeVar("_T")
@@ -174,6 +177,13 @@ class RunConfig:
             journal: a call then fails at once with `CircuitOpen`. None asks it every time, but for
             the members of a `FallbackModel`, which has a breaker of its own.
         model_limits: What model calls may take. None is each model's own, else the defaults.
+        metadata: Whose the run is: user, tenant, conversation, tags. Runs inside it inherit it.
+        on_conflict: What a ``run_id`` does whose run began with another input or agent: ``"error"``
+            raises `RunConflict`; ``"return"`` goes on with that run, or returns what it came to.
+        on_abandon: What becomes of a run whose caller goes away (a time-out, a cancelled task, a
+            closed tab): ``"finish"`` lets it go on in this process, ``"cancel"`` ends it, ``"leave"``
+            stops it until somebody resumes it. None is ``"leave"`` for `run` and `run_sync`, and
+            ``"finish"`` for `run_streamed`.
 
     Raises:
         TypeError: A value is of the wrong type, or a dict has a key that is no setting.
@@ -210,6 +220,9 @@ class RunConfig:
     guardrails_hold_tools: bool = field(default=True, kw_only=True)
     breaker: CircuitBreaker | None = field(default=None, kw_only=True)
     model_limits: ModelLimits | None = field(default=None, kw_only=True)
+    metadata: RunMetadata | None = field(default=None, kw_only=True)
+    on_conflict: OnConflict = field(default="error", kw_only=True)
+    on_abandon: OnAbandon | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.model_settings is not None:
@@ -222,6 +235,10 @@ class RunConfig:
         self.breaker = _coerced(self.breaker, CircuitBreaker, "run_config.breaker")
         _check_choice(self, "tool_name_collision_policy", ToolNameCollisionPolicy)
         _check_choice(self, "tool_not_found_behavior", ToolNotFoundBehavior)
+        _check_choice(self, "on_conflict", OnConflict)
+        if self.on_abandon is not None:
+            _check_choice(self, "on_abandon", OnAbandon)
+        self.metadata = _as_metadata(self.metadata)
         if self.durability is not None:
             _check_choice(self, "durability", Durability)
         _check_blocked_message(self.output_guardrail_blocked_message)
@@ -282,6 +299,23 @@ def _coerced(value: object, kind: type[_T], name: str) -> _T | None:
             f"Unknown {name} settings: {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         )
     return kind(**given)
+
+
+def _as_metadata(value: object) -> RunMetadata | None:
+    """A run's metadata, which may be written as a dict."""
+    if value is None or isinstance(value, RunMetadata):
+        return value
+    if not isinstance(value, dict):
+        raise TypeError(
+            f"run_config.metadata must be a RunMetadata or a dict, got {type(value).__name__}."
+        )
+    fields = cast("dict[str, Any]", value)
+    if unknown := sorted(str(key) for key in fields if key not in RunMetadata.__struct_fields__):
+        raise TypeError(
+            f"Unknown run_config.metadata settings: {', '.join(unknown)}. Known are: "
+            f"{', '.join(RunMetadata.__struct_fields__)}."
+        )
+    return RunMetadata(**fields)
 
 
 def _check_choice(config: RunConfig, name: str, choices: Any) -> None:

@@ -35,6 +35,7 @@ from outlast.engine.perform.local_tools import run_local_tool
 from outlast.engine.perform.model import call_model
 from outlast.engine.perform.refusal import answer_without_running
 from outlast.engine.perform.tool import run_function
+from outlast.engine.place import HERE, Place
 
 
 class LocalEngine:
@@ -55,6 +56,8 @@ class LocalEngine:
     async def perform(self, effect: Effect) -> Done:
         """Perform ``effect``. An error of user code or of a model is its failure, as an event."""
         spans = self.env.spans
+        place = Place(self.env.log, effect.id)
+        outer = HERE.set(place)
         try:
             if spans is not None:
                 return await spans.perform(effect, self._perform)
@@ -63,6 +66,9 @@ class LocalEngine:
             raise
         except Exception as error:  # noqa: BLE001  # user code may raise anything
             return Done([self.failed(effect, error)])
+        finally:
+            place.is_over = True
+            HERE.reset(outer)
 
     def failed(self, effect: Effect, error: Exception) -> Event:
         """Remember ``error`` for the caller, and its class and message for the log."""

@@ -17,13 +17,15 @@ from outlast.core.events import (
     ApprovalRequested,
     Event,
     Item,
+    RunAbandoned,
     RunAcquired,
     RunCompleted,
     RunForked,
     RunReopened,
     RunStarted,
 )
-from outlast.core.state import Options, RunState, approval_key
+from outlast.core.identity import NO_METADATA, RunMetadata
+from outlast.core.state import Options, approval_key, tool_name
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
@@ -55,6 +57,8 @@ class RunRequest:
     run_id: str | None = None
     parent: str = ""
     parent_effect: str = ""
+    metadata: RunMetadata | None = None
+    """Its parent's, where the run has none of its own."""
     options: Options = field(default_factory=Options)
 
 
@@ -181,6 +185,8 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
                 options=msgspec.to_builtins(options),
                 parent=request.parent,
                 parent_effect=request.parent_effect,
+                metadata=config.metadata or request.metadata or NO_METADATA,
+                salt=os.urandom(6).hex(),
             )
         ]
     )
@@ -233,8 +239,16 @@ async def continue_log(
 
 def _begins(since: Sequence[Event], planned: Sequence[Event]) -> bool:
     """Whether what was added to a log begins with ``planned``, but for who performs the run."""
-    told = [event for event in since if not isinstance(event, RunAcquired | RunReopened)]
-    return bool(planned) and told[: len(planned)] == list(planned)
+    who_performs = RunAcquired | RunReopened | RunAbandoned
+    said = [_bare(event) for event in since if not isinstance(event, who_performs)]
+    return bool(planned) and said[: len(planned)] == [_bare(event) for event in planned]
+
+
+def _bare(event: Event) -> Event:
+    """A decision is the same, whoever made it."""
+    if not isinstance(event, ApprovalDecided):
+        return event
+    return msgspec.structs.replace(event, by="", why="", at=None)
 
 
 async def copy_child(journal: Journal, source: str, run_id: str, asked: set[str]) -> None:
@@ -291,18 +305,11 @@ def record_decisions(env: RunEnv) -> None:
                     always=decision.always,
                     message=decision.message,
                     agent=request.agent,
-                    name=_tool_name(state, request, item.qualified_name),
+                    name=tool_name(state, request, item.qualified_name),
                     child=request.child,
                 )
             )
     env.log.add(decided)
-
-
-def _tool_name(state: RunState, request: ApprovalRequested, name: str | None) -> str:
-    """What a decision for all calls of the tool is about; a child's run has calls of its own."""
-    calls = state.reply.calls if state.reply and not request.child else ()
-    scoped = (call.scoped_name for call in calls if call.id == request.call_id)
-    return next(scoped, name or request.name)
 
 
 def detached(

@@ -19,6 +19,7 @@ from outlast.core.events import (
     VERSION,
     Event,
     ModelReplied,
+    RunAbandoned,
     RunAcquired,
     RunCancelled,
     RunCompleted,
@@ -27,6 +28,7 @@ from outlast.core.events import (
     RunStarted,
     UnknownEvent,
 )
+from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options
 from outlast.journal.journal import Stored
 from outlast.journal.upcast import UPCASTERS, Upcaster, upcast
@@ -59,6 +61,8 @@ class Row(NamedTuple):
 _STATUS: dict[type, str] = {
     RunStarted: "running",
     RunReopened: "running",
+    RunAcquired: "running",
+    RunAbandoned: "abandoned",
     RunCompleted: "completed",
     RunFailed: "failed",
     RunCancelled: "cancelled",
@@ -84,7 +88,9 @@ def encode(events: Sequence[Event]) -> Draft:
     for event in events:
         kind = type(event)
         if kind in _STATUS:
-            status = _STATUS[kind]
+            # Who goes on with it although nobody asks is not to be seen beside those nobody goes on with.
+            is_left = not isinstance(event, RunAbandoned) or event.policy == "leave"
+            status = _STATUS[kind] if is_left else status
             if isinstance(event, RunStarted):
                 started = event
         elif kind is UnknownEvent:
@@ -94,6 +100,19 @@ def encode(events: Sequence[Event]) -> Draft:
     except UnicodeEncodeError:
         body = _without_surrogates(events)
     return Draft(body, len(events), crc32(body), status, started)
+
+
+def metadata_text(metadata: RunMetadata) -> str:
+    """The metadata as the list of runs keeps it: JSON, or nothing where it says nothing."""
+    return "" if metadata == NO_METADATA else msgspec.json.encode(metadata).decode()
+
+
+def metadata_of(text: str) -> RunMetadata:
+    """What `metadata_text` wrote. The run's log has it too, with a checksum; this is for lists."""
+    try:
+        return msgspec.json.decode(text, type=RunMetadata) if text else NO_METADATA
+    except (msgspec.DecodeError, TypeError):
+        return NO_METADATA
 
 
 def seal(draft: Draft, run_id: str, seq: int, epoch: int, at: int) -> Row:

@@ -19,7 +19,7 @@ from outlast.core.errors import (
 from outlast.journal.mark import mark_of, noted
 
 _APPLICATION = 0x486F6C64  # "Hold"
-LAYOUT = 2
+LAYOUT = 3
 """Of the tables in `schema.sql`. Raise it with every change there; a test remembers each."""
 _OPEN_BUSY_MS = 10_000
 _CHECK_BYTES_MAX = 16 * 2**20

@@ -10,13 +10,14 @@ loses before it has done anything; who owns a run is a matter of speed, never of
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 
 from outlast.core.errors import Fenced
 from outlast.core.events import Event
+from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.journal.health import HealthStore
 
-Status = Literal["running", "waiting", "completed", "failed", "cancelled"]
+Status = Literal["running", "waiting", "abandoned", "completed", "failed", "cancelled"]
 Durability = Literal["power", "process", "memory"]
 """What a log survives: a power cut, the death of its process, or neither."""
 
@@ -88,6 +89,17 @@ class RunSummary(NamedTuple):
     events: int
     owner_alive: bool
     """Whether a living process holds the run. A running run without one was interrupted."""
+    metadata: RunMetadata = NO_METADATA
+    """Whose it is."""
+
+
+class MetadataFilter(TypedDict, total=False):
+    """What a run's metadata has to say; None asks for nothing. See `RunMetadata.has`."""
+
+    user: str | None
+    tenant: str | None
+    session_id: str | None
+    tag: str | None
 
 
 class BlobStore(Protocol):
@@ -167,8 +179,10 @@ class Journal(Protocol):
         """
         ...
 
-    async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
-        """All runs, or those with a status; the newest first."""
+    async def runs(
+        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+    ) -> Sequence[RunSummary]:
+        """All runs, or those with a status, or whose metadata says so; the newest first."""
         ...
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:

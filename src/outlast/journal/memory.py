@@ -5,13 +5,23 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Unpack
 
 from outlast.core.errors import AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import Event
+from outlast.core.identity import NO_METADATA
 from outlast.journal.blobs import content_hash
 from outlast.journal.codec import Row, decode, encode, seal
 from outlast.journal.health import MemoryHealth
-from outlast.journal.journal import DONE, TERMINAL, Lease, RunSummary, Stored, fenced
+from outlast.journal.journal import (
+    DONE,
+    TERMINAL,
+    Lease,
+    MetadataFilter,
+    RunSummary,
+    Stored,
+    fenced,
+)
 from outlast.journal.watch import Watchers
 
 _BLOB_BYTES_MAX = 256 * 2**20
@@ -22,7 +32,7 @@ def _nobody() -> None:
 
 
 class _Run:
-    __slots__ = ("agent", "epoch", "held", "parent", "rows", "said", "waits")
+    __slots__ = ("agent", "epoch", "held", "metadata", "parent", "rows", "said", "waits")
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -33,6 +43,7 @@ class _Run:
         self.waits = False
         self.agent = ""
         self.parent = ""
+        self.metadata = NO_METADATA
 
     @property
     def status(self) -> str:
@@ -89,6 +100,7 @@ class MemoryJournal:
             run.said = draft.status
         if draft.started is not None and not run.agent:
             run.agent, run.parent = draft.started.agent, draft.started.parent
+            run.metadata = draft.started.metadata
         self._commits += 1
         self._watchers.ring(lease.run_id)
         return DONE
@@ -100,11 +112,13 @@ class MemoryJournal:
         rows = [row for row in run.rows if row.seq + row.length > after + 1]
         return decode(run_id, rows, after=after)
 
-    async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
+    async def runs(
+        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+    ) -> Sequence[RunSummary]:
         found = [
             _summary(run_id, run)
             for run_id, run in self._runs.items()
-            if run.rows and status in (None, run.status)
+            if run.rows and status in (None, run.status) and run.metadata.has(**metadata)
         ]
         return found[::-1]
 
@@ -156,7 +170,8 @@ class _MemoryBlobs:
 def _summary(run_id: str, run: _Run) -> RunSummary:
     begun, ended = run.rows[0].at / 1e6, run.rows[-1].at / 1e6
     held = run.held() is not None and run.status not in TERMINAL
-    return RunSummary(run_id, run.agent, run.status, run.parent, begun, ended, _head(run), held)
+    times, events = (begun, ended), _head(run)
+    return RunSummary(run_id, run.agent, run.status, run.parent, *times, events, held, run.metadata)
 
 
 def _head(run: _Run) -> int:

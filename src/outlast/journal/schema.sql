@@ -8,6 +8,7 @@ CREATE TABLE run (
     is_waiting INTEGER NOT NULL,  -- Whether it was put down until somebody answers.
     agent      TEXT    NOT NULL,
     parent     TEXT    NOT NULL,
+    metadata   TEXT    NOT NULL,  -- Whose it is, as JSON; empty: nobody said. As its first event has it.
     created_at INTEGER NOT NULL   -- Microseconds since 1970, as all times here.
 );
 

@@ -13,15 +13,16 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Unpack
 
 from outlast.core.errors import AlreadyRunning, RunNotFound
 from outlast.core.events import Event
 from outlast.journal.blobs import Blobs
-from outlast.journal.codec import decode, encode
+from outlast.journal.codec import decode, encode, metadata_of
 from outlast.journal.committer import Committer
 from outlast.journal.database import connect, prepare, storage_error
 from outlast.journal.health import SqliteHealth
-from outlast.journal.journal import DONE, TERMINAL, Lease, RunSummary, Stored
+from outlast.journal.journal import DONE, TERMINAL, Lease, MetadataFilter, RunSummary, Stored
 from outlast.journal.owner import is_alive, this_process
 from outlast.journal.watch import Watchers
 from outlast.journal.writes import Append, Claim, Release, Write
@@ -40,7 +41,7 @@ _LOG = (
 _RUNS = (
     "SELECT r.id, r.agent, (SELECT status FROM log WHERE place >= r.number << 32"
     " AND place < (r.number + 1) << 32 AND status <> '' ORDER BY place DESC LIMIT 1),"
-    " r.is_waiting, r.parent, r.created_at, l.at, (l.place & 0xffffffff) + l.count, r.owner"
+    " r.is_waiting, r.parent, r.created_at, l.at, (l.place & 0xffffffff) + l.count, r.owner, r.metadata"
     " FROM run r JOIN log l ON l.place ="
     " (SELECT max(place) FROM log WHERE place >= r.number << 32 AND place < (r.number + 1) << 32)"
     " ORDER BY r.number DESC"
@@ -105,18 +106,21 @@ class SqliteJournal:
             rows = db.execute(_LOG, (number, after + 1)).fetchall()
         return decode(run_id, rows, after=after)
 
-    async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
+    async def runs(
+        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+    ) -> Sequence[RunSummary]:
         self.committer.flush()
         with self._reading() as db:
             rows = db.execute(_RUNS).fetchall()
-        alive = {holder: is_alive(holder) for holder in {row[-1] for row in rows}}
+        alive = {holder: is_alive(holder) for holder in {row[-2] for row in rows}}
         found: list[RunSummary] = []
-        for run, agent, said, waits, parent, born, at, events, holder in rows:
+        for run, agent, said, waits, parent, born, at, events, holder, about in rows:
             now = "waiting" if waits and said not in TERMINAL else said
             held = alive[holder] and said not in TERMINAL
-            if status in (None, now):
+            whose = metadata_of(about)
+            if status in (None, now) and whose.has(**metadata):
                 times = (born / 1e6, at / 1e6)
-                found.append(RunSummary(run, agent, now, parent, *times, events, held))
+                found.append(RunSummary(run, agent, now, parent, *times, events, held, whose))
         return found
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:

@@ -12,7 +12,7 @@ import time
 
 from outlast.core.errors import AgentsException, AlreadyRunning
 from outlast.core.events import VERSION
-from outlast.journal.codec import Draft, checksum
+from outlast.journal.codec import Draft, checksum, metadata_text
 from outlast.journal.journal import TERMINAL, Lease, fenced
 from outlast.journal.owner import is_alive
 
@@ -21,8 +21,8 @@ _INSERT_LOG = (
     " WHERE number = ?1 AND epoch = ?2"
 )
 _INSERT_RUN = (
-    "INSERT INTO run (id, epoch, owner, is_waiting, agent, parent, created_at)"
-    " VALUES (?, ?, ?, 0, ?, ?, ?)"
+    "INSERT INTO run (id, epoch, owner, is_waiting, agent, parent, metadata, created_at)"
+    " VALUES (?, ?, ?, 0, ?, ?, ?, ?)"
 )
 _FIND = "SELECT number, epoch, owner FROM run WHERE id = ?"
 _HEAD = (
@@ -123,8 +123,9 @@ class Append(Write):
     def _create_run(self, db: sqlite3.Connection, at: int) -> bool:
         lease, started = self.lease, self.draft.started
         agent, parent = (started.agent, started.parent) if started else ("", "")
+        about = metadata_text(started.metadata) if started else ""
         try:
-            values = (lease.run_id, lease.epoch, self.owner, agent, parent, at)
+            values = (lease.run_id, lease.epoch, self.owner, agent, parent, about, at)
             lease.number = db.execute(_INSERT_RUN, values).lastrowid or 0
         except sqlite3.IntegrityError:
             lease.lost = True

@@ -12,37 +12,43 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from outlast.core import errors
 from outlast.core.errors import AgentsException, UserError
-from outlast.core.events import ErrorFacts, Item, RunCancelled, RunFailed
-from outlast.core.state import Options
+from outlast.core.events import ErrorFacts, RunCancelled, RunFailed
+from outlast.core.identity import check_run_id
 from outlast.core.usage import usage_of
 from outlast.definitions.agent import Agent
-from outlast.definitions.context import RunContextWrapper, TContext, ToolContext
-from outlast.definitions.hooks import RunHooks, RunHooksBase
-from outlast.engine.config import RunConfig, brings_model_provider, coerce_run_config
+from outlast.definitions.context import RunContextWrapper, TContext
+from outlast.definitions.hooks import RunHooks
+from outlast.engine.config import OnAbandon, RunConfig, brings_model_provider, coerce_run_config
 from outlast.engine.drive import drive
 from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.fit import require_fit
-from outlast.engine.history import unrepeated
 from outlast.engine.local import LocalEngine
 from outlast.engine.local_runs import (
-    RunRequest,
     begin,
     environment,
-    open_log,
     owned,
     record_decisions,
     released_on_error,
     take_over,
 )
 from outlast.engine.perform.guardrail import check_result
-from outlast.engine.projection import wire
+from outlast.engine.place import here
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
-from outlast.journal.opening import open_journal
+from outlast.run import decisions
+from outlast.run.abandon import (
+    finished_anyway,
+    in_background,
+    note_departure,
+    record_departure,
+    stop_owned,
+)
+from outlast.run.conflicts import claimed_log
 from outlast.run.options import RunOptions
+from outlast.run.request import as_items, journal_of, nest, request_of, wrapped
 from outlast.run.result import RunResult, details, empty, fill
-from outlast.run.resume import check_request, continued
+from outlast.run.resume import continued
 from outlast.run.run_state import RunState
 from outlast.run.stream import RunResultStreaming
 from outlast.sessions.session import SessionLike
@@ -60,7 +66,10 @@ class AgentRunner:
     async def run(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run`."""
         call = _Call(starting_agent, input, options)
-        env = await call.perform()
+        if call.on_abandon == "finish":
+            env = await finished_anyway(call.perform(), call.departed)
+        else:
+            env = await call.perform()
         result = RunResult(**empty(env.context), max_turns=env.log.state.max_turns)
         fill(result, env)
         return result
@@ -89,7 +98,8 @@ class AgentRunner:
             max_turns=call.request.max_turns,
         )
         result.input = input if not isinstance(input, RunState) else ""
-        task = asyncio.get_running_loop().create_task(_watched(call, result))
+        call.on_abandon = result.on_abandon = call.request.config.on_abandon or "finish"
+        task = in_background(_watched(call, result))
         # Whoever reads the stream gets the error; nobody has to ask the task as well.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         result.run_loop_task = task
@@ -119,31 +129,23 @@ class _Call:
     """One call of a runner, from its arguments to the end of the run."""
 
     def __init__(self, agent: AnyAgent, input: Any, options: dict[str, Any]) -> None:
-        given = options.get("run_config")
-        config = coerce_run_config(given)
-        self.owns_provider = not brings_model_provider(given)
+        config = options.get("run_config")
+        self.owns_provider = not brings_model_provider(config)
         self.input: Any = input
-        self.request = RunRequest(
-            agent=agent,
-            config=config,
-            max_turns=options.get("max_turns", 10),
-            hooks=_checked_hooks(options.get("hooks")),
-            error_handlers=options.get("error_handlers"),
-            session=options.get("session"),
-            run_id=options.get("run_id"),
-            options=_kept_by_provider(options),
-        )
-        self.context = _wrapped(options.get("context"))
+        self.request = request_of(agent, coerce_run_config(config), options)
+        self.context = wrapped(options.get("context"))
         self.given_context: Any = options.get("context")
         self.has_limit = "max_turns" in options
-        if isinstance(self.context, ToolContext) and self.request.run_id is not None:
-            _nest(self.request, self.context)
-        check_request(self.request)
+        self.on_abandon: OnAbandon = self.request.config.on_abandon or "leave"
+        self.env: RunEnv | None = None
+        self.place = here()
+        if self.place is not None and self.place.log.state.started is not None:
+            self.request.metadata = self.place.log.state.started.metadata
 
     async def perform(self, watcher: RunResultStreaming | None = None) -> RunEnv:
         """Drive the run until it ends or waits, and raise what it failed with."""
         try:
-            env = await self._opened(journal_of(self.request.config))
+            env = self.env = await self._opened(journal_of(self.request.config, self.place))
         except BaseException:
             await self.close()
             raise
@@ -165,10 +167,17 @@ class _Call:
             if watcher and watcher.is_given_up:
                 log.add([RunCancelled()])
                 await asyncio.shield(log.commit())
+            elif not self.request.parent:  # What a nested run comes to is its parent's concern.
+                await record_departure(log, self.on_abandon)
             raise
         if isinstance(log.state.ended, RunFailed):
             self._follow(env)
             raise failure(env, log.state.ended.error)
+
+    def departed(self) -> None:
+        """Whoever asked for the run has gone, and it goes on."""
+        if self.env is not None and not self.request.parent:
+            note_departure(self.env.log, "finish")
 
     def _follow(self, env: RunEnv) -> None:
         given: Any = self.input
@@ -185,16 +194,21 @@ class _Call:
         if isinstance(given, RunState):
             state = cast("RunState[Any]", given)
             return await continued(journal, self.request, state, self.given_context)
-        log = await open_log(journal, self.request.run_id)
+        items = as_items(self.input)
+        if self.place is not None:
+            nest(self.request, self.place, items)
+        log = await claimed_log(journal, self.request, items)
         async with released_on_error(log):
             env = environment(self.request, log, self.context)
             if log.state.started:
                 env.context.usage.add(usage_of(log.state.usage))
                 take_over(env, self.request)
                 record_decisions(env)
+                if self.place is not None:
+                    log.add(self.place.decisions(log.state))
                 return env
             env.live.input = self.input
-            begin(log, self.request, as_items(self.input), is_text=isinstance(self.input, str))
+            begin(log, self.request, items, is_text=isinstance(self.input, str))
             return env
 
 
@@ -227,68 +241,6 @@ def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
     return next((each for each in others if each.__context__ is not error), None)
 
 
-# --- What comes in. ----------------------------------------------------------------------
-
-
-def as_items(given: Any) -> list[Item]:
-    """A run's input as items that share nothing with the caller's."""
-    if isinstance(given, str):
-        return [{"content": given, "role": "user"}]
-    if isinstance(given, list):
-        return unrepeated([wire(item) for item in cast("list[Any]", given)])
-    raise UserError(
-        f"A run's input must be a text, a list of items or a RunState, got {type(given).__name__}."
-    )
-
-
-def _wrapped(context: Any) -> RunContextWrapper[Any]:
-    if isinstance(context, RunContextWrapper):
-        return cast("RunContextWrapper[Any]", context)
-    return RunContextWrapper(context)
-
-
-def _nest(request: RunRequest, context: ToolContext[Any]) -> None:
-    """Note whose call a run performs whose id says that it performs one."""
-    handle: Any = context._effect  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
-    if handle is not None and request.run_id == handle.child_id:
-        request.parent, request.parent_effect = handle.run_id, handle.effect_id
-
-
-def _kept_by_provider(options: dict[str, Any]) -> Options:
-    conversation = options.get("conversation_id")
-    previous = options.get("previous_response_id")
-    chains = bool(options.get("auto_previous_response_id"))
-    program = options.get("program", "")
-    if conversation is None and previous is None and not chains and not program:
-        return _PLAIN
-    return Options(
-        conversation_id=conversation,
-        previous_response_id=previous,
-        chains_responses=chains,
-        program=program,
-    )
-
-
-_PLAIN = Options()
-
-
-def _checked_hooks(hooks: Any) -> Any:
-    if hooks is not None and not isinstance(hooks, RunHooksBase):
-        raise TypeError(
-            f"Run hooks must be instances of RunHooks. Received agent hooks of type "
-            f"{type(hooks).__name__}; give those to an agent: Agent(hooks=...)."
-        )
-    return hooks  # pyright: ignore[reportUnknownVariableType]  # a subclass of any context
-
-
-def journal_of(config: RunConfig) -> Journal:
-    """The journal that a run with these settings is kept in."""
-    place = config.journal
-    if place is not None and not isinstance(place, str):
-        return place
-    return open_journal(place, config.durability or "power")
-
-
 def _in_loop(run: Any) -> Any:
     """Run a coroutine on this thread's loop, which stays open for clients that live on it."""
     try:
@@ -305,6 +257,8 @@ def _in_loop(run: Any) -> Any:
         if not task.done():
             task.cancel()
             loop.run_until_complete(asyncio.wait([task]))
+        if not loop.is_closed():
+            loop.run_until_complete(stop_owned())
         raise
     finally:
         if not loop.is_closed():
@@ -486,8 +440,13 @@ class Runner:
                 "Write Runner.resume(run_id, agent)."
             )
         config = coerce_run_config(options.get("run_config"))
-        await journal_of(config).read(run_id)
+        check_run_id(run_id)
+        await journal_of(config, here()).read(run_id)
         return await get_default_agent_runner().run(starting_agent, "", run_id=run_id, **options)
+
+    approve = staticmethod(decisions.approve)
+    reject = staticmethod(decisions.reject)
+    cancel = staticmethod(decisions.cancel)
 
 
 def _named(run_id: str | None) -> dict[str, Any]:

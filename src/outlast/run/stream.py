@@ -25,8 +25,10 @@ from outlast.definitions.stream_events import (
     RunItemStreamEvent,
     StreamEvent,
 )
+from outlast.engine.config import OnAbandon
 from outlast.engine.env import RunEnv
 from outlast.engine.projection import KINDS, run_item
+from outlast.run.abandon import note_departure
 from outlast.run.result import RunResultBase, described, fill
 
 
@@ -94,6 +96,8 @@ class RunResultStreaming(RunResultBase):
     _answers: list[Entry] = field(default_factory=list[Entry], repr=False, kw_only=True)
     _cancel: Literal["", "immediate", "after_turn"] = field(default="", repr=False, kw_only=True)
     _is_interrupted: bool = field(default=False, repr=False, kw_only=True)
+    on_abandon: OnAbandon = field(default="finish", repr=False, kw_only=True)
+    """What becomes of the run when its only reader goes away; see `RunConfig`."""
     _error: BaseException | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -137,11 +141,24 @@ class RunResultStreaming(RunResultBase):
             self._is_interrupted = True
             self.cancel()
 
+    def _depart(self) -> None:
+        """Whoever reads goes away before the end."""
+        is_over = self.is_complete or self.run_loop_task is None or self.run_loop_task.done()
+        if is_over or self._cancel or self._feed.readers > 1:
+            return
+        if self.on_abandon == "cancel":
+            self.cancel()
+        elif self.on_abandon == "leave":
+            self.interrupt()
+        elif self._env is not None:
+            note_departure(self._env.log, "finish")
+
     async def stream_events(self) -> AsyncIterator[StreamEvent]:
         """The run's events as they happen, until it ends or waits for a person.
 
-        Tokens come as raw events; items come once they are in the log. Leaving the loop early does
-        not stop the run. Cancelling the task that reads does; the run can be resumed.
+        Tokens come as raw events; items come once they are in the log. Leaving the loop early, or
+        cancelling the task that reads, does what `RunConfig(on_abandon=...)` says; by default the run
+        goes on in this process.
 
         Raises:
             AgentsException: The run failed; the same error as `Runner.run` raises.
@@ -151,8 +168,8 @@ class RunResultStreaming(RunResultBase):
         try:
             while (event := await feed.take()) is not None:
                 yield event
-        except asyncio.CancelledError:
-            self.interrupt()
+        except (asyncio.CancelledError, GeneratorExit):
+            self._depart()
             raise
         finally:
             feed.readers -= 1

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 from outlast.core.events import Event
 from outlast.journal.health import HealthStore
-from outlast.journal.journal import BlobStore, Journal, Lease, RunSummary, Stored
+from outlast.journal.journal import BlobStore, Journal, Lease, MetadataFilter, RunSummary, Stored
 
 Moment = Literal["before", "after"]
 
@@ -87,9 +87,11 @@ class CrashingJournal:
         """Read a run's log."""
         return await self.inner.read(run_id, after=after)
 
-    async def runs(self, *, status: str | None = None) -> Sequence[RunSummary]:
+    async def runs(
+        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+    ) -> Sequence[RunSummary]:
         """List the runs."""
-        return await self.inner.runs(status=status)
+        return await self.inner.runs(status=status, **metadata)
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         """Follow a run's log."""

@@ -1,0 +1,77 @@
+"""Where in a run user code is called: what a run that it begins takes its identity from.
+
+A run inside a tool is a part of the tool's work. It has the id of its place, so that the tool finds it
+again when it is called again after a crash; it is kept where its parent is; nobody else goes on with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from hashlib import sha256
+
+import msgspec
+
+from outlast.core.events import ApprovalDecided, ChildStarted, Item
+from outlast.core.identity import canonical
+from outlast.core.state import RunState, tool_name
+from outlast.engine.log import RunLog
+
+
+class Place:
+    """One effect while it is performed."""
+
+    __slots__ = ("_counts", "_loop", "effect_id", "is_over", "log")
+
+    def __init__(self, log: RunLog, effect_id: str) -> None:
+        self.log = log
+        self.effect_id = effect_id
+        self.is_over = False
+        """Whether the effect has ended: what its code has left running is nobody's part."""
+        self._loop = asyncio.get_running_loop()
+        self._counts: dict[str, int] = {}
+
+    def child_id(self, agent: str, items: list[Item]) -> str:
+        """The id of the next run of ``agent`` with this input; a second such run has another one.
+
+        Never an arrival number alone: runs that begin at once may arrive in another order next time.
+        """
+        said = b"\n".join((agent.encode("utf-8", "replace"), *map(canonical, items)))
+        digest = sha256(said).hexdigest()[:16]
+        number = self._counts[digest] = self._counts.get(digest, 0) + 1
+        parent = self.log.state.origins.get(self.effect_id, self.log.run_id)
+        return f"{parent}/{self.effect_id}/{digest}.{number}"
+
+    def decisions(self, state: RunState) -> list[ApprovalDecided]:
+        """What the run's log says of the calls that a run inside this effect waits with."""
+        found: list[ApprovalDecided] = []
+        outer = self.log.state
+        for key, asked in outer.requested.items():
+            if asked.id != self.effect_id or not asked.child or key not in outer.decided:
+                continue
+            request = state.requested.get(asked.call_id)
+            if request is not None and asked.call_id not in state.decided:
+                about = {"agent": request.agent, "name": tool_name(state, request, None)}
+                about |= {"call_id": request.call_id, "child": request.child}
+                found.append(msgspec.structs.replace(outer.decided[key], **about))
+        return found
+
+    def note_child(self, run_id: str, agent: str) -> None:
+        """Record in the run's log that a run began inside the effect."""
+        if asyncio.get_running_loop() is self._loop:
+            self._record(run_id, agent)
+        else:  # A blocking tool, in a thread that has a loop of its own.
+            self._loop.call_soon_threadsafe(self._record, run_id, agent)
+
+    def _record(self, run_id: str, agent: str) -> None:
+        if not self.is_over:
+            self.log.add([ChildStarted(self.effect_id, run_id, agent, is_nested=True)])
+
+
+HERE: ContextVar[Place | None] = ContextVar("outlast_place", default=None)
+
+
+def here() -> Place | None:
+    """The effect that the caller is a part of, if it is still performed."""
+    place = HERE.get()
+    return None if place is None or place.is_over else place

@@ -1,0 +1,117 @@
+"""What a caller says about a run, checked and in one form."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from outlast.core.errors import UserError
+from outlast.core.events import Item
+from outlast.core.identity import check_run_id
+from outlast.core.state import Options
+from outlast.definitions.agent import Agent
+from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.hooks import RunHooksBase
+from outlast.engine.config import RunConfig
+from outlast.engine.history import unrepeated
+from outlast.engine.local_runs import RunRequest
+from outlast.engine.place import Place
+from outlast.engine.projection import wire
+from outlast.journal.journal import Journal
+from outlast.journal.opening import open_journal
+from outlast.run.resume import check_request
+
+AnyAgent = Agent[Any]
+
+
+def request_of(agent: AnyAgent, config: RunConfig, options: dict[str, Any]) -> RunRequest:
+    """The request that a runner's keywords make.
+
+    Raises:
+        UserError: The id is none, or some of it cannot go together.
+    """
+    request = RunRequest(
+        agent=agent,
+        config=config,
+        max_turns=options.get("max_turns", 10),
+        hooks=_checked_hooks(options.get("hooks")),
+        error_handlers=options.get("error_handlers"),
+        session=options.get("session"),
+        run_id=options.get("run_id"),
+        options=_kept_by_provider(options),
+    )
+    if request.run_id is not None and not _is_child(request, options.get("context")):
+        check_run_id(request.run_id)
+    check_request(request)
+    return request
+
+
+def _is_child(request: RunRequest, context: Any) -> bool:
+    """Whether the run performs the very call of a tool that its context is of."""
+    handle: Any = context._effect if isinstance(context, ToolContext) else None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    if handle is None or request.run_id != handle.child_id:
+        return False
+    request.parent, request.parent_effect = handle.run_id, handle.effect_id
+    return True
+
+
+def nest(request: RunRequest, place: Place, items: list[Item]) -> None:
+    """Give a run that user code begins inside an effect the identity of its place there."""
+    if request.run_id is None:
+        request.run_id = place.child_id(request.agent.name, items)
+        request.parent, request.parent_effect = place.log.run_id, place.effect_id
+        place.note_child(request.run_id, request.agent.name)
+
+
+def as_items(value: Any) -> list[Item]:
+    """A run's input as items that share nothing with the caller's."""
+    if isinstance(value, str):
+        return [{"content": value, "role": "user"}]
+    if isinstance(value, list):
+        return unrepeated([wire(item) for item in cast("list[Any]", value)])
+    raise UserError(
+        f"A run's input must be a text, a list of items or a RunState, got {type(value).__name__}."
+    )
+
+
+def wrapped(context: Any) -> RunContextWrapper[Any]:
+    """The context as tools and hooks get it."""
+    if isinstance(context, RunContextWrapper):
+        return cast("RunContextWrapper[Any]", context)
+    return RunContextWrapper(context)
+
+
+def journal_of(config: RunConfig, place: Place | None = None) -> Journal:
+    """The journal that a run with these settings, begun at ``place``, is kept in."""
+    where = config.journal
+    if where is not None and not isinstance(where, str):
+        return where
+    if where is None and place is not None:
+        return place.log.journal
+    return open_journal(where, config.durability or "power")
+
+
+def _kept_by_provider(options: dict[str, Any]) -> Options:
+    conversation = options.get("conversation_id")
+    previous = options.get("previous_response_id")
+    chains = bool(options.get("auto_previous_response_id"))
+    program = options.get("program", "")
+    if conversation is None and previous is None and not chains and not program:
+        return _PLAIN
+    return Options(
+        conversation_id=conversation,
+        previous_response_id=previous,
+        chains_responses=chains,
+        program=program,
+    )
+
+
+_PLAIN = Options()
+
+
+def _checked_hooks(hooks: Any) -> Any:
+    if hooks is not None and not isinstance(hooks, RunHooksBase):
+        raise TypeError(
+            f"Run hooks must be instances of RunHooks. Received agent hooks of type "
+            f"{type(hooks).__name__}; give those to an agent: Agent(hooks=...)."
+        )
+    return hooks  # pyright: ignore[reportUnknownVariableType]  # a subclass of any context
