@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from outlast.journal.opening import close_journals
+
 # Set where everything that tests need is installed: there, a skip hides something.
 SKIPS_FAIL = bool(os.environ.get("OUTLAST_REQUIRE"))
 
@@ -22,10 +24,11 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(autouse=True)
-def outlast_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point `OUTLAST_HOME` at a folder that only this test knows."""
+def outlast_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    """Point `OUTLAST_HOME` at a folder that only this test knows, and begin anew there."""
     home = tmp_path / "outlast"
     monkeypatch.setenv("OUTLAST_HOME", str(home))
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OUTLAST_JOURNAL"):
         monkeypatch.delenv(name, raising=False)
-    return home
+    yield home
+    close_journals()

@@ -7,7 +7,14 @@ from itertools import islice
 
 import pytest
 
-from outlast.core.errors import AgentsException, AlreadyRunning, Fenced, JournalCorrupt, RunNotFound
+from outlast.core.errors import (
+    AgentsException,
+    AlreadyRunning,
+    Fenced,
+    JournalCorrupt,
+    JournalUnavailable,
+    RunNotFound,
+)
 from outlast.core.events import (
     EffectStarted,
     RunCompleted,
@@ -282,3 +289,27 @@ class JournalContract:
         while batch := list(islice(events, 7)):
             await journal.append(lease, batch)
         assert await names(journal) == list(range(1000))
+
+    async def test_who_uses_a_closed_journal_is_told_so(self, journal: Journal):
+        lease, waits = await begin(journal), await journal.acquire("new", new=True)
+        await journal.close()
+        for open_run in (lease, waits):
+            with pytest.raises(JournalUnavailable, match="closed") as raised:
+                await journal.append(open_run, [STARTED])
+            assert raised.value.run_id == open_run.run_id
+            await journal.release(open_run)
+
+    async def test_a_start_that_was_cancelled_holds_nothing(self, journal: Journal):
+        await journal.release(await begin(journal))
+        for _ in range(20):
+            start = asyncio.ensure_future(journal.acquire("r"))
+            await asyncio.sleep(0)
+            start.cancel()
+            done = (await asyncio.gather(start, return_exceptions=True))[0]
+            if isinstance(done, Lease):
+                await journal.release(done)
+        del start, done
+        await asyncio.sleep(0.2)
+        (run,) = await journal.runs()
+        assert not run.owner_alive
+        await journal.append(await journal.acquire("r"), [step(1)])

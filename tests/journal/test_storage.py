@@ -431,10 +431,10 @@ async def test_a_mark_of_a_deleted_journal_is_not_held_against_the_next(tmp_path
 async def test_where_no_mark_can_be_kept_a_journal_does_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def refuse(path: Path) -> None:
-        raise OSError(errno.ENODEV, "this file system maps nothing", str(path))
+    def refuse(path: Path, flags: int) -> int:
+        raise OSError(errno.EACCES, f"no file here ({flags})", str(path))
 
-    monkeypatch.setattr("outlast.journal.mark._mapped", refuse)
+    monkeypatch.setattr("outlast.journal.mark.open_private", refuse)
     journal = SqliteJournal(tmp_path / "journal.db", durability="process")
     await begin(journal)
     await journal.close()

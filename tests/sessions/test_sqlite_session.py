@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -11,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from outlast import Agent, RunConfig, Runner
+from outlast.journal import Durability
 from outlast.sessions.session import Session, SessionSettings
 from outlast.sessions.sqlite import SQLiteSession
+from outlast.testing import ScriptedModel, assistant_message
 
 
 def said(*texts: str) -> list[Any]:
@@ -203,6 +207,7 @@ def test_processes_may_open_a_new_file_at_once(path: Path):
     code = """
 import asyncio, sys
 from outlast.sessions.sqlite import SQLiteSession
+from outlast.testing import ScriptedModel, assistant_message
 session = SQLiteSession("s", sys.argv[1])
 for number in range(20):
     asyncio.run(session.add_items([{"content": sys.argv[2]}]))
@@ -233,3 +238,22 @@ def test_settings_default_to_no_limit():
     session = SQLiteSession("s")
     assert session.session_settings == SessionSettings(limit=None)
     session.close()
+
+
+@pytest.mark.parametrize(("durability", "level"), [("power", 2), ("process", 1), ("memory", 1)])
+async def test_what_a_run_saves_is_as_safe_as_its_log(
+    path: Path, tmp_path: Path, durability: Durability, level: int
+):
+    """SQLite says 2 where each commit waits for the disk, and 1 where it does not."""
+    session = SQLiteSession("s", path)
+    agent = Agent(name="desk", model=ScriptedModel([[assistant_message("hello")]]))
+    config = RunConfig(journal=str(tmp_path / "runs.db"), durability=durability)
+    await Runner.run(agent, "hi", session=session, run_config=config)
+    levels = await session._run(lambda db: db.execute("PRAGMA synchronous").fetchone())
+    assert levels == (level,)
+    session.close()
+
+
+def test_a_file_that_it_makes_is_private(path: Path):
+    SQLiteSession("s", path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -10,9 +10,12 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
+
+from outlast.definitions.forks import at_fork, take
 
 MAX_THREADS = 64
 """Threads start one by one, when none is free, up to this bound. Further calls wait their turn."""
@@ -34,7 +37,7 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     """
     call = functools.partial(_call, function, *args, **kwargs)
     context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_pool(), context.run, call)
+    return await asyncio.get_running_loop().run_in_executor(_threads.pool(), context.run, call)
 
 
 def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -45,6 +48,29 @@ def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         raise RuntimeError(f"{function!r} raised StopIteration.") from error
 
 
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="outlast-tool")
+class _Threads:
+    """The pool of this process. A forked child has a copy of it, and none of its threads."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        at_fork(self)
+
+    def pool(self) -> ThreadPoolExecutor:
+        """The pool, which the first call makes."""
+        if self._pool is None:
+            with self._lock:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="outlast-tool")
+        return self._pool
+
+    def before_fork(self) -> None:
+        """See `Forked`."""
+        take(self._lock)
+
+    def in_child(self) -> None:
+        """See `Forked`."""
+        self._pool, self._lock = None, threading.Lock()
+
+
+_threads = _Threads()

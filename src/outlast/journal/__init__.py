@@ -14,7 +14,7 @@ from outlast.journal.journal import (
     Stored,
 )
 from outlast.journal.memory import MemoryJournal
-from outlast.journal.opening import open_journal
+from outlast.journal.opening import close_journals, open_journal
 from outlast.journal.sqlite import SqliteJournal
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "SqliteJournal",
     "Status",
     "Stored",
+    "close_journals",
     "open_journal",
 ]

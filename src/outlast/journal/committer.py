@@ -21,8 +21,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from outlast.core.errors import JournalError, StorageBusy
+from outlast.definitions.forks import take
 from outlast.journal.blobs import Blobs
-from outlast.journal.database import checkpoint, connect, storage_error
+from outlast.journal.database import checkpoint, closed_error, connect, storage_error
 from outlast.journal.journal import DONE
 from outlast.journal.mark import Mark
 from outlast.journal.writes import Write
@@ -63,22 +64,35 @@ class Committer:
             power: Whether commits that somebody waits for are synced.
             busy_s: How long to wait for another process that has the file locked.
         """
-        self.db = connect(path, busy_ms=_BUSY_INLINE_MS)
+        self._db: sqlite3.Connection | None = connect(path, busy_ms=_BUSY_INLINE_MS)
         self.mark = Mark(path)
         self._path = path
+        self._is_closed = False
         self._blobs = blobs
         self._ring = ring
         self._power = power
         self._busy_s = busy_s
         self._synced = False
         self._queues: dict[asyncio.AbstractEventLoop, _Queue] = {}
+        self._left: list[Write] = []
+        """Writes that nobody waits for any more, of loops that have ended."""
         self._lock = threading.Lock()
+        """Of the connection; held for as long as a transaction takes."""
         self._jobs: SimpleQueue[tuple[_Queue, list[Write]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._gate = threading.Lock()
+        """Of everything else; held for a moment only."""
         self._backlog = 0
         self._wal_bytes = 0
         self._checkpoint: threading.Thread | None = None
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection. A fork closes it; the next use opens another one."""
+        if self._db is None:
+            self._db = connect(self._path, busy_ms=_BUSY_INLINE_MS)
+            self._synced = False
+        return self._db
 
     def submit(self, write: Write, *, alone: bool) -> Awaitable[None]:
         """Commit a write, together with whatever waits before it.
@@ -87,7 +101,7 @@ class Committer:
             write: What to commit.
             alone: Whether nobody else is likely to commit anything in this tick.
         """
-        queue = self._queue()
+        queue = self._queue(write.lease.run_id)
         queue.writes.append(write)
         if not write.barrier:
             if not queue.lingering:
@@ -111,30 +125,51 @@ class Committer:
             self._tick(queue)
 
     def close(self, last: Sequence[Write]) -> None:
-        """Commit what waits, then `last`, and close."""
-        for queue in self._queues.values():
+        """Commit what waits, then `last`, and close. Whoever asks later is refused."""
+        with self._gate:
+            self._is_closed = True
+            queues, left = list(self._queues.values()), self._left
+        for queue in queues:
             if queue.writes:
                 self._delegate(queue)
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
         try:
-            if last:
-                self._commit_patiently(list(last))
+            if left or last:
+                self._commit_patiently([*left, *last])
         finally:
             if self._checkpoint is not None:  # The last connection to close removes the log file.
                 self._checkpoint.join()
-            self.db.close()
+            with self._lock:
+                self.db.close()
 
-    def _queue(self) -> _Queue:
+    def before_fork(self) -> None:
+        """Let every transaction end, and close the connection."""
+        checkpoint = self._checkpoint
+        if checkpoint is not None:
+            checkpoint.join()
+        if take(self._lock) and self._db is not None and not self._is_closed:
+            self._db.close()
+            self._db = None
+
+    def _queue(self, run_id: str = "") -> _Queue:
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
-        if queue is None:
-            queue = _Queue(loop)
+        if queue is None or self._is_closed:
+            queue = self._new_queue(loop, run_id)
+        return queue
+
+    def _new_queue(self, loop: asyncio.AbstractEventLoop, run_id: str) -> _Queue:
+        """Each thread may begin a loop at any time, so the table of queues is changed by one only."""
+        with self._gate:
+            if self._is_closed:
+                raise closed_error(self._path, run_id)
+            queue = self._queues[loop] = _Queue(loop)
             for ended in [old for old in self._queues if old.is_closed()]:
                 # Nobody waits for these any more; they were to be written all the same.
-                queue.writes += self._queues.pop(ended).writes
-            self._queues[loop] = queue
+                self._left += self._queues.pop(ended).writes
+            queue.writes, self._left = self._left, []
         return queue
 
     def _linger(self, queue: _Queue) -> None:
@@ -144,6 +179,8 @@ class Committer:
 
     def _tick(self, queue: _Queue) -> None:
         queue.due = False
+        if not queue.writes:
+            return
         if self._power or self._backlog:
             self._delegate(queue)
             return
@@ -175,12 +212,12 @@ class Committer:
         writes, queue.writes = queue.writes, []
         with self._gate:
             self._backlog += len(writes)
+            self._jobs.put((queue, writes))
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._serve, name="outlast-journal", daemon=True
                 )
                 self._thread.start()
-        self._jobs.put((queue, writes))
 
     def _serve(self) -> None:
         # No variable here may hold a job while it waits: that would keep leases alive.
@@ -201,9 +238,16 @@ class Committer:
             self._backlog -= len(writes)
         del writes
         for queue, part in jobs:
-            if not queue.loop.is_closed():
+            try:
                 queue.loop.call_soon_threadsafe(_hand_back, queue, part, failure)
+            except RuntimeError:  # The loop has ended meanwhile, and whoever waited in it.
+                self._keep([] if failure is None else part)
         return True
+
+    def _keep(self, writes: list[Write]) -> None:
+        """Leave it to the next loop to write what nobody waits for."""
+        with self._gate:
+            self._left += [write for write in writes if not write.barrier]
 
     def _drain(self) -> list[tuple[_Queue, list[Write]]]:
         jobs: list[tuple[_Queue, list[Write]]] = []

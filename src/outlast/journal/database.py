@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 from outlast.core.errors import (
     IncompatibleRun,
@@ -16,6 +17,7 @@ from outlast.core.errors import (
     StorageBusy,
     StorageFull,
 )
+from outlast.journal.files import helper, is_there
 from outlast.journal.mark import mark_of, noted
 
 _APPLICATION = 0x486F6C64  # "Hold"
@@ -24,25 +26,56 @@ LAYOUT = 3
 _OPEN_BUSY_MS = 10_000
 _CHECK_BYTES_MAX = 16 * 2**20
 _WAL_BYTES_MAX = 16 * 2**20
+_EMPTY_BUSY_MS = 1000
 
-_ERRORS: tuple[tuple[str, type[JournalError], str], ...] = (
-    ("is full", StorageFull, "has no space left. Free some; nothing was lost or half written"),
-    ("locked", StorageBusy, "is locked by another process for too long. Try again"),
-    ("readonly", JournalUnavailable, "cannot be written. Make the file and its folder writable"),
-    ("unable to open", JournalUnavailable, "cannot be opened. Check the path and its permissions"),
-    ("malformed", JournalCorrupt, "is damaged. Restore it from a copy"),
-    ("not a database", JournalCorrupt, "is not a database. Restore it from a copy"),
-    ("no such table", JournalCorrupt, "lacks a table. Restore it from a copy"),
-)
+_BUSY = (StorageBusy, "is locked by another process for too long. Try again")
+_DAMAGED = (JournalCorrupt, "is damaged. Restore it from a copy")
+_ERRORS: dict[int, tuple[type[JournalError], str]] = {
+    sqlite3.SQLITE_FULL: (
+        StorageFull,
+        "has no space left. Free some; nothing was lost or half written",
+    ),
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    # A process that was stopped while it held a lock of the write-ahead log.
+    sqlite3.SQLITE_PROTOCOL: _BUSY,
+    sqlite3.SQLITE_READONLY: (
+        JournalUnavailable,
+        "cannot be written. Make the file and its folder writable",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        JournalUnavailable,
+        "cannot be opened. Check the path, its permissions and the limit of open files",
+    ),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_FORMAT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: (JournalCorrupt, "is not a database. Restore it from a copy"),
+    sqlite3.SQLITE_ERROR: (
+        JournalCorrupt,
+        "lacks a table or a column, or is damaged. Restore it from a copy",
+    ),
+}
 
 
 def storage_error(error: sqlite3.Error, path: Path) -> JournalError:
     """What an error of SQLite means for the caller."""
-    text = str(error)
-    for mark, kind, advice in _ERRORS:
-        if mark in text:
-            return kind(f"The journal {str(path)!r} {advice} (SQLite: {text}).")
-    return JournalUnavailable(f"The journal {str(path)!r} failed: SQLite says {text!r}.")
+    code = getattr(error, "sqlite_errorcode", None)  # Errors of the module itself have none.
+    kind, advice = _ERRORS.get(-1 if code is None else code & 0xFF, (JournalUnavailable, "failed"))
+    return kind(f"The journal {str(path)!r} {advice} (SQLite: {error}).")
+
+
+def closed_error(path: Path, run_id: str = "") -> JournalUnavailable:
+    """The error for who uses a journal that was closed."""
+    run = (
+        f"while run {run_id!r} was open. What it committed is safe; resume it with"
+        if run_id
+        else "; use"
+    )
+    error = JournalUnavailable(
+        f"The journal {str(path)!r} was closed {run} a journal that is open."
+    )
+    error.run_id = run_id
+    return error
 
 
 def prepare(path: Path) -> None:
@@ -53,12 +86,12 @@ def prepare(path: Path) -> None:
         JournalUnavailable: There is none and none can be made.
     """
     try:
-        if not path.exists():
+        if not is_there(path):
             _create(path)
         size = path.stat().st_size
     except OSError as error:
         raise JournalUnavailable(
-            f"No journal can be kept at {str(path)!r}: {error.strerror}. Choose another place with "
+            f"No journal can be used at {str(path)!r}: {error.strerror}. Choose another place with "
             "OUTLAST_HOME or RunConfig(journal=...), or OUTLAST_JOURNAL=memory for none."
         ) from error
     if not size:
@@ -71,7 +104,7 @@ def prepare(path: Path) -> None:
 
 def connect(path: Path, *, busy_ms: int, read_only: bool = False) -> sqlite3.Connection:
     """A connection for use under a lock. It leaves checkpoints and transactions to its user."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db = _opened(path)
     db.execute(f"PRAGMA busy_timeout = {busy_ms}")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA wal_autocheckpoint = 0")
@@ -81,17 +114,29 @@ def connect(path: Path, *, busy_ms: int, read_only: bool = False) -> sqlite3.Con
     return db
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is there: SQLite would make an empty one."""
+    name = quote(str(path.absolute()), errors="surrogateescape")
+    return sqlite3.connect(
+        f"file:{name}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+    )
+
+
 def checkpoint(path: Path, lock: threading.Lock) -> None:
     """Copy the write-ahead log into the database, beside the writers as long as it is short.
 
-    Writers that never pause would let the log grow for ever; past 16 MiB they have to wait.
+    Writers that never pause would let the log grow for ever; past 16 MiB they have to wait, those
+    of other processes too, until it is empty and begins anew.
     """
+    wal = helper(path, "-wal")
     try:
         with contextlib.closing(connect(path, busy_ms=100)) as db:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            is_long = path.with_name(f"{path.name}-wal").stat().st_size > _WAL_BYTES_MAX
-            with lock if is_long else contextlib.nullcontext():
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if wal.stat().st_size <= _WAL_BYTES_MAX:
+                return
+            with lock:
+                db.execute(f"PRAGMA busy_timeout = {_EMPTY_BUSY_MS}")
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except (sqlite3.Error, OSError):  # The disk may be full or gone. The next append will say so.
         return
 
@@ -136,7 +181,7 @@ def _publish(draft: Path, path: Path) -> None:
 
 def _check(path: Path, *, thoroughly: bool) -> None:
     places = noted(path)
-    db = sqlite3.connect(path, isolation_level=None)
+    db = _opened(path)
     try:
         db.execute(f"PRAGMA busy_timeout = {_OPEN_BUSY_MS}")
         application = db.execute("PRAGMA application_id").fetchone()[0]

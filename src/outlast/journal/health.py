@@ -7,7 +7,6 @@ it loses nothing but caution, so a commit here waits for no disk.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sqlite3
 import threading
@@ -21,7 +20,8 @@ import msgspec
 
 from outlast.core.errors import StorageBusy
 from outlast.core.health import Health
-from outlast.journal.database import connect, storage_error
+from outlast.definitions.forks import at_fork, take
+from outlast.journal.database import closed_error, connect, storage_error
 
 _T = TypeVar("_T")
 Change = Callable[[Health], tuple[Health, _T]]
@@ -87,8 +87,9 @@ class SqliteHealth:
         self._path = path
         self._busy_s = busy_s
         self._lock = threading.Lock()
-        self._opened: tuple[int, sqlite3.Connection] | None = None
-        self._parents: list[object] = []
+        self._opened: sqlite3.Connection | None = None
+        self._is_closed = False
+        at_fork(self)
 
     def get(self, key: str) -> Health:
         with self._lock:
@@ -112,11 +113,24 @@ class SqliteHealth:
         await self._patiently(lambda db: db.execute("DELETE FROM health"))
 
     def close(self) -> None:
-        """Close the connection. The next use opens another one."""
+        """Close the connection, for good."""
         with self._lock:
-            if self._opened is not None and self._opened[0] == os.getpid():
-                self._opened[1].close()
-            self._opened = None
+            self._is_closed = True
+            self._leave()
+
+    def before_fork(self) -> None:
+        """See `Forked`. The next use opens another connection."""
+        if take(self._lock):
+            self._leave()
+
+    def in_child(self) -> None:
+        """See `Forked`."""
+        self._lock = threading.Lock()
+
+    def _leave(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
 
     async def _patiently(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         deadline = time.monotonic() + self._busy_s
@@ -137,13 +151,11 @@ class SqliteHealth:
             raise storage_error(error, self._path) from error
 
     def _db(self) -> sqlite3.Connection:
-        if self._opened is not None and self._opened[0] != os.getpid():
-            # The parent's. Closing it in a forked child would drop the parent's locks.
-            self._parents.append(self._opened)
-            self._opened = None
+        if self._is_closed:
+            raise closed_error(self._path)
         if self._opened is None:
-            self._opened = (os.getpid(), connect(self._path, busy_ms=_BUSY_INLINE_MS))
-        return self._opened[1]
+            self._opened = connect(self._path, busy_ms=_BUSY_INLINE_MS)
+        return self._opened
 
 
 @contextmanager

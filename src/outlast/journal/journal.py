@@ -102,6 +102,11 @@ class MetadataFilter(TypedDict, total=False):
     tag: str | None
 
 
+def durability_of(journal: object) -> str:
+    """What a journal's logs survive; empty where it does not say."""
+    return str(getattr(journal, "durability", ""))
+
+
 class BlobStore(Protocol):
     """Big things that events refer to, each stored once, named by its content."""
 

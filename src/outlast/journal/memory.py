@@ -7,7 +7,7 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Unpack
 
-from outlast.core.errors import AlreadyRunning, JournalCorrupt, RunNotFound
+from outlast.core.errors import AlreadyRunning, JournalCorrupt, JournalUnavailable, RunNotFound
 from outlast.core.events import Event
 from outlast.core.identity import NO_METADATA
 from outlast.journal.blobs import content_hash
@@ -32,11 +32,13 @@ def _nobody() -> None:
 
 
 class _Run:
-    __slots__ = ("agent", "epoch", "held", "metadata", "parent", "rows", "said", "waits")
+    __slots__ = ("agent", "closed", "epoch", "held", "metadata", "parent", "rows", "said", "waits")
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.epoch = 0
+        self.closed = 0
+        """The epoch of whoever held it when the journal was closed."""
         self.held: Callable[[], Lease | None] = _nobody
         self.said = "running"
         """What its events say."""
@@ -90,6 +92,8 @@ class MemoryJournal:
         if not draft.length:
             return DONE
         run = self._runs.get(lease.run_id)
+        if run is not None and run.epoch == lease.epoch <= run.closed:
+            raise _closed_error(lease.run_id)
         if run is None or run.epoch != lease.epoch:
             lease.lost = True
             raise fenced(lease)
@@ -140,9 +144,13 @@ class MemoryJournal:
                 del self._ended[oldest], self._runs[oldest]
 
     async def close(self) -> None:
-        """See `Journal.close`. The logs stay readable until the journal is garbage."""
+        """See `Journal.close`. The logs stay until the journal is garbage, and may be acquired."""
         for run in self._runs.values():
-            run.held = _nobody
+            run.held, run.closed = _nobody, run.epoch
+
+    def holds_runs(self) -> bool:
+        """Whether somebody performs a run that is kept here."""
+        return any(run.held() is not None for run in list(self._runs.values()))
 
 
 class _MemoryBlobs:
@@ -165,6 +173,14 @@ class _MemoryBlobs:
         if name not in self._bodies:
             raise JournalCorrupt(f"The journal has no blob {name!r}, but a log refers to it.")
         return self._bodies[name]
+
+
+def _closed_error(run_id: str) -> JournalUnavailable:
+    error = JournalUnavailable(
+        f"The journal in memory was closed while run {run_id!r} was open. Resume the run to go on."
+    )
+    error.run_id = run_id
+    return error
 
 
 def _summary(run_id: str, run: _Run) -> RunSummary:

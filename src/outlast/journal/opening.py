@@ -1,8 +1,14 @@
-"""Where a program's journal is, and one shared instance of it per process."""
+"""Where a program's journal is, and one shared instance of it per process.
+
+A place is settled once per process, when it is first asked for. A tool that changes the working
+directory or the environment while a run is open moves no journal: the next run, and a run inside
+the tool, must find what this one wrote.
+"""
 
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import threading
 import warnings
@@ -10,13 +16,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from outlast.core.errors import JournalUnavailable
+from outlast.definitions.forks import at_fork, take
+from outlast.journal.files import make_private
 from outlast.journal.journal import Durability, Journal
 from outlast.journal.memory import MemoryJournal
 from outlast.journal.sqlite import SqliteJournal
 
+_NOWHERE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
+"""Why no journal can be made at the default place, for good. All else may pass, and is an error."""
+
 
 class _Shared(NamedTuple):
-    journal: Journal
+    journal: SqliteJournal | MemoryJournal
     place: str = ""
     file: tuple[int, int] | None = None
 
@@ -27,13 +38,37 @@ class _Shared(NamedTuple):
         return True
 
 
-_shared: dict[tuple[str, str], _Shared] = {}
-_answers: dict[tuple[str | Path, str, str, str], _Shared] = {}
-_opening = threading.Lock()
+class _Places:
+    """What this process has settled."""
+
+    def __init__(self) -> None:
+        self.shared: dict[tuple[str, str], _Shared] = {}
+        self.answers: dict[tuple[str | Path, str, str], _Shared] = {}
+        self.paths: dict[tuple[str | Path, str], str] = {}
+        """Absolute ones, by what was asked for and by `OUTLAST_HOME`."""
+        self.default: tuple[str, str] | None = None
+        """`OUTLAST_JOURNAL` and `OUTLAST_HOME` as they were when the default was settled."""
+        self.passed_over: set[tuple[str, str]] = set()
+        """What the environment said in the middle of a run."""
+        self.has_warned = False
+        self.opening = threading.Lock()
+        at_fork(self)
+
+    def before_fork(self) -> None:
+        take(self.opening)
+
+    def in_child(self) -> None:
+        self.opening = threading.Lock()
+
+
+_places = _Places()
 
 
 def open_journal(path: str | Path | None = None, durability: Durability = "power") -> Journal:
     """The journal at a place, shared by all of this process that ask for the same one.
+
+    A path that is not absolute, and the default, are looked for in the working directory of the
+    first call that asks for them, and stay there whatever becomes of the working directory.
 
     Args:
         path: A file; or "memory", to keep logs as long as the process lives; or "off", to forget
@@ -42,69 +77,132 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
         durability: What the logs have to survive.
 
     Raises:
-        JournalUnavailable: The place that was asked for cannot be used. If none was, logs are kept
-            in memory instead, with one warning.
+        JournalUnavailable: The place cannot be used. Only where none was asked for, and none was
+            ever there, logs are kept in memory instead, with one warning.
         JournalCorrupt: There is something else, or a damaged journal.
+        StorageBusy: Another process has it locked. Try again.
     """
-    asked = path or os.environ.get("OUTLAST_JOURNAL", "")
-    home = "" if asked else os.environ.get("OUTLAST_HOME", "")
+    wanted, home = (path, "") if path else _default()
     # Every run asks. Resolving the path costs 50 µs; the answer depends on these only.
-    here = "" if str(asked or home).startswith(os.sep) else os.getcwd()  # noqa: PTH109  # a Path costs more than the call
-    question = (asked, home, here, durability)
-    answer = _answers.get(question)
+    question = (wanted, home, durability)
+    answer = _places.answers.get(question)
     if answer is None or not answer.is_current():
-        with _opening:
-            answer = _answers[question] = _found(asked, durability)
+        with _places.opening:
+            answer = _places.answers[question] = _found(wanted, home, durability)
     return answer.journal
 
 
-def _found(asked: str | Path, durability: Durability) -> _Shared:
-    if durability == "memory" or asked in ("memory", "off"):
-        key = ("off" if asked == "off" else "memory", "memory")
-        if key not in _shared:
-            _shared[key] = _Shared(MemoryJournal(keep=0 if asked == "off" else 1000))
-        return _shared[key]
-    place = Path(asked) if asked else _default()
-    key = (os.path.realpath(place), durability)
-    found = _shared.get(key)
+def close_journals() -> None:
+    """Close every shared journal of this process, and forget where they were.
+
+    For tests and for programs that begin anew in another directory or environment.
+    """
+    global _places  # noqa: PLW0603  # what is settled once per process begins anew
+    _close_all()
+    _places = _Places()
+
+
+def _default() -> tuple[str, str]:
+    """What the environment asked for when the default was settled, or between two runs since."""
+    places, now = _places, _environment()
+    if now == places.default:
+        return now
+    if places.default is not None and (now in places.passed_over or _is_in_use(places.default)):
+        places.passed_over.add(now)
+        return places.default
+    places.default = now
+    return now
+
+
+def _environment() -> tuple[str, str]:
+    named = os.environ.get("OUTLAST_JOURNAL", "")
+    return named, "" if named else os.environ.get("OUTLAST_HOME", "")
+
+
+def _is_in_use(default: tuple[str, str]) -> bool:
+    return any(
+        question[:2] == default and answer.journal.holds_runs()
+        for question, answer in list(_places.answers.items())
+    )
+
+
+def _pass_over() -> None:
+    """A run of the default journal has ended: what it did to the environment moves no other."""
+    now = _environment()
+    if _places.default is not None and now != _places.default:
+        _places.passed_over.add(now)
+
+
+def _found(wanted: str | Path, home: str, durability: Durability) -> _Shared:
+    shared = _places.shared
+    if durability == "memory" or wanted in ("memory", "off"):
+        key = ("off" if wanted == "off" else "memory", "memory")
+        if key not in shared:
+            shared[key] = _Shared(MemoryJournal(keep=0 if wanted == "off" else 1000))
+        return shared[key]
+    place = _settled(wanted, home)
+    key = (place, durability)
+    found = shared.get(key)
     if found is None or not found.is_current():
         if found is not None:
             _close(found.journal)
-        found = _shared[key] = _opened(place, key[0], durability, required=bool(asked))
+        found = shared[key] = _opened(wanted, home, Path(place), durability)
     return found
 
 
-def _default() -> Path:
-    home = os.environ.get("OUTLAST_HOME")
-    return Path(home, "journal.db") if home else Path(".outlast", "journal.db")
+def _settled(wanted: str | Path, home: str) -> str:
+    """The absolute path of a place, the same for the whole process."""
+    path = _places.paths.get((wanted, home))
+    if path is None:
+        try:
+            if wanted:  # Whoever names a place may name it by a link.
+                path = os.path.realpath(wanted)
+            elif home:
+                path = os.path.join(os.path.realpath(home), "journal.db")  # noqa: PTH118
+            else:
+                path = os.path.join(os.path.realpath(Path.cwd()), ".outlast", "journal.db")  # noqa: PTH118
+        except OSError as error:
+            raise JournalUnavailable(
+                "There is no working directory to look for a journal in (it was removed). Name the "
+                "place with an absolute OUTLAST_HOME or RunConfig(journal=...)."
+            ) from error
+        _places.paths[(wanted, home)] = path
+    return path
 
 
-def _opened(place: Path, path: str, durability: Durability, *, required: bool) -> _Shared:
+def _opened(wanted: str | Path, home: str, path: Path, durability: Durability) -> _Shared:
     try:
-        if not required:
-            _make_private(place.parent)
-        journal = SqliteJournal(Path(path), durability=durability)
-        return _Shared(journal, path, _identity(path))
+        if not wanted:
+            make_private(path.parent)
+        journal = SqliteJournal(path, durability=durability)
     except JournalUnavailable as error:
-        if required:
+        if wanted or home or not _is_nowhere(path, error):
             raise
-        warnings.warn(
-            f"Runs are kept in memory only and will not survive this process: {error}",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        if not _places.has_warned:
+            _places.has_warned = True
+            warnings.warn(
+                f"Runs are kept in memory only and will not survive this process: {error}",
+                RuntimeWarning,
+                stacklevel=5,
+            )
         return _Shared(MemoryJournal())
+    if not wanted or wanted == _environment()[0]:
+        journal.on_release = _pass_over
+    return _Shared(journal, str(path), _identity(str(path)))
 
 
-def _make_private(folder: Path) -> None:
-    """A folder of our own is nobody else's business, and not the repository's either."""
+def _is_nowhere(path: Path, error: JournalUnavailable) -> bool:
+    """Whether no journal was ever at ``path`` and none can be made there."""
+    reason = error.__cause__
+    if not isinstance(reason, OSError) or reason.errno not in _NOWHERE:
+        return False
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", "utf-8")
-    except OSError:  # Opening the journal will fail too, and say why.
-        return
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _identity(place: str) -> tuple[int, int] | None:
@@ -123,5 +221,5 @@ def _close(journal: Journal) -> None:
 @atexit.register
 def _close_all() -> None:
     """Leave whole files behind rather than logs to recover from."""
-    while _shared:
-        _close(_shared.popitem()[1].journal)
+    while _places.shared:
+        _close(_places.shared.popitem()[1].journal)

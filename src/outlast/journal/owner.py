@@ -24,21 +24,21 @@ def is_alive(owner: str) -> bool:
     """Whether the process of that name still runs. The empty name is nobody's."""
     if owner == this_process():
         return True
-    boot, _, rest = owner.partition(":")
+    machine, _, rest = owner.partition(":")
     pid, _, start = rest.partition(":")
-    if boot != _boot() or not pid.isdecimal() or int(pid) == os.getpid():
+    if machine != boot() or not pid.isdecimal() or int(pid) == os.getpid():
         return False
-    return _start(int(pid)) == start if boot else _answers(int(pid))
+    return _start(int(pid)) == start if machine else _answers(int(pid))
 
 
 @lru_cache(maxsize=1)
 def _name(pid: int) -> str:
     # Without /proc a random start at least differs from that of an earlier process of this number.
-    return f"{_boot()}:{pid}:{_start(pid) if _boot() else uuid.uuid4().hex}"
+    return f"{boot()}:{pid}:{_start(pid) if boot() else uuid.uuid4().hex}"
 
 
 @lru_cache(maxsize=1)
-def _boot() -> str:
+def boot() -> str:
     """The machine's boot; empty where /proc does not say it, or not when processes started."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

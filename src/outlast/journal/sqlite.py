@@ -6,21 +6,21 @@ connection that writes and one that reads, so reading never waits for the disk o
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
 
 from outlast.core.errors import AlreadyRunning, RunNotFound
 from outlast.core.events import Event
+from outlast.definitions.forks import at_fork, take
 from outlast.journal.blobs import Blobs
 from outlast.journal.codec import decode, encode, metadata_of
 from outlast.journal.committer import Committer
-from outlast.journal.database import connect, prepare, storage_error
+from outlast.journal.database import closed_error, connect, prepare, storage_error
 from outlast.journal.health import SqliteHealth
 from outlast.journal.journal import DONE, TERMINAL, Lease, MetadataFilter, RunSummary, Stored
 from outlast.journal.owner import is_alive, this_process
@@ -64,30 +64,39 @@ class SqliteJournal:
         """
         self.path = path
         self.durability = durability
+        self._is_own = not owned_by
         self._owner = owned_by or this_process()
         self._busy_s = busy_s
         self._held = _HELD.setdefault(
             f"{path.absolute()}|{owned_by}", weakref.WeakValueDictionary()
         )
         self.is_closed = False
+        self.on_release: Callable[[], None] | None = None
+        """Called when a run of this journal was put down."""
         self._watchers = Watchers()
+        self._hold_lock = threading.Lock()
         self._read_lock = threading.Lock()
+        self._reader: sqlite3.Connection | None = None
         self.blobs = Blobs(self._load_blob)
         self.health = SqliteHealth(path, busy_s=busy_s)
-        self._connections: tuple[Committer, sqlite3.Connection] | None = self._open()
-        _OPEN.add(self)
+        self._committer: Committer | None = self._open()
+        at_fork(self)
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
-        if run_id in self._held and not force:
-            raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
+        if self.is_closed:
+            raise closed_error(self.path)
         if not new:
             self._require(run_id)  # Without a transaction: many ids of callers are new.
-        lease = self._held[run_id] = Lease(run_id, 1, 0, keeper=self)
+        with self._hold_lock:
+            if run_id in self._held and not force:
+                raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
+            lease = self._held[run_id] = Lease(run_id, 1, 0, keeper=self)
         if not new:
             try:
                 await self._submit(Claim(lease, self._owner, force=force))
             except BaseException:
                 self._forget(lease)
+                self._give_back(lease)
                 raise
         return lease
 
@@ -97,6 +106,8 @@ class SqliteJournal:
         draft = encode(events)
         if not draft.length:
             return DONE
+        if self.is_closed:
+            raise closed_error(self.path, lease.run_id)
         return self._submit(Append(lease, draft, self._owner, barrier=barrier))
 
     async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
@@ -128,8 +139,16 @@ class SqliteJournal:
 
     async def release(self, lease: Lease, *, waits: bool = False) -> None:
         self._forget(lease)
-        if not lease.lost and lease.status not in TERMINAL:
-            await self._submit(Release(lease, waits=waits))
+        try:
+            if not (self.is_closed or lease.lost or lease.status in TERMINAL):
+                await self._submit(Release(lease, waits=waits))
+        finally:
+            if self.on_release is not None:
+                self.on_release()
+
+    def holds_runs(self) -> bool:
+        """Whether this process performs a run that is kept here."""
+        return bool(self._held)
 
     async def close(self) -> None:
         """See `Journal.close`. Blocks until the last commit is on disk."""
@@ -137,41 +156,46 @@ class SqliteJournal:
 
     def shut(self) -> None:
         """Close, outside of any loop."""
-        if self.is_closed:
-            return
-        self.is_closed = True
-        _OPEN.discard(self)
+        with self._hold_lock:
+            if self.is_closed:
+                return
+            self.is_closed = True
         self.health.close()
-        if self._connections is None:
+        committer = self._committer
+        if committer is None:
             return
-        committer, reader = self._connections
         leases = [lease for lease in list(self._held.values()) if lease.keeper is self]
-        committer.close([Release(lease, waits=False) for lease in leases])
-        for lease in leases:
-            self._forget(lease)
-            lease.lost = True
-        with self._read_lock:
-            reader.close()
-        committer.mark.close()
+        try:
+            committer.close([Release(lease, waits=False) for lease in leases])
+        finally:
+            for lease in leases:
+                self._forget(lease)
+            with self._read_lock:
+                if self._reader is not None:
+                    self._reader.close()
+            committer.mark.close()
 
     @property
     def committer(self) -> Committer:
         """The writing half. A forked child gets its own."""
-        if self._connections is None:
-            self._connections = self._open()
-        return self._connections[0]
+        if self._committer is None:
+            with self._hold_lock:
+                if self.is_closed:
+                    raise closed_error(self.path)
+                if self._committer is None:
+                    self._committer = self._open()
+        return self._committer
 
-    def _open(self) -> tuple[Committer, sqlite3.Connection]:
+    def _open(self) -> Committer:
         prepare(self.path)
         try:
-            committer = Committer(
+            return Committer(
                 self.path,
                 self.blobs,
                 self._watchers.ring,
                 power=self.durability == "power",
                 busy_s=self._busy_s,
             )
-            return committer, connect(self.path, busy_ms=1000, read_only=True)
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
 
@@ -187,16 +211,26 @@ class SqliteJournal:
         return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)
 
     def _forget(self, lease: Lease) -> None:
-        if self._held.get(lease.run_id) is lease:
-            del self._held[lease.run_id]
+        with self._hold_lock:
+            if self._held.get(lease.run_id) is lease:
+                del self._held[lease.run_id]
+
+    def _give_back(self, lease: Lease) -> None:
+        """Nobody waits for this claim any more, and it may still be made: undo it right after."""
+        if not self.is_closed:
+            self.committer.submit(Release(lease, waits=False, barrier=False), alone=False)
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
-        if self._connections is None:
-            self._connections = self._open()
+        if self._committer is None:
+            _ = self.committer  # It looks whether the file is sound.
         try:
             with self._read_lock:
-                yield self._connections[1]
+                if self.is_closed:
+                    raise closed_error(self.path)
+                if self._reader is None:
+                    self._reader = connect(self.path, busy_ms=1000, read_only=True)
+                yield self._reader
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
 
@@ -211,24 +245,25 @@ class SqliteJournal:
         with self._reading() as db:
             return db.execute("PRAGMA data_version").fetchone()[0]
 
-    def _after_fork(self) -> None:
-        """Begin anew in a forked child: SQLite's connections and our threads are the parent's."""
-        _PARENTS.append(self._connections)
-        self._connections = None
-        self._read_lock = threading.Lock()
-        self._owner = this_process()
+    def before_fork(self) -> None:
+        """See `Forked`."""
+        take(self._hold_lock)
+        if self._committer is not None:
+            self._committer.before_fork()
+        if take(self._read_lock) and self._reader is not None and not self.is_closed:
+            self._reader.close()
+            self._reader = None
+
+    def in_child(self) -> None:
+        """See `Forked`. The runs, the queues and the threads are the parent's."""
+        if self._committer is not None:
+            self._committer.mark.leave()
+        self._committer = None
+        self._hold_lock, self._read_lock = threading.Lock(), threading.Lock()
+        self._watchers = Watchers()
+        self.blobs = Blobs(self._load_blob)
+        if self._is_own:
+            self._owner = this_process()
+        for lease in list(self._held.values()):
+            lease.lost = True
         self._held.clear()
-
-
-_OPEN: weakref.WeakSet[SqliteJournal] = weakref.WeakSet()
-_PARENTS: list[object] = []
-"""Connections of a parent process. A child must not close them: that would drop their locks."""
-
-
-def _after_fork() -> None:
-    for journal in list(_OPEN):
-        journal._after_fork()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] (same module)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

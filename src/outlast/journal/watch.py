@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 
 from outlast.journal.journal import Journal, Stored
 
 _POLL_S = 0.1
+_NOBODY: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
 
 
 class Watchers:
@@ -20,10 +22,9 @@ class Watchers:
 
     def ring(self, run_id: str) -> None:
         """Wake those who wait for the run. May be called from any thread."""
-        if run_id in self._bells:
-            for bell, loop in list(self._bells[run_id].items()):
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(bell.set)
+        for bell, loop in list(self._bells.get(run_id, _NOBODY).items()):
+            with contextlib.suppress(RuntimeError):  # Its loop has ended meanwhile.
+                loop.call_soon_threadsafe(bell.set)
 
     async def follow(
         self, journal: Journal, run_id: str, after: int, version: Callable[[], int]

@@ -167,8 +167,8 @@ class Release(Write):
 
     __slots__ = ("_waits",)
 
-    def __init__(self, lease: Lease, *, waits: bool) -> None:
-        super().__init__(lease)
+    def __init__(self, lease: Lease, *, waits: bool, barrier: bool = True) -> None:
+        super().__init__(lease, barrier=barrier)
         self._waits = waits
 
     def apply(self, db: sqlite3.Connection) -> None:

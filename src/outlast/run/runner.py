@@ -37,13 +37,7 @@ from outlast.engine.place import here
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
 from outlast.run import decisions
-from outlast.run.abandon import (
-    finished_anyway,
-    in_background,
-    note_departure,
-    record_departure,
-    stop_owned,
-)
+from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
 from outlast.run.conflicts import claimed_log
 from outlast.run.options import RunOptions
 from outlast.run.request import as_items, journal_of, nest, request_of, wrapped
@@ -51,6 +45,7 @@ from outlast.run.result import RunResult, details, empty, fill
 from outlast.run.resume import continued
 from outlast.run.run_state import RunState
 from outlast.run.stream import RunResultStreaming
+from outlast.run.thread_loop import run_in_loop
 from outlast.sessions.session import SessionLike
 
 if TYPE_CHECKING:
@@ -79,7 +74,7 @@ class AgentRunner:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return _in_loop(self.run(starting_agent, input, **options))
+            return run_in_loop(self.run(starting_agent, input, **options))
         raise RuntimeError(
             "AgentRunner.run_sync() cannot be called when an event loop is already running."
         )
@@ -239,33 +234,6 @@ def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
     known = (env.live.errors.get(key) for key in env.log.state.failures)
     others = (each for each in known if each is not None and each is not error)
     return next((each for each in others if each.__context__ is not error), None)
-
-
-def _in_loop(run: Any) -> Any:
-    """Run a coroutine on this thread's loop, which stays open for clients that live on it."""
-    try:
-        loop = asyncio.get_event_loop_policy().get_event_loop()  # pyright: ignore[reportDeprecated]  # the loop of this thread, as upstream leaves it
-    except RuntimeError:
-        loop = None
-    if loop is None or loop.is_closed():
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-    task = loop.create_task(run)
-    try:
-        return loop.run_until_complete(task)
-    except BaseException:
-        if not task.done():
-            task.cancel()
-            loop.run_until_complete(asyncio.wait([task]))
-        if not loop.is_closed():
-            loop.run_until_complete(stop_owned())
-        raise
-    finally:
-        if not loop.is_closed():
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            # It will be used again, and would warn of every generator from here on.
-            if hasattr(loop, "_asyncgens_shutdown_called"):
-                setattr(loop, "_asyncgens_shutdown_called", False)  # noqa: B010  # it has no public name
 
 
 _default = AgentRunner()

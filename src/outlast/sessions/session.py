@@ -34,6 +34,16 @@ else:
 SessionInputCallback: TypeAlias = Callable[[_Items, _Items], _Items | Awaitable[_Items]]
 """Merges a session's history with the new input of a run; gets copies of both."""
 
+
+@runtime_checkable
+class SyncedSession(Protocol):
+    """A session that can promise to be on disk, as a journal with durability "power" is."""
+
+    def sync_writes(self) -> None:
+        """From here on, what `add_items` was given is on disk when it returns."""
+        ...
+
+
 _METHODS = ("get_items", "add_items", "pop_item", "clear_session")
 
 

@@ -8,7 +8,9 @@ never cancelled in the middle on the loop, and one in a thread is waited for bef
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -17,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from outlast.definitions.forks import at_fork, take
 from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _BUSY_TIMEOUT_S = 5.0
 _RETRY_S = 0.01
+_IN_MEMORY = ("", ":memory:")
 
 
 class SQLiteSession(SessionABC):
@@ -62,7 +66,12 @@ class SQLiteSession(SessionABC):
         self.messages_table = messages_table
         self._sessions, self._messages = _quoted(sessions_table), _quoted(messages_table)
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = _opened(str(db_path), self._schema())
+        self._is_closed = False
+        self._is_synced = self._must_sync = False
+        # Absolute: a fork closes the connection, and the working directory may be another by then.
+        self._path = "" if str(db_path) in _IN_MEMORY else str(Path(db_path).absolute())
+        self._connection: sqlite3.Connection | None = _opened(self._path, self._schema())
+        at_fork(self)
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first.
@@ -85,12 +94,29 @@ class SQLiteSession(SessionABC):
     async def clear_session(self) -> None:
         await self._run(self._clear)
 
+    def sync_writes(self) -> None:
+        """From here on, what is added has reached the disk when `add_items` returns.
+
+        A run whose log survives a power cut asks for it, so that its session survives the same.
+        """
+        self._must_sync = True
+
     def close(self) -> None:
         """Close the database. Every later call raises `RuntimeError`; a second close does not."""
         with self._lock:
-            connection, self._connection = self._connection, None
+            connection, self._connection, self._is_closed = self._connection, None, True
         if connection is not None:
             connection.close()
+
+    def before_fork(self) -> None:
+        """See `Forked`. The next use opens the file again; what is in memory only is copied."""
+        if take(self._lock) and self._path and self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def in_child(self) -> None:
+        """See `Forked`."""
+        self._lock = threading.Lock()
 
     # --- What is done with the tables. Their names are quoted; everything else is bound. --
 
@@ -183,10 +209,15 @@ class SQLiteSession(SessionABC):
             yield self._open_connection()
 
     def _open_connection(self) -> sqlite3.Connection:
-        if self._connection is None:
+        if self._is_closed:
             raise RuntimeError(
                 f"SQLiteSession is closed (session {self.session_id!r}). Make a new one to go on."
             )
+        if self._connection is None:
+            self._connection, self._is_synced = _opened(self._path, self._schema()), False
+        if self._must_sync and not self._is_synced:
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._is_synced = True
         return self._connection
 
 
@@ -207,8 +238,10 @@ async def _await_mutation(mutation: Awaitable[_T]) -> _T:
 
 
 def _opened(path: str, schema: str) -> sqlite3.Connection:
+    if path:
+        _make_private(path)
     connection = sqlite3.connect(
-        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        path or ":memory:", timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     try:
         _switch_to_wal(connection)
@@ -218,6 +251,12 @@ def _opened(path: str, schema: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make_private(path: str) -> None:
+    """Begin the file as one that only its owner may read: SQLite would ask the umask."""
+    with contextlib.suppress(OSError):  # It is there, or cannot be: SQLite says which.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -14,7 +14,15 @@ from typing import Literal, Unpack
 
 from outlast.core.events import Event
 from outlast.journal.health import HealthStore
-from outlast.journal.journal import BlobStore, Journal, Lease, MetadataFilter, RunSummary, Stored
+from outlast.journal.journal import (
+    BlobStore,
+    Journal,
+    Lease,
+    MetadataFilter,
+    RunSummary,
+    Stored,
+    durability_of,
+)
 
 Moment = Literal["before", "after"]
 
@@ -57,6 +65,11 @@ class CrashingJournal:
         """Crash where ``OUTLAST_CRASH_AT`` says, or nowhere when it is not set."""
         number, _, moment = os.environ.get(POINT, "0").partition(":")
         return cls(inner, at=int(number), moment="after" if moment == "after" else "before")
+
+    @property
+    def durability(self) -> str:
+        """What the inner journal's logs survive."""
+        return durability_of(self.inner)
 
     @property
     def blobs(self) -> BlobStore:

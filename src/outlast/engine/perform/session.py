@@ -17,7 +17,8 @@ from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.history import paired, unrepeated
 from outlast.engine.projection import wire
-from outlast.sessions.session import ask_session
+from outlast.journal.journal import durability_of
+from outlast.sessions.session import SyncedSession, ask_session
 
 
 async def load(env: RunEnv, effect: LoadSession) -> Done:
@@ -66,6 +67,8 @@ async def save(env: RunEnv, effect: SaveSession) -> Done:
     if started and started.attempt > 1 and items:
         items = items[await _held(env, items) :]
     if items:
+        if isinstance(env.session, SyncedSession) and durability_of(env.log.journal) == "power":
+            env.session.sync_writes()  # The log is about to say that it was saved.
         await ask_session(env.session, "add_items", copy.deepcopy(items), wrapper=env.context)
     return Done([SessionSaved(effect.id, effect.upto)])
 
