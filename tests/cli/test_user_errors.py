@@ -1,6 +1,5 @@
 """Whatever a user's program does wrong: one panel of eight lines at most, that says what and where."""
 
-import asyncio
 import subprocess
 import sys
 
@@ -36,18 +35,22 @@ PROGRAMS = {
     "a missing name": ("from outlast import Agnet\n", "Agnet", "program.py:2"),
     "a module that is not there yet": ("import agents.voice.nothing\n", "agents.voice", ":2"),
     "an error at the top level": ("\n\nprint(1 / 0)\n", "ZeroDivisionError", "program.py:4"),
+    "a tool that raises": (TOOL, "the station is down", "program.py:8, in weather"),
+    "no key": ("agent = Agent(name='x')\n", "OPENAI_API_KEY", ""),
+    "several agents": ("a, b = Agent(name='A'), Agent(name='B')\n", "program.py:a or b", ""),
+    "a very long message": ("raise ValueError('x y' * 4000)\n", "ValueError", "program.py:2"),
+    "many lines of message": ("raise ValueError('a\\n' * 99)\n", "ValueError", "program.py:2"),
+}
+
+
+BY_ITSELF = {
     "a text in place of the agent": ('Runner.run_sync("a", "b")\n', "takes an Agent", ":2"),
     "a number for a journal": (
         "\nRunner.run_sync(Agent(name='x'), 'hi', run_config=RunConfig(journal=3))\n",
         "got int",
         "program.py:3",
     ),
-    "a tool that raises": (TOOL, "the station is down", "program.py:8, in weather"),
     "a hook that raises": (HOOK, "this hook is broken", "program.py:5, in on_agent_start"),
-    "no key": ("agent = Agent(name='x')\n", "OPENAI_API_KEY", ""),
-    "several agents": ("a, b = Agent(name='A'), Agent(name='B')\n", "program.py:a or b", ""),
-    "a very long message": ("raise ValueError('x y' * 4000)\n", "ValueError", "program.py:2"),
-    "many lines of message": ("raise ValueError('a\\n' * 99)\n", "ValueError", "program.py:2"),
 }
 
 
@@ -58,9 +61,6 @@ def cli(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", sys.argv)
     yield lambda *words: CliRunner().invoke(app, list(words))
     uninstall()
-    # A program that ends in `run_sync` leaves its loop for the next call, which does not come.
-    asyncio.get_event_loop_policy().get_event_loop().close()
-    asyncio.set_event_loop(None)
 
 
 def squeezed(panel):
@@ -73,16 +73,30 @@ def squeezed(panel):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_an_error_is_one_panel_that_says_what_and_where(cli, tmp_path, monkeypatch, name, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    text, what, where = PROGRAMS[name]
+    text, *said = PROGRAMS[name]
     (tmp_path / "program.py").write_text(HEAD + text)
     done = cli("run", "program.py", "weather in Rome")
     assert done.exit_code in (1, 2)
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) <= 8, done.stderr
-    assert what.replace(" ", "") in squeezed(done.stderr)
-    assert where.replace(" ", "") in squeezed(done.stderr)
-    assert "Traceback" not in done.stderr
+    check_panel(done.stderr, said, columns)
+
+
+@pytest.mark.parametrize("name", BY_ITSELF)
+def test_an_error_of_a_run_that_a_file_starts_is_one_panel(tmp_path, name):
+    text, *said = BY_ITSELF[name]
+    (tmp_path / "program.py").write_text(HEAD + text)
+    command = [sys.executable, "-m", "outlast", "run", "program.py", "weather in Rome"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    check_panel(done.stderr, said, 80)
+
+
+def check_panel(panel, said, columns):
+    lines = panel.strip().splitlines()
+    assert len(lines) <= 8, panel
     assert max(map(len, lines)) <= columns
+    assert "Traceback" not in panel
+    for part in said:
+        assert part.replace(" ", "") in squeezed(panel)
 
 
 def test_the_whole_traceback_is_there_for_who_asks(cli, tmp_path):
