@@ -136,16 +136,26 @@ def _failed(state: RunState, event: RunFailed) -> RunState:
             model_entries=nothing,
             answers={},
         )
-    before, dropped = state, set(state.open_calls)
+    return replace(_without_open_calls(state), ended=event, before_failure=state)
+
+
+def _without_open_calls(state: RunState) -> RunState:
+    """A conversation that ends here has no call without an answer: no provider would take it."""
+    dropped = set(state.open_calls)
     state = _flushed(state)
-    if dropped:
-        kept = [e for e in state.entries if e.item.get("call_id") not in dropped]
-        state = replace(state, entries=Vector(kept), model_entries=Vector(kept))
-    return replace(state, ended=event, before_failure=before)
+    if not dropped:
+        return state
+    kept = [e for e in state.entries if e.item.get("call_id") not in dropped]
+    return replace(state, entries=Vector(kept), model_entries=Vector(kept))
 
 
-def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
+def _completed(state: RunState, event: RunCompleted) -> RunState:
     return replace(_flushed(state), ended=event)
+
+
+def _cancelled(state: RunState, event: RunCancelled) -> RunState:
+    before = state if state.open_calls else None
+    return replace(_without_open_calls(state), ended=event, before_failure=before)
 
 
 def _forked(state: RunState, event: RunForked) -> RunState:
@@ -178,6 +188,7 @@ def _retried(state: RunState) -> RunState:
     return replace(
         state,
         tripped=None,
+        cancel_requested=False,
         open_checks=state.open_checks | {tripped.id} if tripped and is_input else state.open_checks,
         failures={},
         spent=state.spent | {key for key, failure in state.failures.items() if _is_spent(failure)},
@@ -465,9 +476,9 @@ def _has_shell_calls(entries: Iterable[Entry]) -> bool:
 _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {
     RunStarted: _started,
     RunAcquired: _acquired,
-    RunCompleted: _ended,
+    RunCompleted: _completed,
     RunFailed: _failed,
-    RunCancelled: _ended,
+    RunCancelled: _cancelled,
     RunAbandoned: lambda state, event: replace(state, abandoned=event.policy),
     RunForked: _forked,
     RunReopened: _reopened,

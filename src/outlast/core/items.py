@@ -78,6 +78,19 @@ def refusal_of(item: Item) -> str | None:
     return "".join(found) if found else None
 
 
+def copied_item(item: Item) -> Item:
+    """``item`` as JSON that shares nothing with it."""
+    return {key: _copied(value) for key, value in item.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return copied_item(value)  # pyright: ignore[reportUnknownArgumentType]  # JSON
+    if isinstance(value, list):
+        return [_copied(each) for each in value]  # pyright: ignore[reportUnknownVariableType]  # JSON
+    return value
+
+
 def last_message(output: list[Item]) -> Item | None:
     """The last message among a reply's items."""
     for item in reversed(output):

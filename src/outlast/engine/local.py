@@ -76,6 +76,7 @@ class LocalEngine:
         return EffectFailed(effect.id, error_facts(error, effect.id))
 
     def _perform(self, effect: Effect) -> Awaitable[Done]:
+        self.env.show_input()
         return _PERFORM[type(effect)](self.env, effect)
 
 

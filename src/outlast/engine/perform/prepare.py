@@ -151,8 +151,7 @@ def _recorded(env: RunEnv, key: str, name: str, turn: PreparedTurn) -> list[Even
 async def _tell_start(env: RunEnv, agent: AnyAgent) -> None:
     if env.hooks is None and agent.hooks is None:
         return
-    state = env.log.state
-    context = hook_context(env, [*state.head, *(entry.item for entry in state.model_entries)])
+    context = hook_context(env)
     await tell(
         env.hooks.on_agent_start(context, agent) if env.hooks is not None else None,
         agent.hooks.on_start(context, agent) if agent.hooks is not None else None,
