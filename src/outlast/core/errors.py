@@ -7,7 +7,7 @@ about what Outlast adds: the journal and the life of a durable run.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from outlast.core.growing import new_list
 
@@ -307,7 +307,31 @@ class ToolOutputGuardrailTripwireTriggered(AgentsException):
 # --- Durable runs. -----------------------------------------------------------------------
 
 
-class JournalError(AgentsException):
+class MachineError(AgentsException):
+    """What a run is kept in or by failed, not the program and not a model.
+
+    It ends no run and no model is told of it: it leaves `Runner.run`, however deep below a tool it
+    was raised, and the run goes on from its log once the cause is gone.
+    """
+
+
+def machine_error(error: BaseException | None) -> MachineError | None:
+    """The error of the machine that ``error`` is, wraps or was raised because of, if there is one."""
+    left, seen = [error], set[int]()
+    while left:
+        each = left.pop()
+        if each is None or id(each) in seen:
+            continue
+        if isinstance(each, MachineError):
+            return each
+        seen.add(id(each))
+        left += [each.__cause__, None if each.__suppress_context__ else each.__context__]
+        if isinstance(each, BaseExceptionGroup):
+            left += cast("BaseExceptionGroup[BaseException]", each).exceptions
+    return None
+
+
+class JournalError(MachineError):
     """The journal could not do what it was asked to. Nothing was half written."""
 
     run_id: str = ""
@@ -373,11 +397,11 @@ class AlreadyDecided(UserError):
     """When, in seconds since 1970, if the decision says so."""
 
 
-class AlreadyRunning(AgentsException):
+class AlreadyRunning(MachineError):
     """A living process owns the run. Wait for it, watch it, or stop it first."""
 
 
-class IncompatibleRun(AgentsException):
+class IncompatibleRun(MachineError):
     """The program cannot go on with the run: it changed, or an older version of Outlast reads it.
 
     Nothing was recorded and nobody holds the run: a program that fits goes on with it.

@@ -18,14 +18,6 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from outlast.core.changes import (
-    finished,
-    flushed,
-    has_shell_calls,
-    with_entries,
-    without,
-    without_open_calls,
-)
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -68,6 +60,7 @@ from outlast.core.items import entry_kind, invocation
 from outlast.core.state import (
     Options,
     RunState,
+    answered,
     approval_key,
     ask_id,
     check_id,
@@ -143,12 +136,16 @@ def _failed(state: RunState, event: RunFailed) -> RunState:
             model_entries=nothing,
             answers={},
         )
-    return replace(without_open_calls(state), ended=event, before_failure=state)
+    before, dropped = state, set(state.open_calls)
+    state = _flushed(state)
+    if dropped:
+        kept = [e for e in state.entries if e.item.get("call_id") not in dropped]
+        state = replace(state, entries=Vector(kept), model_entries=Vector(kept))
+    return replace(state, ended=event, before_failure=before)
 
 
 def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
-    before = state if state.open_calls else None
-    return replace(without_open_calls(state), ended=event, before_failure=before)
+    return replace(_flushed(state), ended=event)
 
 
 def _forked(state: RunState, event: RunForked) -> RunState:
@@ -181,7 +178,6 @@ def _retried(state: RunState) -> RunState:
     return replace(
         state,
         tripped=None,
-        cancel_requested=False,
         open_checks=state.open_checks | {tripped.id} if tripped and is_input else state.open_checks,
         failures={},
         spent=state.spent | {key for key, failure in state.failures.items() if _is_spent(failure)},
@@ -215,16 +211,16 @@ def _inbox(state: RunState, event: InputAdded | MessageReceived) -> RunState:
 
 def _session_loaded(state: RunState, event: SessionLoaded) -> RunState:
     state = replace(state, head=event.head, new_input=event.new, is_loaded=True)
-    return finished(state, event.id)
+    return _finished(state, event.id)
 
 
 def _session_saved(state: RunState, event: SessionSaved) -> RunState:
-    return finished(replace(flushed(state), saved=event.upto, is_input_saved=True), event.id)
+    return _finished(replace(_flushed(state), saved=event.upto, is_input_saved=True), event.id)
 
 
 def _compacted(state: RunState, event: HistoryCompacted) -> RunState:
     entries = event.history.model_entries or event.history.entries
-    shell = has_shell_calls(entries)
+    shell = _has_shell_calls(entries)
     head = event.history.head
     return replace(state, head=head, model_entries=Vector(entries), has_shell_calls=shell)
 
@@ -238,7 +234,7 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         for message in state.inbox
         for item in message.items
     ]
-    state = with_entries(state, added) if added else state
+    state = _with_entries(state, added) if added else state
     return replace(
         state,
         prepared=event,
@@ -250,8 +246,8 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         requested={},
         decided={},
         waived=frozenset(),
-        in_flight=without(state.in_flight, event.id),
-        in_doubt=without(state.in_doubt, event.id),
+        in_flight=_without(state.in_flight, event.id),
+        in_doubt=_without(state.in_doubt, event.id),
     )
 
 
@@ -259,8 +255,8 @@ def _effect_started(state: RunState, event: EffectStarted) -> RunState:
     return replace(
         state,
         in_flight={**state.in_flight, event.id: event},
-        in_doubt=without(state.in_doubt, event.id),
-        failures=without(state.failures, event.id),
+        in_doubt=_without(state.in_doubt, event.id),
+        failures=_without(state.failures, event.id),
         attempts={**state.attempts, event.id: event.attempt}
         if event.attempt > 1
         else state.attempts,
@@ -268,13 +264,13 @@ def _effect_started(state: RunState, event: EffectStarted) -> RunState:
 
 
 def _effect_accepted(state: RunState, event: EffectAccepted) -> RunState:
-    others = without(state.accepted, event.id)
+    others = _without(state.accepted, event.id)
     return replace(state, accepted={**others, event.id: event} if event.response_id else others)
 
 
 def _effect_failed(state: RunState, event: EffectFailed) -> RunState:
     attempt = state.in_flight.get(event.id)
-    state = finished(state, event.id)
+    state = _finished(state, event.id)
     attempts = {**state.attempts, event.id: attempt.attempt if attempt else 1}
     return replace(state, failures={**state.failures, event.id: event}, attempts=attempts)
 
@@ -285,7 +281,7 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         Entry(item, _kind(item, kinds.get(n)), event.agent, event.id)
         for n, item in enumerate(event.output)
     ]
-    state = with_entries(state, added)
+    state = _with_entries(state, added)
     made = [call for call in event.calls if 0 <= call.index < len(event.output)]
     calls = {call.id: call for call in made}
     return replace(
@@ -304,9 +300,9 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         attempts={},
         accepted={},
         # What failed beside the model's call, such as a guardrail, has failed for good.
-        failures=without(state.failures, event.id),
-        in_flight=without(state.in_flight, event.id),
-        in_doubt=without(state.in_doubt, event.id),
+        failures=_without(state.failures, event.id),
+        in_flight=_without(state.in_flight, event.id),
+        in_doubt=_without(state.in_doubt, event.id),
     )
 
 
@@ -315,15 +311,15 @@ def _kind(item: Item, call: str | None) -> str:
 
 
 def _answered(state: RunState, event: ToolReturned | HandedOff) -> RunState:
-    still_open = without(state.open_calls, event.call_id)
+    still_open = _without(state.open_calls, event.call_id)
     state = replace(
         state,
         open_calls=still_open,
         answers={**state.answers, event.call_id: event},
-        in_flight=without(state.in_flight, event.id),
-        in_doubt=without(state.in_doubt, event.id),
+        in_flight=_without(state.in_flight, event.id),
+        in_doubt=_without(state.in_doubt, event.id),
     )
-    return state if still_open else flushed(state)
+    return state if still_open else _flushed(state)
 
 
 def _handed_off(state: RunState, event: HandedOff) -> RunState:
@@ -338,7 +334,7 @@ def _handed_off(state: RunState, event: HandedOff) -> RunState:
             entries=entries,
             model_entries=model_entries,
             saved=min(state.saved, len(entries)),
-            has_shell_calls=has_shell_calls(model_entries),
+            has_shell_calls=_has_shell_calls(model_entries),
         )
     return replace(state, agent=event.to, handed_to=event.to, activated=False)
 
@@ -346,12 +342,12 @@ def _handed_off(state: RunState, event: HandedOff) -> RunState:
 def _output(state: RunState, event: OutputProduced) -> RunState:
     if event.message:
         entry = Entry(event.message, "message", state.agent, event.id)
-        state = with_entries(state, [entry])
-    return finished(replace(state, output=event, passed=frozenset()), event.id)
+        state = _with_entries(state, [entry])
+    return _finished(replace(state, output=event, passed=frozenset()), event.id)
 
 
 def _continued(state: RunState, event: TurnContinued) -> RunState:
-    return finished(replace(state, is_settled=True), event.id)
+    return _finished(replace(state, is_settled=True), event.id)
 
 
 def _blocked(state: RunState, event: OutputBlocked) -> RunState:
@@ -371,7 +367,7 @@ def _blocked(state: RunState, event: OutputBlocked) -> RunState:
 
 
 def _checked(state: RunState, event: GuardrailChecked) -> RunState:
-    state = finished(replace(state, checks=state.checks.extended((event,))), event.id)
+    state = _finished(replace(state, checks=state.checks.extended((event,))), event.id)
     if event.stage not in ("input", "output"):
         return state
     return replace(
@@ -384,15 +380,15 @@ def _checked(state: RunState, event: GuardrailChecked) -> RunState:
 
 def _requested(state: RunState, event: ApprovalRequested) -> RunState:
     key = approval_key(event)
-    decided = without(state.decided, key)
+    decided = _without(state.decided, key)
     state = replace(state, requested={**state.requested, key: event}, decided=decided)
     # The tool stops until a person has spoken; the effect that asked is over too.
-    return finished(finished(state, event.id), ask_id(event.id))
+    return _finished(_finished(state, event.id), ask_id(event.id))
 
 
 def _decided(state: RunState, event: ApprovalDecided) -> RunState:
     state = replace(
-        flushed(state),
+        _flushed(state),
         decided={**state.decided, approval_key(event): event},
         activated=False,
     )
@@ -402,14 +398,14 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
 
 
 def _waived(state: RunState, event: ApprovalWaived) -> RunState:
-    return finished(replace(state, waived=state.waived | {event.call_id}), event.id)
+    return _finished(replace(state, waived=state.waived | {event.call_id}), event.id)
 
 
 # --- Timers, children, usage. ------------------------------------------------------------
 
 
 def _fired(state: RunState, event: TimerFired) -> RunState:
-    return finished(replace(state, fired=state.fired | {event.id}), event.id)
+    return _finished(replace(state, fired=state.fired | {event.id}), event.id)
 
 
 def _step(state: RunState, event: StepRecorded) -> RunState:
@@ -425,6 +421,45 @@ def _child(state: RunState, event: ChildStarted) -> RunState:
 
 def _usage(state: RunState, event: UsageAdded) -> RunState:
     return replace(state, usage=plus(state.usage, event.usage))
+
+
+# --- What several folds share. -----------------------------------------------------------
+
+
+def _finished(state: RunState, effect_id: str) -> RunState:
+    if effect_id not in state.in_flight and effect_id not in state.in_doubt:
+        return state
+    return replace(
+        state,
+        in_flight=_without(state.in_flight, effect_id),
+        in_doubt=_without(state.in_doubt, effect_id),
+    )
+
+
+def _without(known: dict[str, T], key: str) -> dict[str, T]:
+    """The same without ``key``; the very same if it has no such key."""
+    if key not in known:
+        return known
+    return {other: value for other, value in known.items() if other != key}
+
+
+def _flushed(state: RunState) -> RunState:
+    """The answers so far enter the conversation, in the order of their calls."""
+    if not state.answers:
+        return state
+    return replace(_with_entries(state, answered(state)), answers={})
+
+
+def _with_entries(state: RunState, added: list[Entry]) -> RunState:
+    entries = state.entries.extended(added)
+    is_shared = state.model_entries is state.entries
+    model_entries = entries if is_shared else state.model_entries.extended(added)
+    shell = state.has_shell_calls or _has_shell_calls(added)
+    return replace(state, entries=entries, model_entries=model_entries, has_shell_calls=shell)
+
+
+def _has_shell_calls(entries: Iterable[Entry]) -> bool:
+    return any(entry.item.get("type") == "shell_call" for entry in entries)
 
 
 _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any, cast
 
@@ -22,6 +23,22 @@ _KINDS = {
     "function_call_output": "tool_output",
     "program_output": "tool_output",
 }
+
+
+def copied(item: Any) -> Any:
+    """A copy of an item that shares nothing with it; of JSON in a fraction of a deep copy's time."""
+    try:
+        twin = msgspec.to_builtins(item)
+    except (TypeError, RecursionError):
+        return _deeply(item)
+    return twin if type(twin) is type(item) and twin == item else _deeply(item)
+
+
+def _deeply(item: Any) -> Any:
+    try:
+        return deepcopy(item)
+    except Exception:  # noqa: BLE001  # an object of the caller's that cannot be copied
+        return item
 
 
 def entry_kind(item: Item) -> str:
@@ -76,19 +93,6 @@ def refusal_of(item: Item) -> str | None:
     """The refusal in a message, or None."""
     found = _parts(item, "refusal", "refusal")
     return "".join(found) if found else None
-
-
-def copied_item(item: Item) -> Item:
-    """``item`` as JSON that shares nothing with it."""
-    return {key: _copied(value) for key, value in item.items()}
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return copied_item(value)  # pyright: ignore[reportUnknownArgumentType]  # JSON
-    if isinstance(value, list):
-        return [_copied(each) for each in value]  # pyright: ignore[reportUnknownVariableType]  # JSON
-    return value
 
 
 def last_message(output: list[Item]) -> Item | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import msgspec
 
-from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.core.errors import ModelBehaviorError, UserError, machine_error
 from outlast.definitions import debug
 from outlast.definitions.approvals import field_of
 from outlast.definitions.callables import Handler
@@ -294,9 +294,13 @@ class FunctionTool:
     async def failure_text(
         self, context: RunContextWrapper[Any], error: Exception
     ) -> FailureText | None:
-        """What the model is told about ``error``; None if it should be raised."""
+        """What the model is told about ``error``; None if it should be raised.
+
+        An error of the machine is no answer of the tool's: whatever its author wants told of errors,
+        that one is raised.
+        """
         function = self.failure_function(context)
-        if function is None:
+        if function is None or machine_error(error) is not None:
             return None
         _log_failure(self.name, error)
         text = await awaited(function(context, error))

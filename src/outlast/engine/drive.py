@@ -19,7 +19,13 @@ import msgspec
 
 from outlast.core.decide import decide
 from outlast.core.effects import Effect, Record
-from outlast.core.errors import CircuitOpen, ModelPaced, ModelTimeoutError, ToolTimeoutError
+from outlast.core.errors import (
+    CircuitOpen,
+    ModelPaced,
+    ModelTimeoutError,
+    ToolTimeoutError,
+    machine_error,
+)
 from outlast.core.events import EffectStarted, ErrorFacts, Event
 from outlast.core.state import RunState, idempotency_key
 from outlast.engine.log import RunLog
@@ -40,7 +46,10 @@ class Engine(Protocol):
     """How effects are performed."""
 
     def derive(self, effect: Effect, state: RunState) -> Sequence[Event] | None:
-        """The events that end ``effect``, where no user code and no I/O is needed; else None."""
+        """The events that end ``effect``, where no user code and no I/O is needed; else None.
+
+        What it raises is the failure of ``effect``, as an event.
+        """
         ...
 
     async def perform(self, effect: Effect) -> Done:
@@ -66,15 +75,14 @@ async def drive(log: RunLog, engine: Engine) -> None:
             await log.commit()
             if not fresh and not flight.tasks:
                 return
-            if len(fresh) == 1 and not flight.tasks:
-                # The common case: a task of its own would cost more than the whole bookkeeping.
-                await _settle(log, engine, [(fresh[0], await engine.perform(fresh[0]))])
-                continue
             for effect in fresh:
                 flight.start(effect)
             await _settle(log, engine, await flight.landed())
             while flight.has_landed:  # Meanwhile; a failure must not lose what has happened.
                 await _settle(log, engine, await flight.landed())
+            if flight.error is not None:
+                await log.commit()
+                raise flight.error
     finally:
         await flight.drain()
 
@@ -99,7 +107,12 @@ def _derived(effect: Effect, engine: Engine, log: RunLog, flight: _Flight) -> Se
         return (effect.event,)
     if effect.id in flight.tasks:
         return ()
-    return engine.derive(effect, log.state) or ()
+    try:
+        return engine.derive(effect, log.state) or ()
+    except Exception as error:
+        if machine_error(error) is not None:
+            raise
+        return (engine.failed(effect, error),)  # Such as two tools of one name.
 
 
 def _start(effect: Effect, log: RunLog) -> EffectStarted:
@@ -134,6 +147,8 @@ async def _settle(log: RunLog, engine: Engine, landed: list[tuple[Effect, Done]]
     await log.commit()
     results = await asyncio.gather(*(after() for _, after in afters), return_exceptions=True)
     for (effect, _), error in zip(afters, results, strict=True):
+        if (failure := machine_error(error)) is not None:
+            raise failure
         if isinstance(error, Exception):
             log.add([engine.failed(effect, error)])
         elif error is not None:
@@ -149,6 +164,8 @@ class _Flight:
         self._landed: deque[tuple[Effect, asyncio.Task[Done]]] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._leaving: set[asyncio.Task[Done]] = set()
+        self.error: BaseException | None = None
+        """What is no event: an error of the machine, or the end of the process."""
 
     def start(self, effect: Effect) -> None:
         task = asyncio.get_running_loop().create_task(self._engine.perform(effect))
@@ -177,8 +194,12 @@ class _Flight:
         results: list[tuple[Effect, Done]] = []
         while self._landed:
             effect, task = self._landed.popleft()
-            if self.tasks.pop(effect.id, None) is task:
+            if self.tasks.pop(effect.id, None) is not task:
+                continue
+            try:
                 results.append((effect, task.result()))
+            except BaseException as error:  # noqa: BLE001  # raised when the other results are safe
+                self.error = self.error or error
         return results
 
     def cancel_all_but(self, wanted: set[str]) -> None:

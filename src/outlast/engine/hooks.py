@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 from outlast.definitions.context import AgentHookContext
+from outlast.definitions.enabled import gathered
 from outlast.engine.env import RunEnv
 
 
 async def tell(*calls: Coroutine[Any, Any, None] | None) -> None:
-    """Run the given hook calls concurrently; the first error is raised after all have ended."""
+    """Run the given hook calls at the same time, each with context variables of its own.
+
+    The first error is raised, and the other call is cancelled and has ended by then.
+    """
     present = [call for call in calls if call is not None]
-    if len(present) == 1:
-        await present[0]
-    elif present:
-        await asyncio.gather(*present)
+    if present:
+        await gathered(*present)
 
 
-def hook_context(env: RunEnv) -> AgentHookContext[Any]:
+def hook_context(env: RunEnv, turn_input: list[Any]) -> AgentHookContext[Any]:
     """What hooks of an agent's start and end are told; it shares usage and approvals."""
     run = env.context
-    return AgentHookContext(run.context, run.usage, run.turn_input, run._approvals, run.tool_input)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design, not public
+    return AgentHookContext(run.context, run.usage, turn_input, run._approvals, run.tool_input)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design, not public

@@ -21,7 +21,7 @@ from outlast.core.effects import (
     SaveSession,
     Wait,
 )
-from outlast.core.errors import JournalError
+from outlast.core.errors import machine_error
 from outlast.core.events import EffectFailed, Event, TimerFired
 from outlast.core.state import RunState
 from outlast.engine.drive import Done, error_facts
@@ -62,9 +62,9 @@ class LocalEngine:
             if spans is not None:
                 return await spans.perform(effect, self._perform)
             return await self._perform(effect)
-        except JournalError:
-            raise
         except Exception as error:  # noqa: BLE001  # user code may raise anything
+            if (failure := machine_error(error)) is not None:
+                raise failure  # noqa: B904  # it is its own cause
             return Done([self.failed(effect, error)])
         finally:
             place.is_over = True
@@ -76,7 +76,6 @@ class LocalEngine:
         return EffectFailed(effect.id, error_facts(error, effect.id))
 
     def _perform(self, effect: Effect) -> Awaitable[Done]:
-        self.env.show_input()
         return _PERFORM[type(effect)](self.env, effect)
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from outlast.core.events import ApprovalRequested, Entry, Item, ModelReplied, RunFailed
-from outlast.core.items import call_id
+from outlast.core.items import call_id, copied
 from outlast.core.state import RunState, answered
 from outlast.core.usage import usage_of
 from outlast.definitions import run_items
@@ -42,12 +42,15 @@ _PLAIN = {"input", "mcp_approval_response", "compaction"}
 """Kinds whose raw item is a dict also when a model's typed object exists."""
 
 
-def behind(env: RunEnv, item: Item) -> Any:
-    """What an item was made from, in this process; made again from the item otherwise."""
+def behind(env: RunEnv, item: Item, own: Item | None = None) -> Any:
+    """What an item was made from, in this process; made again from the item otherwise.
+
+    It is never the log's item: that of the caller is ``own``, or a copy.
+    """
     known = env.live.behind.get(id(item))
-    if known and known[0] is item:
+    if known and known[0] is item and known[1] is not item:
         return known[1]
-    return typed(item)
+    return typed(copied(item) if own is None else own)
 
 
 def wire(raw: Any) -> Item:
@@ -87,7 +90,7 @@ def run_item(env: RunEnv, entry: Entry) -> RunItem:
 
 def _made(env: RunEnv, entry: Entry) -> RunItem:
     agent, item = env.agents.named(entry.agent), entry.item
-    raw: Any = item
+    raw: Any = copied(item)  # Whatever its holder does to it, the log's is another.
     kind, _ = KINDS.get(entry.kind, KINDS["tool_call"])
     if kind is run_items.HandoffOutputItem:
         target = env.agents.named(entry.to)
@@ -101,7 +104,7 @@ def _made(env: RunEnv, entry: Entry) -> RunItem:
             tool_origin=_origin(item, _tool(env, agent, item)),
             custom_data=entry.data,
         )
-    raw = raw if entry.kind in _PLAIN else behind(env, item)
+    raw = raw if entry.kind in _PLAIN else behind(env, item, raw)
     if kind is not run_items.ToolCallItem:
         return kind(agent=agent, raw_item=raw)
     tool = _tool(env, agent, item)
@@ -238,34 +241,28 @@ def model_response(env: RunEnv, event: ModelReplied) -> ModelResponse:
 
 
 def raw_responses(env: RunEnv) -> list[ModelResponse]:
-    """All answers of models in the run, oldest first; not one whose calls the run's end cut off."""
-    before = env.log.state.before_failure if env.log.state.ended else None
-    cut_off = before.reply if before is not None and before.open_calls else None
+    """All answers of models in the run, oldest first."""
     replies = (event for event in env.log.events if isinstance(event, ModelReplied))
-    return [model_response(env, event) for event in replies if event is not cut_off]
+    return [model_response(env, event) for event in replies]
 
 
 def given_input(env: RunEnv) -> Any:
-    """The run's input as its caller gave it, or as a handoff's filter left it."""
-    state = env.log.state
+    """The run's input as its caller gave it, or as its session or a handoff's filter left it.
+
+    Whoever gets it may change it: it shares nothing with the log.
+    """
+    state, given = env.log.state, env.live.input
     assert state.started
-    if state.head is state.started.input or state.is_loaded:
-        return first_input(env)
-    return as_given(state, state.head)
-
-
-def first_input(env: RunEnv) -> Any:
-    """The run's input as its caller gave it."""
-    started = env.log.state.started
-    assert started
-    return as_given(env.log.state, started.input) if env.live.input is None else env.live.input
+    if state.head is not state.started.input or given is None:
+        return as_given(state, state.head)
+    return given if isinstance(given, str) else [copied(item) for item in given]
 
 
 def as_given(state: RunState, head: list[Item]) -> Any:
-    """What a run begins with: a text where it was given one."""
-    is_text = state.started and state.started.is_text
+    """What a run begins with: a text where it was given one and no session stands before it."""
+    is_text = state.started and state.started.is_text and not state.is_loaded
     is_text = is_text and len(head) == 1 and head[0].keys() == {"content", "role"}
-    return head[0]["content"] if is_text else head
+    return head[0]["content"] if is_text else [copied(item) for item in head]
 
 
 def as_items(given: Any) -> list[Any]:
@@ -281,7 +278,7 @@ def error_data(env: RunEnv) -> RunErrorData:
     return RunErrorData(
         input=given_input(env),
         new_items=items,
-        history=cast("Any", [*state.head, *output]),
+        history=cast("Any", [*map(copied, state.head), *output]),
         output=output,
         raw_responses=raw_responses(env),
         last_agent=env.agents.named(state.agent),

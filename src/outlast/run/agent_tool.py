@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import msgspec
 
-from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.core.errors import ModelBehaviorError, UserError, machine_error
 from outlast.definitions import debug
 from outlast.definitions.agent import Agent, AgentToolStreamEvent
 from outlast.definitions.agent_tool_input import (
@@ -36,6 +36,7 @@ from outlast.engine.config import coerce_run_config
 from outlast.engine.perform.tool import Interrupted
 from outlast.run.result import RunResultBase
 from outlast.run.runner import Runner
+from outlast.run.stream import RunResultStreaming
 
 AnyAgent = Agent[Any]
 _PASSED_ON = ("hooks", "previous_response_id", "conversation_id", "session")
@@ -226,6 +227,8 @@ class _StreamTeller:
                 told: Any = {"event": event, "agent": agent, "tool_call": self._tool_call}
                 self._queue.put_nowait(told)
         except _Overflow:
+            if isinstance(self._streamed, RunResultStreaming):
+                self._streamed.cancel()  # Else closing would wait for its end.
             try:
                 await events.aclose()
             except BaseException:  # noqa: BLE001  # the failure that led here is the one to tell
@@ -247,7 +250,9 @@ class _StreamTeller:
                 answer = self._handler(event)
                 if inspect.isawaitable(answer):
                     await answer
-            except Exception as error:  # noqa: BLE001  # a user's callback
+            except Exception as error:  # a user's callback
+                if machine_error(error) is not None:
+                    raise
                 is_hidden = debug.DONT_LOG_MODEL_DATA or debug.DONT_LOG_TOOL_DATA
                 about = {"openai_agents_diagnostic_context": {"agent_name": self._first.name}}
                 details: Any = {} if is_hidden else {"exc_info": error, "extra": about}

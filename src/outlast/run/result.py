@@ -7,7 +7,7 @@ import dataclasses
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from outlast.core.errors import AgentsException, RunErrorDetails, UserError
 from outlast.core.events import RunCompleted, UsageFacts
@@ -35,6 +35,7 @@ from outlast.engine.projection import (
     told_items,
     waiting,
 )
+from outlast.run.copies import own_fields, portable_fields
 from outlast.run.run_state import RunState
 
 if TYPE_CHECKING:
@@ -53,11 +54,14 @@ class AgentToolInvocation:
     tool_arguments: str
 
 
-_MADE_WHEN_READ: dict[str, Callable[[RunEnv], list[Any]]] = {
+_MADE_WHEN_READ: dict[str, Callable[[RunEnv], Any]] = {
+    "input": given_input,
     "new_items": new_items,
     "raw_responses": raw_responses,
 }
 """Fields that most callers never look at, and what makes them."""
+_OF_PROCESS = {"_env", "_released", "_feed", "run_loop_task", "trace"}
+"""Fields that mean nothing outside of the process that the run is in."""
 
 
 @dataclass
@@ -86,6 +90,30 @@ class RunResultBase(PydanticInstance):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             made = self.__dict__[name] = make(env)
             return made
+
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A result whose items, output and lists are its own. The agents and the run are the same."""
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        fields = self._read()
+        own = {name: value for name, value in fields.items() if name not in _OF_PROCESS}
+        twin.__dict__.update(fields | own_fields(own, self._env, memo))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle keeps: everything but the run and the program, of which it keeps names."""
+        fields = {name: value for name, value in self._read().items() if name not in _OF_PROCESS}
+        return portable_fields(fields, self._env)
+
+    def _read(self) -> dict[str, Any]:
+        for name in _MADE_WHEN_READ:
+            getattr(self, name)
+        return self.__dict__
 
     @property
     def run_id(self) -> str:
@@ -159,7 +187,11 @@ class RunResultBase(PydanticInstance):
 
     def release_agents(self, *, release_new_items: bool = True) -> None:
         """Hold agents by weak reference from now on, so that they can be freed."""
-        items, _ = self.new_items, self.raw_responses  # They cannot be made after this.
+        items, _, _ = (
+            self.new_items,
+            self.raw_responses,
+            self.input,
+        )  # They cannot be made after this.
         if release_new_items:
             for item in items:
                 item.release_agent()
@@ -218,7 +250,6 @@ def described(result: RunResultBase, title: str) -> str:
 def fill(result: RunResultBase, env: RunEnv) -> None:
     """Bring ``result`` up to what the run has come to."""
     state = env.log.state
-    result.input = given_input(env)
     for name in _MADE_WHEN_READ:
         result.__dict__.pop(name, None)
     result.final_output = final_output(env) if isinstance(state.ended, RunCompleted) else None

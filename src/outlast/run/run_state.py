@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 import msgspec
 from typing_extensions import TypeVar
 
 from outlast.core.errors import UserError
 from outlast.core.events import Event, InputAdded, RunCompleted, RunStarted
+from outlast.core.items import copied
 from outlast.core.usage import copy_usage, deserialize_usage
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper
@@ -19,6 +21,7 @@ from outlast.engine.local_runs import detached, new_run_id
 from outlast.engine.perform.guardrail import guardrail_names
 from outlast.engine.projection import as_items, interruptions, wire
 from outlast.journal.journal import BlobStore
+from outlast.run.copies import own_fields
 from outlast.run.state_context import (
     ContextDeserializer,
     ContextSerializer,
@@ -70,7 +73,7 @@ class RunState(Generic[TContext, TAgent]):
         """The run's log; empty where the run has not begun."""
         self._agent = starting_agent
         self._context = context
-        self._live = Live(input=original_input)
+        self._live = Live(input=copied(original_input))
         self._texts: dict[str, str] = {}
         """What the log refers to by the hash of its content, for a journal that does not have it."""
         self._blobs: BlobStore | None = None
@@ -86,6 +89,22 @@ class RunState(Generic[TContext, TAgent]):
         state = cls(_copied(env.context), "", env.agents.first)
         state._stand_at(env)
         return state
+
+    def __copy__(self) -> Self:
+        """Another state at the same place: what is decided on one is not decided on the other."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._context, twin._live, twin._env = _copied(self._context), self._live.copied(), None
+        twin._events, twin._added = list(self._events), list(self._added)
+        twin._texts = dict(self._texts)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same, with a copy of the caller's context too, where that can be copied."""
+        twin = memo[id(self)] = copy.copy(self)
+        own = own_fields(self._context.__dict__, None, memo)
+        twin._context.context = own["context"]  # noqa: SLF001  # its own class
+        return twin
 
     def follow(self, env: RunEnv) -> None:
         """Go on from where ``env`` stands: the run that went on from this state failed there."""
@@ -128,7 +147,7 @@ class RunState(Generic[TContext, TAgent]):
     def pending_input(self) -> list[ResponseInputItemParam]:
         """Input that the run gets right before its next model call."""
         waiting = [*self._view().log.state.inbox, *self._added]
-        staged: list[Any] = [item for added in waiting for item in added.items]
+        staged: list[Any] = [copied(item) for added in waiting for item in added.items]
         return staged
 
     def add_input(self, input: str | list[ResponseInputItemParam]) -> None:

@@ -14,6 +14,7 @@ from outlast.core import errors
 from outlast.core.errors import AgentsException, UserError
 from outlast.core.events import ErrorFacts, RunCancelled, RunFailed
 from outlast.core.identity import check_run_id
+from outlast.core.items import copied
 from outlast.core.usage import usage_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, TContext
@@ -46,7 +47,6 @@ from outlast.run.resume import continued
 from outlast.run.run_state import RunState
 from outlast.run.stream import RunResultStreaming
 from outlast.run.thread_loop import run_in_loop
-from outlast.run.tracebacks import shorten
 from outlast.sessions.session import SessionLike
 
 if TYPE_CHECKING:
@@ -72,11 +72,13 @@ class AgentRunner:
 
     def run_sync(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run_sync`."""
-        if _is_in_loop():
-            raise RuntimeError(
-                "AgentRunner.run_sync() cannot be called when an event loop is already running."
-            )
-        return run_in_loop(self.run(starting_agent, input, **options))
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return run_in_loop(self.run(starting_agent, input, **options))
+        raise RuntimeError(
+            "AgentRunner.run_sync() cannot be called when an event loop is already running."
+        )
 
     def run_streamed(
         self,
@@ -91,7 +93,7 @@ class AgentRunner:
             current_agent=starting_agent,
             max_turns=call.request.max_turns,
         )
-        result.input = input if not isinstance(input, RunState) else ""
+        result.input = "" if isinstance(call.input, RunState) else copied(call.input)
         call.on_abandon = result.on_abandon = call.request.config.on_abandon or "finish"
         task = in_background(_watched(call, result))
         # Whoever reads the stream gets the error; nobody has to ask the task as well.
@@ -125,7 +127,8 @@ class _Call:
     def __init__(self, agent: AnyAgent, input: Any, options: dict[str, Any]) -> None:
         config = options.get("run_config")
         self.owns_provider = not brings_model_provider(config)
-        self.input: Any = input
+        # What the caller does to its list from here on, and what becomes of the run's, are two things.
+        self.input: Any = copied(input) if isinstance(input, list) else input
         self.request = request_of(agent, coerce_run_config(config), options)
         self.context = wrapped(options.get("context"))
         self.given_context: Any = options.get("context")
@@ -235,14 +238,6 @@ def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
     return next((each for each in others if each.__context__ is not error), None)
 
 
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
 _default = AgentRunner()
 
 
@@ -302,24 +297,20 @@ class Runner:
             AlreadyRunning: Another living process performs the run of that name.
             UserError: The program is at fault; the message says where.
         """
-        try:
-            return await get_default_agent_runner().run(
-                starting_agent,
-                input,
-                context=context,
-                max_turns=max_turns,
-                hooks=hooks,
-                run_config=run_config,
-                error_handlers=error_handlers,
-                previous_response_id=previous_response_id,
-                auto_previous_response_id=auto_previous_response_id,
-                conversation_id=conversation_id,
-                session=session,
-                **_named(run_id),
-            )
-        except Exception as error:
-            shorten(error)
-            raise
+        return await get_default_agent_runner().run(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            hooks=hooks,
+            run_config=run_config,
+            error_handlers=error_handlers,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+            session=session,
+            **_named(run_id),
+        )
 
     @classmethod
     def run_sync(  # noqa: PLR0913  # upstream's signature
@@ -343,24 +334,20 @@ class Runner:
         Raises:
             RuntimeError: An event loop runs in this thread. Await `run` there.
         """
-        try:
-            return get_default_agent_runner().run_sync(
-                starting_agent,
-                input,
-                context=context,
-                max_turns=max_turns,
-                hooks=hooks,
-                run_config=run_config,
-                error_handlers=error_handlers,
-                previous_response_id=previous_response_id,
-                auto_previous_response_id=auto_previous_response_id,
-                conversation_id=conversation_id,
-                session=session,
-                **_named(run_id),
-            )
-        except Exception as error:
-            shorten(error)
-            raise
+        return get_default_agent_runner().run_sync(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            hooks=hooks,
+            run_config=run_config,
+            error_handlers=error_handlers,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+            session=session,
+            **_named(run_id),
+        )
 
     @classmethod
     def run_streamed(  # noqa: PLR0913  # upstream's signature

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from outlast.core.events import (
     CancelRequested,
-    EffectStarted,
     Entry,
     Event,
     HandedOff,
@@ -167,14 +166,19 @@ class RunResultStreaming(RunResultBase):
         feed = self._feed
         feed.readers += 1
         try:
-            while (event := await feed.take()) is not None:
-                yield event
-        except (asyncio.CancelledError, GeneratorExit):
-            self._depart()
+            try:
+                while (event := await feed.take()) is not None:
+                    yield event
+            except (asyncio.CancelledError, GeneratorExit):
+                self._depart()
+                raise
+            finally:
+                feed.readers -= 1
+                feed.release()
+        except GeneratorExit:
+            if self.run_loop_task:  # Whoever closes the iterator finds the run at its end.
+                await asyncio.wait([self.run_loop_task])
             raise
-        finally:
-            feed.readers -= 1
-            feed.release()
         if self.run_loop_task:
             await asyncio.wait([self.run_loop_task])
         if self._error is not None and self._cancel != "immediate":
@@ -210,7 +214,7 @@ class RunResultStreaming(RunResultBase):
             return
         for event in events:
             match event:
-                case TurnPrepared() | EffectStarted(kind="prepare"):
+                case TurnPrepared():
                     self.current_turn = env.log.state.turn + 1
                 case ModelReplied():
                     newest = _tail(env, len(event.output))
@@ -228,15 +232,10 @@ class RunResultStreaming(RunResultBase):
                     pass
 
     def _tell_answers(self, env: RunEnv) -> None:
-        """Answers are told in the order in which they stand in the conversation."""
+        """Answers are told in the order of their calls."""
         reply = env.log.state.reply
         places = {call.id: n for n, call in enumerate(reply.calls)} if reply else {}
-
-        def place(entry: Entry) -> tuple[bool, int]:
-            is_handoff = entry.kind == "handoff_output"
-            return is_handoff, places.get(str(entry.item.get("call_id")), 0)
-
-        self._answers.sort(key=place)
+        self._answers.sort(key=lambda entry: places.get(str(entry.item.get("call_id")), 0))
         self._tell(env, *self._answers)
         self._answers.clear()
 

@@ -9,6 +9,7 @@ import msgspec
 from outlast.core.effects import CheckGuardrail
 from outlast.core.errors import IncompatibleRun, UserError
 from outlast.core.events import GuardrailChecked, GuardrailNames, OutputBlocked
+from outlast.core.items import copied
 from outlast.core.state import check_place
 from outlast.definitions.agent import Agent
 from outlast.definitions.guardrail import (
@@ -22,7 +23,7 @@ from outlast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.perform.conclude import final_output, output_guardrails
-from outlast.engine.projection import first_input
+from outlast.engine.projection import given_input
 
 AnyGuardrail = InputGuardrail[Any] | OutputGuardrail[Any]
 BLOCKED = "Output withheld by an output guardrail."
@@ -106,11 +107,11 @@ def missing_guardrail(env: RunEnv, effect: CheckGuardrail) -> IncompatibleRun:
 
 
 def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
-    """What an input guardrail looks at: the run's input, or what was staged for this turn."""
+    """What an input guardrail looks at: the conversation so far, or what was staged for this turn."""
     state = env.log.state
     if not effect.id.startswith("g1."):
-        return [item for message in state.staged for item in message.items]
-    return first_input(env)
+        return [copied(item) for message in state.staged for item in message.items]
+    return given_input(env)
 
 
 def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[OutputBlocked]:

@@ -13,6 +13,7 @@ from outlast.core.errors import UserError
 from outlast.core.events import Entry, HandedOff, History, Item
 from outlast.core.items import tool_text
 from outlast.core.state import RunState, answered
+from outlast.definitions.enabled import gathered
 from outlast.definitions.handoff import HandoffInputData, handoff_target
 from outlast.definitions.handoff_history import held_items, held_positions, nest_handoff_history
 from outlast.definitions.logger import logger
@@ -35,7 +36,8 @@ async def hand_off(env: RunEnv, effect: HandOff) -> Done:
         env.enter(known)  # User code that runs from here on may change it for another run.
     source = turn.agent
     arguments = env.call_item(call.index).get("arguments") or ""
-    target: AnyAgent = await transfer.on_invoke_handoff(env.context, arguments)
+    target: AnyAgent
+    (target,) = await gathered(transfer.on_invoke_handoff(env.context, arguments))
     item = tool_text(call.id, transfer.get_transfer_message(target))
     name = env.agents.name(target)
     env.enter(target)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 from outlast.core.effects import RunTool
-from outlast.core.errors import AgentsException, ModelBehaviorError, UserError
+from outlast.core.errors import AgentsException, ModelBehaviorError, UserError, machine_error
 from outlast.core.events import Item, ToolReturned
 from outlast.definitions import custom_tool, editor, shell_tools
 from outlast.definitions.computer import (
@@ -122,7 +122,9 @@ async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
         result = shell_tools.shell_result(await _called(use.tool.executor, request), limit)
     except AgentsException:
         raise
-    except Exception as error:  # noqa: BLE001  # a user's executor; the model is told
+    except Exception as error:  # a user's executor; the model is told
+        if machine_error(error) is not None:
+            raise
         status, said = "failed", str(error) or type(error).__name__
         result = shell_tools.failed_shell_result(said, limit)
     caller = use.item.get("caller")
@@ -142,7 +144,9 @@ async def _patch(use: Use[editor.ApplyPatchTool]) -> Answer:
     try:
         edit = getattr(use.tool.editor, operation.type)
         result = editor.patch_result(await _called(edit, operation))
-    except Exception as error:  # noqa: BLE001  # a user's editor; the model is told
+    except Exception as error:  # a user's editor; the model is told
+        if machine_error(error) is not None:
+            raise
         result = editor.ApplyPatchResult("failed", str(error))
     out = editor.patch_output_item(use.effect.call.id, result, use.item.get("caller"))
     seen = (use.context, use.tool, [operation], result.output or "", out["status"])

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from outlast.core.effects import CallModel
-from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.core.errors import ModelBehaviorError, UserError, machine_error
 from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied
-from outlast.core.items import call_id, invocation, without_reasoning_id
+from outlast.core.items import call_id, copied, invocation, without_reasoning_id
 from outlast.core.state import RunState
 from outlast.core.surrogates import without_surrogates
 from outlast.core.usage import facts_of
@@ -79,6 +79,8 @@ async def call_model(env: RunEnv, effect: CallModel) -> Done:
     try:
         response = await way.watched(attempt.response)
     except Exception as error:
+        if machine_error(error) is not None:
+            raise
         pause = await pause_before_next(error, attempt, turn, way.failures)
         is_spent = way.moves_on(error, pause, attempt, turn)
         if is_spent or attempt.is_parked:
@@ -148,7 +150,8 @@ async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:
         given = await _filtered(env, turn.agent, given)
     agent_hooks = turn.agent.hooks
     if env.hooks is not None or agent_hooks is not None:
-        args = (env.context, turn.agent, given.instructions, given.input)
+        seen: list[Any] = [copied(item) for item in given.input]
+        args = (env.context, turn.agent, given.instructions, seen)
         await tell(
             env.hooks.on_llm_start(*args) if env.hooks is not None else None,
             agent_hooks.on_llm_start(*args) if agent_hooks is not None else None,
@@ -179,7 +182,7 @@ async def _filtered(env: RunEnv, agent: Agent[Any], given: ModelInputData) -> Mo
     assert env.config.call_model_input_filter
     data = CallModelData(
         model_data=ModelInputData(
-            input=copy.deepcopy(given.input), instructions=given.instructions
+            input=[copied(item) for item in given.input], instructions=given.instructions
         ),
         agent=agent,
         context=env.context.context,

@@ -11,6 +11,7 @@ import msgspec
 from outlast.core.effects import Prepare
 from outlast.core.errors import IncompatibleRun
 from outlast.core.events import Call, Event, TurnPrepared
+from outlast.core.items import copied
 from outlast.definitions.computer import ComputerTool, resolve_computer
 from outlast.definitions.enabled import gathered
 from outlast.definitions.handoff import Handoff
@@ -55,7 +56,7 @@ async def ask(env: RunEnv, agent: AnyAgent) -> PreparedTurn:
     """The turn as user code wants it now."""
     if known := fixed_turn(agent, env.config):
         return known
-    tools, handoffs = await asyncio.gather(
+    tools, handoffs = await gathered(
         agent.get_all_tools(env.context), _enabled_handoffs(env, agent)
     )
     tools = [await _with_computer(env, tool) for tool in tools]
@@ -151,7 +152,9 @@ def _recorded(env: RunEnv, key: str, name: str, turn: PreparedTurn) -> list[Even
 async def _tell_start(env: RunEnv, agent: AnyAgent) -> None:
     if env.hooks is None and agent.hooks is None:
         return
-    context = hook_context(env)
+    state = env.log.state
+    seen = [*state.head, *(entry.item for entry in state.model_entries)]
+    context = hook_context(env, [copied(item) for item in seen])
     await tell(
         env.hooks.on_agent_start(context, agent) if env.hooks is not None else None,
         agent.hooks.on_start(context, agent) if agent.hooks is not None else None,
@@ -167,7 +170,7 @@ async def _with_computer(env: RunEnv, tool: Tool) -> Tool:
 
 async def _enabled_handoffs(env: RunEnv, agent: AnyAgent) -> list[AnyHandoff]:
     transfers = [as_handoff(target) for target in agent.handoffs]
-    flags = await asyncio.gather(*(_is_enabled(env, agent, transfer) for transfer in transfers))
+    flags = await gathered(*(_is_enabled(env, agent, transfer) for transfer in transfers))
     return [transfer for transfer, is_on in zip(transfers, flags, strict=True) if is_on]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlast.core.decide import standing
 from outlast.core.effects import RunTool
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, machine_error
 from outlast.core.events import Call, Item, ToolReturned
 from outlast.definitions import debug
 from outlast.definitions.custom_tool import custom_output_item
@@ -65,7 +65,9 @@ async def told(env: RunEnv, kind: Any, effect: Any, default: str, error: Any = N
     try:
         answer: Any = formatter(args)
         answer = await answer if inspect.isawaitable(answer) else answer
-    except Exception as failure:  # noqa: BLE001  # a user's callback
+    except Exception as failure:  # a user's callback
+        if machine_error(failure) is not None:
+            raise
         details = None if debug.DONT_LOG_TOOL_DATA else failure
         logger.error("The tool error formatter failed for %s", call.name, exc_info=details)
         return default

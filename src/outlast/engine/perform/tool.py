@@ -25,6 +25,7 @@ from outlast.core.events import (
 )
 from outlast.core.state import approval_key, idempotency_key
 from outlast.definitions.context import ToolContext
+from outlast.definitions.enabled import gathered
 from outlast.definitions.run_items import ToolApprovalItem
 from outlast.definitions.tool import (
     FunctionTool,
@@ -128,7 +129,7 @@ async def run_function(env: RunEnv, effect: RunTool) -> Done:
         raise missing_tool(env, turn.agent, call)
     context = call_context(env, call, tool, handle)
     if tool.is_enabled is not True:
-        await _require_enabled(env, turn, tool)
+        await gathered(_require_enabled(env, turn, tool))
     checks = Checks(env, effect)
     hooks, agent_hooks = env.hooks, turn.agent.hooks
     # An agent's run that a person was asked about goes on: what comes before it has been.

@@ -13,6 +13,7 @@ from outlast.core.errors import (
 )
 from outlast.core.events import Event, GuardrailChecked
 from outlast.definitions.context import ToolContext
+from outlast.definitions.enabled import gathered
 from outlast.definitions.tool import FunctionTool
 from outlast.definitions.tool_guardrail import (
     ToolInputGuardrailData,
@@ -79,7 +80,8 @@ class Checks:
     async def _ask(self, stage: _Stage, guardrails: list[Any], data: Any) -> Blocked | None:
         effect, (part, result, tripped) = self._effect, _STAGES[stage]
         for n, guardrail in enumerate(guardrails):
-            output = await guardrail.run(copy.copy(data))  # One may change what it is given.
+            # One may change what it is given, and context variables.
+            (output,) = await gathered(guardrail.run(copy.copy(data)))
             self._results[stage].append(result(guardrail=guardrail, output=output))
             behavior = output.behavior["type"]
             self.events.append(
