@@ -269,7 +269,11 @@ UNSENDABLE = {
         UserError,
         "Responses models",
     ),
-    "a video for OpenAI": ({"official": True, "input": VIDEO}, UserError, "'video_url'"),
+    "a video for OpenAI, strictly": (
+        {"official": True, "input": VIDEO, "strict": True},
+        UserError,
+        "'video_url'",
+    ),
     "a prompt, strictly": (
         {"prompt": {"id": "p"}, "strict": True},
         UserError,

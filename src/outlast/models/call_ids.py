@@ -36,8 +36,9 @@ class CallIds:
         self._model = model
         self._how = asked()
         self._earlier: dict[str, str] | None = None
-        self._here: dict[str, str] = {}
-        """What is called under an id, by the ids that the provider has sent in this reply."""
+        self._here: dict[tuple[str, str], str] = {}
+        """The ids of this reply's calls, by what the provider has sent as id and what is called."""
+        self._announced: set[str] = set()
         self._taken: set[str] = set()
         self._held: dict[int, list[Any]] = {}
         """Events of calls that are not complete, by their place in the output."""
@@ -49,17 +50,11 @@ class CallIds:
             return item
         told = _of(item, "call_id")
         wire_id, asks = told if isinstance(told, str) else "", _asks(item)
-        if wire_id and self._here.get(wire_id) == asks:
-            return item
-        own = self._own(item, wire_id, asks)
+        own = self._here.get((wire_id, asks)) if wire_id else None
+        if own is None:
+            own = self._here[(wire_id, asks)] = self._own(item, wire_id, asks)
         self._taken.add(own)
-        if wire_id:
-            self._here.setdefault(wire_id, asks)
         return item if own == wire_id else self._renamed(item, own, wire_id)
-
-    def is_clear(self, call_id: Any) -> bool:
-        """Whether a call can be announced under that id before the rest of it is known."""
-        return bool(call_id) and call_id not in self._here and self._known(call_id) is None
 
     async def events(self, events: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """``events`` of a reply. A call whose id will not do is held back until it is complete."""
@@ -85,7 +80,13 @@ class CallIds:
             yield event
 
     def _is_held(self, item: Any) -> bool:
-        return _of(item, "type") in _CALLS and not self.is_clear(_of(item, "call_id"))
+        """Whether a call cannot be announced under its id before the rest of it is known."""
+        call_id = _of(item, "call_id")
+        if _of(item, "type") not in _CALLS:
+            return False
+        is_clear = bool(call_id) and call_id not in self._announced
+        self._announced.add(call_id)
+        return not is_clear or self._known(call_id) is not None
 
     def _end(self, event: Any) -> None:
         output: Any = getattr(event.response, "output", None)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.core.errors import ModelAnswerFailed, ModelBehaviorError, UserError
 from outlast.core.usage import Usage, model_usage_to_span_usage
 from outlast.definitions.limits import ModelLimits
 from outlast.definitions.logger import logger
@@ -16,12 +16,12 @@ from outlast.definitions.run_items import ModelResponse
 from outlast.models.asking import limits_of
 from outlast.models.chat_buffer import buffered
 from outlast.models.chat_converter import Converter
+from outlast.models.chat_fields import field, listed
+from outlast.models.chat_history import warn_left_out
 from outlast.models.chat_messages import Conversion
 from outlast.models.chat_reply import (
     WITHHELD,
     clean_call_id,
-    field,
-    listed,
     message_of,
     origin_of,
     output_items,
@@ -40,7 +40,7 @@ from outlast.models.endpoint import (
     base_url_of,
     is_official_openai_client,
 )
-from outlast.models.errors import in_our_family, malformed
+from outlast.models.errors import error_in, in_our_family, malformed
 from outlast.models.fake_id import FAKE_RESPONSES_ID
 from outlast.models.finish import INCOMPLETE, check_end, end_of, warn_incomplete
 from outlast.models.parsed import quick, saw_done
@@ -87,6 +87,10 @@ class OpenAIChatCompletionsModel(EndpointModel):
 
     _tells_raw_usage = True
     """Whether the usage comes in the provider's own words."""
+    _signs_in = "extra_content"
+    """Where the signature of a call goes back to Gemini."""
+    _keeps_own_thinking = True
+    """Whether signed thinking goes back to the model that it came from, whatever is asked now."""
 
     def __init__(  # noqa: PLR0913 (upstream's signature)
         self,
@@ -176,8 +180,12 @@ class OpenAIChatCompletionsModel(EndpointModel):
             should_replay=self._should_replay,
             is_official=ChatCmplHelpers.is_openai(self._client),
             is_strict=self._is_strict,
+            translates=not self._is_strict,
+            signs_in=self._signs_in,
+            keeps_own_thinking=self._keeps_own_thinking,
         )
         messages = conversion.of(request.input)
+        warn_left_out(conversion.left_out, f"model {self.model!r}", self._warned)
         if request.instructions:
             messages = [{"content": request.instructions, "role": "system"}, *messages]
         return messages
@@ -268,7 +276,7 @@ def _note_usage(span: Any, usage: Usage, request: Request) -> None:
 def _first_choice(completion: Any) -> Any:
     choices = listed(field(completion, "choices"), "choices")
     if not choices:
-        raise ModelBehaviorError(
+        raise error_in(completion) or ModelAnswerFailed(
             "ChatCompletion response has no choices (possible provider error payload). Check the "
             "model's name and the base URL."
         )

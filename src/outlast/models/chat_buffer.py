@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from outlast.core.errors import ModelBehaviorError
-from outlast.models.chat_reply import Facts, field, listed, text_field, written_arguments
+from outlast.models.chat_fields import Facts, field, listed, merged, text_field
+from outlast.models.chat_reply import written_arguments
 from outlast.models.wire import ending
 
 _EXTRAS = ("provider_specific_fields", "extra_content")
@@ -80,18 +81,6 @@ async def buffered(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
             yield buffer.rest_of(chunk)
     if (calls := buffer.calls_chunk()) is not None:
         yield calls
-
-
-def merged(before: Facts, more: Facts) -> Facts:
-    """``before`` with ``more``, level by level; nothing that is there gives way to nothing."""
-    whole = dict(before)
-    for name, value in more.items():
-        known: Any = whole.get(name)
-        if isinstance(known, dict) and isinstance(value, dict):
-            whole[name] = merged(cast("Facts", known), cast("Facts", value))
-        elif name not in whole or value != {}:
-            whole[name] = value
-    return whole
 
 
 class _Buffer:

@@ -8,15 +8,20 @@ it led to.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from outlast.core.errors import UserError
 from outlast.definitions.logger import logger
+from outlast.models import opaque
 from outlast.models.call_ids import wire_id
+from outlast.models.chat_fields import merged
+from outlast.models.chat_history import paired_messages, plain_items
 from outlast.models.chat_parts import Wire, all_parts, text_parts
-from outlast.models.chat_reply import thinking_blocks
+from outlast.models.chat_reply import SIGNED_ID, SIGNED_IN, thinking_blocks
+from outlast.models.fake_id import FAKE_RESPONSES_ID
 from outlast.models.reasoning_replay import (
     REASONING_FIELD,
     THINKING_BLOCKS,
@@ -24,7 +29,7 @@ from outlast.models.reasoning_replay import (
     ReasoningContentSource,
     ShouldReplayReasoningContent,
     default_should_replay_reasoning_content,
-    is_own,
+    is_own as may_be_own,
 )
 
 OMITTED = "[tool output omitted]"
@@ -40,6 +45,8 @@ class Conversion:
     base_url: str | None = None
     keeps_thinking: bool = False
     """Whether signed thinking goes back to the model that signed it."""
+    keeps_own_thinking: bool = True
+    """Whether signed thinking goes back also where nothing asks for thinking now."""
     keeps_media: bool = False
     """Whether a tool's result may have parts that are not text."""
     should_replay: ShouldReplayReasoningContent | None = None
@@ -48,6 +55,12 @@ class Conversion:
     """Whether OpenAI is asked, which takes fewer kinds of content from a user than others."""
     is_strict: bool = False
     """Whether a tool's result without text is refused; else a placeholder is sent."""
+    translates: bool = False
+    """Whether what other APIs have is translated or left out; else it is refused."""
+    signs_in: str = "extra_content"
+    """Where Gemini's signature of a call goes, unless it is known where it came from."""
+    left_out: Counter[str] = field(default_factory=Counter[str])
+    """What could not be said, by its kind, and how often."""
     messages: list[Wire] = field(default_factory=list[Wire])
     _open: Wire | None = None
     _searches: list[Wire] = field(default_factory=list[Wire])
@@ -67,15 +80,13 @@ class Conversion:
         """
         if isinstance(items, str):
             return [{"role": "user", "content": items}]
-        for item in items:
+        given = map(_known, items)
+        for item in plain_items(given, self.left_out) if self.translates else given:
             self._add(item)
         self._close()
-        return self.messages
+        return paired_messages(self.messages, self.left_out) if self.translates else self.messages
 
-    def _add(self, given: Any) -> None:
-        item = as_dict(given)
-        if item is None:
-            raise _unhandled(type(given).__name__)
+    def _add(self, item: Wire) -> None:
         kind = item.get("type")
         if is_output_message(item):
             self._add_output(item)
@@ -102,14 +113,15 @@ class Conversion:
         self._close()
         self._forget_reasoning()
         role, content = item["role"], item["content"]
+        refused = self.left_out if self.translates else None
         if role == "user":
-            said = all_parts(content, is_official=self.is_official)
+            said = all_parts(content, is_official=self.is_official, left_out=refused)
         else:
-            said = text_parts(content)
+            said = text_parts(content, left_out=refused)
         self.messages.append({"role": role, "content": said})
 
     def _add_output(self, item: Wire) -> None:
-        text, refusal = _said(item["content"])
+        text, refusal = _said(item["content"], self.left_out if self.translates else None)
         if self._open is not None and not self._open.get("tool_calls"):
             self._close()  # The open message has its text already.
         message = self._opened()
@@ -120,15 +132,47 @@ class Conversion:
         elif text is None:
             message.setdefault("content", "")
         self._attach_reasoning(message)
+        self._attach_fields(message, item)
 
     def _add_call(self, item: Wire) -> None:
         function = {"name": item["name"], "arguments": item.get("arguments") or "{}"}
         call: Wire = {"id": self._sent_id(item), "type": "function", "function": function}
-        about: Wire = item.get("provider_data") or {}
-        signature = about.get("thought_signature")
-        if signature and self.model is not None and "gemini" in self.model.lower():
-            call["extra_content"] = {"google": {"thought_signature": signature}}
+        self._sign(call, item.get("provider_data") or {})
         self._add_tool_call(call)
+        self._attach_fields(self._opened(), item)
+
+    def _sign(self, call: Wire, about: Wire) -> None:
+        """Give a call back what came with it."""
+        if self._is_own(about):
+            call |= about.get(opaque.OF_CALL) or {}
+        signature, place = about.get("thought_signature"), about.get(SIGNED_IN, self.signs_in)
+        if not signature or not self._takes_signature(about):
+            return
+        if place == "id":
+            bare = call["id"].partition(SIGNED_ID)[0]
+            self._ids |= dict.fromkeys((call["id"],), f"{bare}{SIGNED_ID}{signature}")
+            call["id"] = f"{bare}{SIGNED_ID}{signature}"
+        elif place == "provider_specific_fields":
+            call[place] = {**(call.get(place) or {}), "thought_signature": signature}
+        else:
+            call[place] = merged(
+                call.get(place) or {}, {"google": {"thought_signature": signature}}
+            )
+
+    def _takes_signature(self, about: Wire) -> bool:
+        origin = str(about.get("model") or self.model).lower()
+        is_gemini = "gemini" in (self.model or "").lower() and "gemini" in origin
+        return is_gemini or self._is_own(about)
+
+    def _attach_fields(self, message: Wire, item: Wire) -> None:
+        """Give a message back what came with it and is kept with one of its items."""
+        about: Wire = item.get("provider_data") or {}
+        if self._is_own(about):
+            message |= about.get(opaque.OF_MESSAGE) or {}
+
+    def _is_own(self, about: Wire) -> bool:
+        """Whether an item says that it is of the very model that is asked."""
+        return self.model is not None and about.get("model") == self.model
 
     def _sent_id(self, item: Wire) -> str:
         """The id that the model itself gave to a call, if no other call of the message has it."""
@@ -177,10 +221,10 @@ class Conversion:
                 f"The output of call {call_id!r} is a {type(output).__name__}. Give a string or a "
                 "list of content parts."
             )
-        given = cast("list[Any]", output)
+        given, refused = cast("list[Any]", output), self.left_out if self.translates else None
         if self.keeps_media:
-            return all_parts(given)
-        parts = text_parts(given)
+            return all_parts(given, left_out=refused)
+        parts = text_parts(given, left_out=refused)
         if parts:
             return parts
         if self.is_strict:
@@ -204,18 +248,21 @@ class Conversion:
 
     def _add_reasoning(self, item: Wire) -> None:
         self._forget_reasoning()
-        if self.model is None:
-            return
         about: Wire = item.get("provider_data") or {}
+        if self.model is None or (self.translates and _is_foreign(item, about)):
+            return
+        is_own = self.translates and self._is_own(about)
         summary = "\n".join(part["text"] for part in item.get("summary") or ())
         source = ReasoningContentSource(item, about.get("model"), about)
         context = ReasoningContentReplayContext(self.model, self.base_url, source)
         should_replay = self.should_replay or default_should_replay_reasoning_content
-        if summary and should_replay(context):
+        is_wanted = is_own and self.should_replay is None
+        if summary and (is_wanted or should_replay(context)):
             self._fields["reasoning_content"] = summary
         texts = [part["text"] for part in item.get("content") or ()]
-        thinks = self.keeps_thinking and _is_claude(self.model) and is_own(about, self.model)
-        if thinks and (blocks := thinking_blocks(about.get(THINKING_BLOCKS))):
+        thinks = self.keeps_thinking and _is_claude(self.model) and may_be_own(about, self.model)
+        keeps_blocks = thinks or (is_own and self.keeps_own_thinking)
+        if keeps_blocks and (blocks := thinking_blocks(about.get(THINKING_BLOCKS))):
             self._fields[THINKING_BLOCKS] = blocks
         elif about.get(REASONING_FIELD) == "reasoning":
             if texts and about.get("model") == self.model:
@@ -241,6 +288,13 @@ def as_dict(item: Any) -> Wire | None:
     if isinstance(item, Mapping):
         return cast("Wire", item)
     return item.model_dump(exclude_unset=True) if hasattr(item, "model_dump") else None
+
+
+def _known(given: Any) -> Wire:
+    item = as_dict(given)
+    if item is None:
+        raise _unhandled(type(given).__name__)
+    return item
 
 
 def is_input_message(item: Wire) -> bool:
@@ -283,8 +337,13 @@ def _unhandled(kind: Any) -> UserError:
 # --- The model's own messages. -----------------------------------------------------------
 
 
-def _said(parts: Iterable[Any]) -> tuple[str | None, str | None]:
-    """The text and the refusal of an output message; None for what it does not have."""
+def _said(
+    parts: Iterable[Any], left_out: Counter[str] | None = None
+) -> tuple[str | None, str | None]:
+    """The text and the refusal of an output message; None for what it does not have.
+
+    What is neither is counted in ``left_out``, or refused.
+    """
     texts: list[str] = []
     refusal: str | None = None
     for part in parts:
@@ -293,6 +352,9 @@ def _said(parts: Iterable[Any]) -> tuple[str | None, str | None]:
             refusal = part["refusal"]
         elif kind in ("output_text", "input_text", "text"):
             texts.append(part["text"])
+        elif left_out is not None:
+            texts += [part["transcript"]] if part.get("transcript") else []
+            left_out[f"{kind} in a message of the model"] += 1
         else:
             raise UserError(
                 f"Unknown content: a part of type {kind!r} in a message of the model. Chat "
@@ -314,6 +376,11 @@ def _as_parts(content: Any) -> list[Wire]:
     if not content:
         return []
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _is_foreign(item: Wire, about: Wire) -> bool:
+    """Whether an item has the id of a Responses API, so that no chat model has thought it."""
+    return not about and item.get("id") not in (None, "", FAKE_RESPONSES_ID)
 
 
 def _is_claude(model: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
@@ -15,8 +16,15 @@ _ALIASES = {"text": "input_text", "image_url": "input_image"}
 """Parts that may also be given in their Chat Completions form."""
 
 
-def all_parts(content: str | Iterable[Any], *, is_official: bool = False) -> str | list[Wire]:
+def all_parts(
+    content: str | Iterable[Any],
+    *,
+    is_official: bool = False,
+    left_out: Counter[str] | None = None,
+) -> str | list[Wire]:
     """A user's content, every part of it; a string stays a string.
+
+    A part that cannot be sent is counted in ``left_out``, if that is passed, and named in its place.
 
     Raises:
         UserError: A part is of a type that the endpoint, OpenAI if ``is_official``, does not take,
@@ -24,13 +32,47 @@ def all_parts(content: str | Iterable[Any], *, is_official: bool = False) -> str
     """
     if isinstance(content, str):
         return content
-    return [_part(part, is_official=is_official) for part in content]
+    if left_out is None:
+        return [_part(part, is_official=is_official) for part in content]
+    return [_part_or_name(part, is_official=is_official, left_out=left_out) for part in content]
 
 
-def text_parts(content: str | Iterable[Any]) -> str | list[Wire]:
+def text_parts(
+    content: str | Iterable[Any], *, left_out: Counter[str] | None = None
+) -> str | list[Wire]:
     """Anybody else's content: its text, for nothing else can be sent."""
+    if left_out is not None and not isinstance(content, str):
+        # Something that stands for a text's neighbour would not be what was said.
+        content = [part for part in content if _is_sendable(part, left_out)]
     parts = all_parts(content)
     return parts if isinstance(parts, str) else [p for p in parts if p["type"] == "text"]
+
+
+def _is_sendable(given: Any, left_out: Counter[str]) -> bool:
+    try:
+        _part(given, is_official=False)
+    except UserError:
+        left_out[_kind(given)] += 1
+        return False
+    return True
+
+
+def _part_or_name(given: Any, *, is_official: bool, left_out: Counter[str]) -> Wire:
+    try:
+        return _part(given, is_official=is_official)
+    except UserError:
+        kind = _kind(given)
+        left_out[kind] += 1
+        part = cast("Wire", given) if isinstance(given, Mapping) else {}
+        name = part.get("filename") or part.get("file_url")
+        what = kind.removeprefix("input_").replace("_", " ")
+        return {"type": "text", "text": f"[{what} omitted{f': {name}' if name else ''}]"}
+
+
+def _kind(given: Any) -> str:
+    if isinstance(given, Mapping):
+        return str(cast("Wire", given).get("type"))
+    return type(given).__name__
 
 
 def _part(given: Any, *, is_official: bool) -> Wire:
@@ -113,6 +155,7 @@ def _inner(part: Wire, name: str) -> Wire:
 
 _PARTS: dict[str, Callable[[Wire], Wire]] = {
     "input_text": _text,
+    "output_text": _text,
     "text": _text,
     "input_image": _image,
     "image_url": _image,

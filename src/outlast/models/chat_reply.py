@@ -13,11 +13,12 @@ from typing import Any, cast
 
 from outlast.core.errors import AgentsException, UserError
 from outlast.core.usage import Usage, input_details, output_details, token_count
+from outlast.models import opaque
+from outlast.models.chat_fields import Facts, field, listed, text_field
 from outlast.models.errors import malformed
 from outlast.models.fake_id import FAKE_RESPONSES_ID
 from outlast.models.reasoning_replay import REASONING_FIELD, THINKING_BLOCKS
 
-Facts = dict[str, Any]
 WITHHELD = "Response withheld by the provider's content filter."
 
 
@@ -36,26 +37,16 @@ def output_items(
     spoken = _message_item(message, about, logprobs)
     calls = _call_items(message, about, is_strict=is_strict)
     thought = _reasoning_item(message, about)
+    if fields := opaque.of_message(message):
+        bearer = next((item for item in (spoken, *calls, thought) if item is not None), None)
+        if bearer is not None:
+            bearer.provider_data = {**about_item(bearer), opaque.OF_MESSAGE: fields}
     return [item for item in (thought, spoken, *calls) if item is not None]
 
 
-def field(of: Any, name: str) -> Any:
-    """A field of an object or a mapping; None if there is none."""
-    if isinstance(of, dict):
-        return cast("Facts", of).get(name)
-    # A model of pydantic's takes long to say that it has no such attribute. Pieces of a stream are
-    # asked for many that they do not have.
-    extra: Facts | None = getattr(of, "__pydantic_extra__", None)
-    if extra is None:
-        return getattr(of, name, None)
-    kept: Facts = of.__dict__
-    return kept[name] if name in kept else extra.get(name)
-
-
-def text_field(of: Any, name: str) -> str:
-    """A text among the fields; empty if it is missing or anything else."""
-    value = field(of, name)
-    return value if isinstance(value, str) else ""
+def about_item(item: Any) -> Facts:
+    """What an item says about where it came from."""
+    return field(item, "provider_data") or {}
 
 
 def said(message: Any) -> str:
@@ -70,15 +61,6 @@ def said(message: Any) -> str:
         if field(part, "type") == "text":
             texts.append(text_field(part, "text"))
     return "".join(texts)
-
-
-def listed(value: Any, name: str) -> list[Any]:
-    """A list among the fields; empty if it is missing, and an error if it is anything else."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise malformed(f"{name} is a {type(value).__name__}")
-    return cast("list[Any]", value)
 
 
 def written_arguments(function: Any) -> str:
@@ -216,26 +198,39 @@ def _call_items(message: Any, about: Facts, *, is_strict: bool) -> list[Any]:
             continue
         if function is None:
             raise malformed("a tool call has no function")
-        signature = thought_signature(call)
-        signed = {"thought_signature": signature} if signature else {}
-        call_id = clean_call_id(text_field(call, "id"), about.get("model"))
+        told = text_field(call, "id")
+        call_id, mine = clean_call_id(told, about.get("model")), call_facts(call, told)
         name, arguments = text_field(function, "name"), written_arguments(function)
-        items.append(call_of(call_id, name, arguments, {**about, **signed}))
+        items.append(call_of(call_id, name, arguments, {**about, **mine}))
     return items
 
 
-def thought_signature(call: Any) -> Any:
-    """Gemini's signature of the thought behind a call, as Google or as LiteLLM has it."""
-    google = field(field(call, "extra_content"), "google")
-    found = field(google, "thought_signature")
-    return found or field(field(call, "provider_specific_fields"), "thought_signature")
+def call_facts(call: Any, call_id: str) -> Facts:
+    """What a provider wants back with a call, and where it stood."""
+    facts: Facts = {}
+    google = field(field(field(call, "extra_content"), "google"), "thought_signature")
+    specific = field(field(call, "provider_specific_fields"), "thought_signature")
+    in_id = call_id.partition(SIGNED_ID)[2]
+    if signature := google or specific or in_id:
+        facts["thought_signature"] = signature
+    if not google and signature:
+        facts[SIGNED_IN] = "provider_specific_fields" if specific else "id"
+    if fields := opaque.of_call(call):
+        facts[opaque.OF_CALL] = fields
+    return facts
+
+
+SIGNED_ID = "__thought__"
+"""What stands in a call's id before the signature that LiteLLM appends for Gemini."""
+SIGNED_IN = "thought_signature_in"
+"""Key of a call's `provider_data` that says where its signature stood, if not where Google has it."""
 
 
 def clean_call_id(call_id: str, model: str | None) -> str:
     """A call's id without the signature that LiteLLM appends to it for Gemini."""
     if model is None or "gemini" not in model.lower():
         return call_id
-    return call_id.partition("__thought__")[0]
+    return call_id.partition(SIGNED_ID)[0]
 
 
 def url_citations(raw_annotations: Any) -> list[Any]:

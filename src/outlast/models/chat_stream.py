@@ -14,23 +14,21 @@ from typing import Any
 
 from outlast.core.errors import ModelStreamTruncated, UserError
 from outlast.definitions.logger import logger
+from outlast.models import opaque
 from outlast.models.chat_buffer import buffered
+from outlast.models.chat_fields import Facts, field, listed, text_field
 from outlast.models.chat_reply import (
     WITHHELD,
-    Facts,
+    call_facts,
     clean_call_id,
     delta_logprobs,
-    field,
-    listed,
     origin_of,
     raw_usage,
     refuse_audio,
     refuse_custom,
     said,
-    text_field,
     text_logprobs,
     thinking_blocks,
-    thought_signature,
     url_citations,
     usage_of_completion,
     written_arguments,
@@ -104,6 +102,8 @@ class Synthesis:
     _has_text: bool = False
     """Whether there was a text, if only an empty one."""
     _has_warned: bool = False
+    _opaque: Facts = dataclasses.field(default_factory=dict[str, Any])
+    """What the provider wants back with the message."""
     _placed: list[_Slot] = dataclasses.field(default_factory=list[_Slot])
     _reasoning: ReasoningSlot | None = None
     _message: MessageSlot | None = None
@@ -148,6 +148,7 @@ class Synthesis:
             refuse_audio(field(delta, "audio"))
             yield from self._think(delta)
             yield from self._say(delta, field(field(choice, "logprobs"), "content"))
+            self._opaque = opaque.joined(self._opaque, opaque.of_message(delta))
             for call in listed(field(delta, "tool_calls"), "tool_calls"):
                 yield from self._call(call)
 
@@ -213,7 +214,7 @@ class Synthesis:
         if slot is None or slot.call.is_another(call_id, name, arguments):
             slot = self._by_index[index] = CallSlot(-1, self._facts())
             self._calls.append(slot)
-        slot.signature = thought_signature(piece) or slot.signature
+        slot.learn(call_facts(piece, text_field(piece, "id")))
         yield from slot.more(call_id, name, arguments)
         if not slot.is_announced and slot.call.is_named():
             self._place_calls()
@@ -287,6 +288,8 @@ class Synthesis:
             yield from message.refusal(WITHHELD)
         elif end in INCOMPLETE:
             self._mark_incomplete(end)
+        if bearer := self._message or next(iter(self._calls), None) or self._reasoning:
+            bearer.about |= {opaque.OF_MESSAGE: self._opaque} if self._opaque else {}
         if self._reasoning is not None:
             yield from self._reasoning.finish()
         if self._message is not None:

@@ -13,14 +13,8 @@ from typing import Any
 
 from outlast.core.errors import ModelBehaviorError
 from outlast.models.chat_buffer import PiecedCall
-from outlast.models.chat_reply import (
-    Facts,
-    call_of,
-    message_of,
-    reasoning_of,
-    refusal_part,
-    text_part,
-)
+from outlast.models.chat_fields import Facts, merged
+from outlast.models.chat_reply import call_of, message_of, reasoning_of, refusal_part, text_part
 from outlast.models.fake_id import FAKE_RESPONSES_ID
 from outlast.models.reasoning_replay import REASONING_FIELD, THINKING_BLOCKS
 from outlast.models.streaming import event_of
@@ -219,7 +213,8 @@ class CallSlot(Slot):
     """A function call. It is announced when its id and its name are known."""
 
     call: PiecedCall = field(default_factory=PiecedCall)
-    signature: Any = None
+    facts: Facts = field(default_factory=dict[str, Any])
+    """What the provider wants back with it."""
     status: str | None = None
     is_announced: bool = False
 
@@ -228,6 +223,10 @@ class CallSlot(Slot):
         self.call.add(call_id, name, arguments)
         if arguments and self.is_announced:
             yield self._delta(arguments)
+
+    def learn(self, facts: Facts) -> None:
+        """Take what another piece has of that which the provider wants back."""
+        self.facts = merged(self.facts, facts)
 
     def announced(self) -> Events:
         """The call is announced, and what has come of its arguments follows."""
@@ -248,8 +247,7 @@ class CallSlot(Slot):
         return made
 
     def _made(self, arguments: str) -> Any:
-        signed = {"thought_signature": self.signature} if self.signature else {}
-        return call_of(self.call.call_id, self.call.name, arguments, {**self.about, **signed})
+        return call_of(self.call.call_id, self.call.name, arguments, {**self.about, **self.facts})
 
     def _delta(self, piece: str) -> Any:
         return self.event("response.function_call_arguments.delta", delta=piece)

@@ -15,7 +15,7 @@ import socket
 import ssl
 from collections.abc import Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from outlast.core.errors import (
     AgentsException,
@@ -136,6 +136,27 @@ def request_error(error: OpenAIError) -> ModelRequestError:
         made.message = made.args[0]
     error.args = made.args
     return made
+
+
+def error_in(answer: Any) -> ModelRequestError | None:
+    """The error that stands in the place of an answer of status 200; None if there is none.
+
+    Gateways do so when the provider behind them has failed.
+    """
+    facts: Any = getattr(answer, "error", None)
+    if not isinstance(facts, dict):
+        return None
+    code = str(cast("dict[str, Any]", facts).get("code"))
+    status = int(code) if code.isdecimal() and len(code) == 3 else None  # noqa: PLR2004 (a status)
+    if status is None or status < 400:  # noqa: PLR2004 (where errors begin)
+        return None
+    kind = kind_of_status(status)
+    error = kind(
+        f"The model's endpoint answered with an error of status {status} in the place of an "
+        f"answer{_by()}. {_what_to_do(kind, status)}"
+    )
+    error.status = status
+    return error
 
 
 def kind_of_status(status: int) -> type[ModelRequestError]:

@@ -18,7 +18,7 @@ from outlast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
 from outlast.definitions.run_items import ModelResponse
 from outlast.models.adapters.foreign import chat_arguments, errors_as_ours, library, standing_in
 from outlast.models.chat import OpenAIChatCompletionsModel
-from outlast.models.chat_reply import field, text_field
+from outlast.models.chat_fields import field, text_field
 from outlast.models.endpoint import Request
 from outlast.models.errors import advice
 from outlast.models.responses import OpenAIResponsesModel

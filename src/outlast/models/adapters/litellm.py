@@ -15,12 +15,13 @@ from outlast.definitions.settings import ModelSettings
 from outlast.models.adapters.foreign import chat_arguments, library, results_at_calls, standing_in
 from outlast.models.asking import asked as how_asked, limits_of
 from outlast.models.chat import OpenAIChatCompletionsModel
-from outlast.models.chat_reply import field
+from outlast.models.chat_fields import field
 from outlast.models.endpoint import Request
 from outlast.models.errors import truncated
 from outlast.models.reasoning_replay import ShouldReplayReasoningContent
 
 _EFFORT = "reasoning_effort"
+_OPENAI_LIKE = ("openai/", "custom_openai/", "hosted_vllm/", "openrouter/")
 
 
 class LitellmModel(OpenAIChatCompletionsModel):
@@ -37,6 +38,7 @@ class LitellmModel(OpenAIChatCompletionsModel):
     """
 
     _tells_raw_usage = False  # LiteLLM rewrites it.
+    _keeps_own_thinking = False  # It goes back where thinking is asked for.
 
     def __init__(
         self,
@@ -48,6 +50,9 @@ class LitellmModel(OpenAIChatCompletionsModel):
         _library()
         self.base_url = base_url
         self.api_key = api_key
+        # LiteLLM knows Gemini itself; what is only of OpenAI's kind it passes on as it is.
+        is_passed_on = model.startswith(_OPENAI_LIKE)
+        self._signs_in = "extra_content" if is_passed_on else "provider_specific_fields"
         super().__init__(
             model,
             standing_in(self._complete, base_url, check_end=_check_end),
