@@ -19,7 +19,13 @@ LAYERS = (
 # Leaves may import every layer, and nothing of ours imports them.
 LEAVES = ("testing", "compat", "cli", "demo", "mcp")
 # A leaf that builds on another one: the demo is a program of the command line's kind.
-LEAF_ON_LEAF = {("cli", "demo"), ("demo", "cli"), ("demo", "testing"), ("cli", "testing")}
+LEAF_ON_LEAF = {
+    ("cli", "demo"),
+    ("demo", "cli"),
+    ("demo", "testing"),
+    ("cli", "testing"),
+    ("cli", "compat"),
+}
 # At the root stand the public table and the version, which anything may read.
 ROOT_MODULES = {"__init__", "__main__", "version"}
 

@@ -1,6 +1,7 @@
 """What every command shares: a function that returns a status, and errors that become a panel.
 
-Exit status: 0 done, 1 the run failed or the check found something, 2 something is missing.
+Exit status: 0 done, 1 the run failed or the check found something, 2 something is missing, 130 and
+143 stopped by Ctrl-C and by SIGTERM.
 """
 
 from __future__ import annotations
@@ -8,70 +9,189 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
-from outlast.cli.panel import panel
-from outlast.cli.program import ProgramError
-from outlast.cli.provider import CannotServe
-from outlast.core.errors import AgentsException, JournalError, RunNotFound
+from outlast.cli.panel import panel, print_lines
+from outlast.cli.problem import Problem, problem_of, whole_trace
+from outlast.version import __version__
 
-app = typer.Typer(
-    help="Durable multi-agent runs.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the start of one.")]
-AgentPlace = Annotated[str, typer.Option("--agent", metavar="FILE:AGENT", help="The program.")]
+STOPPED = 128
+"""What a shell adds to the number of the signal that ended a program."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Missing(Exception):
-    """Something has to be given before the command can work."""
-
-    def __init__(self, title: str, *lines: str) -> None:
-        super().__init__(title)
-        self.lines = lines
+class Terminated(BaseException):
+    """The process was told to end, by SIGTERM."""
 
 
-def command(work: Callable[_P, int]) -> Callable[_P, int]:
-    """Make ``work`` a command: its result is the status, what can go wrong a panel and a status."""
+class Commands(TyperGroup):
+    """The group of all commands. Wrong usage becomes a panel as well."""
 
-    @app.command(help=inspect.getdoc(work))
-    @functools.wraps(work)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        raise typer.Exit(_status(lambda: work(*args, **kwargs)))
+    def main(  # what click calls
+        self, args: Any = None, prog_name: str | None = None, *rest: Any, **options: Any
+    ) -> Any:
+        """Run the command of ``args`` and leave with its status."""
+        leaves = options.pop("standalone_mode", True)
+        name = prog_name or "outlast"
+        try:
+            code = super().main(args, name, *rest, standalone_mode=False, **options)
+        except _USAGE_ERROR as error:
+            code = _say_usage(error)
+        except (typer.Abort, KeyboardInterrupt):
+            code = STOPPED + signal.SIGINT
+        if leaves:
+            sys.exit(code or 0)
+        return code
 
-    return work
+
+# Some versions of typer bring a click of their own, so the family is found by its member.
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
+
+
+def _say_usage(error: Any) -> int:
+    fix = (f"See: {error.ctx.command_path} -h",) if error.ctx else ()
+    panel(Problem("Usage", error.format_message(), fix=fix))
+    return error.exit_code
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        python = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+        typer.echo(f"outlast {__version__} (Python {python})")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  # its callback does the work
+        bool,
+        typer.Option("--version", "-V", callback=_say_version, is_eager=True, help="Say which."),
+    ] = False,
+) -> None:
+    """Durable multi-agent runs: run them, look at them, go on with them."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the start of one.")]
+AgentPlace = Annotated[
+    str,
+    typer.Option(
+        "--agent", metavar="FILE[:AGENT]", help="The program, if the run does not name it."
+    ),
+]
+_TRACE = inspect.Parameter(
+    "trace",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--trace", help="Show errors with their traceback.")],
+)
+
+
+def command(example: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
+    """Make a function a command.
+
+    Its result is the status, and what goes wrong becomes a panel and a status.
+
+    Args:
+        example: Lines for the end of its help: the command as one types it.
+    """
+
+    def made(work: Callable[_P, int]) -> Callable[_P, int]:
+        @functools.wraps(work)
+        def run(*args: Any, trace: bool = False, **kwargs: Any) -> None:
+            raise typer.Exit(_status(functools.partial(work, *args, **kwargs), trace=trace))
+
+        kept = inspect.signature(work, eval_str=True)
+        run.__signature__ = kept.replace(  # pyright: ignore[reportAttributeAccessIssue]  # typer reads it
+            parameters=[*kept.parameters.values(), _TRACE]
+        )
+        text = "\n".join(f"  {line}" for line in example.strip().splitlines())
+        app.command(help=inspect.getdoc(work), epilog=f"\b\nExamples:\n{text}")(run)
+        return work
+
+    return made
 
 
 def finish(work: Coroutine[Any, Any, _T]) -> _T:
-    """What ``work`` returns, in a loop of its own. Programs are loaded where no loop runs."""
-    return asyncio.run(work)
+    """What ``work`` returns, in a loop of its own. Programs are loaded where no loop runs.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; the work was cancelled.
+        Terminated: SIGTERM came; the work was cancelled.
+    """
+    return asyncio.run(_until_terminated(work))
 
 
-def _status(work: Callable[[], int]) -> int:
+async def _until_terminated(work: Coroutine[Any, Any, _T]) -> _T:
+    loop, task, told = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+
+    def stop() -> None:
+        told.set()
+        if task is not None:
+            task.cancel()
+
+    try:
+        loop.add_signal_handler(signal.SIGTERM, stop)
+    except (ValueError, RuntimeError, NotImplementedError):  # Not in the main thread.
+        return await work
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if told.is_set():
+            raise Terminated from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _status(work: Callable[[], int], *, trace: bool) -> int:
     try:
         return work()
-    except Missing as missing:
-        panel(str(missing), *missing.lines)
-        return 2
-    except (ProgramError, RunNotFound) as error:
-        panel("Not found", str(error))
-        return 2
-    except CannotServe as error:
-        panel("The provider cannot start", str(error))
-        return 2
-    except JournalError as error:
-        panel(type(error).__name__, str(error))
-        return 1
-    except AgentsException as error:
-        panel("The run failed", f"{type(error).__name__}: {error}")
-        return 1
+    except (_USAGE_ERROR, typer.Exit, typer.Abort):
+        raise
+    except SystemExit as leaving:
+        return _left(leaving)
     except KeyboardInterrupt:
-        panel("Stopped", "What was done is kept. Go on with: outlast resume --all")
-        return 130
+        return _say_stopped(signal.SIGINT)
+    except Terminated:
+        return _say_stopped(signal.SIGTERM)
+    except BrokenPipeError:  # Of the program's own output, with nobody left to read it.
+        return 1
+    except Exception as error:  # noqa: BLE001  # the edge of the program: whoever raised it
+        if trace:
+            print_lines(whole_trace(error))
+        problem = problem_of(error)
+        panel(problem)
+        return problem.status
+
+
+def _left(leaving: SystemExit) -> int:
+    """The status of a program that has called `sys.exit`."""
+    if leaving.code is None or isinstance(leaving.code, int):
+        return leaving.code or 0
+    print_lines(str(leaving.code))
+    return 1
+
+
+def _say_stopped(number: signal.Signals) -> int:
+    fix = ("See what there is: outlast runs", "Go on with it:     outlast resume --all")
+    panel(Problem("Stopped", "What was done is kept.", fix=fix))
+    return STOPPED + number

@@ -1,19 +1,23 @@
-"""`FILE[:AGENT]`: the agent that a Python file defines."""
+"""`FILE[:AGENT]`: a Python file as a program, and the agent that it defines.
+
+A file is loaded where no event loop runs, so that it may run agents by itself, as a script does
+that ends in `Runner.run_sync(...)` or `asyncio.run(...)`.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
+from outlast.cli.problem import Missing, near
+from outlast.compat import install_unless_taken
 from outlast.definitions.agent import Agent
-
-
-class ProgramError(Exception):
-    """A program cannot be used as it was named. The message says how to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,38 +29,112 @@ class Program:
     """`/absolute/file.py:variable`: what `load_program` finds the agent by again."""
 
 
+def line_of(program: Program) -> str:
+    """`file.py:12`: where a program makes its agent, as well as the file says it."""
+    file, _, variable = program.place.rpartition(":")
+    for node in ast.parse(Path(file).read_bytes()).body:
+        targets = node.targets if isinstance(node, ast.Assign) else ()
+        names = {each.id for target in targets for each in ast.walk(target) if _is_name(each)}
+        if variable in names:
+            return f"{near(file)}:{node.lineno}"
+    return near(file)
+
+
+def _is_name(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name)
+
+
+class ProgramError(Missing):
+    """A program cannot be used as it was named. The message says how to go on."""
+
+    def __init__(self, what: str, *fix: str) -> None:
+        super().__init__("Not found", what, *fix)
+
+    def __str__(self) -> str:
+        return " ".join((self.problem.what, *self.problem.fix))
+
+
 def load_program(place: str) -> Program:
     """The agent at ``FILE[:AGENT]``. Runs the file, as `python FILE` would, but not as `__main__`.
 
     Raises:
         ProgramError: There is no such file, or no such agent in it.
     """
-    file, _, name = place.partition(":") if not Path(place).is_file() else (place, "", "")
-    path = Path(file).expanduser().resolve()
-    if not path.is_file():
-        raise ProgramError(
-            f"There is no file {str(path)!r}. Name a Python file that makes an Agent."
-        )
-    values = vars(_module(path)).items()
-    found: dict[str, Agent[Any]] = {
-        name: value for name, value in values if isinstance(value, Agent)
-    }
+    path, name = find_file(place)
+    found = agents_of(load_module(path))
     if not found:
         raise ProgramError(f"{path.name} has no Agent at its top level. Assign one to a variable.")
     variable = _choose(found, name, path.name)
     return Program(found[variable], f"{path}:{variable}")
 
 
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"outlast_program_{path.stem}", path)
+def find_file(place: str) -> tuple[Path, str]:
+    """The file of ``FILE[:AGENT]``, and the agent's name if there is one.
+
+    Raises:
+        ProgramError: There is no such file.
+    """
+    file, _, name = place.rpartition(":") if not Path(place).is_file() else (place, "", "")
+    path = Path(file or place).expanduser().resolve()
+    if path.is_dir():
+        raise ProgramError(f"{str(path)!r} is a folder. Name a Python file in it.")
+    if not path.is_file():
+        raise ProgramError(
+            f"There is no file {str(path)!r}. Name a Python file that makes an Agent."
+        )
+    return path, name if file else ""
+
+
+def agents_of(module: ModuleType) -> dict[str, Agent[Any]]:
+    """The agents at the top level of a module, by their variables."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, Agent)}
+
+
+def load_module(path: Path, *, words: Sequence[str] = (), is_main: bool = False) -> ModuleType:
+    """Run a file as Python would, and return its module. A file that has not changed runs once.
+
+    Args:
+        path: The file.
+        words: What the file finds in `sys.argv` behind its own name.
+        is_main: Whether it is run as `python FILE` runs it, `if __name__ == "__main__"` included.
+
+    Raises:
+        ProgramError: It is not a Python file.
+    """
+    name = "__main__" if is_main else f"outlast_program_{path.stem}"
+    stamp = (str(path), path.stat().st_mtime_ns, path.stat().st_size)
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__outlast_source__", None) == stamp:
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path)
     if not spec or not spec.loader:
         raise ProgramError(f"{path.name} is not a Python file. Name one that ends in .py.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Dataclasses and type hints look their module up.
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))  # So that the file's own imports work.
+    install_unless_taken()
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Dataclasses and type hints look their module up.
+    sys.argv = [str(path), *words]
     spec.loader.exec_module(module)
+    setattr(module, "__outlast_source__", stamp)  # noqa: B010  # no module declares it
     return module
+
+
+def run_main_part(path: Path, module: ModuleType) -> bool:
+    """Run what a loaded file has under `if __name__ == "__main__"`; returns whether it has that."""
+    tree = ast.parse(path.read_bytes(), str(path))
+    parts = [node for node in tree.body if isinstance(node, ast.If) and _asks_for_main(node.test)]
+    if not parts:
+        return False
+    tree.body = list(parts)
+    sys.modules["__main__"] = module
+    module.__name__ = "__main__"
+    exec(compile(tree, str(path), "exec"), vars(module))  # noqa: S102  # the file that the user named
+    return True
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    return "__name__" in ast.unparse(test) and "__main__" in ast.unparse(test)
 
 
 def _choose(found: dict[str, Agent[Any]], name: str, file: str) -> str:

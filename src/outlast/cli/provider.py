@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.table import Table
 from rich.text import Text
 
-from outlast.cli.show import console
+from outlast.cli.problem import Missing
+from outlast.cli.screen import console
 from outlast.cli.text import plain
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 MODELS = ("offline", "demo")
 
 
-class CannotServe(Exception):
+class CannotServe(Missing):
     """The provider cannot start. The text says why, and what to change."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("The provider cannot start", what)
 
 
 @dataclass(frozen=True)

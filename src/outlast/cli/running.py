@@ -6,12 +6,12 @@ from typing import Any
 
 from rich.text import Text
 
-from outlast.cli.command import Missing
 from outlast.cli.doctor import has_key, is_offline
 from outlast.cli.live import LiveScreen
 from outlast.cli.logs import list_runs
-from outlast.cli.program import Program, load_program
-from outlast.cli.show import console
+from outlast.cli.problem import Missing, RunError
+from outlast.cli.program import Program, line_of, load_program
+from outlast.cli.screen import console
 from outlast.cli.steps import RunView
 from outlast.cli.text import lines, plain
 from outlast.core.errors import RunNotFound
@@ -43,8 +43,8 @@ def program_of(run_id: str, view: RunView, place: str) -> Program:
     if not place:
         raise Missing(
             "Which program?",
-            f"Run {run_id} does not say which file it was started from. Say it:",
-            "  --agent FILE:AGENT",
+            f"Run {run_id} does not say which file it was started from.",
+            "Say it: --agent FILE[:AGENT]",
         )
     program = load_program(place)
     need_key(program.agent)
@@ -62,23 +62,26 @@ def need_key(agent: Agent[Any]) -> None:
     raise Missing(
         "No API key",
         "OPENAI_API_KEY is not set, and this agent calls a model by its name.",
-        "",
-        "  export OPENAI_API_KEY=…        to call the real model",
-        "  OUTLAST_OFFLINE=1 outlast …  to use the offline stand-in",
-        "  outlast demo                  to see a run, no key needed",
+        "export OPENAI_API_KEY=sk-...  calls the real model",
+        "export OUTLAST_OFFLINE=1      uses the offline stand-in",
+        "outlast demo                  shows a run, no key needed",
     )
 
 
 async def perform(program: Program, message: str, run_id: str | None) -> int:
     """Start a run, or go on with it, and show what happens. Returns the status of the command."""
     # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
-    result = get_default_agent_runner().run_streamed(
-        program.agent, message, run_id=run_id, program=program.place
-    )
     screen = console()
     live = LiveScreen(screen)
     live.agent(program.agent.name)
-    await live.show(result.stream_events())
+    try:
+        result = get_default_agent_runner().run_streamed(
+            program.agent, message, run_id=run_id, program=program.place
+        )
+        await live.show(result.stream_events())
+    except Exception as error:
+        live.end()
+        raise RunError(line_of(program)) from error
     waits = [item.tool_name for item in result.interruptions]
     if waits:
         screen.print(Text(f"waits for a person: {', '.join(map(plain, waits))}", style="cyan"))

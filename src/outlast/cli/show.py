@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -12,7 +12,6 @@ from rich.tree import Tree
 from outlast.cli.steps import RunView, Step, Takeover, counted, summary
 from outlast.cli.text import plain, short
 
-WIDTH = 80
 _GUIDES = "grey50"
 _MARKS: dict[str, tuple[str, str]] = {
     "ok": ("✓", "green"),
@@ -27,13 +26,6 @@ _MARKS: dict[str, tuple[str, str]] = {
     "open": ("…", "cyan"),
     "waiting": ("⏸", "cyan"),
 }
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console of 80 columns or, on a terminal, at most 100; colours only where they are read."""
-    wanted = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
-    width = min(wanted.width, 100) if wanted.is_terminal else WIDTH
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
 
 
 _WHOLE_S = 10

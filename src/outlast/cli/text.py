@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import unicodedata
 
+from rich.cells import cell_len
+
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that move the cursor, reorder the line, hide something or have no shape."""
+_BLANK = frozenset(
+    [
+        *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+        *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
+    ]
+)
+"""Characters of other categories that show nothing, or nothing of their own."""
 
 
 def plain(text: object) -> str:
     """``text`` on one line, with every control and invisible character spelled out."""
-    return "".join(_visible(character) for character in str(text))
+    text = str(text)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible(character) for character in text)
 
 
 def lines(text: object) -> list[str]:
@@ -19,14 +31,38 @@ def lines(text: object) -> list[str]:
 
 
 def short(text: object, limit: int) -> str:
-    """``text`` on one line of at most ``limit`` characters, cut with an ellipsis."""
-    joined = " ".join(plain(part) for part in str(text).split())
-    return joined if len(joined) <= limit else joined[: max(limit - 1, 0)].rstrip() + "…"
+    """``text`` on one line of at most ``limit`` columns, cut with an ellipsis."""
+    text = str(text)
+    # A cell is at least a quarter of a character, so this much is enough to fill the line.
+    joined = " ".join(plain(part) for part in text[: 4 * max(limit, 0) + 4096].split())
+    return joined if cell_len(joined) <= limit else f"{_cut(joined, limit - 1).rstrip()}…"
+
+
+def chunks(text: str, width: int) -> list[str]:
+    """``text`` in pieces of at most ``width`` columns, none of it lost."""
+    pieces: list[str] = []
+    while text:
+        piece = _cut(text, width) or text[0]
+        pieces.append(piece)
+        text = text[len(piece) :]
+    return pieces or [""]
+
+
+def _cut(text: str, width: int) -> str:
+    """As much of the beginning as fits into so many columns."""
+    if width <= 0:
+        return ""
+    piece = text[:width]  # A character takes a column or two; those that take none may follow.
+    while cell_len(piece) > width:
+        piece = piece[:-1]
+    while len(piece) < len(text) and cell_len(text[len(piece)]) == 0:
+        piece += text[len(piece)]
+    return piece
 
 
 def _visible(character: str) -> str:
-    if unicodedata.category(character) not in _HIDDEN:
-        return character
     code = ord(character)
+    if unicodedata.category(character) not in _HIDDEN and code not in _BLANK:
+        return character
     width, letter = (2, "x") if code < 1 << 8 else (4, "u") if code < 1 << 16 else (8, "U")
     return f"\\{letter}{code:0{width}x}"

@@ -7,9 +7,9 @@ outlast.compat.install()
 from agents import Agent, Runner  # These are Outlast's.
 """
 
-from outlast.compat.aliases import install, uninstall
+from outlast.compat.aliases import install, install_unless_taken, uninstall
 
-__all__ = ["install", "reset_defaults", "uninstall"]
+__all__ = ["install", "install_unless_taken", "reset_defaults", "uninstall"]
 
 
 def reset_defaults() -> None:

@@ -7,6 +7,8 @@ that patches `agents.run.X`) writes our module, so there is one truth under two 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -34,6 +36,24 @@ def install() -> None:
         )
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
+
+
+def install_unless_taken() -> None:
+    """`install`, unless `agents` is a module of the user's own, as in many a project."""
+    if _FINDER in sys.meta_path:
+        return
+    present = sys.modules.get(ROOT)
+    spec = None if present else importlib.util.find_spec(ROOT)
+    if present is None and (spec is None or _is_upstreams(spec)):
+        install()
+
+
+def _is_upstreams(spec: ModuleSpec) -> bool:
+    try:
+        home = importlib.metadata.distribution("openai-agents").locate_file("agents/__init__.py")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return spec.origin is not None and str(home) == spec.origin
 
 
 def uninstall() -> None:

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from outlast.cli.logs import read_run
-from outlast.cli.show import console, run_summary, run_tree
+from outlast.cli.screen import console
+from outlast.cli.show import run_summary, run_tree
 from outlast.cli.steps import RunView
 from outlast.cli.text import short
 from outlast.demo.orders import Shop, euros

@@ -16,7 +16,7 @@ from rich.text import Text
 from outlast import Runner
 from outlast.cli.doctor import has_key, is_offline
 from outlast.cli.live import LiveScreen
-from outlast.cli.show import console
+from outlast.cli.screen import console
 from outlast.demo.desk import Desk, triage
 from outlast.demo.model import DeskModel
 from outlast.demo.orders import Shop

@@ -84,6 +84,11 @@ def journal_of(config: RunConfig, place: Place | None = None) -> Journal:
     """The journal that a run with these settings, begun at ``place``, is kept in."""
     where = config.journal
     if where is not None and not isinstance(where, str):
+        if not hasattr(where, "acquire"):
+            raise UserError(
+                f"RunConfig(journal=...) takes a path, 'memory', 'off' or a Journal, got "
+                f"{type(where).__name__}."
+            )
         return where
     if where is None and place is not None:
         return place.log.journal

@@ -110,11 +110,17 @@ def _begin(env: RunEnv, request: local_runs.RunRequest, state: RunState[Any]) ->
 
 
 def check_request(request: local_runs.RunRequest) -> None:
-    """Refuse what a run cannot have together.
+    """Refuse what cannot be run, or what a run cannot have together.
 
     Raises:
-        UserError: The provider keeps the conversation, and so would something else.
+        UserError: There is no agent, or the provider keeps the conversation, and so would something
+            else.
     """
+    if not hasattr(request.agent, "name"):
+        raise UserError(
+            f"A run takes an Agent first and its input second, got {type(request.agent).__name__} "
+            'where the agent belongs. Write Runner.run(agent, "...").'
+        )
     options, config = request.options, request.config
     if not (options.conversation_id or options.previous_response_id or options.chains_responses):
         return

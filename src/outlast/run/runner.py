@@ -47,6 +47,7 @@ from outlast.run.resume import continued
 from outlast.run.run_state import RunState
 from outlast.run.stream import RunResultStreaming
 from outlast.run.thread_loop import run_in_loop
+from outlast.run.tracebacks import shorten
 from outlast.sessions.session import SessionLike
 
 if TYPE_CHECKING:
@@ -72,13 +73,11 @@ class AgentRunner:
 
     def run_sync(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run_sync`."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return run_in_loop(self.run(starting_agent, input, **options))
-        raise RuntimeError(
-            "AgentRunner.run_sync() cannot be called when an event loop is already running."
-        )
+        if _is_in_loop():
+            raise RuntimeError(
+                "AgentRunner.run_sync() cannot be called when an event loop is already running."
+            )
+        return run_in_loop(self.run(starting_agent, input, **options))
 
     def run_streamed(
         self,
@@ -238,6 +237,14 @@ def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
     return next((each for each in others if each.__context__ is not error), None)
 
 
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 _default = AgentRunner()
 
 
@@ -297,20 +304,24 @@ class Runner:
             AlreadyRunning: Another living process performs the run of that name.
             UserError: The program is at fault; the message says where.
         """
-        return await get_default_agent_runner().run(
-            starting_agent,
-            input,
-            context=context,
-            max_turns=max_turns,
-            hooks=hooks,
-            run_config=run_config,
-            error_handlers=error_handlers,
-            previous_response_id=previous_response_id,
-            auto_previous_response_id=auto_previous_response_id,
-            conversation_id=conversation_id,
-            session=session,
-            **_named(run_id),
-        )
+        try:
+            return await get_default_agent_runner().run(
+                starting_agent,
+                input,
+                context=context,
+                max_turns=max_turns,
+                hooks=hooks,
+                run_config=run_config,
+                error_handlers=error_handlers,
+                previous_response_id=previous_response_id,
+                auto_previous_response_id=auto_previous_response_id,
+                conversation_id=conversation_id,
+                session=session,
+                **_named(run_id),
+            )
+        except Exception as error:
+            shorten(error)
+            raise
 
     @classmethod
     def run_sync(  # noqa: PLR0913  # upstream's signature
@@ -334,20 +345,24 @@ class Runner:
         Raises:
             RuntimeError: An event loop runs in this thread. Await `run` there.
         """
-        return get_default_agent_runner().run_sync(
-            starting_agent,
-            input,
-            context=context,
-            max_turns=max_turns,
-            hooks=hooks,
-            run_config=run_config,
-            error_handlers=error_handlers,
-            previous_response_id=previous_response_id,
-            auto_previous_response_id=auto_previous_response_id,
-            conversation_id=conversation_id,
-            session=session,
-            **_named(run_id),
-        )
+        try:
+            return get_default_agent_runner().run_sync(
+                starting_agent,
+                input,
+                context=context,
+                max_turns=max_turns,
+                hooks=hooks,
+                run_config=run_config,
+                error_handlers=error_handlers,
+                previous_response_id=previous_response_id,
+                auto_previous_response_id=auto_previous_response_id,
+                conversation_id=conversation_id,
+                session=session,
+                **_named(run_id),
+            )
+        except Exception as error:
+            shorten(error)
+            raise
 
     @classmethod
     def run_streamed(  # noqa: PLR0913  # upstream's signature

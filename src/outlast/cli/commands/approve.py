@@ -11,12 +11,17 @@ from outlast.cli.approvals import Waiting, chosen_call, record, waiting_calls
 from outlast.cli.command import AgentPlace, RunId, command, finish
 from outlast.cli.logs import read_run
 from outlast.cli.running import matching_run, perform, program_of
-from outlast.cli.show import console
+from outlast.cli.screen import console
 from outlast.cli.steps import arguments_of
 from outlast.cli.text import plain
 
 
-@command
+@command("""
+outlast approve                    what waits, in all runs
+outlast approve ticket-12          what waits in one run
+outlast approve ticket-12 call_7f3a
+outlast approve ticket-12 call_7f3a --reject --message "We are closed."
+""")
 def approve(
     run_id: RunId,
     call: Annotated[

@@ -12,7 +12,11 @@ from outlast.cli.command import command
 from outlast.demo.screen import play
 
 
-@command
+@command("""
+outlast demo
+outlast demo "Order A-1023 arrived broken, please refund it."
+outlast demo --live                the real model, with OPENAI_API_KEY
+""")
 def demo(
     message: Annotated[str, typer.Argument(help="What the customer writes.")] = "",
     home: Annotated[Path | None, typer.Option(help="Where to play it.")] = None,

@@ -10,11 +10,14 @@ from rich.text import Text
 
 from outlast.cli.command import command, finish
 from outlast.cli.doctor import examine, forget_health
-from outlast.cli.show import console
+from outlast.cli.screen import console
 from outlast.cli.text import plain
 
 
-@command
+@command("""
+outlast doctor
+outlast doctor --reset             ask models again that had failed too often
+""")
 def doctor(
     reset: Annotated[
         bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")

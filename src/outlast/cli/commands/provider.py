@@ -11,7 +11,11 @@ from outlast.cli.command import command, finish
 from outlast.cli.provider import Serving, list_faults, serve
 
 
-@command
+@command("""
+outlast provider                   answers like the offline model
+outlast provider --script steps.json --port 8080
+outlast provider --faults          lists how it can fail
+""")
 def provider(  # noqa: PLR0913 (a command has the options that it has)
     script: Annotated[
         Path | None, typer.Option(help="A JSON file of steps to answer from.")

@@ -10,12 +10,16 @@ from rich.text import Text
 from outlast.cli.command import AgentPlace, command, finish
 from outlast.cli.logs import is_cut_off, list_runs, read_run
 from outlast.cli.running import matching_run, perform, program_of, say_finished
-from outlast.cli.show import console
+from outlast.cli.screen import console
 from outlast.cli.text import plain
 from outlast.journal.journal import TERMINAL
 
 
-@command
+@command("""
+outlast resume 3f9c
+outlast resume --all
+outlast resume order-17 --agent desk.py:triage
+""")
 def resume(
     run_id: Annotated[str, typer.Argument(metavar="[RUN]")] = "",
     everything: Annotated[

@@ -2,32 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from outlast.cli.command import command, finish
 from outlast.cli.logs import list_runs, read_run
-from outlast.cli.program import load_program
+from outlast.cli.problem import Missing
+from outlast.cli.program import (
+    ProgramError,
+    agents_of,
+    find_file,
+    load_module,
+    load_program,
+    run_main_part,
+)
 from outlast.cli.running import need_key, perform, say_finished
+from outlast.cli.screen import console
+from outlast.cli.text import plain
 from outlast.journal.journal import TERMINAL
+from outlast.run.runner import AgentRunner, get_default_agent_runner, set_default_agent_runner
 
 
-@command
+@command("""
+outlast run guide.py "What is the weather in Rome?"
+outlast run desk.py:triage "Where is A-1012?" --id order-17
+outlast run hello_world.py         the whole file, as `python hello_world.py`
+""")
 def run(
-    place: Annotated[str, typer.Argument(metavar="FILE[:AGENT]", help="A Python file.")],
-    message: Annotated[str, typer.Argument(help="What to tell the agent.")],
+    place: Annotated[
+        str, typer.Argument(metavar="FILE[:AGENT]", help="A Python file that makes an agent.")
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MESSAGE]...", help="What to tell the agent. Without it, FILE itself is run."
+        ),
+    ] = None,
     run_id: Annotated[
-        str, typer.Option("--id", help="Continue or return the run of this id.")
+        str, typer.Option("--id", metavar="ID", help="Continue or return the run of this id.")
     ] = "",
 ) -> int:
-    """Run an agent of a Python file."""
+    """Run an agent of a Python file, or the whole file if there is no message.
+
+    The message may be several words. A file for openai-agents runs as it is: `import agents` means
+    Outlast in it, unless the project has a module of that name.
+    """
+    path, name = find_file(place)
+    if not words:
+        return _run_file(path)
+    module = load_module(path)
+    if not name and not agents_of(module):
+        return _run_main(path, module, words)
     program = load_program(place)
     if run_id and finish(_has_ended(run_id)):
         return say_finished(run_id, finish(read_run(run_id))[0])
     need_key(program.agent)
-    return finish(perform(program, message, run_id or None))
+    return finish(perform(program, " ".join(words), run_id or None))
+
+
+def _run_file(path: Path) -> int:
+    """Run a whole file. That one which only defines an agent runs nothing is worth an error."""
+    runner = _Noting()
+    set_default_agent_runner(runner)
+    module = load_module(path, is_main=True)
+    has_run = runner.has_run or get_default_agent_runner() is not runner
+    if not has_run and agents_of(module) and not run_main_part(path, module):
+        raise Missing(
+            "No message",
+            f"{path.name} makes an agent and runs nothing by itself, so it wants a message.",
+            f'outlast run {path.name} "MESSAGE"',
+        )
+    return 0
+
+
+def _run_main(path: Path, module: Any, words: list[str]) -> int:
+    import sys
+
+    sys.argv = [str(path), *words]
+    note = f"{path.name} has no Agent at its top level: it runs as `python {path.name}` would."
+    console(stderr=True).print(Text(plain(note), style="dim"))
+    if not run_main_part(path, module):
+        raise ProgramError(f"{path.name} has no Agent at its top level. Assign one to a variable.")
+    return 0
 
 
 async def _has_ended(run_id: str) -> bool:
     return any(row.run_id == run_id and row.status in TERMINAL for row in await list_runs())
+
+
+class _Noting(AgentRunner):
+    """Outlast's own runner, which remembers whether anything was run."""
+
+    has_run = False
+
+    async def run(self, *args: Any, **options: Any) -> Any:
+        self.has_run = True
+        return await super().run(*args, **options)
+
+    def run_streamed(self, *args: Any, **options: Any) -> Any:
+        self.has_run = True
+        return super().run_streamed(*args, **options)

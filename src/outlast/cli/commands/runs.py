@@ -11,11 +11,14 @@ from rich.text import Text
 
 from outlast.cli.command import command, finish
 from outlast.cli.logs import is_cut_off, list_runs
-from outlast.cli.show import console, duration
+from outlast.cli.screen import console
+from outlast.cli.show import duration
 from outlast.cli.text import plain, short
 
 
-@command
+@command("""
+outlast runs
+""")
 def runs(
     status: Annotated[str, typer.Option(help="Only these: running, waiting, completed, …")] = "",
 ) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from outlast.cli.command import RunId, command, finish
 from outlast.cli.logs import read_run
 from outlast.cli.running import matching_run
-from outlast.cli.show import console, run_summary, run_tree
+from outlast.cli.screen import console
+from outlast.cli.show import run_summary, run_tree
 
 
-@command
+@command("""
+outlast show
+""")
 def show(run_id: RunId) -> int:
     """Show what a run did: its steps, and where a process died."""
     found = finish(matching_run(run_id))

@@ -1,0 +1,141 @@
+"""An error as a person reads it: what happened, where in the user's program, what to do now."""
+
+from __future__ import annotations
+
+import site
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from outlast.core.errors import AgentsException, JournalError, RunNotFound
+
+_OURS = Path(__file__).parents[1]
+_TRACE = "--trace shows the whole traceback."
+
+
+class Problem(NamedTuple):
+    """What a panel says."""
+
+    title: str
+    what: str
+    where: str = ""
+    """`file.py:12, in lookup`: a place in the user's program; empty where there is none."""
+    fix: tuple[str, ...] = ()
+    """Lines that say what to do."""
+    status: int = 1
+
+
+class Missing(Exception):
+    """Something has to be given before the command can work."""
+
+    def __init__(self, title: str, what: str, *fix: str) -> None:
+        super().__init__(title)
+        self.problem = Problem(title, what, fix=fix, status=2)
+
+
+class RunError(Exception):
+    """An error of a run, with the place of the agent that was run; its cause is the error itself."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What to say about ``error``, whoever raised it."""
+    if isinstance(error, RunError) and error.__cause__ is not None:
+        problem = problem_of(error.__cause__)
+        return problem._replace(where=problem.where or error.place)
+    if isinstance(error, Missing):
+        return error.problem
+    if isinstance(error, SyntaxError):
+        return _syntax(error)
+    if isinstance(error, ModuleNotFoundError) and error.name and not _is_ours(error):
+        return _module(error, error.name)
+    where = place_of(error)
+    if isinstance(error, RunNotFound):
+        return Problem("Not found", str(error), where, status=2)
+    if isinstance(error, JournalError):
+        return Problem("The journal", _said(error), where)
+    if isinstance(error, AgentsException):
+        return Problem("The run failed", _said(error), where)
+    title = "The program failed" if where else "This did not work"
+    return Problem(title, _said(error), where, (_TRACE,))
+
+
+def whole_trace(error: BaseException) -> str:
+    """What Python would print of ``error``."""
+    error = (isinstance(error, RunError) and error.__cause__) or error
+    return "".join(traceback.format_exception(error))
+
+
+def place_of(error: BaseException) -> str:
+    """Where in the user's program an error began: as near to its cause as the program goes."""
+    for each in reversed(list(_chain(error))):
+        frames = traceback.extract_tb(each.__traceback__)
+        mine = [frame for frame in frames if is_of_program(frame.filename)]
+        if mine:
+            last = mine[-1]
+            function = "" if last.name == "<module>" else f", in {last.name}"
+            return f"{near(last.filename)}:{last.lineno}{function}"
+    return ""
+
+
+def is_of_program(file: str) -> bool:
+    """Whether a file is neither ours nor Python's nor installed."""
+    if file.startswith("<"):
+        return False
+    path = Path(file)
+    return not any(path.is_relative_to(folder) for folder in (_OURS, *_installed()))
+
+
+def near(file: str) -> str:
+    """A file's name from the working directory on, if it is below that."""
+    path = Path(file)
+    try:
+        here = Path.cwd()
+    except OSError:  # It was removed.
+        return file
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file
+
+
+def _installed() -> Iterator[str]:
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    yield from (sysconfig.get_path(name) for name in names)
+    yield from (*site.getsitepackages(), site.getusersitepackages())
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+
+
+def _said(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _syntax(error: SyntaxError) -> Problem:
+    line = f": {error.text.strip()}" if error.text and error.text.strip() else ""
+    where = f"{near(error.filename)}:{error.lineno}" if error.filename else ""
+    return Problem("Syntax error", f"{error.msg}{line}", where, ("Mend that line, and try again.",))
+
+
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    """Whether the message says more than Python's own does."""
+    return not str(error).startswith("No module named")
+
+
+def _module(error: ModuleNotFoundError, name: str) -> Problem:
+    root = name.partition(".")[0]
+    fix = (f"Install it for this Python: {sys.executable} -m pip install {root}",)
+    if root in ("agents", "outlast"):
+        fix = ("Outlast has no such module: docs/compatibility.md lists what is missing.",)
+    return Problem("A module is missing", str(error), place_of(error), fix)

@@ -1,0 +1,41 @@
+"""`python -m outlast.compat SCRIPT [ARGS…]`: run a program of openai-agents, unmodified."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+from outlast.compat import install
+
+_USAGE = """usage: python -m outlast.compat SCRIPT [ARGUMENTS ...]
+       python -m outlast.compat -m MODULE [ARGUMENTS ...]
+
+Runs a Python program in which `import agents` means Outlast.
+"""
+
+
+def main(words: list[str]) -> int:
+    """Run the program that ``words`` name, as Python would. Returns 2 if they name none."""
+    if not words or words[0] in ("-h", "--help") or words == ["-m"]:
+        wants_help = words[:1] in (["-h"], ["--help"])
+        (sys.stdout if wants_help else sys.stderr).write(_USAGE)
+        return 0 if wants_help else 2
+    install()
+    if words[0] == "-m":
+        sys.argv = words[1:]
+        sys.path.insert(0, "")
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        return 0
+    script = Path(words[0])
+    if not script.is_file():
+        sys.stderr.write(f"There is no file {str(script)!r}. Name a Python program.\n")
+        return 2
+    sys.argv = words
+    sys.path[0] = str(script.resolve().parent)
+    runpy.run_path(str(script), run_name="__main__")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

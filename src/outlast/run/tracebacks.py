@@ -1,0 +1,42 @@
+"""Tracebacks of failed runs, as short as what a user's program has to do with them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+
+from outlast.core.errors import AgentsException
+
+_OURS = f"{Path(__file__).parents[1]}/"
+_MACHINERY = (_OURS, f"{Path(asyncio.__file__).parent}/")
+
+
+def shorten(error: BaseException) -> None:
+    """Take the frames off ``error`` that only say how Outlast came to raise it.
+
+    A run is performed some fifteen calls below its caller, and the error says what to do. Frames of
+    the user's code and of other libraries stay; an error that is no run's, a bug of ours, stays whole.
+    """
+    trace = error.__traceback__
+    if isinstance(error, AgentsException) or not _is_of(_last(trace), (_OURS,)):
+        error.__traceback__ = _without(trace)
+
+
+def _last(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace
+
+
+def _is_of(trace: TracebackType | None, folders: tuple[str, ...]) -> bool:
+    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(folders)
+
+
+def _without(trace: TracebackType | None) -> TracebackType | None:
+    if trace is None:
+        return None
+    rest = _without(trace.tb_next)
+    if _is_of(trace, _MACHINERY):
+        return rest
+    return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
