@@ -20,7 +20,8 @@ core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitO
     ModelBehaviorError ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected
     ModelRefusalError ModelReplyMalformed ModelRequestError ModelResponseTooLarge
     ModelStreamTruncated ModelTimeoutError ModelUnavailable OutputGuardrailTripwireTriggered
-    RunErrorDetails RunNotFound StorageBusy StorageFull ToolInputGuardrailTripwireTriggered
+    RunErrorDetails RunFailedBefore RunNotFound StorageBusy StorageFull
+    ToolInputGuardrailTripwireTriggered
     ToolOutputGuardrailTripwireTriggered ToolTimeoutError TooManyToolCalls UserError
 core.health: CircuitBreaker
 core.identity: RunMetadata

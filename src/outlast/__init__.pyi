@@ -32,6 +32,7 @@ from outlast.core.errors import ModelUnavailable as ModelUnavailable
 from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered
 from outlast.core.errors import RunConflict as RunConflict
 from outlast.core.errors import RunErrorDetails as RunErrorDetails
+from outlast.core.errors import RunFailedBefore as RunFailedBefore
 from outlast.core.errors import RunNotFound as RunNotFound
 from outlast.core.errors import StorageBusy as StorageBusy
 from outlast.core.errors import StorageFull as StorageFull
@@ -434,6 +435,7 @@ __all__ = [
     "RunErrorHandlerInput",
     "RunErrorHandlerResult",
     "RunErrorHandlers",
+    "RunFailedBefore",
     "RunHooks",
     "RunItem",
     "RunItemStreamEvent",

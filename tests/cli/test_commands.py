@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from outlast import AlreadyRunning, Runner, RunNotFound
+from outlast import AlreadyRunning, MaxTurnsExceeded, Runner, RunNotFound
 from outlast.cli.app import app
 from outlast.cli.approvals import record, waiting_calls
 from outlast.cli.program import load_program
@@ -83,15 +83,49 @@ def test_a_finished_run_says_what_it_came_to(cli, program, command):
     assert "order 17 is on its way" in again.stdout
 
 
-def test_a_failed_run_says_why_and_is_not_performed_again(cli, tmp_path):
-    text = PROGRAM.replace("return f", "raise ValueError(7)\n    return f")
-    text = text.replace("@function_tool", "@function_tool(failure_error_function=None)")
-    (tmp_path / "failing.py").write_text(text)
+RAISING = PROGRAM.replace("@function_tool", "@function_tool(failure_error_function=None)")
+RAISING = RAISING.replace("return f", "raise ValueError(7)\n    return f")
+
+
+@pytest.mark.parametrize("command", ["resume", "retry"])
+def test_a_failed_run_goes_on_once_its_program_is_mended(cli, tmp_path, command):
+    file = tmp_path / "failing.py"
+    file.write_text(RAISING)
     assert cli("run", "failing.py", "find order 17", "--id", "order-17").exit_code == 1
+    assert "7" in cli(command, "order-17").stderr
+    file.write_text(RAISING.replace("raise ValueError(7)", "pass"))
+    again = cli(command, "order-17")
+    assert again.exit_code == 0, again.output
+    assert "order 17 is on its way" in again.stdout
+    assert "completed already" in cli(command, "order-17").stdout
+
+
+GUARDED = PROGRAM.replace("import Agent,", "import Agent, GuardrailFunctionOutput, InputGuardrail,")
+GUARDED = GUARDED.replace(
+    "tools=",
+    "input_guardrails=[InputGuardrail(lambda *_: GuardrailFunctionOutput(None, True), name='watch')],"
+    " tools=",
+)
+
+
+def test_what_a_guardrail_refused_says_why_it_does_not_go_on(cli, tmp_path):
+    (tmp_path / "guarded.py").write_text(GUARDED)
+    assert cli("run", "guarded.py", "find order 17", "--id", "order-17").exit_code == 1
     again = cli("resume", "order-17")
     assert again.exit_code == 1
     assert "failed already. Nothing to do." in again.stdout
-    assert "7" in again.stdout.splitlines()[1]
+    assert "was refused by input guardrail 'watch'; that does not change." in again.stdout
+
+
+def test_a_run_that_has_made_its_turns_makes_more_if_it_may(cli, program):
+    agent = load_program(str(program)).agent
+    with pytest.raises(MaxTurnsExceeded):
+        Runner.run_sync(agent, "find order 17", run_id="order-17", max_turns=1)
+    short = cli("retry", "order-17", "--agent", str(program))
+    assert (short.exit_code, "--max-turns" in short.stderr) == (2, True)
+    more = cli("retry", "order-17", "--agent", str(program), "--max-turns", "5")
+    assert more.exit_code == 0, more.output
+    assert "completed already" in cli("retry", "order-17").stdout
 
 
 ASKING = PROGRAM.replace("@function_tool", "@function_tool(needs_approval=True)")

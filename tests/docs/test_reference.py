@@ -89,7 +89,7 @@ def test_every_command_and_option_is_listed():
         if option.param_type_name == "option" and option.name not in EVERYWHERE
     }
     page = (REFERENCE / "commands.md").read_text()
-    assert set(re.findall(r"^\| `(\w+ --[a-z]+)", page, re.MULTILINE)) == options
+    assert set(re.findall(r"^\| `(\w+ --[a-z-]+)", page, re.MULTILINE)) == options
 
 
 def test_pages_name_only_commands_and_targets_that_exist():

@@ -531,7 +531,7 @@ async def test_a_timeout_is_the_same_error_when_another_process_asks_for_it():
     with pytest.raises(ModelTimeoutError):
         await scene.run()
     with pytest.raises(ModelTimeoutError) as caught:
-        await scene.resume()
+        await scene.run()
     assert caught.value.timeout_seconds == 0.01
 
 

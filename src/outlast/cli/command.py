@@ -91,6 +91,9 @@ def main(
 
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the start of one.")]
+MaxTurns = Annotated[
+    int | None, typer.Option("--max-turns", min=1, help="How many turns the whole run may make.")
+]
 AgentPlace = Annotated[
     str,
     typer.Option(

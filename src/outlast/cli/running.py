@@ -6,16 +6,19 @@ from typing import Any
 
 from rich.text import Text
 
+from outlast.cli.command import finish
 from outlast.cli.doctor import has_key, is_offline
 from outlast.cli.live import LiveScreen
-from outlast.cli.logs import list_runs
+from outlast.cli.logs import list_runs, read_run
 from outlast.cli.problem import Missing, RunError
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console
 from outlast.cli.steps import RunView
 from outlast.cli.text import lines, plain
 from outlast.core.errors import RunNotFound
+from outlast.core.failing import why_final
 from outlast.definitions.agent import Agent
+from outlast.journal.journal import TERMINAL
 from outlast.run.runner import get_default_agent_runner
 
 
@@ -68,7 +71,26 @@ def need_key(agent: Agent[Any]) -> None:
     )
 
 
-async def perform(program: Program, message: str, run_id: str | None) -> int:
+def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
+    """Go on with a run that can go on; of another one, say what it came to. Wants no running loop."""
+    view, _ = finish(read_run(run_id))
+    if view.status in TERMINAL and not view.can_go_on:
+        return say_finished(run_id, view)
+    if view.failure and view.failure.kind == "MaxTurnsExceeded" and max_turns is None:
+        raise Missing(
+            "It has made all of its turns",
+            view.error,
+            "",
+            f"  outlast resume {run_id} --max-turns N    to let it make more",
+        )
+    program = program_of(run_id, view, place)
+    word = "retrying" if view.status == "failed" else "resuming"
+    console().print(Text(f"{word} {plain(run_id)}", style="bold"))
+    more = {} if max_turns is None else {"max_turns": max_turns}
+    return finish(perform(program, "", run_id, goes_on=True, **more))
+
+
+async def perform(program: Program, message: str, run_id: str | None, **options: Any) -> int:
     """Start a run, or go on with it, and show what happens. Returns the status of the command."""
     # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
     screen = console()
@@ -76,7 +98,7 @@ async def perform(program: Program, message: str, run_id: str | None) -> int:
     live.agent(program.agent.name)
     try:
         result = get_default_agent_runner().run_streamed(
-            program.agent, message, run_id=run_id, program=program.place
+            program.agent, message, run_id=run_id, program=program.place, **options
         )
         await live.show(result.stream_events())
     except Exception as error:
@@ -96,4 +118,10 @@ def say_finished(run_id: str, view: RunView) -> int:
     screen.print(Text(f"Run {plain(run_id)} is {view.status} already. Nothing to do."))
     for line in lines(view.output or view.error):
         screen.print(Text(line))
+    if view.status == "cancelled":
+        screen.print(Text("Somebody stopped it; that does not change. Start a new run."))
+    if view.failure and (why := why_final(run_id, view.failure)):
+        screen.print(Text(plain(why)))
+    elif view.failure:
+        screen.print(Text(f"\noutlast retry {plain(run_id)}", style="dim"))
     return 0 if view.status == "completed" else 1

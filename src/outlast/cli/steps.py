@@ -22,6 +22,7 @@ from outlast.core.events import (
     ChildStarted,
     EffectFailed,
     EffectStarted,
+    ErrorFacts,
     GuardrailChecked,
     HandedOff,
     Item,
@@ -36,6 +37,7 @@ from outlast.core.events import (
     UsageFacts,
 )
 from outlast.core.evolve import evolve
+from outlast.core.failing import can_go_on
 from outlast.core.items import text_of
 from outlast.core.state import RunState
 from outlast.journal.journal import Stored
@@ -110,11 +112,18 @@ class RunView:
     input: str = ""
     output: str = ""
     error: str = ""
+    failure: ErrorFacts | None = None
+    """What it failed of."""
     program: str = ""
     rows: tuple[Step | Takeover, ...] = ()
     usage: UsageFacts = field(default_factory=UsageFacts)
     duration_s: float = 0.0
     last_epoch: int = 0
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it has failed of something that can pass."""
+        return self.failure is not None and can_go_on(self.failure)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -189,6 +198,7 @@ class _Reading:
             input=" / ".join(filter(None, map(text_of, started.input))),
             output=_text(output.output) if output else "",
             error=f"{error.kind}: {error.message}" if error else "",
+            failure=error,
             program=self.state.options.program,
             rows=tuple(self.rows),
             usage=self.state.usage,

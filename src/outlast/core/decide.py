@@ -108,7 +108,7 @@ def _fail(state: RunState, error: ErrorFacts) -> list[Effect]:
         if not state.is_input_saved:
             return [SaveSession(id="s0", name="save", upto=0)]
         is_trip = error.kind == "InputGuardrailTripwireTriggered"
-        entries = len(state.entries) + len(state.answers)
+        entries = len(state.entries) + len(state.answers) - len(state.saved_ahead)
         if error.kind == "OutputGuardrailTripwireTriggered":
             entries -= _refused_messages(state)
         if not is_trip and entries > state.saved:

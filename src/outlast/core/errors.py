@@ -401,6 +401,26 @@ class AlreadyRunning(MachineError):
     """A living process owns the run. Wait for it, watch it, or stop it first."""
 
 
+class RunFailedBefore(AgentsException):
+    """A run failed of an error whose class this process does not have. Load its module to catch it.
+
+    What is raised is a subclass that bears the class's name, and is an instance of the nearest
+    class that is known: a `ValueError`, say.
+    """
+
+    kind: str
+    """The name of the class."""
+    message: str
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        self.message = message
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunFailedBefore, (self.kind, self.message)
+
+
 class IncompatibleRun(MachineError):
     """The program cannot go on with the run: it changed, or an older version of Outlast reads it.
 

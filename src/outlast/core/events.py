@@ -81,6 +81,9 @@ class RunAcquired(Fact, frozen=True, tag="run.acquired"):
     """What the caller says anew about the run, in place of what `RunStarted.options` says."""
     ending: Literal["", "asked"] = ""
     """`asked` where user code has a word in how the turn in progress ends, which it had not before."""
+    max_turns: int | None = None
+    has_limit: bool = False
+    """Whether `max_turns` replaces the limit (None then means: no limit)."""
 
 
 class RunCompleted(Fact, frozen=True, tag="run.completed"):
@@ -122,11 +125,14 @@ class CancelRequested(Fact, frozen=True, tag="cancel.requested"):
 
 
 class RunReopened(Fact, frozen=True, tag="run.reopened"):
-    """A stopped run goes on: it was cancelled after a turn, or its turn limit was raised."""
+    """A run that had ended goes on: it was stopped after a turn, or failed of what can pass."""
 
     max_turns: int | None = None
     has_limit: bool = False
     """Whether `max_turns` replaces the limit (None then means: no limit)."""
+    repeats_tools: bool = False
+    """Whether tools that failed are in doubt, so that their policies say if they run again. Else they
+    are not run again."""
 
 
 # --- Input. ------------------------------------------------------------------------------
@@ -167,6 +173,8 @@ class SessionSaved(Fact, frozen=True, tag="session.saved"):
     id: str
     upto: int
     """How many of the run's entries the session holds now."""
+    is_last: bool = False
+    """Whether the run fails: calls without an answer were left out."""
 
 
 class ContextPatched(Fact, frozen=True, tag="context.patched"):

@@ -57,6 +57,7 @@ from outlast.core.events import (
 )
 from outlast.core.growing import Vector
 from outlast.core.items import entry_kind, invocation
+from outlast.core.reopening import repeated, unrepeated
 from outlast.core.state import (
     Options,
     RunState,
@@ -111,6 +112,8 @@ def _acquired(state: RunState, event: RunAcquired) -> RunState:
         state = replace(state, options=_with_options(state.options, event.options))
     if event.ending and state.prepared:
         state = replace(state, prepared=replace(state.prepared, ending=event.ending))
+    if event.has_limit:
+        state = replace(state, max_turns=event.max_turns)
     doubt = {**state.in_doubt, **state.in_flight}
     return replace(state, in_doubt=doubt, in_flight={}, abandoned="")
 
@@ -159,7 +162,8 @@ def _forked(state: RunState, event: RunForked) -> RunState:
 def _reopened(state: RunState, event: RunReopened) -> RunState:
     limit = event.max_turns if event.has_limit else state.max_turns
     if state.before_failure:
-        return replace(_retried(state.before_failure), max_turns=limit)
+        retried = repeated if event.repeats_tools else unrepeated
+        return replace(retried(state.before_failure), max_turns=limit)
     return replace(
         state,
         ended=None,
@@ -169,27 +173,6 @@ def _reopened(state: RunState, event: RunReopened) -> RunState:
         max_turns=limit,
         failures={},
     )
-
-
-def _retried(state: RunState) -> RunState:
-    """What failed is open again, but for tools that may have taken effect."""
-    tripped = state.tripped
-    is_input = tripped is not None and tripped.stage == "input"
-    return replace(
-        state,
-        tripped=None,
-        open_checks=state.open_checks | {tripped.id} if tripped and is_input else state.open_checks,
-        failures={},
-        spent=state.spent | {key for key, failure in state.failures.items() if _is_spent(failure)},
-    )
-
-
-def _is_spent(failure: EffectFailed) -> bool:
-    return failure.id.startswith("t") and failure.error.kind not in _BEFORE_TOOLS
-
-
-_BEFORE_TOOLS = {"ModelBehaviorError", "ToolInputGuardrailTripwireTriggered"}
-"""Errors that are raised before a tool begins."""
 
 
 def _cancel_requested(state: RunState, _: CancelRequested) -> RunState:
@@ -215,7 +198,17 @@ def _session_loaded(state: RunState, event: SessionLoaded) -> RunState:
 
 
 def _session_saved(state: RunState, event: SessionSaved) -> RunState:
-    return _finished(replace(_flushed(state), saved=event.upto, is_input_saved=True), event.id)
+    state = _finished(replace(state, is_input_saved=True), event.id)
+    if event.is_last:
+        # Answers stay apart: when the run goes on, all of the turn's come in the order of its calls.
+        return replace(
+            state,
+            saved=min(event.upto, len(state.entries)),
+            left_out=frozenset(state.open_calls),
+            saved_ahead=frozenset(state.answers),
+        )
+    none: frozenset[str] = frozenset()
+    return replace(_flushed(state), saved=event.upto, left_out=none, saved_ahead=none)
 
 
 def _compacted(state: RunState, event: HistoryCompacted) -> RunState:

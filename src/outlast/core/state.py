@@ -137,6 +137,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_input_saved: bool = False
     saved: int = 0
     """How many entries the session holds."""
+    left_out: frozenset[str] = frozenset()
+    """Calls among those entries that it does not hold: the run failed before they were answered."""
+    saved_ahead: frozenset[str] = frozenset()
+    """Calls whose answers it holds already, though they are no entries yet."""
 
     usage: UsageFacts = UsageFacts()
     seen_calls: Index = Index()
@@ -154,6 +158,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state that the run failed in: where it goes on if it is reopened."""
     spent: frozenset[str] = frozenset()
     """Tool effects that failed after they had begun: a reopened run does not begin them again."""
+    repeated: frozenset[str] = frozenset()
+    """Effects that ended the run by their failure, before it was reopened: they are tried again."""
 
     @property
     def waits(self) -> bool:

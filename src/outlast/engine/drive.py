@@ -13,20 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from outlast.core.decide import decide
 from outlast.core.effects import Effect, Record
-from outlast.core.errors import (
-    CircuitOpen,
-    ModelPaced,
-    ModelTimeoutError,
-    ToolTimeoutError,
-    machine_error,
-)
-from outlast.core.events import EffectStarted, ErrorFacts, Event
+from outlast.core.errors import machine_error
+from outlast.core.events import EffectStarted, Event
 from outlast.core.state import RunState, idempotency_key
 from outlast.engine.log import RunLog
 
@@ -214,14 +208,3 @@ class _Flight:
             self.cancel_all_but(set())
         if leaving := [task for task in self._leaving if not task.done()]:
             await asyncio.wait(leaving, timeout=DRAIN_S)
-
-
-def error_facts(error: Exception, effect_id: str, **data: Any) -> ErrorFacts:
-    """What the log keeps of ``error``, also where the error itself cannot say what it is."""
-    if isinstance(error, (ModelTimeoutError, ToolTimeoutError, CircuitOpen, ModelPaced)):
-        data["args"] = error.__reduce__()[1]  # Another process raises it anew.
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001  # a user's exception class
-        message = "The error has no text: its __str__ failed."
-    return ErrorFacts(type(error).__name__, message[:2000], effect_id, data)

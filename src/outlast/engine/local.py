@@ -24,8 +24,9 @@ from outlast.core.effects import (
 from outlast.core.errors import machine_error
 from outlast.core.events import EffectFailed, Event, TimerFired
 from outlast.core.state import RunState
-from outlast.engine.drive import Done, error_facts
+from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
+from outlast.engine.failures import error_facts
 from outlast.engine.perform import prepare, session
 from outlast.engine.perform.approval import ask_approval
 from outlast.engine.perform.conclude import conclude, recover

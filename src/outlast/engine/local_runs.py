@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,12 +20,14 @@ from outlast.core.events import (
     RunAbandoned,
     RunAcquired,
     RunCompleted,
+    RunFailed,
     RunForked,
     RunReopened,
     RunStarted,
 )
+from outlast.core.failing import can_go_on, raises_limit
 from outlast.core.identity import NO_METADATA, RunMetadata
-from outlast.core.state import Options, approval_key, tool_name
+from outlast.core.state import Options, RunState, approval_key, tool_name
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
@@ -60,6 +62,10 @@ class RunRequest:
     metadata: RunMetadata | None = None
     """Its parent's, where the run has none of its own."""
     options: Options = field(default_factory=Options)
+    goes_on: bool = False
+    """Whether a run that has failed is to go on, and not only to say again what it failed of."""
+    limit: Literal["keep", "raise", "set"] = "keep"
+    """What `max_turns` means for a run that exists: nothing, a limit if it is higher, the limit."""
 
 
 def new_run_id() -> str:
@@ -192,6 +198,33 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
     )
 
 
+def reopen(log: RunLog, request: RunRequest) -> None:
+    """Let a run that has failed go on, where the caller wants that and the failure can pass.
+
+    Whoever makes the first call again wants to hear the same error again, unless the limit of turns
+    was what the run failed of, and is higher now.
+    """
+    ended, state = log.state.ended, log.state
+    if not isinstance(ended, RunFailed) or not can_go_on(ended.error):
+        return
+    is_raised = _is_limit_new(state, request)
+    if ended.error.kind == "MaxTurnsExceeded":
+        has_handler = "max_turns" in (request.error_handlers or {})
+        if not is_raised and not (request.goes_on and has_handler):
+            return
+    elif not request.goes_on:
+        return
+    limit = request.max_turns if is_raised else None
+    log.add([RunReopened(limit, is_raised, repeats_tools=True)])
+
+
+def _is_limit_new(state: RunState, request: RunRequest) -> bool:
+    """Whether the caller wants another limit of turns than the run has."""
+    if request.limit == "set":
+        return request.max_turns != state.max_turns
+    return request.limit == "raise" and raises_limit(state, request.max_turns)
+
+
 def take_over(env: RunEnv, request: RunRequest) -> None:
     """Record that this process performs the run from here on."""
     log = env.log
@@ -208,7 +241,9 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
     changed = {key: value for key, value in said.items() if getattr(before, key) != value}
     agent = env.agents.find(turn.agent) if turn and turn.ending == "text" else None
     ending = "asked" if agent is not None and asks_at_end(env, agent) else ""
-    log.add([RunAcquired(owner=f"pid {os.getpid()}", options=changed, ending=ending)])
+    has_limit = _is_limit_new(log.state, request)
+    limit = request.max_turns if has_limit else None
+    log.add([RunAcquired(f"pid {os.getpid()}", changed, ending, limit, has_limit)])
 
 
 async def continue_log(

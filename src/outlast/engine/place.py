@@ -31,6 +31,11 @@ class Place:
         self._loop = asyncio.get_running_loop()
         self._counts: dict[str, int] = {}
 
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it ended the run by failing, which goes on since: so do the runs inside it."""
+        return self.effect_id in self.log.state.repeated
+
     def child_id(self, agent: str, items: list[Item]) -> str:
         """The id of the next run of ``agent`` with this input; a second such run has another one.
 

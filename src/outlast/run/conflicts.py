@@ -6,8 +6,9 @@ from typing import Any
 
 from outlast.core.decide import decide
 from outlast.core.errors import AlreadyRunning, RunConflict, RunNotFound
-from outlast.core.events import Item, RunAcquired
+from outlast.core.events import Item, RunAcquired, RunFailed
 from outlast.core.evolve import evolve, fold
+from outlast.core.failing import can_go_on
 from outlast.core.identity import input_difference
 from outlast.core.state import RunState
 from outlast.engine.local_runs import RunRequest, open_log
@@ -32,7 +33,8 @@ async def claimed_log(journal: Journal, request: RunRequest, items: list[Item]) 
     try:
         if log.state.started:
             _check_same(log.run_id, log.state, request, items)
-            check_session(log.run_id, log.state, request.session)
+            if not log.state.ended or (request.goes_on and _may_go_on(log.state)):
+                check_session(log.run_id, log.state, request.session)
     except BaseException:
         await journal.release(log.lease, waits=log.state.waits)
         raise
@@ -77,7 +79,7 @@ def check_session(run_id: str, state: RunState, session: Any) -> None:
         RunConflict: It is another one, or none, and the run has something left to do.
     """
     options = state.options
-    if not options.session or (state.ended and not _may_go_on(state)):
+    if not options.session:
         return
     own = str(getattr(session, "session_id", "") or "")
     is_same = session is not None and (
@@ -94,8 +96,8 @@ def check_session(run_id: str, state: RunState, session: Any) -> None:
 
 
 def _may_go_on(state: RunState) -> bool:
-    del state
-    return False
+    ended = state.ended
+    return isinstance(ended, RunFailed) and can_go_on(ended.error)
 
 
 def _conflict(run_id: str, message: str) -> RunConflict:

@@ -38,7 +38,10 @@ def request_of(agent: AnyAgent, config: RunConfig, options: dict[str, Any]) -> R
         session=options.get("session"),
         run_id=options.get("run_id"),
         options=_kept_by_provider(options),
+        goes_on=bool(options.get("goes_on")),
     )
+    if "max_turns" in options:
+        request.limit = "set" if request.goes_on else "raise"
     if request.run_id is not None and not _is_child(request, options.get("context")):
         check_run_id(request.run_id)
     check_request(request)

@@ -10,9 +10,8 @@ import asyncio
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from outlast.core import errors
-from outlast.core.errors import AgentsException, UserError
-from outlast.core.events import ErrorFacts, RunCancelled, RunFailed
+from outlast.core.errors import UserError
+from outlast.core.events import RunCancelled, RunFailed
 from outlast.core.identity import check_run_id
 from outlast.core.items import copied
 from outlast.core.usage import usage_of
@@ -31,18 +30,19 @@ from outlast.engine.local_runs import (
     owned,
     record_decisions,
     released_on_error,
+    reopen,
     take_over,
 )
-from outlast.engine.perform.guardrail import check_result
 from outlast.engine.place import here
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
 from outlast.run import decisions
 from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
 from outlast.run.conflicts import claimed_log
+from outlast.run.failure import failure
 from outlast.run.options import RunOptions
 from outlast.run.request import as_items, journal_of, nest, request_of, wrapped
-from outlast.run.result import RunResult, details, empty, fill
+from outlast.run.result import RunResult, empty, fill
 from outlast.run.resume import continued
 from outlast.run.run_state import RunState
 from outlast.run.stream import RunResultStreaming
@@ -131,12 +131,14 @@ class _Call:
         self.request = request_of(agent, coerce_run_config(config), options)
         self.context = wrapped(options.get("context"))
         self.given_context: Any = options.get("context")
-        self.has_limit = "max_turns" in options
         self.on_abandon: OnAbandon = self.request.config.on_abandon or "leave"
         self.env: RunEnv | None = None
         self.place = here()
         if self.place is not None and self.place.log.state.started is not None:
             self.request.metadata = self.place.log.state.started.metadata
+            self.request.goes_on |= self.place.is_repeated
+        if isinstance(input, RunState):
+            self.request.limit = "keep"  # The state has it.
 
     async def perform(self, watcher: RunResultStreaming | None = None) -> RunEnv:
         """Drive the run until it ends or waits, and raise what it failed with."""
@@ -168,7 +170,7 @@ class _Call:
             raise
         if isinstance(log.state.ended, RunFailed):
             self._follow(env)
-            raise failure(env, log.state.ended.error)
+            raise failure(env, log.state.ended.error, goes_on=self.request.goes_on)
 
     def departed(self) -> None:
         """Whoever asked for the run has gone, and it goes on."""
@@ -198,6 +200,7 @@ class _Call:
             env = environment(self.request, log, self.context)
             if log.state.started:
                 env.context.usage.add(usage_of(log.state.usage))
+                reopen(log, self.request)
                 take_over(env, self.request)
                 record_decisions(env)
                 if self.place is not None:
@@ -206,35 +209,6 @@ class _Call:
             env.live.input = self.input
             begin(log, self.request, items, is_text=isinstance(self.input, str))
             return env
-
-
-# --- What leaves a run. ------------------------------------------------------------------
-
-
-def failure(env: RunEnv, facts: ErrorFacts) -> Exception:
-    """The exception of a failed run: the very one that was raised, if this process saw it."""
-    error: Any = env.live.errors.get(facts.source)
-    tripped = env.log.state.tripped
-    if error is None and tripped is not None and tripped.id == facts.source:
-        error = getattr(errors, facts.kind)(check_result(env, tripped))
-    if error is None:
-        kind: Any = getattr(errors, facts.kind, AgentsException)
-        try:
-            error = kind(*facts.data.get("args", (facts.message,)))
-        except TypeError:
-            error = AgentsException(facts.message)
-    if isinstance(error, AgentsException) and error.run_data is None:
-        error.run_data = details(env)
-    if error.__context__ is None and error.__cause__ is None:
-        error.__context__ = _other_failure(env, error)
-    return error
-
-
-def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
-    """What else failed, such as a guardrail before the session that could not be written."""
-    known = (env.live.errors.get(key) for key in env.log.state.failures)
-    others = (each for each in known if each is not None and each is not error)
-    return next((each for each in others if each.__context__ is not error), None)
 
 
 def _is_in_loop() -> bool:
@@ -407,16 +381,23 @@ class Runner:
         starting_agent: Agent[TContext],
         **options: Unpack[RunOptions[TContext]],
     ) -> RunResult:
-        """What a run that was interrupted came to, or that it waits for a person.
+        """What a run came to that was interrupted, or failed of what can pass; it goes on.
+
+        Nothing that its log has is performed again. A tool that failed the run by raising is in
+        doubt: its `on_uncertain` says what happens. Of a run that has ended otherwise you get what
+        it came to, or the error that ended it.
 
         Args:
             run_id: The run.
             starting_agent: The agent that the run began with.
-            options: What `run` takes by keyword; a session and hooks are not remembered.
+            options: What `run` takes by keyword. `max_turns` is a new limit for the whole run, else
+                it keeps the one that it has; limits and time-outs of models count anew. Contexts,
+                hooks, error handlers and sessions are not remembered.
 
         Raises:
             RunNotFound: The journal has no such run.
             AlreadyRunning: Another living process performs it.
+            MaxTurnsExceeded: It has made as many turns as it may. Give a higher `max_turns`.
             UserError: The arguments are in the wrong order.
         """
         if not isinstance(run_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
@@ -427,7 +408,8 @@ class Runner:
         config = coerce_run_config(options.get("run_config"))
         check_run_id(run_id)
         await journal_of(config, here()).read(run_id)
-        return await get_default_agent_runner().run(starting_agent, "", run_id=run_id, **options)
+        told: dict[str, Any] = {**options, "run_id": run_id, "goes_on": True}
+        return await get_default_agent_runner().run(starting_agent, "", **told)
 
     approve = staticmethod(decisions.approve)
     reject = staticmethod(decisions.reject)

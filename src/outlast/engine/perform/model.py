@@ -25,8 +25,9 @@ from outlast.definitions.model import ModelTracing
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.shell_tools import ShellTool
 from outlast.engine.config import CallModelData, ModelInputData
-from outlast.engine.drive import Done, error_facts
+from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
+from outlast.engine.failures import error_facts
 from outlast.engine.history import paired, unrepeated
 from outlast.engine.hooks import tell
 from outlast.engine.log import RunLog

@@ -47,8 +47,8 @@ from outlast.definitions.model import Model
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
 from outlast.engine.config import ModelInputData
-from outlast.engine.drive import error_facts
 from outlast.engine.env import RunEnv
+from outlast.engine.failures import error_facts
 from outlast.engine.perform.attempt import Attempt
 from outlast.engine.perform.retry import has_programs
 from outlast.engine.turn import PreparedTurn, turn_model

@@ -12,7 +12,7 @@ import msgspec
 from outlast.core.effects import LoadSession, SaveSession
 from outlast.core.errors import UserError
 from outlast.core.events import Item, SessionLoaded, SessionSaved
-from outlast.core.state import answered
+from outlast.core.state import RunState, answered
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.history import paired, unrepeated
@@ -61,6 +61,8 @@ async def save(env: RunEnv, effect: SaveSession) -> Done:
     if state.is_input_saved:
         entries = [*state.entries.since(state.saved), *answered(state)]
         items = [entry.item for entry in entries[: effect.upto - state.saved]]
+        if state.left_out or state.saved_ahead:
+            items = _after_failure(state, [entry.item for entry in entries])
         if effect.is_last and state.open_calls:
             items = [item for item in items if item.get("call_id") not in state.open_calls]
     started = state.in_flight.get(effect.id)
@@ -70,7 +72,14 @@ async def save(env: RunEnv, effect: SaveSession) -> Done:
         if isinstance(env.session, SyncedSession) and durability_of(env.log.journal) == "power":
             env.session.sync_writes()  # The log is about to say that it was saved.
         await ask_session(env.session, "add_items", copy.deepcopy(items), wrapper=env.context)
-    return Done([SessionSaved(effect.id, effect.upto)])
+    return Done([SessionSaved(effect.id, effect.upto, effect.is_last)])
+
+
+def _after_failure(state: RunState, items: list[Item]) -> list[Item]:
+    """What the session lacks since the run failed in the middle of a turn, and then went on."""
+    earlier = [entry.item for entry in state.entries.since(0)[: state.saved]]
+    calls = [item for item in earlier if item.get("call_id") in state.left_out]
+    return calls + [item for item in items if item.get("call_id") not in state.saved_ahead]
 
 
 async def _items(env: RunEnv, limit: int | None = None) -> list[Item]:

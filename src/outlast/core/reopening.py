@@ -1,0 +1,45 @@
+"""The state of a run that had failed and goes on: what failed is open again."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from outlast.core.events import EffectFailed, EffectStarted
+from outlast.core.state import RunState
+
+
+def unrepeated(state: RunState) -> RunState:
+    """What failed is open again, but for tools that may have taken effect."""
+    tripped = state.tripped
+    is_input = tripped is not None and tripped.stage == "input"
+    return replace(
+        state,
+        tripped=None,
+        open_checks=state.open_checks | {tripped.id} if tripped and is_input else state.open_checks,
+        failures={},
+        spent=state.spent | {key for key, failure in state.failures.items() if _is_spent(failure)},
+    )
+
+
+def repeated(state: RunState) -> RunState:
+    """What failed is open again; a tool that had begun is in doubt, as if its process had died."""
+    doubts: dict[str, EffectStarted] = {}
+    for call in state.open_calls.values():
+        key = f"t{state.turn}.{call.id}"
+        if key in state.failures:
+            number = state.attempts.get(key, 1)
+            doubts[key] = EffectStarted(key, "tool", call.name, number, call.policy)
+    return replace(
+        state,
+        failures={},
+        in_doubt={**state.in_doubt, **doubts},
+        repeated=state.repeated | state.failures.keys(),
+    )
+
+
+def _is_spent(failure: EffectFailed) -> bool:
+    return failure.id.startswith("t") and failure.error.kind not in _BEFORE_TOOLS
+
+
+_BEFORE_TOOLS = {"ModelBehaviorError", "ToolInputGuardrailTripwireTriggered"}
+"""Errors that are raised before a tool begins."""
