@@ -4,6 +4,7 @@ import enum
 import warnings
 from collections.abc import Callable
 from inspect import Parameter
+from keyword import iskeyword
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
@@ -21,7 +22,9 @@ PLAIN = st.recursive(
     max_leaves=3,
 )
 DEFAULTS = st.just(Parameter.empty) | st.none() | st.text() | st.integers() | st.booleans()
-NAMES = st.from_regex(r"[a-z][a-zA-Z0-9_]{0,12}", fullmatch=True)
+NAMES = st.from_regex(r"[a-z][a-zA-Z0-9_]{0,12}", fullmatch=True).filter(
+    lambda name: not iskeyword(name)
+)
 
 
 @given(st.dictionaries(NAMES, st.tuples(PLAIN, DEFAULTS), max_size=4))
