@@ -13,7 +13,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos endpoints conformance stub clean
+.PHONY: help demo test check format bench chaos flips endpoints conformance stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,9 @@ endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 	@$(MAKE) --no-print-directory -j 3 $(ENDPOINTS)
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} \
 	  .endpoints/client/bin/python -m pytest -q $(LENIENT) -m endpoints tests/endpoints $(ARGS)
+
+flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --largest 8")
+	$(BIN)/python tests/journal/flips.py $(ARGS)
 
 bench:  ## Compare the cost of a turn with other SDKs; writes benchmarks/RESULTS.md
 	$(PYTHON) benchmarks/compare.py $(ARGS)

@@ -313,3 +313,14 @@ class JournalContract:
         (run,) = await journal.runs()
         assert not run.owner_alive
         await journal.append(await journal.acquire("r"), [step(1)])
+
+    async def test_runs_are_listed_by_page(self, journal: Journal):
+        for n in range(7):
+            await journal.release(await begin(journal, f"r{n}"), waits=n % 2 == 0)
+        assert [run.run_id for run in await journal.runs(limit=3)] == ["r6", "r5", "r4"]
+        page = await journal.runs(limit=3, before="r4")
+        assert [run.run_id for run in page] == ["r3", "r2", "r1"]
+        waiting = await journal.runs(status="waiting", limit=2, before="r6")
+        assert [run.run_id for run in waiting] == ["r4", "r2"]
+        with pytest.raises(RunNotFound):
+            await journal.runs(before="nobody")

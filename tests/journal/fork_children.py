@@ -107,7 +107,9 @@ async def hold() -> object:
     lease = await journal.acquire("held", new=True)
     from outlast.core.events import RunStarted
 
-    await journal.append(lease, [RunStarted("desk", [])])
+    await journal.append(
+        lease, [RunStarted("desk", [{"content": "look", "role": "user"}], is_text=True)]
+    )
     return lease
 
 

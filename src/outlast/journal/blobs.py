@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 from outlast.core.errors import JournalCorrupt
 
 _KNOWN_MAX = 50_000
+FRESH_S = 60.0
+"""For how long a name that was stored is taken to be stored."""
 _NOTHING: dict[str, bytes] = {}
 
 
@@ -19,17 +22,21 @@ def content_hash(data: bytes) -> str:
 class Blobs:
     """Blobs that wait for the next append, and the names of those that are stored.
 
-    A journal never loses one, so a name that was stored once needs no second look.
+    A name that was stored in the last minute needs no second look: whoever deletes runs leaves such
+    blobs alone.
     """
 
     def __init__(self, load: Callable[[str], bytes | None]) -> None:
         self._load = load
         self._known: set[str] = set()
+        self._fresh_until = 0.0
         self._waiting: dict[str, bytes] = {}
 
     def put(self, data: bytes, name: str | None = None) -> str:
         """The name of `data`; see `BlobStore.put`."""
         name = name or content_hash(data)
+        if time.monotonic() > self._fresh_until:
+            self.forget()
         if name not in self._known:
             self._waiting[name] = data
         return name
@@ -44,6 +51,11 @@ class Blobs:
         if content_hash(data) != name:
             raise JournalCorrupt(f"The content of blob {name!r} has changed since it was stored.")
         return data
+
+    def forget(self) -> None:
+        """Look at every name again."""
+        self._known.clear()
+        self._fresh_until = time.monotonic() + FRESH_S
 
     def waiting(self) -> dict[str, bytes]:
         """What the next transaction has to store."""

@@ -131,9 +131,18 @@ def decode(
     rows: Iterable[Sequence[Any]],
     *,
     after: int = -1,
+    end: tuple[int, int] | None = None,
     upcasters: Mapping[int, Upcaster] = UPCASTERS,
 ) -> list[Stored]:
     """The events of consecutive rows behind position `after`, verified.
+
+    Args:
+        run_id: The run.
+        rows: From the one that holds the next position, or from the last one, to the end.
+        after: The last position that is not wanted.
+        end: How many events the log has, and the checksum of its last row, where that is known. There
+            may be more by now.
+        upcasters: What reads older versions.
 
     Raises:
         JournalCorrupt: A row's checksum, place or body is wrong.
@@ -153,6 +162,8 @@ def decode(
         if row.epoch < newest:
             raise _corrupt(run_id, row.seq, "was written by an owner that had lost the run")
         newest, head, at = row.epoch, row.seq + row.length, row.at / 1e6
+        if (head, row.crc) == end:
+            end = None
         found += [
             Stored(seq, at, row.epoch, event)
             for seq, event in _events(run_id, row, upcasters)
@@ -160,6 +171,8 @@ def decode(
         ]
     if head == 0:
         raise _corrupt(run_id, 0, "is missing, and so is all that came after it")
+    if end is not None:
+        raise _corrupt(run_id, head or 0, f"is missing; the log has {end[0]} events")
     return found
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,11 +22,12 @@ from outlast.journal.files import helper, is_there
 from outlast.journal.mark import mark_of, noted
 
 _APPLICATION = 0x486F6C64  # "Hold"
-LAYOUT = 3
+LAYOUT = 4
 """Of the tables in `schema.sql`. Raise it with every change there; a test remembers each."""
 _OPEN_BUSY_MS = 10_000
 _CHECK_BYTES_MAX = 16 * 2**20
 _WAL_BYTES_MAX = 16 * 2**20
+_TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
 _EMPTY_BUSY_MS = 1000
 
 _BUSY = (StorageBusy, "is locked by another process for too long. Try again")
@@ -49,6 +51,7 @@ _ERRORS: dict[int, tuple[type[JournalError], str]] = {
     ),
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_FORMAT: _DAMAGED,
+    sqlite3.SQLITE_CONSTRAINT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: (JournalCorrupt, "is not a database. Restore it from a copy"),
     sqlite3.SQLITE_ERROR: (
         JournalCorrupt,
@@ -57,8 +60,14 @@ _ERRORS: dict[int, tuple[type[JournalError], str]] = {
 }
 
 
-def storage_error(error: sqlite3.Error, path: Path) -> JournalError:
+STORAGE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises; the latter for a message that quotes a damaged name."""
+
+
+def storage_error(error: Exception, path: Path) -> JournalError:
     """What an error of SQLite means for the caller."""
+    if isinstance(error, UnicodeDecodeError):
+        return JournalCorrupt(f"The journal {str(path)!r} is damaged. Restore it from a copy.")
     code = getattr(error, "sqlite_errorcode", None)  # Errors of the module itself have none.
     kind, advice = _ERRORS.get(-1 if code is None else code & 0xFF, (JournalUnavailable, "failed"))
     return kind(f"The journal {str(path)!r} {advice} (SQLite: {error}).")
@@ -149,7 +158,7 @@ def _create(path: Path) -> None:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         db = sqlite3.connect(draft, isolation_level=None)
         try:
-            db.executescript(Path(__file__).with_name("schema.sql").read_text("utf-8"))
+            db.executescript(_schema())
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
             db.execute(f"PRAGMA user_version = {LAYOUT}")
             db.execute("PRAGMA journal_mode = WAL")
@@ -191,13 +200,14 @@ def _check(path: Path, *, thoroughly: bool) -> None:
                 f"{str(path)!r} is a database, but no Outlast journal. Choose another place."
             )
         _check_layout(path, layout)
+        _check_tables(path, db)
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0] if thoroughly else "ok"
         if verdict != "ok":
             raise JournalCorrupt(
                 f"The journal {str(path)!r} is damaged ({verdict}). Restore it from a copy."
             )
         _check_reach(path, db, places)
-    except sqlite3.Error as error:
+    except STORAGE_ERRORS as error:
         raise storage_error(error, path) from error
     finally:
         db.close()
@@ -217,10 +227,34 @@ def _check_layout(path: Path, layout: int) -> None:
     )
 
 
+def _check_tables(path: Path, db: sqlite3.Connection) -> None:
+    """The tables are made of what `schema.sql` says: a flipped bit there makes other tables of them."""
+    (mode,) = db.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal" and db.execute(_TABLES).fetchall() == _tables():
+        return
+    raise JournalCorrupt(
+        f"The tables of the journal {str(path)!r} are not those that it was made with. Restore it from "
+        "a copy."
+    )
+
+
+@lru_cache(maxsize=1)
+def _tables() -> list[tuple[str, ...]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_schema())
+        return db.execute(_TABLES).fetchall()
+
+
+def _schema() -> str:
+    return Path(__file__).with_name("schema.sql").read_text("utf-8")
+
+
 def _check_reach(path: Path, db: sqlite3.Connection, places: list[int]) -> None:
     """Refuse a journal that lacks what was committed last."""
     for place in places:
-        if db.execute("SELECT 1 FROM log WHERE place = ?", (place,)).fetchone() is None:
+        number, revision = place >> 32, place & 0xFFFFFFFF
+        found = db.execute("SELECT revision FROM run WHERE number = ?", (number,)).fetchone()
+        if found is None or found[0] < revision:
             raise JournalCorrupt(
                 f"The journal {str(path)!r} has gone back to an earlier state: it was written to "
                 f"after that. Its write-ahead log {path.name + '-wal'!r} was deleted or cut short, or "

@@ -16,18 +16,30 @@ from outlast.core.errors import Fenced
 from outlast.core.events import Event
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.journal.health import HealthStore
+from outlast.journal.rows import ENDED, RunRow
 
 Status = Literal["running", "waiting", "abandoned", "completed", "failed", "cancelled"]
 Durability = Literal["power", "process", "memory"]
 """What a log survives: a power cut, the death of its process, or neither."""
 
-TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+TERMINAL: frozenset[str] = ENDED
+"""The statuses of runs that have ended."""
 
 
 class Lease:
     """The right to append to a run. Lost as soon as anybody else acquires the run."""
 
-    __slots__ = ("__weakref__", "epoch", "head", "keeper", "lost", "number", "run_id", "status")
+    __slots__ = (
+        "__weakref__",
+        "epoch",
+        "head",
+        "keeper",
+        "lost",
+        "number",
+        "row",
+        "run_id",
+        "status",
+    )
 
     def __init__(self, run_id: str, epoch: int, head: int, keeper: object = None) -> None:
         self.run_id = run_id
@@ -40,7 +52,9 @@ class Lease:
         """The journal that gave it away, if that wants to know."""
         self.lost = False
         self.status: str = ""
-        """The last status that was committed under this lease; empty when it has not changed."""
+        """The run's status; empty where nothing was read or written yet."""
+        self.row: RunRow | None = None
+        """What a journal in a file knows of the run."""
 
 
 def fenced(lease: Lease) -> Fenced:
@@ -185,9 +199,25 @@ class Journal(Protocol):
         ...
 
     async def runs(
-        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+        **metadata: Unpack[MetadataFilter],
     ) -> Sequence[RunSummary]:
-        """All runs, or those with a status, or whose metadata says so; the newest first."""
+        """All runs, or those with a status, or whose metadata says so; the newest first.
+
+        Args:
+            status: What they have come to.
+            limit: At most so many.
+            before: The run after which a page ended: only older ones.
+            metadata: What their metadata has to say.
+
+        Raises:
+            JournalCorrupt: The list is not whole, or a row of it is not what was written.
+            RunNotFound: There is no run ``before``.
+        """
         ...
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:

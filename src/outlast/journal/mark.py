@@ -1,8 +1,8 @@
 """How far a journal is known to reach, kept beside it.
 
 SQLite takes a write-ahead log that is missing or cut short for one that ended there, and goes back
-to an earlier state without a word. So the place of the newest append also stands in a small file of
-its own, and whoever opens the journal looks whether that append is still there.
+to an earlier state without a word. So which run was changed last, and how often it was, also stands
+in a small file of its own, and whoever opens the journal looks whether it is at least that far.
 
 A place is written after the commit, so it may lag behind, but never runs ahead. It is written to the
 file and not to mapped memory, so that a file which somebody cuts short is no SIGBUS: 1 µs.
@@ -31,7 +31,7 @@ _place = struct.Struct("<q").pack
 
 
 class Mark:
-    """The newest append of a journal. Several processes may note theirs; the last one stays."""
+    """The newest change of a journal. Several processes may note theirs; the last one stays."""
 
     def __init__(self, journal: Path) -> None:
         """Open or make the mark of a journal. Where no file can be, nothing is noted.
@@ -51,7 +51,7 @@ class Mark:
             self._put(_BOOT, _boot())
 
     def note(self, place: int, *, synced: bool) -> None:
-        """The append at `place` is committed, and on disk if `synced`."""
+        """The change at `place`, a run's number * 2^32 + its revision, is committed, and on disk if `synced`."""
         if self._file >= 0:
             self._put(_SYNCED if synced else _WRITTEN, place)
 
@@ -81,7 +81,7 @@ def mark_of(journal: Path) -> Path:
 
 
 def noted(journal: Path) -> list[int]:
-    """The places in `log` that a journal must hold. Read them before the journal itself.
+    """The places that a journal must hold. Read them before the journal itself.
 
     Raises:
         JournalCorrupt: The mark was cut short.

@@ -117,14 +117,27 @@ class MemoryJournal:
         return decode(run_id, rows, after=after)
 
     async def runs(
-        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+        **metadata: Unpack[MetadataFilter],
     ) -> Sequence[RunSummary]:
-        found = [
-            _summary(run_id, run)
-            for run_id, run in self._runs.items()
-            if run.rows and status in (None, run.status) and run.metadata.has(**metadata)
-        ]
-        return found[::-1]
+        if before is not None and before not in self._runs:
+            raise RunNotFound(f"There is no run {before!r} in this process's memory.")
+        found: list[RunSummary] = []
+        is_older = before is None
+        for run_id, run in reversed(self._runs.items()):
+            if (
+                is_older
+                and run.rows
+                and status in (None, run.status)
+                and run.metadata.has(**metadata)
+            ):
+                found.append(_summary(run_id, run))
+            is_older = is_older or run_id == before
+        return found[:limit]
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         return self._watchers.follow(self, run_id, after, lambda: self._commits)

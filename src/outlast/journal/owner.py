@@ -20,6 +20,11 @@ def this_process() -> str:
     return _name(os.getpid())
 
 
+def pid_of(owner: str) -> str:
+    """The number of the process, for people."""
+    return owner.split(":")[1] if ":" in owner else owner
+
+
 def is_alive(owner: str) -> bool:
     """Whether the process of that name still runs. The empty name is nobody's."""
     if owner == this_process():

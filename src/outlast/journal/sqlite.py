@@ -14,16 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
 
-from outlast.core.errors import AlreadyRunning, RunNotFound
+from outlast.core.errors import AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import Event
+from outlast.core.identity import RunMetadata
 from outlast.definitions.forks import at_fork, take
 from outlast.journal.blobs import Blobs
 from outlast.journal.codec import decode, encode, metadata_of
 from outlast.journal.committer import Committer
-from outlast.journal.database import closed_error, connect, prepare, storage_error
+from outlast.journal.database import STORAGE_ERRORS, closed_error, connect, prepare, storage_error
 from outlast.journal.health import SqliteHealth
 from outlast.journal.journal import DONE, TERMINAL, Lease, MetadataFilter, RunSummary, Stored
 from outlast.journal.owner import is_alive, this_process
+from outlast.journal.rows import COLUMNS, RunRow, check_counts, checked, find
 from outlast.journal.watch import Watchers
 from outlast.journal.writes import Append, Claim, Release, Write
 
@@ -38,14 +40,8 @@ _LOG = (
     " WHERE place < (?1 + 1) << 32 AND place >= coalesce((SELECT max(place) FROM log"
     " WHERE place >= ?1 << 32 AND place <= (?1 << 32) + ?2), ?1 << 32) ORDER BY place"
 )
-_RUNS = (
-    "SELECT r.id, r.agent, (SELECT status FROM log WHERE place >= r.number << 32"
-    " AND place < (r.number + 1) << 32 AND status <> '' ORDER BY place DESC LIMIT 1),"
-    " r.is_waiting, r.parent, r.created_at, l.at, (l.place & 0xffffffff) + l.count, r.owner, r.metadata"
-    " FROM run r JOIN log l ON l.place ="
-    " (SELECT max(place) FROM log WHERE place >= r.number << 32 AND place < (r.number + 1) << 32)"
-    " ORDER BY r.number DESC"
-)
+_RUNS = f"SELECT {COLUMNS} FROM run"  # noqa: S608  # our own names
+_PAGE_ROWS = 256
 
 
 class SqliteJournal:
@@ -76,6 +72,7 @@ class SqliteJournal:
         self._watchers = Watchers()
         self._hold_lock = threading.Lock()
         self._read_lock = threading.Lock()
+        self._is_counted = False
         self._reader: sqlite3.Connection | None = None
         self.blobs = Blobs(self._load_blob)
         self.health = SqliteHealth(path, busy_s=busy_s)
@@ -86,7 +83,8 @@ class SqliteJournal:
         if self.is_closed:
             raise closed_error(self.path)
         if not new:
-            self._require(run_id)  # Without a transaction: many ids of callers are new.
+            with self._reading() as db:  # Without a transaction: many ids of callers are new.
+                self._require(db, run_id)
         with self._hold_lock:
             if run_id in self._held and not force:
                 raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
@@ -112,26 +110,35 @@ class SqliteJournal:
 
     async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
         self.committer.flush()
-        number = self._require(run_id)
         with self._reading() as db:
-            rows = db.execute(_LOG, (number, after + 1)).fetchall()
-        return decode(run_id, rows, after=after)
+            row = self._require(db, run_id)
+            rows = db.execute(_LOG, (row.number, after + 1)).fetchall()
+        return decode(run_id, rows, after=after, end=(row.head, row.tail))
 
     async def runs(
-        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+        **metadata: Unpack[MetadataFilter],
     ) -> Sequence[RunSummary]:
         self.committer.flush()
-        with self._reading() as db:
-            rows = db.execute(_RUNS).fetchall()
-        alive = {holder: is_alive(holder) for holder in {row[-2] for row in rows}}
+        alive: dict[str, bool] = {}
         found: list[RunSummary] = []
-        for run, agent, said, waits, parent, born, at, events, holder, about in rows:
-            now = "waiting" if waits and said not in TERMINAL else said
-            held = alive[holder] and said not in TERMINAL
-            whose = metadata_of(about)
-            if status in (None, now) and whose.has(**metadata):
-                times = (born / 1e6, at / 1e6)
-                found.append(RunSummary(run, agent, now, parent, *times, events, held, whose))
+        with self._reading() as db:
+            if not self._is_counted:
+                check_counts(db)
+                self._is_counted = True
+            place = None if before is None else self._require(db, before).number
+            for row in _listed(db, status, place):
+                if row.owner not in alive:
+                    alive[row.owner] = is_alive(row.owner)
+                whose = metadata_of(row.metadata)
+                if whose.has(**metadata):
+                    found.append(_summary(row, whose, is_held=alive[row.owner]))
+                if len(found) == limit:
+                    break
         return found
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
@@ -196,16 +203,14 @@ class SqliteJournal:
                 power=self.durability == "power",
                 busy_s=self._busy_s,
             )
-        except sqlite3.Error as error:
+        except STORAGE_ERRORS as error:
             raise storage_error(error, self.path) from error
 
-    def _require(self, run_id: str) -> int:
-        """The journal's own name for a run."""
-        with self._reading() as db:
-            found = db.execute("SELECT number FROM run WHERE id = ?", (run_id,)).fetchone()
-        if found is None:
+    def _require(self, db: sqlite3.Connection, run_id: str) -> RunRow:
+        row = find(db, run_id)
+        if row is None:
             raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self.path)!r}.")
-        return found[0]
+        return row
 
     def _submit(self, write: Write) -> Awaitable[None]:
         return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)
@@ -231,7 +236,7 @@ class SqliteJournal:
                 if self._reader is None:
                     self._reader = connect(self.path, busy_ms=1000, read_only=True)
                 yield self._reader
-        except sqlite3.Error as error:
+        except STORAGE_ERRORS as error:
             raise storage_error(error, self.path) from error
 
     def _load_blob(self, name: str) -> bytes | None:
@@ -267,3 +272,40 @@ class SqliteJournal:
         for lease in list(self._held.values()):
             lease.lost = True
         self._held.clear()
+
+
+def _listed(db: sqlite3.Connection, status: str | None, place: int | None) -> Generator[RunRow]:
+    """The rows before a place, the newest first, each checked."""
+    place = 2**62 if place is None else place
+    which = (
+        "INDEXED BY run_shown WHERE shown = ? AND" if status is not None else "NOT INDEXED WHERE"
+    )
+    query = f"{_RUNS} {which} number < ? ORDER BY number DESC LIMIT {_PAGE_ROWS}"
+    while True:
+        about = (place,) if status is None else (status, place)
+        rows = db.execute(query, about).fetchall()
+        for fields in rows:
+            row = checked(fields)
+            if row.number >= place or status not in (None, row.shown):
+                raise JournalCorrupt(
+                    f"The journal's list of runs is out of order at run {row.id!r}: a page of it was "
+                    "damaged. Restore it from a copy. Runs that you name can be read all the same."
+                )
+            place = row.number
+            yield row
+        if len(rows) < _PAGE_ROWS:
+            return
+
+
+def _summary(row: RunRow, whose: RunMetadata, *, is_held: bool) -> RunSummary:
+    return RunSummary(
+        row.id,
+        row.agent,
+        row.shown,
+        row.parent,
+        row.created_at / 1e6,
+        row.at / 1e6,
+        row.head,
+        is_held and row.status not in TERMINAL,
+        whose,
+    )

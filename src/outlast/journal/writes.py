@@ -10,37 +10,30 @@ import asyncio
 import sqlite3
 import time
 
-from outlast.core.errors import AgentsException, AlreadyRunning
+from outlast.core.errors import AgentsException, AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import VERSION
 from outlast.journal.codec import Draft, checksum, metadata_text
 from outlast.journal.journal import TERMINAL, Lease, fenced
-from outlast.journal.owner import is_alive
+from outlast.journal.owner import is_alive, pid_of
+from outlast.journal.rows import COLUMNS, RunRow, find, run_key, sealed
 
-_INSERT_LOG = (
-    "INSERT INTO log SELECT (?1 << 32) + ?3, ?4, epoch, ?5, ?6, ?7, ?8, ?9 FROM run"
-    " WHERE number = ?1 AND epoch = ?2"
+_INSERT_LOG = "INSERT INTO log VALUES ((?1 << 32) + ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+_INSERT_RUN = f"INSERT INTO run ({COLUMNS}) VALUES ({', '.join('?' * len(RunRow._fields))})"  # noqa: S608  # our own names
+_NEXT = "SELECT coalesce(max(number), 0) + 1 FROM run"
+# A row is replaced only as the writer last saw it. The status has an index, and seldom changes.
+_SAME = " WHERE number = ?1 AND seal = ?2"
+_MOVE = "UPDATE run SET head = ?3, at = ?4, tail = ?5, revision = ?6, seal = ?7" + _SAME  # noqa: S608  # our own names
+_END = _MOVE.replace(_SAME, ", status = ?8" + _SAME)
+_CHANGE = (
+    "UPDATE run SET epoch = ?3, owner = ?4, is_waiting = ?5, revision = ?6, seal = ?7"
+    " WHERE number = ?1 AND seal = ?2"
 )
-_INSERT_RUN = (
-    "INSERT INTO run (id, epoch, owner, is_waiting, agent, parent, metadata, created_at)"
-    " VALUES (?, ?, ?, 0, ?, ?, ?, ?)"
-)
-_FIND = "SELECT number, epoch, owner FROM run WHERE id = ?"
-_HEAD = (
-    "SELECT (place & 0xffffffff) + count FROM log WHERE place >= ?1 << 32"
-    " AND place < (?1 + 1) << 32 ORDER BY place DESC LIMIT 1"
-)
-_STATUS = (
-    "SELECT status FROM log WHERE place >= ?1 << 32 AND place < (?1 + 1) << 32 AND status <> ''"
-    " ORDER BY place DESC LIMIT 1"
-)
-_ACQUIRE = "UPDATE run SET epoch = ?, owner = ?, is_waiting = 0 WHERE number = ?"
-_RELEASE = "UPDATE run SET owner = '', is_waiting = ? WHERE number = ? AND epoch = ?"
 
 
 class Write:
     """One party to a transaction."""
 
-    __slots__ = ("barrier", "error", "future", "lease", "owner", "size")
+    __slots__ = ("_before", "barrier", "error", "future", "lease", "owner", "size")
 
     def __init__(
         self, lease: Lease, owner: str = "", *, barrier: bool = True, size: int = 0
@@ -54,86 +47,109 @@ class Write:
         self.error: AgentsException | None = None
         """Why it alone was refused, once applied."""
         self.future: asyncio.Future[None] | None = None
+        self._before: tuple[RunRow | None, int, int, int, str] | None = None
 
     def apply(self, db: sqlite3.Connection) -> None:
         """Take part in the transaction, or set `error` and change nothing."""
         raise NotImplementedError
 
-    def is_one_statement(self) -> bool:
-        """Whether `apply` is a transaction by itself when nothing else is in it."""
-        return False
-
     def undo(self) -> None:
         """Put back what `apply` changed in the lease: the transaction came to nothing."""
+        if self._before is not None:
+            lease = self.lease
+            lease.row, lease.number, lease.epoch, lease.head, lease.status = self._before
+            self._before = None
 
     def settle(self) -> int:
-        """The transaction is committed. Returns the place in `log` that it wrote to, or 0."""
-        return 0
+        """The transaction is committed. Returns what the mark has to note, or 0."""
+        row = self.lease.row
+        if self.error is not None or row is None or self._before is None:
+            return 0
+        return (row.number << 32) + row.revision
+
+    def _replace(self, row: RunRow) -> None:
+        """The lease's run is this now, unless the transaction comes to nothing."""
+        lease = self.lease
+        self._before = (lease.row, lease.number, lease.epoch, lease.head, lease.status)
+        lease.row, lease.number, lease.epoch, lease.head = row, row.number, row.epoch, row.head
+        lease.status = row.status
+
+    def _change(self, db: sqlite3.Connection, old: RunRow, **changes: str | int) -> bool:
+        """Replace what is not about the log; False if somebody was first."""
+        row = sealed(old._replace(revision=old.revision + 1, **changes))
+        values = (
+            old.number,
+            old.seal,
+            row.epoch,
+            row.owner,
+            row.is_waiting,
+            row.revision,
+            row.seal,
+        )
+        if db.execute(_CHANGE, values).rowcount != 1:
+            return False
+        self._replace(row)
+        return True
 
 
 class Append(Write):
     """Events for the end of a log."""
 
-    __slots__ = ("_created", "_seq", "draft")
+    __slots__ = ("draft",)
 
     def __init__(self, lease: Lease, draft: Draft, owner: str, *, barrier: bool) -> None:
         super().__init__(lease, owner, barrier=barrier, size=len(draft.body))
         self.draft = draft
-        self._seq = -1
-        self._created = False
-
-    def is_one_statement(self) -> bool:
-        return self.lease.number != 0
 
     def apply(self, db: sqlite3.Connection) -> None:
-        lease = self.lease
-        at = time.time_ns() // 1000
-        if lease.lost or (not lease.number and not self._create_run(db, at)):
-            self.error = self.error or fenced(lease)
-            return
-        draft, seq, epoch = self.draft, lease.head, lease.epoch
-        crc = checksum(draft, lease.run_id, seq, epoch, at)
-        place = (lease.number, epoch, seq, draft.length)
-        values = (*place, at, VERSION, crc, draft.body, draft.status)
-        try:
-            refused = db.execute(_INSERT_LOG, values).rowcount != 1
-        except sqlite3.IntegrityError:  # A fork of this process shares the lease and was first.
-            refused = True
-        if refused:
+        lease, draft, at = self.lease, self.draft, time.time_ns() // 1000
+        if lease.lost:
             self.error = fenced(lease)
+            return
+        seq, epoch = lease.head, lease.epoch
+        crc = checksum(draft, lease.run_id, seq, epoch, at)
+        old = lease.row
+        row = self._new_row(db, at, crc) if old is None else self._next_row(db, old, at, crc)
+        if row is None:
             lease.lost = True
             return
-        self._seq = seq
-        lease.head = seq + draft.length
+        db.execute(
+            _INSERT_LOG,
+            (row.number, seq, draft.length, epoch, at, VERSION, crc, draft.body, draft.status),
+        )
+        self._replace(row)
 
-    def undo(self) -> None:
-        if self._seq >= 0:
-            self.lease.head = self._seq
-        if self._created:
-            self.lease.number = 0
-        self._seq, self._created = -1, False
+    def _next_row(self, db: sqlite3.Connection, old: RunRow, at: int, crc: int) -> RunRow | None:
+        head, status = old.head + self.draft.length, self.draft.status or old.status
+        row = sealed(
+            RunRow(*old[:5], status, *old[6:11], head, at, crc, old.revision + 1, 0),
+        )
+        values = (old.number, old.seal, head, at, crc, row.revision, row.seal)
+        if status == old.status:
+            is_moved = db.execute(_MOVE, values).rowcount == 1
+        else:
+            is_moved = db.execute(_END, (*values, status)).rowcount == 1
+        if is_moved:
+            return row
+        self.error = fenced(self.lease)
+        return None
 
-    def settle(self) -> int:
-        if self.error is not None:
-            return 0
-        if self.draft.status:
-            self.lease.status = self.draft.status
-        return (self.lease.number << 32) + self._seq
-
-    def _create_run(self, db: sqlite3.Connection, at: int) -> bool:
-        lease, started = self.lease, self.draft.started
-        agent, parent = (started.agent, started.parent) if started else ("", "")
-        about = metadata_text(started.metadata) if started else ""
-        try:
-            values = (lease.run_id, lease.epoch, self.owner, agent, parent, about, at)
-            lease.number = db.execute(_INSERT_RUN, values).lastrowid or 0
-        except sqlite3.IntegrityError:
-            lease.lost = True
+    def _new_row(self, db: sqlite3.Connection, at: int, crc: int) -> RunRow | None:
+        lease, draft, started = self.lease, self.draft, self.draft.started
+        if find(db, lease.run_id) is not None:
             self.error = AlreadyRunning(
                 f"Run {lease.run_id!r} exists already. To go on with it, acquire it without `new`."
             )
-        self._created = not lease.lost
-        return self._created
+            return None
+        agent, parent = (started.agent, started.parent) if started else ("", "")
+        about = metadata_text(started.metadata) if started else ""
+        (number,) = db.execute(_NEXT).fetchone()
+        names = (self.owner, draft.status or "running", 0, agent, parent, about)
+        log = (draft.length, at, crc)
+        key = run_key(lease.run_id)
+        row = sealed(RunRow(number, lease.run_id, key, lease.epoch, *names, at, *log, 1, 0))
+        db.execute(_INSERT_RUN, row)
+        return row
 
 
 class Claim(Write):
@@ -147,19 +163,20 @@ class Claim(Write):
 
     def apply(self, db: sqlite3.Connection) -> None:
         run_id = self.lease.run_id
-        number, epoch, holder = db.execute(_FIND, (run_id,)).fetchone()
-        is_foreign = not self._force and holder != self.owner and is_alive(holder)
+        row = find(db, run_id)
+        if row is None:
+            self.error = RunNotFound(f"Run {run_id!r} was deleted a moment ago.")
+            return
+        is_foreign = not self._force and row.owner != self.owner and is_alive(row.owner)
         # Who ends a run does not release it too: that saves each run a transaction.
-        if is_foreign and db.execute(_STATUS, (number,)).fetchone()[0] not in TERMINAL:
+        if is_foreign and row.status not in TERMINAL:
             self.error = AlreadyRunning(
-                f"Run {run_id!r} is held by process {holder.split(':')[1]}, which is alive. Wait "
+                f"Run {run_id!r} is held by process {pid_of(row.owner)}, which is alive. Wait "
                 "for it or watch the run; taking it over would stop it there."
             )
             return
-        db.execute(_ACQUIRE, (epoch + 1, self.owner, number))
-        lease = self.lease
-        lease.number, lease.epoch = number, epoch + 1
-        lease.head = db.execute(_HEAD, (number,)).fetchone()[0]
+        if not self._change(db, row, epoch=row.epoch + 1, owner=self.owner, is_waiting=0):
+            raise _changed(run_id)
 
 
 class Release(Write):
@@ -172,4 +189,14 @@ class Release(Write):
         self._waits = waits
 
     def apply(self, db: sqlite3.Connection) -> None:
-        db.execute(_RELEASE, (self._waits, self.lease.number, self.lease.epoch))
+        row = self.lease.row
+        if row is None or self.lease.lost:
+            return
+        self._change(db, row, owner="", is_waiting=int(self._waits))
+
+
+def _changed(run_id: str) -> JournalCorrupt:
+    return JournalCorrupt(
+        f"The row of run {run_id!r} changed while it was being replaced, which SQLite never lets happen "
+        "in a sound file. Restore the journal from a copy."
+    )

@@ -101,10 +101,15 @@ class CrashingJournal:
         return await self.inner.read(run_id, after=after)
 
     async def runs(
-        self, *, status: str | None = None, **metadata: Unpack[MetadataFilter]
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+        **metadata: Unpack[MetadataFilter],
     ) -> Sequence[RunSummary]:
         """List the runs."""
-        return await self.inner.runs(status=status, **metadata)
+        return await self.inner.runs(status=status, limit=limit, before=before, **metadata)
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         """Follow a run's log."""
