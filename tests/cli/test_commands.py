@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from outlast import AlreadyRunning, MaxTurnsExceeded, Runner, RunNotFound
+from outlast import AlreadyDecided, MaxTurnsExceeded, Runner
 from outlast.cli.app import app
 from outlast.cli.approvals import record, waiting_calls
 from outlast.cli.program import load_program
@@ -147,7 +147,7 @@ def test_what_waits_is_listed_with_its_arguments_and_nothing_is_decided(cli, wai
     assert "waiting" in cli("runs").stdout
 
 
-@pytest.mark.parametrize("choose", [lambda call: call[:8], lambda call: call, lambda _: "--all"])
+@pytest.mark.parametrize("choose", [lambda call: call, lambda _: "--all"])
 def test_an_approved_call_is_performed_and_the_run_goes_on(cli, waiting, choose):
     done = cli("approve", "order-17", choose(waiting))
     assert done.exit_code == 0, done.output
@@ -169,7 +169,7 @@ async def test_of_two_who_decide_at_once_one_is_told_that_he_is_late(tmp_path, m
     done = await asyncio.gather(*both, return_exceptions=True)
     assert done.count(None) == 1
     late = next(each for each in done if each is not None)
-    assert isinstance(late, RunNotFound | AlreadyRunning)
+    assert isinstance(late, AlreadyDecided)
     assert await waiting_calls("order-17") == []
 
 
@@ -197,7 +197,11 @@ outer = Agent(name="Outer", model="offline", tools=[agent.as_tool("find_order_17
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["order-17", "nothing"], "No call starts with 'nothing'. These wait: call_"),
+        (
+            ["order-17", "nothing"],
+            "A decision needs the whole id",
+        ),
+        (["order-17", "call_"], "needs the whole id of a call"),
         (["nothing"], "There is no run 'nothing'"),
         (["order-17", "call", "--all"], "Name a call, or say --all."),
         (["order-17", "--reject"], "Name the call to reject"),
