@@ -94,7 +94,7 @@ models.offline: OfflineModel
 models.provider: MultiProvider OpenAIProvider
 models.responses: OpenAIResponsesModel
 models.responses_ws: OpenAIResponsesWSModel OpenAIResponsesWebSocketOptions ResponsesWebSocketError
-run.recover: recover_runs
+run.recover: Recoverer recover_runs
 run.repl: run_demo_loop
 run.responses_session: ResponsesWebSocketSession responses_websocket_session
 run.result: AgentToolInvocation RunResult

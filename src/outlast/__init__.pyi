@@ -229,6 +229,7 @@ from outlast.models.responses import OpenAIResponsesModel as OpenAIResponsesMode
 from outlast.models.responses_ws import OpenAIResponsesWSModel as OpenAIResponsesWSModel
 from outlast.models.responses_ws import OpenAIResponsesWebSocketOptions as OpenAIResponsesWebSocketOptions
 from outlast.models.responses_ws import ResponsesWebSocketError as ResponsesWebSocketError
+from outlast.run.recover import Recoverer as Recoverer
 from outlast.run.recover import recover_runs as recover_runs
 from outlast.run.repl import run_demo_loop as run_demo_loop
 from outlast.run.responses_session import ResponsesWebSocketSession as ResponsesWebSocketSession
@@ -419,6 +420,7 @@ __all__ = [
     "RawResponsesStreamEvent",
     "ReasoningItem",
     "ReasoningItemIdPolicy",
+    "Recoverer",
     "RequestUsage",
     "ResponseSpanData",
     "ResponsesWebSocketError",

@@ -120,7 +120,7 @@ def test_what_a_guardrail_refused_says_why_it_does_not_go_on(cli, tmp_path):
 def test_a_run_that_has_made_its_turns_makes_more_if_it_may(cli, program):
     agent = load_program(str(program)).agent
     with pytest.raises(MaxTurnsExceeded):
-        Runner.run_sync(agent, "find order 17", run_id="order-17", max_turns=1)
+        asyncio.run(Runner.run(agent, "find order 17", run_id="order-17", max_turns=1))
     short = cli("retry", "order-17", "--agent", str(program))
     assert (short.exit_code, "--max-turns" in short.stderr) == (2, True)
     more = cli("retry", "order-17", "--agent", str(program), "--max-turns", "5")

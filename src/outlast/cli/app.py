@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from outlast.cli.command import app
-from outlast.cli.commands import approve, demo, doctor, provider, resume, retry, run, runs, show
+from outlast.cli.commands import (
+    approve,
+    cancel,
+    demo,
+    doctor,
+    provider,
+    resume,
+    retry,
+    run,
+    runs,
+    show,
+)
 
-COMMANDS = (demo, run, runs, show, resume, retry, approve, doctor, provider)
+COMMANDS = (demo, run, runs, show, resume, retry, approve, cancel, doctor, provider)
 """Importing a command registers it; this is the order in which the help lists them."""
 
 __all__ = ["COMMANDS", "app"]

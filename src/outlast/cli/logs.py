@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from outlast.cli.steps import RunView, read_steps
 from outlast.core.errors import RunNotFound
-from outlast.journal.journal import Journal, RunSummary
+from outlast.journal.journal import Journal, MetadataFilter, RunSummary
 from outlast.journal.opening import open_journal
 
 
@@ -21,12 +22,14 @@ def journal_file() -> Path | None:
     return Path(named) if named else Path(home) / "journal.db"
 
 
-async def list_runs(status: str | None = None) -> Sequence[RunSummary]:
+async def list_runs(
+    status: str | None = None, **metadata: Unpack[MetadataFilter]
+) -> Sequence[RunSummary]:
     """All runs, the newest first. Looking for runs does not make a journal."""
     file = journal_file()
     if file is not None and not file.exists():
         return []
-    return await open_journal().runs(status=status)
+    return await open_journal().runs(status=status, **metadata)
 
 
 def is_cut_off(run: RunSummary) -> bool:

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from outlast.core.errors import AgentsException, JournalError, RunNotFound
+from outlast.core.errors import (
+    AgentsException,
+    AlreadyDecided,
+    CallNotFound,
+    JournalError,
+    RunConflict,
+    RunNotFound,
+)
 
 _OURS = Path(__file__).parents[1]
 _TRACE = "--trace shows the whole traceback."
@@ -56,14 +63,24 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, ModuleNotFoundError) and error.name and not _is_ours(error):
         return _module(error, error.name)
     where = place_of(error)
-    if isinstance(error, RunNotFound):
-        return Problem("Not found", str(error), where, status=2)
+    for kind, (said, status) in _TITLES.items():
+        if isinstance(error, kind):
+            return Problem(said, str(error), where, status=status)
     if isinstance(error, JournalError):
         return Problem("The journal", _said(error), where)
     if isinstance(error, AgentsException):
         return Problem("The run failed", _said(error), where)
     title = "The program failed" if where else "This did not work"
     return Problem(title, _said(error), where, (_TRACE,))
+
+
+_TITLES: dict[type[AgentsException], tuple[str, int]] = {
+    RunNotFound: ("Not found", 2),
+    CallNotFound: ("Not found", 2),
+    RunConflict: ("Another run", 2),
+    AlreadyDecided: ("Too late", 1),
+}
+"""What is nobody's failure, and the status that says so."""
 
 
 def whole_trace(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Any
 
 from rich.text import Text
@@ -38,6 +39,28 @@ async def matching_run(run_id: str) -> str:
         some = ", ".join(starts[:3])
         raise RunNotFound(f"{len(starts)} runs start with {run_id!r}: {some}. Type more of it.")
     raise RunNotFound(f"There is no run {run_id!r} among {len(known)}. See: outlast runs")
+
+
+def account() -> str:
+    """The name of whoever sits at the terminal, as the system knows it; empty if it does not."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+async def whole_run(run_id: str) -> str:
+    """The id, if a run has it. What cannot be taken back needs the whole of it.
+
+    Raises:
+        RunNotFound: None does; the message names those that start so.
+    """
+    known = [row.run_id for row in await list_runs()]
+    if run_id in known:
+        return run_id
+    starts = ", ".join([other for other in known if other.startswith(run_id)][:3])
+    hint = f"These start so: {starts}." if starts and run_id else "See: outlast runs"
+    raise RunNotFound(f"This needs the whole id of a run, and {run_id!r} is none. {hint}")
 
 
 def program_of(run_id: str, view: RunView, place: str) -> Program:

@@ -63,6 +63,11 @@ def run_summary(view: RunView) -> RenderableType:
     if view.usage.total_tokens:
         made.append(f"{view.usage.total_tokens:,} tokens")
     lines = [Text(" · ".join(made), style="dim")]
+    said = view.metadata
+    whose = [("user", said.user), ("tenant", said.tenant), ("session", said.session_id)]
+    whose += [("tag", tag) for tag in said.tags]
+    if about := " · ".join(f"{name} {short(value, 40)}" for name, value in whose if value):
+        lines.append(Text(about, style="dim"))
     if view.output:
         lines.insert(0, Text(f"→ {short(view.output, 400)}"))
     return Group(*lines)

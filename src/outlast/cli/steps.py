@@ -38,6 +38,7 @@ from outlast.core.events import (
 )
 from outlast.core.evolve import evolve
 from outlast.core.failing import can_go_on
+from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.items import text_of
 from outlast.core.state import RunState
 from outlast.journal.journal import Stored
@@ -115,6 +116,7 @@ class RunView:
     failure: ErrorFacts | None = None
     """What it failed of."""
     program: str = ""
+    metadata: RunMetadata = NO_METADATA
     rows: tuple[Step | Takeover, ...] = ()
     usage: UsageFacts = field(default_factory=UsageFacts)
     duration_s: float = 0.0
@@ -200,6 +202,7 @@ class _Reading:
             error=f"{error.kind}: {error.message}" if error else "",
             failure=error,
             program=self.state.options.program,
+            metadata=started.metadata,
             rows=tuple(self.rows),
             usage=self.state.usage,
             duration_s=log[-1].at - log[0].at,
@@ -212,7 +215,8 @@ class _Reading:
         # Who records a person's word may leave the work to others.
         is_decided = isinstance(last.event, ApprovalDecided)
         takeover = Takeover(
-            was_crash=bool(doubts or (decide(self.state) and not is_decided)),
+            was_crash=not self.state.abandoned
+            and bool(doubts or (decide(self.state) and not is_decided)),
             reused=sum(step.is_recorded for step in steps),
             settled=dict.fromkeys((step.id for step in doubts), "open"),
             gap_s=max(stored.at - last.at, 0.0),
@@ -372,6 +376,8 @@ def _status(state: RunState) -> str:
         case RunCancelled():
             return "cancelled"
         case None:
+            if state.abandoned == "leave":
+                return "abandoned"
             return "running" if decide(state) else "waiting"
 
 

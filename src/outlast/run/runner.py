@@ -63,7 +63,7 @@ class AgentRunner:
     async def run(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run`."""
         call = _Call(starting_agent, input, options)
-        if call.on_abandon == "finish":
+        if call.on_abandon == "finish" and not call.is_recovery:
             env = await finished_anyway(call.perform(), call.departed)
         else:
             env = await call.perform()
@@ -131,7 +131,10 @@ class _Call:
         self.request = request_of(agent, coerce_run_config(config), options)
         self.context = wrapped(options.get("context"))
         self.given_context: Any = options.get("context")
-        self.on_abandon: OnAbandon = self.request.config.on_abandon or "leave"
+        self.is_recovery = bool(options.get("is_recovery"))
+        self.on_abandon: OnAbandon = self.request.config.on_abandon or (
+            "finish" if self.is_recovery else "leave"
+        )
         self.env: RunEnv | None = None
         self.place = here()
         if self.place is not None and self.place.log.state.started is not None:

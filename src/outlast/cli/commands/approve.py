@@ -10,7 +10,7 @@ from rich.text import Text
 from outlast.cli.approvals import Waiting, chosen_call, record, waiting_calls
 from outlast.cli.command import AgentPlace, RunId, command, finish
 from outlast.cli.logs import read_run
-from outlast.cli.running import matching_run, perform, program_of
+from outlast.cli.running import account, matching_run, perform, program_of, whole_run
 from outlast.cli.screen import console
 from outlast.cli.steps import arguments_of
 from outlast.cli.text import plain
@@ -22,14 +22,14 @@ outlast approve ticket-12          what waits in one run
 outlast approve ticket-12 call_7f3a
 outlast approve ticket-12 call_7f3a --reject --message "We are closed."
 """)
-def approve(
+def approve(  # noqa: PLR0913  # a command has the options that it has
     run_id: RunId,
-    call: Annotated[
-        str, typer.Argument(metavar="CALL", help="A call's id, or the start of one.")
-    ] = "",
+    call: Annotated[str, typer.Argument(metavar="CALL", help="A call's whole id.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="All calls that wait.")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
     message: Annotated[str, typer.Option(help="With --reject: what the model is told.")] = "",
+    by: Annotated[str, typer.Option(help="Who decides; you, by the name of your account.")] = "",
+    why: Annotated[str, typer.Option(help="A reason, for whoever reads the log.")] = "",
     place: AgentPlace = "",
 ) -> int:
     """List the calls that wait for a person; decide about one, and go on."""
@@ -39,16 +39,18 @@ def approve(
         raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
     if reject and not (call or everything):
         raise typer.BadParameter("Name the call to reject, or say --all.")
-    run_id = finish(matching_run(run_id))
+    is_decision = bool(call or everything)
+    run_id = finish((whole_run if is_decision else matching_run)(run_id))
     waiting = finish(waiting_calls(run_id))
     if not waiting:
         console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
         return 0
-    if not (call or everything):
+    if not is_decision:
         return _list_waiting(run_id, waiting)
     keys = [chosen_call(waiting, call).key] if call else [each.key for each in waiting]
     program = program_of(run_id, finish(read_run(run_id))[0], place)
-    finish(record(run_id, keys, approved=not reject, message=message))
+    by = by or account()
+    finish(record(run_id, keys, approved=not reject, message=message, by=by, why=why))
     word = "rejected" if reject else "approved"
     console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
     return finish(perform(program, "", run_id))

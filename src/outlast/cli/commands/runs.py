@@ -14,16 +14,23 @@ from outlast.cli.logs import is_cut_off, list_runs
 from outlast.cli.screen import console
 from outlast.cli.show import duration
 from outlast.cli.text import plain, short
+from outlast.journal.journal import MetadataFilter
 
 
 @command("""
 outlast runs
+outlast runs --user ada --tag vip
 """)
 def runs(
     status: Annotated[str, typer.Option(help="Only these: running, waiting, completed, …")] = "",
+    user: Annotated[str | None, typer.Option(help="Only runs of this user.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only runs of this tenant.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
 ) -> int:
     """List the runs of this directory's journal, the newest first."""
-    found = [row for row in finish(list_runs(status or None)) if not row.parent]
+    whose: MetadataFilter = {"user": user, "tenant": tenant, "session_id": session, "tag": tag}
+    found = [row for row in finish(list_runs(status or None, **whose)) if not row.parent]
     screen = console()
     if not found:
         screen.print("No runs here yet. Start one with: outlast demo")
