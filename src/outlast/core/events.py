@@ -274,6 +274,10 @@ class ToolReturned(Fact, frozen=True, tag="tool.returned"):
     name: str = ""
     data: dict[str, Any] | None = None
     """What the tool's author attached to the output for the caller; no model sees it."""
+    value: dict[str, Any] | None = None
+    """What the tool returned, where that is not the item's output: `is`, in the form of
+    `definitions.values`, and the `tool` whose it is. Or `lost`, the class that it was of, where it
+    has no such form."""
 
 
 class StepRecorded(Fact, frozen=True, tag="step.recorded"):
@@ -283,6 +287,9 @@ class StepRecorded(Fact, frozen=True, tag="step.recorded"):
     """The effect whose part it is."""
     name: str
     result: Any = None
+    """In the form of `definitions.values`."""
+    refused: str = ""
+    """Why there is no result, though the part was performed: it is not to be repeated either."""
 
 
 class GuardrailChecked(Fact, frozen=True, tag="guardrail.checked"):
@@ -297,6 +304,10 @@ class GuardrailChecked(Fact, frozen=True, tag="guardrail.checked"):
     call_id: str = ""
     behavior: str = ""
     """A tool guardrail's answer: allow, reject_content or raise_exception."""
+    message: str = ""
+    """What a tool guardrail lets the model read in place of a result."""
+    tool: str = ""
+    """The tool that a tool guardrail belongs to."""
 
 
 class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):

@@ -239,6 +239,8 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         requested={},
         decided={},
         waived=frozenset(),
+        steps={},
+        children={},
         in_flight=_without(state.in_flight, event.id),
         in_doubt=_without(state.in_doubt, event.id),
     )
@@ -346,7 +348,7 @@ def _continued(state: RunState, event: TurnContinued) -> RunState:
 def _blocked(state: RunState, event: OutputBlocked) -> RunState:
     def blocked(entry: Entry) -> Entry:
         is_it = entry.kind == "tool_output" and entry.item.get("call_id") == event.call_id
-        return replace(entry, item=event.item) if is_it else entry
+        return replace(entry, item=event.item, value=None) if is_it else entry
 
     entries = Vector([blocked(entry) for entry in state.entries])
     if state.model_entries is state.entries:
@@ -402,7 +404,7 @@ def _fired(state: RunState, event: TimerFired) -> RunState:
 
 
 def _step(state: RunState, event: StepRecorded) -> RunState:
-    steps = {**state.steps.get(event.id, {}), event.name: event.result}
+    steps = {**state.steps.get(event.id, {}), event.name: event}
     return replace(state, steps={**state.steps, event.id: steps})
 
 

@@ -92,6 +92,8 @@ class Entry(Part, frozen=True):
     """Whether the run's input tells this already, in a summary that a handoff made of it."""
     data: dict[str, Any] | None = None
     """What a tool's author attached to its output for the caller."""
+    value: dict[str, Any] | None = None
+    """What a tool returned, where that is not its output; see `ToolReturned.value`."""
 
 
 class History(Part, frozen=True):

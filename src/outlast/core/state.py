@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from outlast.core.events import (
@@ -29,6 +27,7 @@ from outlast.core.events import (
     RunCompleted,
     RunFailed,
     RunStarted,
+    StepRecorded,
     ToolReturned,
     TurnPrepared,
     UsageFacts,
@@ -122,7 +121,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     accepted: dict[str, EffectAccepted] = {}
     """Model calls that the provider works on by itself, until they are answered."""
     fired: frozenset[str] = frozenset()
-    steps: dict[str, dict[str, Any]] = {}
+    steps: dict[str, dict[str, StepRecorded]] = {}
+    """Of the turn in progress, like `children`: the parts of calls, by effect id and name."""
     children: dict[str, str] = {}
 
     open_checks: frozenset[str] = frozenset()
@@ -251,4 +251,4 @@ def answer_entry(answer: Answer, agent: str) -> Entry:
     if isinstance(answer, HandedOff):
         return Entry(answer.item, "handoff_output", answer.source, answer.id, answer.to)
     kind = "tool_output" if answer.outcome != "ignored" else "ignored_handoff"
-    return Entry(answer.item, kind, agent, answer.id, data=answer.data)
+    return Entry(answer.item, kind, agent, answer.id, data=answer.data, value=answer.value)

@@ -38,8 +38,12 @@ class EffectHandle(Protocol):
         """The run that makes the call."""
         ...
 
-    async def step(self, name: str, fn: Callable[[], Any]) -> Any:
+    async def step(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
         """The recorded result of the step `name`, or `fn`'s, recorded now."""
+        ...
+
+    def step_sync(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+        """The same from a thread, which waits."""
         ...
 
 
@@ -256,19 +260,34 @@ class ToolContext(RunContextWrapper[TContext]):
         """
         return "" if self._effect is None else self._effect.key
 
-    async def step(self, name: str, fn: Callable[..., Any | Awaitable[Any]], *args: Any) -> Any:
+    async def step(
+        self, name: str, fn: Callable[..., Any | Awaitable[Any]], *args: Any, returns: Any = None
+    ) -> Any:
         """The result of `fn(*args)`, recorded under `name`: made once, whatever crashes afterwards.
+
+        What you get is read back from the record, also the first time. Two steps of one name at once
+        are one: the second waits for the first's result.
 
         Args:
             name: Unique among the steps of this call.
-            fn: Sync or async; what it returns must be JSON.
+            fn: Sync or async. It returns JSON, tuples, sets, bytes, dates, decimals, or models,
+                dataclasses, enums and named tuples whose class it says it returns, or can see.
             args: What it is called with.
+            returns: What it returns, where its annotation does not say so.
+
+        Raises:
+            UserError: The log cannot keep what it returned. It is not called again.
         """
         call = partial(fn, *args)
         if self._effect is not None:
-            return await self._effect.step(name, call)
+            return await self._effect.step(name, call, *(() if returns is None else (returns,)))
         result = call()
         return await result if inspect.isawaitable(result) else result
+
+    def step_sync(self, name: str, fn: Callable[..., Any], *args: Any, returns: Any = None) -> Any:
+        """`step` for tools that are plain functions: calls `fn` in the tool's own thread."""
+        call = partial(fn, *args)
+        return call() if self._effect is None else self._effect.step_sync(name, call, returns)
 
 
 def plain_context(context: RunContextWrapper[TContext]) -> RunContextWrapper[TContext]:

@@ -270,6 +270,15 @@ class FunctionTool:
         return self._agent_config
 
     @property
+    def sources(self) -> tuple[Any, ...]:
+        """What makes its values: functions, and the types that an agent behind it answers with."""
+        invoke = self.on_invoke_tool
+        if not isinstance(invoke, ToolInvoker):
+            return (invoke,)
+        own: tuple[Any, ...] = getattr(invoke.body, "sources", ())
+        return own if invoke.original is None else (invoke.original, *own)
+
+    @property
     def output_adapter(self) -> TypeAdapter[Any] | None:
         """The type behind `output_json_schema`, if it was made from one."""
         return self._output_type_adapter

@@ -53,8 +53,6 @@ class Live:
     errors: dict[str, Exception] = field(default_factory=new_dict)
     checks: dict[str, Any] = field(default_factory=new_dict)
     """Results of guardrails, by effect id."""
-    tool_input_checks: list[Any] = field(default_factory=new_list)
-    tool_output_checks: list[Any] = field(default_factory=new_list)
     results: dict[str, Any] = field(default_factory=new_dict)
     """Results of the turn's function tools (`FunctionToolResult`), by call id."""
     output: Any = None
@@ -82,8 +80,6 @@ class Live:
         fresh = Live(input=self.input, trace=self.trace)
         for name in ("behind", "items", "waiting", "tools", "responses", "checks", "results"):
             getattr(fresh, name).update(getattr(self, name))
-        fresh.tool_input_checks.extend(self.tool_input_checks)
-        fresh.tool_output_checks.extend(self.tool_output_checks)
         fresh.output, fresh.has_output = self.output, self.has_output
         return fresh
 

@@ -19,6 +19,7 @@ from outlast.definitions.tool import FunctionTool
 from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import RunErrorData
+from outlast.engine.kept import kept_value
 from outlast.engine.registry import reachable
 
 KINDS: dict[str, tuple[Any, str]] = {
@@ -97,11 +98,15 @@ def _made(env: RunEnv, entry: Entry) -> RunItem:
         return kind(agent=agent, raw_item=raw, source_agent=agent, target_agent=target)
     if kind is run_items.ToolCallOutputItem:
         known = env.live.behind.get(id(item))
+        tool = _tool(env, agent, item)
+        if tool is None and entry.value is not None:
+            tool = _own_tool(agent, {str(entry.value.get("tool"))})
+        is_known = known is not None and known[0] is item
         return kind(
             agent=agent,
             raw_item=raw,
-            output=known[1] if known and known[0] is item else item.get("output"),
-            tool_origin=_origin(item, _tool(env, agent, item)),
+            output=known[1] if known and is_known else kept_value(entry, tool),
+            tool_origin=_origin(item, tool),
             custom_data=entry.data,
         )
     raw = raw if entry.kind in _PLAIN else behind(env, item, raw)

@@ -33,7 +33,9 @@ from outlast.definitions.names import function_name
 from outlast.definitions.run_items import ItemHelpers, MessageOutputItem, ToolCallOutputItem
 from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from outlast.engine.config import coerce_run_config
+from outlast.engine.kept import output_classes
 from outlast.engine.perform.tool import Interrupted
+from outlast.engine.registry import reachable
 from outlast.run.result import RunResultBase
 from outlast.run.runner import Runner
 from outlast.run.stream import RunResultStreaming
@@ -100,6 +102,13 @@ class _AgentBody:
             None if self._adapter is None else self.schema,
             include_json_schema=options["include_input_schema"],
         )
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """What its values may be of: the outputs of the agents that may end the run."""
+        ends = (each for found in reachable(self._agent).values() for each in found)
+        classes = (each for agent in ends for each in output_classes(agent))
+        return (self._options["custom_output_extractor"], *classes)
 
     async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
         options = self._options

@@ -255,8 +255,8 @@ def fill(result: RunResultBase, env: RunEnv) -> None:
     result.final_output = final_output(env) if isinstance(state.ended, RunCompleted) else None
     result.input_guardrail_results = check_results(env, "input")
     result.output_guardrail_results = check_results(env, "output")
-    result.tool_input_guardrail_results = env.live.tool_input_checks
-    result.tool_output_guardrail_results = env.live.tool_output_checks
+    result.tool_input_guardrail_results = check_results(env, "tool_input")
+    result.tool_output_guardrail_results = check_results(env, "tool_output")
     result.context_wrapper = env.context
     result.interruptions = interruptions(env)
     result._env = env  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own class
@@ -273,8 +273,8 @@ def details(env: RunEnv) -> RunErrorDetails:
         context_wrapper=env.context,
         input_guardrail_results=check_results(env, "input"),
         output_guardrail_results=check_results(env, "output"),
-        tool_input_guardrail_results=env.live.tool_input_checks,
-        tool_output_guardrail_results=env.live.tool_output_checks,
+        tool_input_guardrail_results=check_results(env, "tool_input"),
+        tool_output_guardrail_results=check_results(env, "tool_output"),
     )
 
 

@@ -16,11 +16,13 @@ from outlast.definitions.guardrail import OutputGuardrail
 from outlast.definitions.logger import logger
 from outlast.definitions.output import AgentOutputSchemaBase
 from outlast.definitions.tool import FunctionToolResult
+from outlast.definitions.values import Lookup, unpack
 from outlast.engine.config import RunConfig
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import ask_handler
 from outlast.engine.hooks import hook_context, tell
+from outlast.engine.kept import json_form, keep_output, kept_value, sees_output
 from outlast.engine.perform.prepare import live_turn
 from outlast.engine.projection import error_data, run_item
 from outlast.engine.turn import AnyAgent, output_schema
@@ -63,8 +65,10 @@ def final_output(env: RunEnv) -> Any:
     output = env.log.state.output
     if output is None:
         return None
-    if env.live.has_output or output.kind != "structured":
-        return env.live.output if env.live.has_output else output.output
+    if env.live.has_output:
+        return env.live.output
+    if output.kind != "structured":
+        return unpack(output.output, _sees(env, env.agents.named(env.log.state.agent)))
     value, fits = structured_value(env.agents.named(env.log.state.agent), str(output.output))
     if not fits:
         logger.warning(
@@ -159,7 +163,8 @@ def _results(env: RunEnv) -> list[FunctionToolResult]:
             continue
         result = env.live.results.get(call.id)
         if result is None and env.turn and (tool := env.turn.functions.get(call.qualified_name)):
-            result = FunctionToolResult(tool=tool, output=entry.item["output"], run_item=None)
+            value = kept_value(entry, tool)
+            result = FunctionToolResult(tool=tool, output=value, run_item=None)
         if result is not None:
             result.run_item = run_item(env, entry)
             results.append(result)
@@ -179,20 +184,18 @@ async def _end(  # an output and all that is known of it
             hooks.on_agent_end(context, agent, output) if hooks is not None else None,
             own.on_end(context, agent, output) if own is not None else None,
         )
-    env.live.output, env.live.has_output = output, True
+    see = _sees(env, agent)
+    packed = keep_output(output, see, f"agent {agent.name!r}")
+    env.live.output = output if kind == "structured" else unpack(packed, see)
+    env.live.has_output = True
     names = tuple(guardrail.get_name() for guardrail in output_guardrails(agent, env.config))
-    return Done([OutputProduced(key, _as_json(output), kind, message, names)])
+    return Done([OutputProduced(key, packed, kind, message, names)])
 
 
-def _as_json(output: Any) -> Any:
-    try:
-        return msgspec.to_builtins(output, enc_hook=_model_json)
-    except TypeError:
-        return str(output)
-
-
-def _model_json(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+def _sees(env: RunEnv, agent: AnyAgent) -> Lookup:
+    """The classes that the final output may be of."""
+    handlers: Any = env.error_handlers or {}
+    return sees_output(agent, *handlers.values())
 
 
 async def _rescued(env: RunEnv, key: str, agent: AnyAgent, kind: Any, error: Any) -> Done:
@@ -232,7 +235,7 @@ def _fitting(schema: AgentOutputSchemaBase, output: Any, kind: str) -> tuple[Any
 
 
 def _encoded(value: Any) -> str:
-    return msgspec.json.encode(value, enc_hook=_model_json).decode()
+    return msgspec.json.encode(value, enc_hook=json_form).decode()
 
 
 def _message(text: str) -> Item:

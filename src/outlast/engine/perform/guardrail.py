@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import msgspec
-
 from outlast.core.effects import CheckGuardrail
 from outlast.core.errors import IncompatibleRun, UserError
 from outlast.core.events import GuardrailChecked, GuardrailNames, OutputBlocked
@@ -19,9 +17,18 @@ from outlast.definitions.guardrail import (
     OutputGuardrail,
     OutputGuardrailResult,
 )
+from outlast.definitions.tool import FunctionTool
+from outlast.definitions.tool_guardrail import (
+    ToolGuardrailFunctionOutput,
+    ToolInputGuardrail,
+    ToolInputGuardrailResult,
+    ToolOutputGuardrail,
+    ToolOutputGuardrailResult,
+)
 from outlast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
+from outlast.engine.kept import keep_info, kept_info
 from outlast.engine.perform.conclude import final_output, output_guardrails
 from outlast.engine.projection import given_input
 
@@ -63,10 +70,7 @@ async def check(env: RunEnv, effect: CheckGuardrail) -> Done:
         result = await guardrail.run(agent, _subject(env, effect), env.context)
     env.live.checks[effect.id] = result
     output = result.output
-    try:
-        info = msgspec.to_builtins(output.output_info)
-    except TypeError:
-        info = str(output.output_info)
+    info = keep_info(output.output_info, guardrail)
     tripped = bool(output.tripwire_triggered)
     event = GuardrailChecked(effect.id, effect.stage, effect.name, tripped, info, effect.agent)
     is_refused = tripped and effect.stage == "output"
@@ -147,7 +151,9 @@ def _blocked_message(env: RunEnv, effect: CheckGuardrail) -> str:
 
 def check_results(env: RunEnv, stage: str) -> list[Any]:
     """The results of the run's guardrails at one stage, as they answered; from the log if need be."""
-    return [check_result(env, event) for event in env.log.state.checks if event.stage == stage]
+    # A tool's guardrail that was asked again, after a person, has answered once.
+    asked = {event.id: event for event in env.log.state.checks if event.stage == stage}
+    return [check_result(env, event) for event in asked.values()]
 
 
 def check_result(env: RunEnv, event: GuardrailChecked) -> Any:
@@ -155,18 +161,44 @@ def check_result(env: RunEnv, event: GuardrailChecked) -> Any:
     known = env.live.checks.get(event.id)
     if known is not None:
         return known
-    output = GuardrailFunctionOutput(event.info, event.tripped)
     name, place = check_place(env.log.state, event.id)
     place = place if name == event.name else 0  # The run has had another output since.
     if event.stage == "input":
         asked = _named(input_guardrails(env.agents.first, env.config), event.name, place)
-        guardrail = asked or InputGuardrail(_gone, event.name)
-        return InputGuardrailResult(cast("InputGuardrail[Any]", guardrail), output)
+        guardrail = cast("InputGuardrail[Any]", asked or InputGuardrail(_gone, event.name))
+        return InputGuardrailResult(guardrail, _output(event, guardrail))
     agent = env.agents.named(event.agent)
+    if event.stage != "output":
+        return _tool_result(agent, event)
     asked = _named(output_guardrails(agent, env.config), event.name, place)
-    guardrail = asked or OutputGuardrail(_gone, event.name)
-    value = final_output(env)
-    return OutputGuardrailResult(cast("OutputGuardrail[Any]", guardrail), value, agent, output)
+    ended = cast("OutputGuardrail[Any]", asked or OutputGuardrail(_gone, event.name))
+    return OutputGuardrailResult(ended, final_output(env), agent, _output(event, ended))
+
+
+def _output(event: GuardrailChecked, guardrail: Any) -> GuardrailFunctionOutput:
+    return GuardrailFunctionOutput(kept_info(event.info, guardrail), event.tripped)
+
+
+def _tool_result(agent: Agent[Any], event: GuardrailChecked) -> Any:
+    """What a tool's guardrail answered."""
+    is_input = event.stage == "tool_input"
+    tools = (each for each in agent.tools if isinstance(each, FunctionTool))
+    tool = next((each for each in tools if each.qualified_name == event.tool), None)
+    own: Any = tool and (tool.tool_input_guardrails if is_input else tool.tool_output_guardrails)
+    place = int(event.id.rpartition(".")[2])
+    known = own[place] if own and place < len(own) else None
+    guardrail: Any = known if known and known.get_name() == event.name else None
+    if guardrail is None:
+        guardrail = (ToolInputGuardrail if is_input else ToolOutputGuardrail)[Any](
+            _gone, event.name
+        )
+    behavior: Any = {"type": event.behavior}
+    if event.behavior == "reject_content":
+        behavior["message"] = event.message
+    output = ToolGuardrailFunctionOutput(kept_info(event.info, guardrail), behavior)
+    return (ToolInputGuardrailResult if is_input else ToolOutputGuardrailResult)(
+        guardrail=guardrail, output=output
+    )
 
 
 def _gone(*_: Any) -> Any:

@@ -31,6 +31,7 @@ from outlast.definitions.tool import extracted_custom_data
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
+from outlast.engine.kept import keep_value
 from outlast.engine.perform.prepare import live_turn
 from outlast.engine.perform.refusal import mcp_answer
 from outlast.engine.perform.tool import Handle
@@ -80,15 +81,18 @@ async def run_local_tool(env: RunEnv, effect: RunTool) -> Done:
     hooks = [each for each in both if each is not None]
     await tell(*(each.on_tool_start(context, agent, tool) for each in hooks))
     answer = await _RUN[type(tool)](Use(env, effect, tool, item, context))
-    env.live.behind[id(answer.item)] = (answer.item, answer.value)
+    kept, value = None, answer.value
+    if isinstance(tool, custom_tool.CustomTool):
+        kept, value = keep_value(tool, call.qualified_name, value, answer.item)
+    env.live.behind[id(answer.item)] = (answer.item, value)
     data = None
     extractor: Any = getattr(tool, "custom_data_extractor", None)
     if answer.seen is not None and extractor is not None:
         data = await extracted_custom_data(extractor, answer.seen(copy.deepcopy(answer.item)))
-    event = ToolReturned(effect.id, call.id, answer.item, name=effect.name, data=data)
+    event = ToolReturned(effect.id, call.id, answer.item, name=effect.name, data=data, value=kept)
 
     async def after() -> None:
-        await tell(*(each.on_tool_end(context, agent, tool, answer.value) for each in hooks))
+        await tell(*(each.on_tool_end(context, agent, tool, value) for each in hooks))
 
     return Done([event], after if hooks else None)
 

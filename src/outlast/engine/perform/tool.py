@@ -8,8 +8,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import msgspec
-
 from outlast.core.effects import RunTool
 from outlast.core.errors import AgentsException, ModelBehaviorError, ToolTimeoutError, UserError
 from outlast.core.events import (
@@ -18,12 +16,12 @@ from outlast.core.events import (
     ChildCompleted,
     ChildStarted,
     Event,
-    StepRecorded,
     ToolReturned,
     UsageAdded,
     UsageFacts,
 )
 from outlast.core.state import approval_key, idempotency_key
+from outlast.core.surrogates import without_surrogates
 from outlast.definitions.context import ToolContext
 from outlast.definitions.enabled import gathered
 from outlast.definitions.run_items import ToolApprovalItem
@@ -39,9 +37,11 @@ from outlast.definitions.tool_output import FailureText, tool_output_item
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
+from outlast.engine.kept import keep_value
 from outlast.engine.local_runs import copy_child
 from outlast.engine.perform.prepare import live_turn, missing_tool
 from outlast.engine.perform.refusal import excuse, told
+from outlast.engine.perform.steps import Steps
 from outlast.engine.perform.tool_guardrails import Blocked, Checks
 from outlast.engine.projection import behind, wire
 from outlast.engine.turn import PreparedTurn
@@ -59,34 +59,24 @@ class Interrupted(NamedTuple):
 class Handle:
     """What a running tool may ask of its run: a key for the outside world, recorded steps."""
 
-    __slots__ = ("_env", "effect_id", "key", "run_id", "spent")
+    __slots__ = ("_env", "_steps", "effect_id", "key", "run_id", "spent")
 
     def __init__(self, env: RunEnv, effect_id: str) -> None:
         self._env = env
+        self._steps = Steps(env.log, effect_id)
         self.effect_id = effect_id
         self.run_id = env.log.run_id
         self.key = idempotency_key(env.log.state, self.run_id, effect_id)
         self.spent: UsageFacts | None = None
         """What the child run took, once it has ended."""
 
-    async def step(self, name: str, fn: Callable[[], Any]) -> Any:
+    async def step(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
         """The result of ``fn``, which is called at most until one result is recorded."""
-        log = self._env.log
-        recorded = log.state.steps.get(self.effect_id, {})
-        if name in recorded:
-            return recorded[name]
-        result = fn()
-        result = await result if inspect.isawaitable(result) else result
-        try:
-            result = msgspec.to_builtins(result)
-        except TypeError as error:
-            raise UserError(
-                f"Step {name!r} returned a {type(result).__name__}, which JSON cannot hold. Return "
-                "text, numbers, lists or dicts."
-            ) from error
-        log.add([StepRecorded(self.effect_id, name, result)])
-        await log.commit()
-        return result
+        return await self._steps.perform(name, fn, returns)
+
+    def step_sync(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+        """The same, for a tool's thread."""
+        return self._steps.perform_in_thread(name, fn, returns)
 
     @property
     def child_id(self) -> str:
@@ -151,7 +141,7 @@ async def run_function(env: RunEnv, effect: RunTool) -> Done:
     done = await returned(env, effect, tool, context, value, checks)
     if hooks is None and agent_hooks is None:
         return done
-    value = env.live.results[call.id].output
+    value = str(value) if isinstance(value, FailureText) else value
 
     async def after() -> None:
         calls = (
@@ -217,6 +207,8 @@ async def returned(  # one value of a tool and all that it came from
     )
     is_blocked = isinstance(value, Blocked)
     value = str(value) if isinstance(value, FailureText) else value
+    item = without_surrogates(item)
+    kept, value = keep_value(tool, effect.call.qualified_name, value, item)
     data = None
     if tool.custom_data_extractor is not None and not is_blocked:
         seen = FunctionToolCustomDataContext(context, tool, value, copy.deepcopy(item))
@@ -225,7 +217,7 @@ async def returned(  # one value of a tool and all that it came from
         env.live.behind[id(item)] = (item, value)
     env.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
     outcome = "blocked" if is_blocked else "ok"
-    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data)
+    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept)
     checks.keep()
     return Done([*checks.events, event])
 

@@ -23,6 +23,7 @@ from outlast.definitions.tool_guardrail import (
 )
 from outlast.definitions.tool_output import FailureText
 from outlast.engine.env import RunEnv
+from outlast.engine.kept import keep_info
 
 _Stage = Literal["tool_input", "tool_output"]
 _STAGES: dict[_Stage, tuple[str, Any, Any]] = {
@@ -46,7 +47,8 @@ class Checks:
     def __init__(self, env: RunEnv, effect: RunTool) -> None:
         self._env = env
         self._effect = effect
-        self._results: dict[_Stage, list[Any]] = {"tool_input": [], "tool_output": []}
+        self._results: dict[str, Any] = {}
+        """By the id of the check."""
         self.events: list[Event] = []
         """For the log."""
 
@@ -82,17 +84,21 @@ class Checks:
         for n, guardrail in enumerate(guardrails):
             # One may change what it is given, and context variables.
             (output,) = await gathered(guardrail.run(copy.copy(data)))
-            self._results[stage].append(result(guardrail=guardrail, output=output))
+            key = f"{effect.id}.{part}.{n}"
+            self._results[key] = result(guardrail=guardrail, output=output)
             behavior = output.behavior["type"]
             self.events.append(
                 GuardrailChecked(
-                    id=f"{effect.id}.{part}.{n}",
+                    id=key,
                     stage=stage,
                     name=guardrail.get_name(),
                     tripped=behavior == "raise_exception",
                     agent=effect.agent,
                     call_id=effect.call.id,
                     behavior=behavior,
+                    info=keep_info(output.output_info, guardrail),
+                    message=str(output.behavior.get("message", "")),
+                    tool=effect.call.qualified_name,
                 )
             )
             if behavior == "raise_exception":
@@ -104,5 +110,4 @@ class Checks:
 
     def keep(self) -> None:
         """Show the results to the caller. Those of a call that failed are not shown."""
-        self._env.live.tool_input_checks += self._results["tool_input"]
-        self._env.live.tool_output_checks += self._results["tool_output"]
+        self._env.live.checks |= self._results

@@ -1,0 +1,104 @@
+"""The recorded parts of a tool's work: each performed at most until one result is in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from outlast.core.errors import UserError
+from outlast.core.events import StepRecorded
+from outlast.definitions.values import Lookup, NotKept, pack, scope_of, unpack
+from outlast.engine.log import RunLog
+
+
+class Steps:
+    """The steps of one call. Of two at once under one name, the second gets the first's result."""
+
+    __slots__ = ("_busy", "_effect_id", "_log", "_loop")
+
+    def __init__(self, log: RunLog, effect_id: str) -> None:
+        self._log = log
+        self._effect_id = effect_id
+        self._busy: dict[str, asyncio.Lock] = {}
+        self._loop = asyncio.get_running_loop()
+
+    async def perform(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+        """The recorded result of the step, or ``fn``'s, recorded now and read back."""
+        if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
+            raise UserError(f"A step needs a name, a text that is not empty; got {name!r}.")
+        see = scope_of(fn, *(() if returns is None else (returns,)))
+        async with self._busy.setdefault(name, asyncio.Lock()):
+            known = self._log.state.steps.get(self._effect_id, {}).get(name)
+            if known is None:
+                known = await self._recorded(name, fn, see)
+        if known.refused:
+            raise UserError(known.refused)
+        return unpack(known.result, see)
+
+    async def _recorded(self, name: str, fn: Callable[[], Any], see: Lookup) -> StepRecorded:
+        result = fn()
+        result = await result if inspect.isawaitable(result) else result
+        try:
+            event = StepRecorded(self._effect_id, name, pack(result, see))
+        except NotKept as error:
+            refused = (
+                f"Step {name!r} was performed and returned a {type(result).__name__}, which the run's "
+                f"log cannot keep: {error}. It is not performed again. Return text, numbers, lists or "
+                "dicts, annotate what the function returns, or pass returns=."
+            )
+            event = StepRecorded(self._effect_id, name, refused=refused)
+        self._log.add([event])
+        await self._log.commit()
+        return event
+
+    def perform_in_thread(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+        """The same from a thread, in which ``fn`` is called while the loop goes on."""
+        if _loop_here() is self._loop:
+            raise UserError(
+                "step_sync waits for the run's loop, and was called on it. In an async tool, await "
+                "ctx.step instead."
+            )
+        turn: concurrent.futures.Future[asyncio.Future[Any]] = concurrent.futures.Future()
+
+        async def in_turn() -> Any:
+            box: asyncio.Future[Any] = self._loop.create_future()
+            turn.set_result(box)
+            return await box
+
+        in_turn.__wrapped__ = fn  # pyright: ignore[reportFunctionMemberAccess]  # what it sees
+        done = asyncio.run_coroutine_threadsafe(self.perform(name, in_turn, returns), self._loop)
+        concurrent.futures.wait([turn, done], return_when=concurrent.futures.FIRST_COMPLETED)
+        if turn.done():
+            self._answer(turn.result(), fn)
+        return done.result()
+
+    def _answer(self, box: asyncio.Future[Any], fn: Callable[[], Any]) -> None:
+        value: Any = None
+        failure: BaseException | None = None
+        try:
+            value = fn()
+        except StopIteration as error:
+            failure = RuntimeError(f"{fn!r} raised StopIteration.")
+            failure.__cause__ = error
+        except BaseException as error:  # noqa: BLE001  # raised where the result is waited for
+            failure = error
+
+        def put() -> None:
+            if box.done():
+                return  # Nobody waits any more.
+            if failure is None:
+                box.set_result(value)
+            else:
+                box.set_exception(failure)
+
+        self._loop.call_soon_threadsafe(put)
+
+
+def _loop_here() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
