@@ -34,6 +34,7 @@ from outlast.core.errors import RunConflict as RunConflict
 from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore
 from outlast.core.errors import RunNotFound as RunNotFound
+from outlast.core.errors import RunParked as RunParked
 from outlast.core.errors import StorageBusy as StorageBusy
 from outlast.core.errors import StorageFull as StorageFull
 from outlast.core.errors import TooManyToolCalls as TooManyToolCalls
@@ -443,6 +444,7 @@ __all__ = [
     "RunItemStreamEvent",
     "RunMetadata",
     "RunNotFound",
+    "RunParked",
     "RunResult",
     "RunResultStreaming",
     "RunState",

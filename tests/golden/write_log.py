@@ -41,8 +41,10 @@ from outlast.core.events import (
     RunCompleted,
     RunFailed,
     RunForked,
+    RunParked,
     RunReopened,
     RunStarted,
+    RunUnparked,
     SessionLoaded,
     SessionSaved,
     StepRecorded,
@@ -123,6 +125,7 @@ APPENDS: list[list[Event]] = [
     [OutputProduced("f2", {"total": 3}, "structured", message("3"), ("sane",)), TurnContinued("f2")],
     [OutputBlocked("f2", "c1", answer("c1", "withheld")), UsageAdded("k1", USAGE), SessionSaved("s1", 3)],
     [RunFailed(ErrorFacts("MaxTurnsExceeded", "10 turns")), RunReopened(20, has_limit=True), CancelRequested()],
+    [RunParked("k.m3.1", "m3", 1795270241.5, 30.0), RunUnparked()],
     [RunAbandoned("finish"), RunCancelled("after_turn", "grace", "not needed"), RunForked("other", 4), RunCompleted()],
 ]  # fmt: skip
 

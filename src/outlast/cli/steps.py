@@ -113,6 +113,8 @@ class RunView:
     input: str = ""
     output: str = ""
     error: str = ""
+    retry_at: float = 0.0
+    """When it goes on that waits for a provider, in seconds since the epoch."""
     failure: ErrorFacts | None = None
     """What it failed of."""
     program: str = ""
@@ -200,6 +202,7 @@ class _Reading:
             input=" / ".join(filter(None, map(text_of, started.input))),
             output=_text(output.output) if output else "",
             error=f"{error.kind}: {error.message}" if error else "",
+            retry_at=min((each.until for each in self.state.parked.values()), default=0.0),
             failure=error,
             program=self.state.options.program,
             metadata=started.metadata,
@@ -378,6 +381,8 @@ def _status(state: RunState) -> str:
         case None:
             if state.abandoned == "leave":
                 return "abandoned"
+            if state.parked:
+                return "parked"
             return "running" if decide(state) else "waiting"
 
 

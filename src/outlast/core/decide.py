@@ -15,6 +15,7 @@ from outlast.core.effects import (
     Effect,
     HandOff,
     LoadSession,
+    Park,
     Prepare,
     Record,
     Recover,
@@ -38,6 +39,7 @@ from outlast.core.events import (
     RunStarted,
     ToolReturned,
 )
+from outlast.core.failing import parks
 from outlast.core.items import invocation, last_message, refusal_of, text_of, tool_text
 from outlast.core.state import RunState, approval_key, ask_id, check_id, check_place, input_checks
 
@@ -76,7 +78,7 @@ def _fatal(state: RunState) -> ErrorFacts | None:
     # A guardrail's own error comes last: who is told of it believes that the rest was saved.
     if state.failures:
         for failure in sorted(state.failures.values(), key=lambda each: each.id[0] == "g"):
-            if failure.retry_at is None:
+            if failure.retry_at is None and not parks(state, failure):
                 return failure.error
     if state.tripped:
         return _tripped(state.tripped)
@@ -201,7 +203,7 @@ def _turn(state: RunState, *, is_checked: bool) -> list[Effect]:
     if state.output:
         return _finish(state, state.output) if is_checked else []
     if state.prepared and not state.reply:
-        return [_model_call(state)]
+        return _model_call(state)
     if state.open_calls:
         return _calls(state) if may_act else []
     if not is_checked and state.turn:
@@ -263,19 +265,34 @@ def _save(state: RunState) -> list[Effect]:
     return [SaveSession(id=f"s{max(state.turn, 1)}.{upto}", name="save", upto=upto)]
 
 
-def _model_call(state: RunState) -> Effect:
+def _model_call(state: RunState) -> list[Effect]:
     key = f"m{state.turn + 1}"
+    if key in state.parked:
+        return []
     failure = state.failures.get(key)
+    if failure and parks(state, failure):
+        return [_park(state, failure)]
     if failure and (pause := _pause(state, failure)):
-        return pause
-    return CallModel(id=key, agent=state.agent)
+        return [pause]
+    return [CallModel(id=key, agent=state.agent)]
+
+
+def _park(state: RunState, failure: EffectFailed) -> Effect:
+    number = state.parks.get(failure.id, 0) + 1
+    return Park(
+        id=f"k.{failure.id}.{number}",
+        of=failure.id,
+        number=number,
+        at_least_s=failure.wait_s or 0.0,
+        is_exact=failure.retry_at is not None,
+    )
 
 
 def _pause(state: RunState, failure: EffectFailed) -> Effect | None:
     timer = f"w.{failure.id}.{state.attempts.get(failure.id, 1)}"
     if failure.retry_at is None or timer in state.fired:
         return None
-    return Wait(id=timer, at=failure.retry_at)
+    return Wait(id=timer, at=failure.retry_at, longest_s=failure.wait_s)
 
 
 # --- Calls. ------------------------------------------------------------------------------
@@ -322,6 +339,8 @@ def _handoffs(state: RunState, handoffs: list[Call]) -> list[Effect]:
 
 def _call(state: RunState, call: Call) -> Effect | None:
     key = f"t{state.turn}.{call.id}"
+    if key in state.parked:
+        return None
     if (doubt := state.in_doubt.get(key)) and (effect := _doubtful(state, call, doubt)):
         return effect
     if call.kind == "unknown":

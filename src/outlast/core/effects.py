@@ -108,6 +108,22 @@ class Wait(Wish, frozen=True):
 
     kind = "timer"
     at: float
+    longest_s: float | None = None
+    """In any case not longer than this."""
+
+
+class Park(Wish, frozen=True):
+    """Say until when the run waits for a provider that is down, without a process."""
+
+    kind = "timer"
+    of: str
+    """The effect that waits."""
+    number: int
+    """How often in a row it has waited so, this one included."""
+    at_least_s: float = 0.0
+    """How long the provider wants to be left alone."""
+    is_exact: bool = False
+    """Whether to wait just that long."""
 
 
 class Record(Wish, frozen=True):
@@ -119,5 +135,5 @@ class Record(Wish, frozen=True):
 
 Effect = (
     Prepare | CallModel | RunTool | HandOff | CheckGuardrail | AskApproval | Conclude | Recover
-    | LoadSession | SaveSession | Wait | Record
+    | LoadSession | SaveSession | Wait | Park | Record
 )  # fmt: skip

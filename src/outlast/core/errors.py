@@ -401,6 +401,30 @@ class AlreadyRunning(MachineError):
     """A living process owns the run. Wait for it, watch it, or stop it first."""
 
 
+class RunParked(MachineError):
+    """The run waits for a provider that is down, and no process waits with it.
+
+    It has not failed. `recover_runs` and `Recoverer` go on with it when it is due, `Runner.resume` at
+    once, and the call that raised this once `retry_at` has come.
+    """
+
+    run_id: str
+    retry_at: float
+    """When the provider is to be asked again, in seconds since the epoch."""
+
+    def __init__(self, run_id: str, retry_at: float, why: str, wait_s: float) -> None:
+        self.run_id = run_id
+        self.retry_at = retry_at
+        self._told = (why, wait_s)
+        super().__init__(
+            f"Run {run_id!r} is parked for {wait_s:.0f} seconds: its model's provider does not answer "
+            f"({why}). Nothing is lost. recover_runs goes on with it then, Runner.resume at once."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunParked, (self.run_id, self.retry_at, *self._told)
+
+
 class RunFailedBefore(AgentsException):
     """A run failed of an error whose class this process does not have. Load its module to catch it.
 

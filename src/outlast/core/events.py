@@ -112,6 +112,24 @@ class RunAbandoned(Fact, frozen=True, tag="run.abandoned"):
     """`finish`: it is to go on without them. `leave`: nobody goes on with it until asked to."""
 
 
+class RunParked(Fact, frozen=True, tag="run.parked"):
+    """The run waits for a provider that is down, and no process waits with it."""
+
+    id: str
+    of: str
+    """The effect that waits: a model call, or the tool call of a run that waits so."""
+    until: float
+    """When to ask again, in seconds since the epoch."""
+    wait_s: float
+    """How long that was when it was written: a clock that was wrong then does not count."""
+    number: int = 1
+    """How often in a row this effect has waited so."""
+
+
+class RunUnparked(Fact, frozen=True, tag="run.unparked"):
+    """The wait is over, or somebody does not want to wait: the run goes on."""
+
+
 class RunForked(Fact, frozen=True, tag="run.forked"):
     """This log begins with a copy of another run's first events."""
 
@@ -243,6 +261,11 @@ class EffectFailed(Fact, frozen=True, tag="effect.failed"):
     """Which of several models it was that failed."""
     is_model_spent: bool = False
     """Whether the next attempt is another model's."""
+    wait_s: float | None = None
+    """How long to wait until then, or how long the provider wants to be left alone: the moment alone is
+    as wrong as the clock was."""
+    is_outage: bool = False
+    """Whether the provider is down, or does not want to be asked, and the wait is a long one."""
 
 
 class ModelReplied(Fact, frozen=True, tag="model.replied"):
@@ -443,6 +466,7 @@ class UnknownEvent(Fact, frozen=True, tag="unknown"):
 
 Event = (
     RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunAbandoned | RunForked
+    | RunParked | RunUnparked
     | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
     | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
     | EffectFailed | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked

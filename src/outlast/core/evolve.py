@@ -44,8 +44,10 @@ from outlast.core.events import (
     RunCompleted,
     RunFailed,
     RunForked,
+    RunParked,
     RunReopened,
     RunStarted,
+    RunUnparked,
     SessionLoaded,
     SessionSaved,
     StepRecorded,
@@ -57,7 +59,7 @@ from outlast.core.events import (
 )
 from outlast.core.growing import Vector
 from outlast.core.items import entry_kind, invocation
-from outlast.core.reopening import repeated, unrepeated
+from outlast.core.reopening import parked, repeated, unparked, unrepeated
 from outlast.core.state import (
     Options,
     RunState,
@@ -293,6 +295,7 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         ),
         tool_users=state.tool_users | {event.agent} if calls else state.tool_users,
         attempts={},
+        parks={},
         accepted={},
         # What failed beside the model's call, such as a guardrail, has failed for good.
         failures=_without(state.failures, event.id),
@@ -466,6 +469,8 @@ _FOLDS: dict[type, Callable[[RunState, Any], RunState]] = {
     RunAbandoned: lambda state, event: replace(state, abandoned=event.policy),
     RunForked: _forked,
     RunReopened: _reopened,
+    RunParked: parked,
+    RunUnparked: unparked,
     CancelRequested: _cancel_requested,
     InputAdded: _inbox,
     MessageReceived: _inbox,

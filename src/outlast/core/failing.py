@@ -5,7 +5,7 @@ Pure, like the rest of the core: a failure is known by what the log keeps of it.
 
 from __future__ import annotations
 
-from outlast.core.events import ErrorFacts
+from outlast.core.events import EffectFailed, ErrorFacts, RunParked
 from outlast.core.state import RunState
 
 _REFUSALS = {
@@ -33,6 +33,29 @@ def why_final(run_id: str, error: ErrorFacts) -> str:
     else:
         return ""
     return f"Run {run_id!r} {refused}; that does not change. Start a new run."
+
+
+def parks(state: RunState, failure: EffectFailed) -> bool:
+    """Whether the run waits for the provider that failed so, and no process with it."""
+    return failure.is_outage and (state.options.parks or failure.retry_at is not None)
+
+
+FIRST_PARK_S, LONGEST_PARK_S = 30.0, 3600.0
+
+
+def park_wait(number: int) -> float:
+    """How long a run waits for its provider the ``number``-th time in a row, in seconds."""
+    return min(LONGEST_PARK_S, FIRST_PARK_S * 2.0 ** min(number - 1, 16))
+
+
+_SLACK_S = 60.0
+"""By how much the clocks of two processes may differ."""
+
+
+def is_due(event: RunParked, now: float) -> bool:
+    """Whether the wait is over, or was written by a clock that was wrong."""
+    set_at = event.until - event.wait_s
+    return now >= event.until or now < set_at - _SLACK_S
 
 
 def raises_limit(state: RunState, limit: int | None) -> bool:

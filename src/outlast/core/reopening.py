@@ -1,10 +1,10 @@
-"""The state of a run that had failed and goes on: what failed is open again."""
+"""The state of a run that had failed, or waited for a provider, and goes on."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from outlast.core.events import EffectFailed, EffectStarted
+from outlast.core.events import EffectFailed, EffectStarted, RunParked, RunUnparked
 from outlast.core.state import RunState
 
 
@@ -17,6 +17,7 @@ def unrepeated(state: RunState) -> RunState:
         tripped=None,
         open_checks=state.open_checks | {tripped.id} if tripped and is_input else state.open_checks,
         failures={},
+        parked={},
         spent=state.spent | {key for key, failure in state.failures.items() if _is_spent(failure)},
     )
 
@@ -32,6 +33,7 @@ def repeated(state: RunState) -> RunState:
     return replace(
         state,
         failures={},
+        parked={},
         in_doubt={**state.in_doubt, **doubts},
         repeated=state.repeated | state.failures.keys(),
     )
@@ -43,3 +45,22 @@ def _is_spent(failure: EffectFailed) -> bool:
 
 _BEFORE_TOOLS = {"ModelBehaviorError", "ToolInputGuardrailTripwireTriggered"}
 """Errors that are raised before a tool begins."""
+
+
+def parked(state: RunState, event: RunParked) -> RunState:
+    """An effect waits for its provider; what it had begun is over."""
+    ended = (event.id, event.of)
+    return replace(
+        state,
+        parked={**state.parked, event.of: event},
+        parks={**state.parks, event.of: event.number},
+        in_flight={key: each for key, each in state.in_flight.items() if key not in ended},
+        in_doubt={key: each for key, each in state.in_doubt.items() if key not in ended},
+    )
+
+
+def unparked(state: RunState, _: RunUnparked) -> RunState:
+    """What has waited is asked again, and what is a run of its own goes on."""
+    failures = {key: each for key, each in state.failures.items() if key not in state.parked}
+    repeated = state.repeated | state.parked.keys()
+    return replace(state, parked={}, failures=failures, repeated=repeated)

@@ -26,6 +26,7 @@ from outlast.core.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunParked,
     RunStarted,
     StepRecorded,
     ToolReturned,
@@ -49,6 +50,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     forgive_unknown_tools: bool = False
     """Whether a name that no tool has is told to the model instead of failing the run."""
     max_parallel_calls: int | None = None
+    parks: bool = False
+    """Whether the run waits, without a process, where a provider is down."""
     recover_max_turns: bool = False
     """Whether an error handler is to be asked when the turn limit is reached."""
     conversation_id: str | None = None
@@ -158,6 +161,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state that the run failed in: where it goes on if it is reopened."""
     spent: frozenset[str] = frozenset()
     """Tool effects that failed after they had begun: a reopened run does not begin them again."""
+    parked: dict[str, RunParked] = {}
+    """What waits for a provider that is down, by the effect that waits."""
+    parks: dict[str, int] = {}
+    """How often in a row an effect has waited so."""
     repeated: frozenset[str] = frozenset()
     """Effects that ended the run by their failure, before it was reopened: they are tried again."""
 

@@ -35,7 +35,7 @@ class ModelLimits:
             and `max_turns` ends a model that is stuck.
         max_retry_after: How long a `Retry-After` is waited for.
         on_long_retry_after: What a longer one does: ``"fail"`` the call, or ``"park"`` the run,
-            which then waits on its own durable timer and may be resumed meanwhile.
+            which then waits without a process (`RunParked`). Up to 5 seconds are waited for in place.
         lenient_eof: Take a stream that ends without its last event for complete. For providers
             that are known to leave it out; a cut connection then counts as success.
 

@@ -178,6 +178,9 @@ class RunConfig:
             the members of a `FallbackModel`, which has a breaker of its own.
         model_limits: What model calls may take. None is each model's own, else the defaults.
         metadata: Whose the run is: user, tenant, conversation, tags. Runs inside it inherit it.
+        on_outage: What a provider that is down does once a model call's attempts are used up:
+            ``"fail"`` the run, or ``"park"`` it: it then waits without a process, longer each time,
+            and the call raises `RunParked`.
         on_conflict: What a ``run_id`` does whose run began with another input or agent: ``"error"``
             raises `RunConflict`; ``"return"`` goes on with that run, or returns what it came to.
         on_abandon: What becomes of a run whose caller goes away (a time-out, a cancelled task, a
@@ -221,6 +224,7 @@ class RunConfig:
     breaker: CircuitBreaker | None = field(default=None, kw_only=True)
     model_limits: ModelLimits | None = field(default=None, kw_only=True)
     metadata: RunMetadata | None = field(default=None, kw_only=True)
+    on_outage: Literal["fail", "park"] = field(default="fail", kw_only=True)
     on_conflict: OnConflict = field(default="error", kw_only=True)
     on_abandon: OnAbandon | None = field(default=None, kw_only=True)
 
@@ -236,6 +240,7 @@ class RunConfig:
         _check_choice(self, "tool_name_collision_policy", ToolNameCollisionPolicy)
         _check_choice(self, "tool_not_found_behavior", ToolNotFoundBehavior)
         _check_choice(self, "on_conflict", OnConflict)
+        _check_choice(self, "on_outage", Literal["fail", "park"])
         if self.on_abandon is not None:
             _check_choice(self, "on_abandon", OnAbandon)
         self.metadata = _as_metadata(self.metadata)

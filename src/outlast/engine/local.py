@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from outlast.core import events
 from outlast.core.effects import (
     AskApproval,
     CallModel,
@@ -15,14 +17,16 @@ from outlast.core.effects import (
     Effect,
     HandOff,
     LoadSession,
+    Park,
     Prepare,
     Recover,
     RunTool,
     SaveSession,
     Wait,
 )
-from outlast.core.errors import machine_error
+from outlast.core.errors import RunParked, machine_error
 from outlast.core.events import EffectFailed, Event, TimerFired
+from outlast.core.failing import LONGEST_PARK_S, park_wait
 from outlast.core.state import RunState
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
@@ -34,6 +38,7 @@ from outlast.engine.perform.guardrail import check
 from outlast.engine.perform.handoff import hand_off
 from outlast.engine.perform.local_tools import run_local_tool
 from outlast.engine.perform.model import call_model
+from outlast.engine.perform.outage import is_outage, longest_wish
 from outlast.engine.perform.refusal import answer_without_running
 from outlast.engine.perform.tool import run_function
 from outlast.engine.place import HERE, Place
@@ -64,7 +69,11 @@ class LocalEngine:
                 return await spans.perform(effect, self._perform)
             return await self._perform(effect)
         except Exception as error:  # noqa: BLE001  # user code may raise anything
-            if (failure := machine_error(error)) is not None:
+            failure = machine_error(error)
+            is_repeatable = isinstance(effect, RunTool) and effect.policy == "retry"
+            if isinstance(failure, RunParked) and is_repeatable:
+                return Done([_parked_inside(effect, failure)])
+            if failure is not None:
                 raise failure  # noqa: B904  # it is its own cause
             return Done([self.failed(effect, error)])
         finally:
@@ -74,7 +83,10 @@ class LocalEngine:
     def failed(self, effect: Effect, error: Exception) -> Event:
         """Remember ``error`` for the caller, and its class and message for the log."""
         self.env.live.errors[effect.id] = error
-        return EffectFailed(effect.id, error_facts(error, effect.id))
+        facts = error_facts(error, effect.id)
+        if not isinstance(effect, CallModel) or not is_outage(error):
+            return EffectFailed(effect.id, facts)
+        return EffectFailed(effect.id, facts, wait_s=longest_wish(error), is_outage=True)
 
     def _perform(self, effect: Effect) -> Awaitable[Done]:
         return _PERFORM[type(effect)](self.env, effect)
@@ -88,8 +100,26 @@ def _run_tool(env: RunEnv, effect: RunTool) -> Awaitable[Done]:
 
 async def _wait(env: RunEnv, effect: Wait) -> Done:
     del env
-    await asyncio.sleep(max(0.0, effect.at - time.time()))
+    left = max(0.0, effect.at - time.time())
+    await asyncio.sleep(left if effect.longest_s is None else min(left, effect.longest_s))
     return Done([TimerFired(effect.id)])
+
+
+async def _park(env: RunEnv, effect: Park) -> Done:
+    del env
+    wait = effect.at_least_s
+    if not effect.is_exact:
+        # A little chance: whoever failed together must not come back together.
+        chance = 1.0 + random.random() / 10  # noqa: S311  # not for secrets
+        wait = max(min(wait, LONGEST_PARK_S), park_wait(effect.number) * chance)
+    parked = events.RunParked(effect.id, effect.of, time.time() + wait, wait, effect.number)
+    return Done([parked])
+
+
+def _parked_inside(effect: Effect, parked: RunParked) -> Event:
+    """A run inside a tool call waits for its provider: so does the call."""
+    left = max(0.0, parked.retry_at - time.time())
+    return events.RunParked(effect.id, effect.id, parked.retry_at, left)
 
 
 _PERFORM: dict[type, Callable[[RunEnv, Any], Awaitable[Done]]] = {
@@ -104,5 +134,6 @@ _PERFORM: dict[type, Callable[[RunEnv, Any], Awaitable[Done]]] = {
     LoadSession: session.load,
     SaveSession: session.save,
     Wait: _wait,
+    Park: _park,
 }
 """Every effect but `Record`, which the loop sees to itself. A test holds it complete."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,8 +25,9 @@ from outlast.core.events import (
     RunForked,
     RunReopened,
     RunStarted,
+    RunUnparked,
 )
-from outlast.core.failing import can_go_on, raises_limit
+from outlast.core.failing import can_go_on, is_due, raises_limit
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options, RunState, approval_key, tool_name
 from outlast.definitions.computer import dispose_resolved_computers
@@ -168,6 +170,7 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
         and config.tool_not_found_behavior == "raise_error"
         and not request.error_handlers
         and config.reasoning_item_id_policy is None
+        and config.on_outage == "fail"
     )
     if not is_default:
         options = msgspec.structs.replace(
@@ -178,6 +181,7 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
             forgive_unknown_tools=config.tool_not_found_behavior == "return_error_to_model",
             max_parallel_calls=execution.max_function_tool_concurrency if execution else None,
             recover_max_turns="max_turns" in (request.error_handlers or {}),
+            parks=config.on_outage == "park",
             omits_reasoning_ids=config.reasoning_item_id_policy == "omit",
         )
     log.add(
@@ -218,6 +222,13 @@ def reopen(log: RunLog, request: RunRequest) -> None:
     log.add([RunReopened(limit, is_raised, repeats_tools=True)])
 
 
+def unpark(log: RunLog, request: RunRequest) -> None:
+    """Let a run that waits for a provider go on, if it is due or the caller does not want to wait."""
+    parked, now = log.state.parked.values(), time.time()
+    if parked and (request.goes_on or any(is_due(each, now) for each in parked)):
+        log.add([RunUnparked()])
+
+
 def _is_limit_new(state: RunState, request: RunRequest) -> bool:
     """Whether the caller wants another limit of turns than the run has."""
     if request.limit == "set":
@@ -235,6 +246,7 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
         "hold_side_effects": request.config.guardrails_hold_tools,
         "forgive_unknown_tools": request.config.tool_not_found_behavior == "return_error_to_model",
         "recover_max_turns": "max_turns" in (request.error_handlers or {}),
+        "parks": request.config.on_outage == "park",
     }
     if (policy := request.config.reasoning_item_id_policy) is not None:
         said["omits_reasoning_ids"] = policy == "omit"

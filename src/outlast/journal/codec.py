@@ -24,8 +24,10 @@ from outlast.core.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunParked,
     RunReopened,
     RunStarted,
+    RunUnparked,
     UnknownEvent,
 )
 from outlast.core.identity import NO_METADATA, RunMetadata
@@ -61,6 +63,8 @@ class Row(NamedTuple):
 _STATUS: dict[type, str] = {
     RunStarted: "running",
     RunReopened: "running",
+    RunParked: "parked",
+    RunUnparked: "running",
     RunAcquired: "running",
     RunAbandoned: "abandoned",
     RunCompleted: "completed",

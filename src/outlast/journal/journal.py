@@ -18,7 +18,7 @@ from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.journal.health import HealthStore
 from outlast.journal.rows import ENDED, RunRow
 
-Status = Literal["running", "waiting", "abandoned", "completed", "failed", "cancelled"]
+Status = Literal["running", "waiting", "parked", "abandoned", "completed", "failed", "cancelled"]
 Durability = Literal["power", "process", "memory"]
 """What a log survives: a power cut, the death of its process, or neither."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from outlast.core import errors
 from outlast.core.errors import AgentsException
 from outlast.core.events import ErrorFacts
 from outlast.core.failing import why_final
+from outlast.core.state import RunState
 from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
     InputGuardrail,
@@ -50,6 +52,14 @@ def failure(env: RunEnv, facts: ErrorFacts, *, goes_on: bool = False) -> Excepti
     if goes_on and (why := why_final(env.log.run_id, facts)):
         error.add_note(why)
     return error
+
+
+def parked(run_id: str, state: RunState) -> errors.RunParked:
+    """What a run raises that waits for a provider."""
+    first = min(state.parked.values(), key=lambda each: each.until)
+    failed = state.failures.get(first.of)
+    why = failed.error.kind if failed else "a run inside it waits"
+    return errors.RunParked(run_id, first.until, why, max(0.0, first.until - time.time()))
 
 
 def _other_failure(env: RunEnv, error: Exception) -> Exception | None:

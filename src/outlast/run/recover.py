@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any, Literal, Self, TypeAlias, Unpack, cast
 from outlast.core.errors import AgentsException, AlreadyRunning, UserError
 from outlast.core.events import RunFailed
 from outlast.core.evolve import fold
-from outlast.core.failing import can_go_on
+from outlast.core.failing import can_go_on, is_due
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import TContext
 from outlast.definitions.logger import logger
@@ -201,6 +202,9 @@ class _Plan:
             logger.info(
                 "%d interrupted runs of other agents are left alone: %s", len(others), names
             )
+        parked = await journal.runs(status="parked", **self.only)
+        mine = [run for run in parked if not run.parent and run.agent in known]
+        left += [run for run in mine if await _may_ask_again(journal, run.run_id)]
         if self.failed:
             ended = await journal.runs(status="failed", **self.only)
             mine = [run for run in ended if not run.parent and run.agent in known]
@@ -261,6 +265,15 @@ async def _can_pass(journal: Journal, run_id: str) -> bool:
     except AgentsException:
         return True
     return isinstance(ended, RunFailed) and can_go_on(ended.error)
+
+
+async def _may_ask_again(journal: Journal, run_id: str) -> bool:
+    """Whether a run that waits for its provider is due, by this machine's clock."""
+    try:
+        parked = fold([each.event for each in await journal.read(run_id)]).parked
+    except AgentsException:
+        return True
+    return any(is_due(each, time.time()) for each in parked.values())
 
 
 def _is_factory(value: object) -> bool:

@@ -32,6 +32,7 @@ from outlast.engine.local_runs import (
     released_on_error,
     reopen,
     take_over,
+    unpark,
 )
 from outlast.engine.place import here
 from outlast.engine.spans import spans_of
@@ -39,7 +40,7 @@ from outlast.journal.journal import Journal
 from outlast.run import decisions
 from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
 from outlast.run.conflicts import claimed_log
-from outlast.run.failure import failure
+from outlast.run.failure import failure, parked
 from outlast.run.options import RunOptions
 from outlast.run.request import as_items, journal_of, nest, request_of, wrapped
 from outlast.run.result import RunResult, empty, fill
@@ -174,6 +175,9 @@ class _Call:
         if isinstance(log.state.ended, RunFailed):
             self._follow(env)
             raise failure(env, log.state.ended.error, goes_on=self.request.goes_on)
+        if log.state.parked and not log.state.ended:
+            self._follow(env)
+            raise parked(log.run_id, log.state)
 
     def departed(self) -> None:
         """Whoever asked for the run has gone, and it goes on."""
@@ -204,6 +208,7 @@ class _Call:
             if log.state.started:
                 env.context.usage.add(usage_of(log.state.usage))
                 reopen(log, self.request)
+                unpark(log, self.request)
                 take_over(env, self.request)
                 record_decisions(env)
                 if self.place is not None:

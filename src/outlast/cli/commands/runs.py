@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outlast.cli.command import command, finish
-from outlast.cli.logs import is_cut_off, list_runs
+from outlast.cli.logs import is_cut_off, list_runs, read_run
 from outlast.cli.screen import console
 from outlast.cli.show import duration
 from outlast.cli.text import plain, short
@@ -41,6 +41,9 @@ def runs(
     now = time.time()
     for row in found:
         state = Text("interrupted", "yellow") if is_cut_off(row) else Text(plain(row.status))
+        if row.status == "parked":
+            left = finish(read_run(row.run_id))[0].retry_at - now
+            state = Text(f"parked, {duration(left)}" if left > 0 else "parked, due", "yellow")
         age = f"{duration(now - row.updated_at)} ago"
         cells = (short(row.run_id, 32), short(row.agent, 16))
         table.add_row(*map(Text, cells), state, str(row.events), age)

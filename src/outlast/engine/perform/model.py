@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from outlast.core.effects import CallModel
 from outlast.core.errors import ModelBehaviorError, UserError, machine_error
@@ -36,6 +37,7 @@ from outlast.engine.perform.attempt import Attempt
 from outlast.engine.perform.cache_key import with_cache_key
 from outlast.engine.perform.callers import check_caller, require_programs
 from outlast.engine.perform.excess import check_excess
+from outlast.engine.perform.outage import IN_PLACE_S, is_outage, longest_wish
 from outlast.engine.perform.prepare import live_turn
 from outlast.engine.perform.retry import (
     LOCKED,
@@ -93,7 +95,13 @@ async def call_model(env: RunEnv, effect: CallModel) -> Done:
         else:
             way.explain(error)
             env.live.errors[effect.id] = error
-        return Done([_failed(effect.id, error, 0.0 if is_spent else pause, way.label, is_spent)])
+        pause = 0.0 if is_spent else pause
+        failed = _failed(effect.id, error, pause, way.label, is_spent)
+        if pause is None and is_outage(error):
+            failed = replace(failed, is_outage=True, wait_s=longest_wish(error))
+        if attempt.is_parked and pause is not None and pause > IN_PLACE_S:
+            failed = replace(failed, is_outage=True)
+        return Done([failed])
     env.live.began.pop(effect.id, None)
     response = with_failures(response, way.sent)
     env.context.usage.add(response.usage)
@@ -140,7 +148,7 @@ def _failed(
     data = {"code": LOCKED} if is_locked(error) else {}
     retry_at = None if pause is None else time.time() + pause
     facts = error_facts(error, effect_id, **data)
-    return EffectFailed(effect_id, facts, retry_at, model, is_spent)
+    return EffectFailed(effect_id, facts, retry_at, model, is_spent, pause)
 
 
 async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:

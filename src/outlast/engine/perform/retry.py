@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from outlast.core.events import EffectFailed, RunReopened, TurnPrepared
+from outlast.core.events import EffectFailed, RunReopened, RunUnparked, TurnPrepared
 from outlast.core.usage import RequestUsage, Usage, copy_usage
 from outlast.definitions.limits import ModelEndpoint
 from outlast.definitions.retry import (
@@ -55,7 +55,7 @@ def earlier_failures(log: RunLog, effect_id: str) -> list[EffectFailed]:
         return []
     failures: list[EffectFailed] = []
     for event in reversed(log.events):
-        if isinstance(event, (TurnPrepared, RunReopened)):
+        if isinstance(event, (TurnPrepared, RunReopened, RunUnparked)):
             break
         if isinstance(event, EffectFailed) and event.id == effect_id:
             failures.append(event)

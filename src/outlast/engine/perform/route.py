@@ -307,7 +307,7 @@ class _Choice:
         wait = verdict.at - time.time()
         if wait > IN_PROCESS_S:
             facts = error_facts(ModelPaced(member.label, verdict.at, wait), self._effect_id)
-            waits = EffectFailed(self._effect_id, facts, verdict.at, member.label)
+            waits = EffectFailed(self._effect_id, facts, verdict.at, member.label, wait_s=wait)
             return waits, verdict
         if wait > 0:
             await asyncio.sleep(wait)
