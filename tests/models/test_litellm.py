@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
+import httpx2
+import openai
 import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.completion_usage import CompletionUsage
 from openai.types.shared import Reasoning
 
 from outlast import Agent, ModelSettings, ModelTracing, MultiProvider, Runner, function_tool
-from outlast.core.errors import ModelRateLimited, ModelRequestError, ModelStreamTruncated
+from outlast.core.errors import (
+    ModelRateLimited,
+    ModelRequestError,
+    ModelStreamTruncated,
+    ModelUnavailable,
+)
 from outlast.models.adapters.foreign import results_at_calls
 from outlast.models.adapters.litellm import LitellmModel, LitellmProvider
 from outlast.models.endpoint import asking_once
@@ -206,3 +215,88 @@ async def test_usage_that_the_library_has_rewritten_is_not_called_raw(library):
     [answer] = result.raw_responses
     assert answer.usage.total_tokens == 3
     assert answer.raw_usage is None
+
+
+class Overloaded(openai.InternalServerError):
+    """LiteLLM's error, which carries a request that was never made."""
+
+    __module__ = "litellm.exceptions"
+
+    def __init__(self):
+        self.message = "the answer of the provider, and a key"
+        request = httpx2.Request("POST", "https://cloud.google.com/")
+        super().__init__("no", response=httpx2.Response(529, request=request), body=None)
+
+    def __str__(self):
+        return f"litellm.InternalServerError: {self.message}"
+
+
+@pytest.mark.parametrize(("base_url", "host"), [("http://here:81/v1", "here:81"), (None, None)])
+async def test_an_error_names_the_host_that_was_asked_or_none(library, base_url, host):
+    library.answer = Overloaded()
+    settings = ModelSettings(retry={"max_retries": 0})
+    agent = Agent("a", model=LitellmModel("groq/x", base_url), model_settings=settings)
+
+    with pytest.raises(ModelUnavailable) as failure:
+        await Runner.run(agent, "hi")
+
+    told = f"{failure.value} {failure.value.__cause__}"
+    assert "google" not in told
+    assert "a key" not in told
+    assert host is None or host in told
+
+
+CALLED = [
+    {"role": "user", "content": "hi"},
+    {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "seen"},
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "names"), [("anthropic/claude", ["look"]), ("bedrock/x", ["look"]), ("groq/x", None)]
+)
+async def test_calls_of_an_earlier_agent_need_no_tools_of_this_one(library, model, names):
+    await Runner.run(Agent("a", model=LitellmModel(model)), CALLED)
+
+    tools = library.calls[0].get("tools")
+    assert (tools and [each["function"]["name"] for each in tools]) == names
+
+
+@pytest.mark.parametrize(
+    ("model", "place"),
+    [
+        ("gemini/gemini-3", "provider_specific_fields"),
+        ("vertex_ai/gemini-3", "provider_specific_fields"),
+        ("openai/gemini-3", "extra_content"),
+    ],
+)
+async def test_a_signature_goes_where_the_library_looks_for_it(library, model, place):
+    signed = {**CALLED[1], "provider_data": {"model": model, "thought_signature": "s"}}
+    await Runner.run(Agent("a", model=LitellmModel(model)), [CALLED[0], signed, CALLED[2]])
+
+    [call] = library.calls[0]["messages"][1]["tool_calls"]
+    assert "s" in str(call[place])
+    assert set(call) == {"id", "type", "function", place}
+
+
+def test_loading_the_library_downloads_nothing(tmp_path):
+    (tmp_path / "litellm.py").write_text("import os\nseen = dict(os.environ)\ntelemetry = True\n")
+    lines = [
+        "from outlast.models.adapters.litellm import LitellmModel",
+        "LitellmModel('x')",
+        "import litellm",
+        "print(len([n for n in litellm.seen if n.startswith('LITELLM_LOCAL')]), litellm.telemetry)",
+    ]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LITELLM")}
+    env = {**kept, "PYTHONPATH": f"{tmp_path}{os.pathsep}{kept.get('PYTHONPATH', '')}"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == ["3", "False"]

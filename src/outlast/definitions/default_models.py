@@ -19,6 +19,11 @@ _EFFORTS = {
     "medium": ("gpt-5.2-pro", "gpt-5.4-pro"),
 }  # fmt: skip
 _EFFORT_OF = {model: effort for effort, models in _EFFORTS.items() for model in models}
+KNOWN_MODELS = (
+    *_EFFORT_OF, "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o",
+    "gpt-4o-mini", "o3", "o3-mini", "o4-mini",
+)  # fmt: skip
+"""Names to suggest where one is nearly right. A name that is not here may well be one."""
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _UNDATED = {"gpt-5.2-codex"}
 """Has no dated snapshots, so that a date behind it names something unknown."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from outlast.core.errors import ModelRequestError
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.limits import ModelEndpoint, ModelLimits
 from outlast.definitions.model import Model, ModelTracing
@@ -20,6 +21,7 @@ from outlast.models.asking import Asking, asked, asking
 from outlast.models.call_ids import CallIds
 from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
+from outlast.models.near_names import meant_model
 from outlast.version import __version__
 
 if TYPE_CHECKING:
@@ -112,7 +114,8 @@ class EndpointModel(Model):
             previous_response_id, conversation_id, prompt,
         )  # fmt: skip
         self._check(request)
-        with self._span(request) as span, told_to(span, "Error getting response", tracing):
+        failing = "Error getting response"
+        with self._span(request) as span, told_to(span, failing, tracing), self._named():
             reply = await self._reply(request, span)
             ids = CallIds(request.input, self.model)
             reply.output = [ids.settle(item) for item in reply.output]
@@ -149,6 +152,7 @@ class EndpointModel(Model):
         with (
             _apart(self._span(request)) as span,
             told_to(span, "Error streaming response", tracing),
+            self._named(),
         ):
             ids = CallIds(request.input, self.model)
             async with contextlib.aclosing(ids.events(self._events(request, span))) as events:
@@ -178,6 +182,17 @@ class EndpointModel(Model):
     def _note_end(self, span: Any, event: Any, request: Request) -> None:
         if event.type == SUCCESS:
             self._note(span, event.response, request)
+
+    @contextlib.contextmanager
+    def _named(self) -> Generator[None]:
+        """Let an error about an unknown model say which name was meant."""
+        try:
+            yield
+        except ModelRequestError as error:
+            if error.status == 404 and (meant := meant_model(self.model)):  # noqa: PLR2004 (not found)
+                error.message = f"{error.message}{meant}"
+                error.args = (error.message,)
+            raise
 
     @property
     def _bounded(self) -> AsyncOpenAI:

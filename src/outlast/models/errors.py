@@ -135,6 +135,8 @@ def request_error(error: OpenAIError) -> ModelRequestError:
         made.args = (_told(error, kind),)
         made.message = made.args[0]
     error.args = made.args
+    if hasattr(error, "message"):
+        error.message = made.args[0]  # pyright: ignore[reportAttributeAccessIssue]  # LiteLLM shows it
     return made
 
 
@@ -298,7 +300,8 @@ def _told(error: Any, kind: type[ModelRequestError]) -> str:
     facts = error.__dict__
     status, code, request_id = facts.get("status_code"), facts.get("code"), facts.get("request_id")
     request = facts.get("request")
-    parts = [place_of(request.url)] if request is not None else []
+    parts = [place_of(request.url)] if request is not None else [_host_in(facts)]
+    parts = [part for part in parts if part]
     parts += [f"status {status}"] if status is not None else []
     parts += [f"code {code}"] if _is_name(code) else []
     parts += [_lost(error)] if status is None and isinstance(error.__cause__, Exception) else []
@@ -308,6 +311,14 @@ def _told(error: Any, kind: type[ModelRequestError]) -> str:
     asks = f"It asks to wait {wait:g} seconds. " if wait else ""
     name = type(error).__name__
     return f"The request to the model failed: {name}{told}. {asks}{_what_to_do(kind, status)}"
+
+
+HOST = "_outlast_host"
+"""Name of the attribute of another library's error that has the host which was asked."""
+
+
+def _host_in(facts: dict[str, Any]) -> str:
+    return str(facts.get(HOST) or "")
 
 
 def _lost(error: Exception) -> str:

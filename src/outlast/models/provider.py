@@ -19,6 +19,7 @@ from outlast.models import defaults
 from outlast.models.chat import OpenAIChatCompletionsModel
 from outlast.models.defaults import OpenAIAgentRegistrationConfig
 from outlast.models.endpoint import is_official_openai_base_url, is_official_openai_client
+from outlast.models.near_names import OFFLINE, meant_model, meant_prefix
 from outlast.models.offline import OfflineModel
 from outlast.models.responses import OpenAIResponsesModel
 from outlast.models.responses_ws import OpenAIResponsesWebSocketOptions, OpenAIResponsesWSModel
@@ -167,8 +168,9 @@ class MultiProvider(ModelProvider):
             return self._adapter(prefix).get_model(rest)
         if self._unknown_prefix_mode == "model_id":
             return self.openai_provider.get_model(model_name)
+        known = self.provider_map.get_mapping() if self.provider_map is not None else ()
         raise UserError(
-            f"Unknown prefix: {prefix}. Known are 'openai', {', '.join(map(repr, _ADAPTERS))} and "
+            f"Unknown prefix: {prefix}.{meant_prefix(prefix, model_name or '', known)} Known are 'openai', {', '.join(map(repr, _ADAPTERS))} and "
             "those of the provider_map. If the slash is part of the model's name, use "
             "MultiProvider(unknown_prefix_mode='model_id')."
         )
@@ -285,7 +287,7 @@ class OpenAIProvider(ModelProvider):
         """
         explicit = model_name is not None
         name = model_name if model_name is not None else get_default_model()
-        client = self._get_client()
+        client = self._get_client(name)
         if not self._use_responses:
             return OpenAIChatCompletionsModel(
                 model=name,
@@ -322,12 +324,12 @@ class OpenAIProvider(ModelProvider):
             return made
         return self._ws_models.setdefault(loop, {}).setdefault(name, made)
 
-    def _get_client(self) -> AsyncOpenAI:
+    def _get_client(self, model: str) -> AsyncOpenAI:
         if self._client is None:
-            self._client = self._chosen_client()
+            self._client = self._chosen_client(model)
         return self._client
 
-    def _chosen_client(self) -> AsyncOpenAI:
+    def _chosen_client(self, model: str) -> AsyncOpenAI:
         given = {name: value for name, value in self._connection.items() if value is not None}
         shared = defaults.get_default_openai_client()
         if shared is not None and not given:
@@ -350,8 +352,9 @@ class OpenAIProvider(ModelProvider):
             # Looked up on the module, where a test or a subclassing program can put its own.
             made: Any = sys.modules[__name__].AsyncOpenAI
             return made(**arguments, http_client=shared_http_client())
-        except OpenAIError as error:
-            raise _missing_key(OpenAIError) from error
+        except OpenAIError:
+            # The library's own error says the same in words of its own.
+            raise _missing_key(OpenAIError, model) from None
 
 
 _http_clients: list[Any] = []
@@ -390,11 +393,12 @@ def _check_mode(name: str, mode: str, allowed: tuple[str, ...]) -> None:
         raise UserError(f"MultiProvider {name} must be one of: {wanted}. It is {mode!r}.")
 
 
-def _missing_key(openai_error: type[Exception]) -> UserError:
+def _missing_key(openai_error: type[Exception], model: str) -> UserError:
     # Both families: callers of openai-agents have learned to catch the library's own error.
     kind = type("MissingApiKey", (UserError, openai_error), {})
+    meant = meant_model(model)
     return kind(
-        "There is no OpenAI API key. Set OPENAI_API_KEY, or call set_default_openai_key(...). "
+        f"There is no OpenAI API key.{meant if OFFLINE in meant else ''} Set OPENAI_API_KEY, or call set_default_openai_key(...). "
         "To go on without a key and a network, set OUTLAST_OFFLINE=1 or use model='offline': "
         "a stand-in that is not a language model then answers."
     )

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from types import TracebackType
 
-from outlast.core.errors import AgentsException
+from outlast.core.errors import AgentsException, ModelRequestError, ModelTimeoutError, UserError
 
 _OURS = f"{Path(__file__).parents[1]}/"
 _MACHINERY = (_OURS, f"{Path(asyncio.__file__).parent}/")
@@ -21,6 +21,23 @@ def shorten(error: BaseException) -> None:
     trace = error.__traceback__
     if isinstance(error, AgentsException) or not _is_of(_last(trace), (_OURS,)):
         error.__traceback__ = _without(trace)
+    if isinstance(error, _OF_MODELS):
+        _quiet(error)
+
+
+_OF_MODELS = (ModelRequestError, ModelTimeoutError, UserError)
+
+
+def _quiet(error: BaseException) -> None:
+    """Leave of what led to ``error`` the provider's answer, without the lines of its library.
+
+    They are a hundred, and the error has said what they mean.
+    """
+    cause = error.__cause__
+    error.__suppress_context__ = True
+    if cause is not None and isinstance(error, ModelRequestError):
+        cause.__traceback__ = cause.__cause__ = None
+        cause.__suppress_context__ = True
 
 
 def _last(trace: TracebackType | None) -> TracebackType | None:

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
 from outlast.core.errors import AgentsException, ModelRequestError
-from outlast.models.errors import kind_of_status
+from outlast.models.errors import HOST, kind_of_status
 from outlast.models.normalized import retry_after
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+_AT_HOME = {
+    "litellm": (
+        "LITELLM_LOCAL_MODEL_COST_MAP",
+        "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS",
+        "LITELLM_LOCAL_BLOG_POSTS",
+    )
+}
+"""Variables that keep a library from downloading lists of its own; set where the user has not."""
+_QUIET: dict[str, dict[str, Any]] = {"litellm": {"telemetry": False, "suppress_debug_info": True}}
+"""What is set in a library that nobody else has loaded: it tells nobody, and prints nothing."""
 
 Create = Callable[..., Awaitable[Any]]
 """Takes the arguments of a request, and gives an answer or a stream of pieces of one."""
@@ -39,7 +53,7 @@ def standing_in(
         read: Translates each answer and each piece of a stream.
         check_end: Looks at a stream that has ended, and raises if that was too early.
     """
-    endpoint = _Endpoint(create, read, check_end)
+    endpoint = _Endpoint(create, read, check_end, base_url)
     chat = SimpleNamespace(completions=endpoint)
     return cast("AsyncOpenAI", SimpleNamespace(base_url=base_url, responses=endpoint, chat=chat))
 
@@ -50,12 +64,13 @@ class _Endpoint(NamedTuple):
     ask: Create
     read: Read | None
     check_end: Callable[[Any], None] | None
+    base_url: str | None
 
     async def create(self, **kwargs: Any) -> Any:
         from openai import omit
 
         given = {name: value for name, value in kwargs.items() if value is not omit}
-        with errors_as_ours():
+        with errors_as_ours(self.base_url):
             answer = await self.ask(**given)
         if given.get("stream"):
             return _Stream(answer, self)
@@ -75,7 +90,7 @@ class _Stream:
     async def __anext__(self) -> Any:
         read, check_end = self._endpoint.read, self._endpoint.check_end
         try:
-            with errors_as_ours():
+            with errors_as_ours(self._endpoint.base_url):
                 piece = await anext(self._pieces)
                 return piece if read is None else read(piece)
         except StopAsyncIteration:
@@ -95,13 +110,19 @@ def library(name: str, extra: str, model: str) -> Any:
     Raises:
         ImportError: It is not installed.
     """
+    is_new = name not in sys.modules
+    for variable in _AT_HOME.get(name, ()):
+        os.environ.setdefault(variable, "True")
     try:
-        return importlib.import_module(name)
+        made = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ImportError(
             f"{model} needs {extra}, which is not installed. In a clone of Outlast: "
             f"pip install '.[{extra.lower()}]'."
         ) from error
+    if is_new:
+        vars(made).update(_QUIET.get(name, {}))
+    return made
 
 
 def chat_arguments(model: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -126,10 +147,11 @@ _OTHERS = ("builtins", "httpx", "httpx2")
 
 
 @contextlib.contextmanager
-def errors_as_ours() -> Generator[None]:
+def errors_as_ours(base_url: str | None = None) -> Generator[None]:
     """Let what others than `openai` raise be a `ModelRequestError`.
 
-    Errors of `openai`, which LiteLLM's are, of HTTP and of Python pass: the models know them.
+    Errors of `openai`, which LiteLLM's are, of HTTP and of Python pass: the models know them. The
+    request that LiteLLM's carry is made up; the host of ``base_url``, if there is one, is not.
 
     Raises:
         ModelRequestError: The request failed, or could not be made.
@@ -142,6 +164,8 @@ def errors_as_ours() -> Generator[None]:
         # any-llm wraps the error of the library that it asked with.
         error: Exception = getattr(raised, "original_exception", None) or raised
         of = type(error).__module__.partition(".")[0]
+        if of == "litellm":
+            error.__dict__ |= {"request": None, HOST: urlsplit(base_url or "").netloc}
         if isinstance(error, ImportError | AgentsException | OpenAIError) or of in _OTHERS:
             raise error from error.__cause__
         raise _request_error(error) from error

@@ -87,6 +87,8 @@ class LitellmModel(OpenAIChatCompletionsModel):
         if how_asked().once:
             kwargs |= {"max_retries": 0, "num_retries": 0}
         arguments = chat_arguments(self.model, kwargs)
+        if not kwargs.get("tools") and any(name in self.model.lower() for name in _NEEDS_TOOLS):
+            arguments |= _for_calls_of_others(arguments["messages"])
         return await _library().acompletion(
             **arguments, api_key=self.api_key, base_url=self.base_url
         )
@@ -118,6 +120,21 @@ def _for_litellm(settings: ModelSettings, effort: Any) -> ModelSettings:
     return replace(
         settings, reasoning=None, top_logprobs=None, extra_body=body, extra_args=extra or None
     )
+
+
+_NEEDS_TOOLS = ("claude", "anthropic", "bedrock")
+"""Models to which LiteLLM sends no calls of a conversation unless there are tools, too."""
+
+
+def _for_calls_of_others(messages: list[Any]) -> dict[str, Any]:
+    """Stand-ins for the tools that earlier agents have called, and that this one has not."""
+    calls = [call for message in messages for call in message.get("tool_calls") or ()]
+    names = dict.fromkeys(call["function"]["name"] for call in calls)
+    if not names:
+        return {}
+    nothing: dict[str, Any] = {"type": "object", "properties": {}}
+    about: dict[str, Any] = {"description": "Cannot be called any more.", "parameters": nothing}
+    return {"tools": [{"type": "function", "function": {"name": n, **about}} for n in names]}
 
 
 def _check_end(stream: Any) -> None:
