@@ -446,7 +446,7 @@ def json_object(name: str, text: str) -> dict[str, Any]:
     """
     message = f"Invalid JSON input for tool {name}"
     try:
-        parsed: Any = _loads(text) if text else {}
+        parsed: Any = _meant(_loads(text)) if text.strip() else {}
     except ValueError as error:
         if not debug.DONT_LOG_TOOL_DATA:
             logger.debug("Invalid JSON input for tool %s: %s", name, text)
@@ -458,6 +458,14 @@ def json_object(name: str, text: str) -> dict[str, Any]:
         message += ": expected a JSON object"
     # Outside the handler: the parser's error quotes the model, and must not hang on ours.
     raise ModelBehaviorError(message)
+
+
+def _meant(value: Any) -> Any:
+    """What arguments mean: some models send null for none, or put the object into a text."""
+    if value is None:
+        return {}
+    inner = _loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else None
+    return inner if isinstance(inner, dict) else value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _loads(text: str) -> Any:

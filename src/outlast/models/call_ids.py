@@ -8,6 +8,8 @@ with the call, and its answer goes back under that.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 
@@ -127,14 +129,11 @@ class CallIds:
     def _renamed(self, item: Any, own: str, wire_id: str) -> Any:
         about: dict[str, Any] = _of(item, "provider_data") or {}
         marked = {**about, "model": about.get("model") or self._model, WIRE_ID: wire_id}
-        if not wire_id:
-            marked = about
         if isinstance(item, dict):
             return {**cast("dict[str, Any]", item), "call_id": own, "provider_data": marked}
         changed = item.model_copy()
         changed.call_id = own
-        if marked:
-            changed.provider_data = marked
+        changed.provider_data = marked
         return changed
 
 
@@ -143,6 +142,34 @@ def wire_id(item: Mapping[str, Any], model: str | None) -> str | None:
     about: Any = item.get("provider_data") or {}
     is_own = model is not None and about.get("model") == model
     return about.get(WIRE_ID) if is_own else None
+
+
+def sent_id(item: Mapping[str, Any], model: str | None, *, is_official: bool) -> str:
+    """The id under which ``model`` is sent a call: its own, or the run's in a form that it takes."""
+    about: Any = item.get("provider_data") or {}
+    own = str(item["call_id"])
+    if told := wire_id(item, model):
+        return told
+    if model is None or (about.get("model") == model and WIRE_ID not in about):
+        return own
+    wanted, length = _ANY, 40 if is_official else None
+    for families, pattern, most in _STRICT:
+        if any(name in model.lower() for name in families):
+            wanted, length = pattern, most
+    if wanted.fullmatch(own) and len(own) <= (length or len(own)):
+        return own
+    digest = hashlib.sha256(own.encode(errors="replace")).hexdigest()
+    return digest[:length] if length and length < _LONG else f"call_{digest[:24]}"
+
+
+_ANY = re.compile(r".*", re.DOTALL)
+_LONG = 29
+_STRICT = (
+    (("mistral", "mixtral", "ministral", "magistral", "devstral", "codestral", "pixtral"),
+     re.compile(r"[a-zA-Z0-9]{9}"), 9),
+    (("claude", "anthropic"), re.compile(r"[a-zA-Z0-9_-]+"), 64),
+)  # fmt: skip
+"""Families that do not take every id, with what they take and its length."""
 
 
 def with_wire_ids(items: list[Any], model: str | None) -> list[Any]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from outlast.core.errors import UserError
 from outlast.definitions.logger import logger
 from outlast.models import opaque
-from outlast.models.call_ids import wire_id
+from outlast.models.call_ids import sent_id
 from outlast.models.chat_fields import merged
 from outlast.models.chat_history import paired_messages, plain_items
 from outlast.models.chat_parts import Wire, all_parts, text_parts
@@ -178,7 +178,9 @@ class Conversion:
         """The id that the model itself gave to a call, if no other call of the message has it."""
         own: str = item["call_id"]
         calls: list[Wire] = (self._open or {}).get("tool_calls") or []
-        sent = wire_id(item, self.model) or own
+        sent = own
+        if self.translates:
+            sent = sent_id(item, self.model, is_official=self.is_official)
         if any(call["id"] == sent for call in calls):
             sent = own
         self._ids[own] = sent

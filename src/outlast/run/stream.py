@@ -30,7 +30,7 @@ from outlast.engine.env import RunEnv
 from outlast.engine.projection import KINDS, run_item
 from outlast.run.abandon import note_departure
 from outlast.run.result import RunResultBase, described, fill
-from outlast.run.tracebacks import shorten
+from outlast.run.tracebacks import is_of_setup, shorten
 
 
 class Feed:
@@ -183,7 +183,8 @@ class RunResultStreaming(RunResultBase):
         if self.run_loop_task:
             await asyncio.wait([self.run_loop_task])
         if self._error is not None and self._cancel != "immediate":
-            shorten(self._error)
+            if is_of_setup(self._error):
+                shorten(self._error)
             raise self._error
 
     # --- What the run tells. -------------------------------------------------------------

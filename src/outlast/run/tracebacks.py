@@ -25,7 +25,13 @@ def shorten(error: BaseException) -> None:
         _quiet(error)
 
 
-_OF_MODELS = (ModelRequestError, ModelTimeoutError, UserError)
+_OF_MODELS = (ModelRequestError, ModelTimeoutError)
+
+
+def is_of_setup(error: BaseException) -> bool:
+    """Whether an error is about a key, a network or a setting: no line of a program has gone wrong."""
+    is_told = isinstance(error, UserError) and error.__cause__ is None
+    return is_told or isinstance(error, _OF_MODELS)
 
 
 def _quiet(error: BaseException) -> None:
