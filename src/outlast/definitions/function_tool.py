@@ -434,6 +434,11 @@ def _check_timeout(tool: FunctionTool) -> None:
             "FunctionTool timeout_behavior must be one of: error_as_result, raise_exception; "
             f"got {tool.timeout_behavior!r}."
         )
+    if tool.on_uncertain not in ("retry", "once", "ask"):
+        raise ValueError(
+            f"on_uncertain of tool {tool.name!r} must be one of: retry, once, ask; got "
+            f"{tool.on_uncertain!r}."
+        )
     if tool.timeout_error_function is not None and not callable(tool.timeout_error_function):
         raise TypeError("FunctionTool timeout_error_function must be callable or None.")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any, cast
 
+from outlast.core.items import copied
 from outlast.definitions.approvals import field_of
 from outlast.definitions.run_items import (
     CompactionItem,
@@ -107,11 +108,26 @@ def remove_all_tools(handoff_input_data: HandoffInputData) -> HandoffInputData:
     return data.clone(
         input_history=history
         if isinstance(history, str)
-        else tuple(item for item in history if field_of(item, "type") not in _TYPES),
+        else tuple(_summary_without_tools(item) for item in history if not _is_tools(item)),
         pre_handoff_items=_without_items(data.pre_handoff_items),
         new_items=_without_items(data.new_items),
         input_items=None if data.input_items is None else _without_items(data.input_items),
     )
+
+
+def _is_tools(item: Any) -> bool:
+    return field_of(item, "type") in _TYPES
+
+
+def _summary_without_tools(item: Any) -> Any:
+    """A summary of a conversation without what tools stand in it; anything else as it is."""
+    if not isinstance(item, dict):
+        return item
+    records = _unfolded(cast("dict[str, Any]", item))
+    is_summary = len(records) != 1 or records[0] is not item
+    if not is_summary or not any(map(_is_tools, records)):
+        return cast("Any", item)
+    return _message([record for record in records if not _is_tools(record)])
 
 
 def _without_items(items: tuple[RunItem, ...]) -> tuple[RunItem, ...]:
@@ -145,6 +161,19 @@ def held_positions(data: HandoffInputData, items: Sequence[RunItem]) -> list[int
 
 _NUMBER = "_nested_as"
 _numbers = count(1)
+
+
+def own_copy(item: RunItem) -> RunItem:
+    """A copy of an item for a filter to change, which is recognised as the same item."""
+    _number(item)
+    twin = copy(item)
+    twin.raw_item = copied(item.raw_item)
+    return twin
+
+
+def number_of(item: RunItem) -> int | None:
+    """What tells a copy of an item that a filter was given; None of any other item."""
+    return item.__dict__.get(_NUMBER)
 
 
 def _number(item: RunItem) -> int:

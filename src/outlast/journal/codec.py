@@ -84,7 +84,7 @@ def encode(events: Sequence[Event]) -> Draft:
     """The events as one body.
 
     Raises:
-        TypeError: An event holds something that JSON cannot say.
+        TypeError: An event holds something that JSON cannot say, or that would not be read again.
     """
     status = ""
     started = None
@@ -103,6 +103,8 @@ def encode(events: Sequence[Event]) -> Draft:
         body = _encode(_as_written(events) if unknown else events)
     except UnicodeEncodeError:
         body = _without_surrogates(events)
+    if not unknown:
+        _require_readable(body)
     return Draft(body, len(events), crc32(body), status, started)
 
 
@@ -117,6 +119,14 @@ def metadata_of(text: str) -> RunMetadata:
         return msgspec.json.decode(text, type=RunMetadata) if text else NO_METADATA
     except (msgspec.DecodeError, TypeError):
         return NO_METADATA
+
+
+def _require_readable(body: bytes) -> None:
+    """Refuse what the decoder would: found now, it costs an append; found later, the run."""
+    try:
+        _decode(body)
+    except msgspec.DecodeError as error:
+        raise TypeError(f"An event holds what could not be read again: {error}.") from error
 
 
 def seal(draft: Draft, run_id: str, seq: int, epoch: int, at: int) -> Row:

@@ -15,13 +15,20 @@ from outlast.core.items import tool_text
 from outlast.core.state import RunState, answered
 from outlast.definitions.enabled import gathered
 from outlast.definitions.handoff import HandoffInputData, handoff_target
-from outlast.definitions.handoff_history import held_items, held_positions, nest_handoff_history
+from outlast.definitions.handoff_history import (
+    held_items,
+    held_positions,
+    nest_handoff_history,
+    number_of,
+    own_copy,
+)
 from outlast.definitions.logger import logger
+from outlast.definitions.run_items import RunItem
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
 from outlast.engine.perform.prepare import live_turn, missing_tool
-from outlast.engine.projection import as_given, as_items, entries_of, run_item
+from outlast.engine.projection import as_given, as_items, entries_of, run_item, wire
 from outlast.engine.turn import AnyAgent, AnyHandoff
 
 
@@ -78,51 +85,74 @@ async def _history(
         )
     if chosen is None and (is_kept or not nests):
         return None
-    data = _input_data(env, effect, item, name)
+    output = Entry(item, "handoff_output", effect.agent, effect.id, name)
+    conversation = _Conversation(env, effect, output)
+    data = conversation.data
     if chosen is None:
         answer: Any = nest_handoff_history(data, history_mapper=config.handoff_history_mapper)
-        return _as_history(env, effect, answer)
+        return conversation.left(answer)
     if not callable(chosen):
         raise UserError(f"Invalid input filter: {chosen!r} cannot be called.")
     answer = chosen(data)
     answer = await answer if inspect.isawaitable(answer) else answer
     if not isinstance(answer, HandoffInputData):
         raise UserError(f"Invalid input filter result: {answer!r}")
-    return _as_history(env, effect, answer)
+    return conversation.left(answer)
 
 
-def _input_data(env: RunEnv, effect: HandOff, item: Item, name: str) -> HandoffInputData:
-    """The conversation in three parts: the input, what came before this turn, this turn."""
-    state = env.log.state
-    output = Entry(item, "handoff_output", effect.agent, effect.id, name)
-    entries = [*state.model_entries, *answered(state), output]
-    start = _turn_start(state, entries)
-    items = [run_item(env, entry) for entry in entries]
-    head = as_given(state, state.head)
-    data = HandoffInputData(
-        input_history=head if isinstance(head, str) else tuple(head),
-        pre_handoff_items=tuple(items[:start]),
-        new_items=tuple(items[start:]),
-        run_context=env.context,
-    )
-    told = [run_item(env, entry) for entry in state.entries if entry.is_told]
-    return data.holding(held_items(told)) if told else data
+class _Conversation:
+    """What a filter is given of a conversation, and what it left of it."""
 
+    def __init__(self, env: RunEnv, effect: HandOff, output: Entry) -> None:
+        self._env = env
+        self._effect = effect
+        state = env.log.state
+        self._entries = [*state.model_entries, *answered(state), output]
+        self._own = [*state.entries, *answered(state), output]
+        items = [own_copy(run_item(env, entry)) for entry in self._entries]
+        self._given = {
+            number_of(item): (entry, wire(item.to_input_item()))
+            for item, entry in zip(items, self._entries, strict=True)
+        }
+        start = _turn_start(state, self._entries)
+        head = as_given(state, state.head)
+        self.data = HandoffInputData(
+            input_history=head if isinstance(head, str) else tuple(head),
+            pre_handoff_items=tuple(items[:start]),
+            new_items=tuple(items[start:]),
+            run_context=env.context,
+        )
+        told = [run_item(env, entry) for entry in state.entries if entry.is_told]
+        if told:
+            self.data = self.data.holding(held_items(told))
 
-def _as_history(env: RunEnv, effect: HandOff, data: HandoffInputData) -> History:
-    head = as_items(data.input_history)
-    before = entries_of(env, data.pre_handoff_items, effect.id)
-    new = entries_of(env, data.new_items, effect.id)
-    if data.input_items is None:
-        return History(head, (*before, *new))
-    # What the model is not shown again stays for the caller and the session.
-    seen = (*before, *entries_of(env, data.input_items, effect.id))
-    state = env.log.state
-    entries = state.entries.since(0)
-    kept = (*entries[: _turn_start(state, entries)], *new)
-    held = set(held_positions(data, [run_item(env, entry) for entry in kept]))
-    told = [_told(env, entry, n in held) for n, entry in enumerate(kept)]
-    return History(head, tuple(told), seen)
+    def left(self, data: HandoffInputData) -> History:
+        """The conversation as the filter wants the next agent to see it; the result's stays whole."""
+        new = self._entries_of(data.new_items)
+        shown = new if data.input_items is None else self._entries_of(data.input_items)
+        seen = (*self._entries_of(data.pre_handoff_items), *shown)
+        added = [
+            entry
+            for item, entry in zip(data.new_items, new, strict=True)
+            if number_of(item) not in self._given
+        ]
+        kept = [*self._own, *added]
+        held = set(held_positions(data, [run_item(self._env, entry) for entry in kept]))
+        told = tuple(_told(self._env, entry, n in held) for n, entry in enumerate(kept))
+        return History(as_items(data.input_history), told, seen)
+
+    def _entries_of(self, items: Sequence[RunItem]) -> tuple[Entry, ...]:
+        """The log's form of items: the entries that they stand for, or new ones where they differ."""
+        return tuple(map(self._entry, items))
+
+    def _entry(self, item: RunItem) -> Entry:
+        known = self._given.get(number_of(item))
+        if known is None:
+            (made,) = entries_of(self._env, (item,), self._effect.id)
+            return made
+        entry, before = known
+        now = wire(item.to_input_item())
+        return entry if now == before else replace(entry, item=now, value=None)
 
 
 def _told(env: RunEnv, entry: Entry, is_told: bool) -> Entry:
