@@ -75,7 +75,7 @@ async def test_the_next_agent_does_not_see_what_the_result_still_says(name: str)
 
 
 def test_a_wrong_literal_is_refused_where_it_is_written():
-    with pytest.raises(ValueError, match="retry, once, ask"):
+    with pytest.raises(ValueError, match="one of 'retry', 'once', 'ask'"):
         function_tool(on_uncertain="onec")(lambda: "x")  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 

@@ -25,7 +25,8 @@ from outlast.definitions.function_tool import (
 )
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import Handoff
-from outlast.definitions.hooks import AgentHooks, AgentHooksBase
+from outlast.definitions.hooks import AgentHooks, AgentHooksBase, RunHooksBase
+from outlast.definitions.members import check_guardrails, check_handoffs, check_tools
 from outlast.definitions.model import Model
 from outlast.definitions.output import AgentOutputSchemaBase
 from outlast.definitions.prompt import DynamicPromptFunction, Prompt, resolved_prompt
@@ -158,8 +159,12 @@ class Agent(AgentBase[TContext]):
         for name, (kind, expected) in _EXPECTED.items():
             value = getattr(self, name)
             if not (kind(value) if isinstance(kind, FunctionType) else isinstance(value, kind)):
-                got = type(value).__name__
-                raise TypeError(f"Agent {name} must be {expected}, got {got}")
+                raise TypeError(f"Agent {name} must be {expected}, got {_kind(name, value)}")
+        check_tools(self, self.tools)
+        check_handoffs(self, self.handoffs)
+        owner = f"agent {self.name!r}"
+        check_guardrails(owner, "input", self.input_guardrails)
+        check_guardrails(owner, "output", self.output_guardrails)
         if self.model_settings is _UNSET:
             self.model_settings = default_settings_for(self.model)
         else:
@@ -255,6 +260,17 @@ def _is_type(value: Any) -> bool:
     if value is None or isinstance(value, type | AgentOutputSchemaBase):
         return True
     return getattr(value, "__origin__", None) is not None or hasattr(value, "__args__")
+
+
+def _kind(name: str, value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}. Make an object of it: {value.__name__}(...)."
+    kind = type(value).__name__
+    if name == "output_type":
+        return f"{kind}. Pass the type itself: output_type={kind}."
+    if name == "hooks" and isinstance(value, RunHooksBase):
+        return f"{kind}, which are hooks of a run: Runner.run(..., hooks=...)."
+    return kind
 
 
 def _is_behavior(value: Any) -> bool:

@@ -14,9 +14,10 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, Literal, cast
 
 from outlast.core.errors import UserError
+from outlast.definitions.annotations import resolved_hints
 from outlast.definitions.docstrings import (
     DocstringStyle,
     FuncDocumentation,
@@ -38,6 +39,8 @@ class Handler:
     hints: dict[str, Any]
     """Resolved annotations of parameters and of the result."""
     signature: inspect.Signature
+    owner: Literal["", "instance", "class"] = ""
+    """What it has to be bound to before it can be called, if it is a method in a class's body."""
 
     @property
     def is_async(self) -> bool:
@@ -47,7 +50,12 @@ class Handler:
     @property
     def is_object(self) -> bool:
         """Whether it is an object with a `__call__`, rather than a function."""
-        return self.call is not self.original
+        return self.call is not self.original and not self.owner
+
+    def bound_to(self, owner: Any) -> Handler:
+        """The same with the object, or the class, whose method it is."""
+        call = types.MethodType(self.call, owner)
+        return Handler(call, self.original, self.hints, self.signature, self.owner)
 
     def name(self) -> str:
         """The name of the tool that is made from it.
@@ -55,15 +63,9 @@ class Handler:
         Raises:
             UserError: It is an object, and its class has a name that no tool can have.
         """
-        if not self.is_object:
-            return self.original.__name__
-        name = type(self.original).__name__
-        if not _NAME.fullmatch(name):
-            raise UserError(
-                f"A tool cannot be called {name!r}, as its class is: tool names are 1 to 64 "
-                "letters, digits, _ and -. Pass name_override."
-            )
-        return name
+        if self.is_object:
+            return checked_name(type(self.original).__name__, "as its class is")
+        return getattr(self.original, "__name__", type(self.original).__name__)
 
     def documentation(self, style: DocstringStyle | None) -> FuncDocumentation:
         """What its docstring says; for an object, its class's first, then its `__call__`'s."""
@@ -77,28 +79,98 @@ class Handler:
         )
 
 
+def is_tool_name(name: str) -> bool:
+    """Whether models can call a tool by ``name``."""
+    return _NAME.fullmatch(name) is not None
+
+
+def checked_name(name: str, why: str = "as this one is") -> str:
+    """``name``, if a model can call a tool by it.
+
+    Raises:
+        UserError: It is not 1 to 64 letters, digits, _ and -.
+    """
+    if is_tool_name(name):
+        return name
+    raise UserError(
+        f"A tool cannot be called {name[:80]!r}, {why}: tool names are 1 to 64 letters, digits, _ "
+        "and -. Pass name_override."
+    )
+
+
 def handler_of(func: Callable[..., Any]) -> Handler:
     """What a tool made from ``func`` calls.
 
     Raises:
-        UserError: It is an object whose parameters cannot be told for sure.
+        UserError: It cannot be called with arguments of a model, or its parameters cannot be told
+            for sure.
     """
-    if inspect.isroutine(func) or isinstance(func, type):
+    if isinstance(func, staticmethod | classmethod):
+        is_of_class = isinstance(func, classmethod)
+        return _function(cast("Any", func).__func__, owner="class" if is_of_class else "")
+    if inspect.isroutine(func):
+        return _function(func)
+    if isinstance(func, type):
         # A class is called with what its __init__ takes.
-        target = func.__init__ if isinstance(func, type) else func
-        hints = typing.get_type_hints(target, include_extras=True)
-        return Handler(func, func, hints, inspect.signature(func))
+        return Handler(func, func, resolved_hints(func.__init__), inspect.signature(func))
     if not callable(func):
         raise UserError(f"A tool is made from a function, got {type(func).__name__}: {func!r}.")
     function, owner = _call_method(func)
     call = types.MethodType(function, func)
+    _refuse_generator(function)
     try:
-        hints = typing.get_type_hints(function, localns=dict(vars(owner)), include_extras=True)
-    except (NameError, TypeError, AttributeError) as error:
+        hints = resolved_hints(function, vars(owner), sees_locals=False)
+    except UserError as error:
         raise _refusal(func, "needs annotations resolvable from its module and class") from error
     if any(_mentions_self(hint) for hint in hints.values()):
         raise _refusal(func, "is annotated with Self")
     return Handler(call, func, hints, inspect.signature(call))
+
+
+def _function(func: Any, owner: Literal["", "class"] = "") -> Handler:
+    _refuse_generator(func)
+    signature = _signature(func)
+    names = list(signature.parameters)
+    if not owner and names[:1] in (["self"], ["cls"]):
+        return _method(func, signature)
+    if owner:
+        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+    hints = resolved_hints(func)
+    return Handler(func, func, hints, signature, owner)
+
+
+def _method(func: Any, signature: inspect.Signature) -> Handler:
+    """A function whose first parameter is the object that it belongs to."""
+    first, *rest = signature.parameters.values()
+    place = getattr(func, "__qualname__", "").rpartition(".")[0]
+    if not place or place.endswith("<locals>"):
+        raise UserError(
+            f"Function {func.__name__} has a parameter {first.name!r} and is not in the body of a "
+            "class, so the model would be asked for it. Drop or rename the parameter, or make the "
+            "tool from a method that is bound: function_tool(shop.price)."
+        )
+    hints = resolved_hints(func)
+    hints.pop(first.name, None)
+    bound = signature.replace(parameters=rest)
+    return Handler(func, func, hints, bound, "class" if first.name == "cls" else "instance")
+
+
+def _signature(func: Any) -> inspect.Signature:
+    try:
+        return inspect.signature(func)
+    except ValueError as error:
+        raise UserError(
+            f"{func!r} does not say what parameters it has, as many functions written in C. Wrap it "
+            "in a function that has the parameters that the model should see."
+        ) from error
+
+
+def _refuse_generator(func: Any) -> None:
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise UserError(
+            f"Function {func.__name__} yields, and a tool returns one value. Collect what it yields, "
+            "and return that: a list, or a text."
+        )
 
 
 _PUBLISHED = ("__wrapped__", "__signature__", "__annotations__", "__annotate__")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import math
 import types
@@ -22,13 +23,18 @@ from outlast.definitions.callers import (
     ToolCaller,
     check_callers,
 )
+from outlast.definitions.choices import check_choice
 from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.logger import logger
 from outlast.definitions.output_contract import OutputContract
 from outlast.definitions.schema import Arguments
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 from outlast.definitions.threads import awaited, run_in_thread
-from outlast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
+from outlast.definitions.tool_guardrail import (
+    ToolInputGuardrail,
+    ToolOutputGuardrail,
+    check_tool_guardrails,
+)
 from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from outlast.definitions.tool_output import FailureText
 
@@ -97,8 +103,18 @@ class ToolInvoker:
         """The tool's result, or the text that stands for its failure, unless it wants that raised."""
         tool = self.tool
         assert tool is not None
+        return await self._excused(tool, context, self.body(tool, context, arguments))
+
+    async def settled(self, context: Any, arguments: str) -> Any:
+        """The same; a result that is itself still to be awaited, as a wrapper returns it, is."""
+        tool = self.tool
+        assert tool is not None
+        result = _settled(tool, self.body(tool, context, arguments))
+        return await self._excused(tool, context, result)
+
+    async def _excused(self, tool: FunctionTool, context: Any, result: Awaitable[Any]) -> Any:
         try:
-            return await self.body(tool, context, arguments)
+            return await result
         except Exception as error:
             text = await tool.failure_text(context, error)
             if text is None:
@@ -110,9 +126,13 @@ class FunctionBody:
     """The body of a decorated function: parse, validate, call, check the result."""
 
     def __init__(self, handler: Handler, arguments: Arguments) -> None:
-        self._handler = handler
+        self.handler = handler
         self.arguments = arguments
         self._is_async = handler.is_async
+
+    def bound_to(self, owner: Any) -> FunctionBody:
+        """The same with the object, or the class, whose method the function is."""
+        return FunctionBody(self.handler.bound_to(owner), self.arguments)
 
     async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
         args, kwargs = self.arguments.shape.arguments(self._validated(tool.name, text))
@@ -124,17 +144,10 @@ class FunctionBody:
         if self.arguments.takes_context:
             args.insert(0, context)
         if self._is_async:
-            result = await self._handler.call(*args, **kwargs)
+            result = await self.handler.call(*args, **kwargs)
         else:
-            result = await run_in_thread(self._handler.call, *args, **kwargs)
-        if tool.output_adapter is None:
-            return result
-        try:
-            return tool.output_adapter.validate_python(result)
-        except ValueError as error:
-            raise UserError(
-                f"The result of tool {tool.name} does not match its declared output type."
-            ) from error
+            result = await run_in_thread(self.handler.call, *args, **kwargs)
+        return _checked(tool, result)
 
     def accepts(self, name: str, text: str) -> bool:
         """Whether the function takes these arguments."""
@@ -155,6 +168,34 @@ class FunctionBody:
                 raise ModelBehaviorError(f"Invalid JSON input for tool {name}: {error}") from error
         # Outside the handler: pydantic's error quotes the model, and must not hang on ours.
         raise ModelBehaviorError(f"Invalid JSON input for tool {name}")
+
+
+def _checked(tool: FunctionTool, result: Any) -> Any:
+    if tool.output_adapter is None or inspect.isawaitable(result):
+        return result
+    try:
+        return tool.output_adapter.validate_python(result)
+    except ValueError as error:
+        raise UserError(
+            f"The result of tool {tool.name} does not match its declared output type."
+        ) from error
+
+
+async def _settled(tool: FunctionTool, answer: Awaitable[Any]) -> Any:
+    """What a plain function around an async one comes to in the end."""
+    result = await answer
+    if type(result) is str:
+        return result
+    if inspect.isawaitable(result):
+        while inspect.isawaitable(result):
+            result = await result
+        result = _checked(tool, result)
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise UserError(
+            f"Tool {tool.name} returned a {type(result).__name__}, and a tool returns one value. "
+            "Collect what it yields, and return that: a list, or a text."
+        )
+    return result
 
 
 class _Wrapped:
@@ -217,6 +258,9 @@ class FunctionTool:
         check_callers(f"tool {self.name!r}", self.allowed_callers)
         if self.output_json_schema is not None:
             self.output_json_schema = OutputContract.of_schema(self.output_json_schema).schema
+        check_choice("FunctionTool on_uncertain", self.on_uncertain, OnUncertain)
+        check_tool_guardrails(f"tool {self.name!r}", "input", self.tool_input_guardrails)
+        check_tool_guardrails(f"tool {self.name!r}", "output", self.tool_output_guardrails)
         _check_timeout(self)
 
     def __copy__(self) -> FunctionTool:
@@ -433,11 +477,6 @@ def _check_timeout(tool: FunctionTool) -> None:
         raise ValueError(
             "FunctionTool timeout_behavior must be one of: error_as_result, raise_exception; "
             f"got {tool.timeout_behavior!r}."
-        )
-    if tool.on_uncertain not in ("retry", "once", "ask"):
-        raise ValueError(
-            f"on_uncertain of tool {tool.name!r} must be one of: retry, once, ask; got "
-            f"{tool.on_uncertain!r}."
         )
     if tool.timeout_error_function is not None and not callable(tool.timeout_error_function):
         raise TypeError("FunctionTool timeout_error_function must be callable or None.")

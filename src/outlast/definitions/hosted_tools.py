@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from outlast.definitions.callers import OnApprovalFunctionResult, check_callers
+from outlast.definitions.choices import check_choice
 from outlast.definitions.context import RunContextWrapper
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class FileSearchTool:
     filters: Filters | None = None
 
 
+_ContextSize = Literal["low", "medium", "high"]
+_Execution = Literal["server", "client"]
+
+
 class WebSearchToolImageSettings(TypedDict, total=False):
     """What image results of a web search should look like."""
 
@@ -52,12 +57,13 @@ class WebSearchTool:
 
     user_location: UserLocation | None = None
     filters: WebSearchToolFilters | None = None
-    search_context_size: Literal["low", "medium", "high"] = "medium"
+    search_context_size: _ContextSize = "medium"
     external_web_access: bool | None = None
     search_content_types: list[Literal["text", "image"]] | None = None
     image_settings: WebSearchToolImageSettings | None = None
 
     def __post_init__(self) -> None:
+        check_choice("WebSearchTool search_context_size", self.search_context_size, _ContextSize)
         given: Any = self.filters
         if isinstance(given, dict):
             from openai.types.responses.web_search_tool import Filters
@@ -148,8 +154,11 @@ class ToolSearchTool:
     name: ClassVar[str] = "tool_search"
 
     description: str | None = None
-    execution: Literal["server", "client"] | None = None
+    execution: _Execution | None = None
     parameters: object | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("ToolSearchTool execution", self.execution, _Execution, may_be_none=True)
 
 
 @dataclass

@@ -21,8 +21,9 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypedDict, overload
 from typing_extensions import Unpack
 
 from outlast.core.errors import ToolTimeoutError, UserError
-from outlast.definitions.callables import handler_of
+from outlast.definitions.callables import checked_name, handler_of
 from outlast.definitions.callers import ToolCaller, may_be_programmatic
+from outlast.definitions.choices import check_choice
 from outlast.definitions.computer import ComputerTool
 from outlast.definitions.context import RunContextWrapper, ToolContext, plain_context
 from outlast.definitions.custom_tool import CustomTool
@@ -53,6 +54,7 @@ from outlast.definitions.hosted_tools import (
     ToolSearchTool,
     WebSearchTool,
 )
+from outlast.definitions.method_tool import MethodTool
 from outlast.definitions.output_contract import declared_output
 from outlast.definitions.schema import Arguments
 from outlast.definitions.shell_tools import LocalShellTool, ShellTool
@@ -196,10 +198,13 @@ def _tool_from(options: dict[str, Any], func: Callable[..., Any]) -> FunctionToo
     if timeout is not None and not handler.is_async:
         raise ValueError(
             "timeout is only supported for async @function_tool handlers: the thread of a sync "
-            f"function cannot be stopped. Make {handler.name()!r} async, or drop the timeout."
+            f"function cannot be stopped. Make {handler.name()!r} async (with each decorator between "
+            "it and @function_tool), or drop the timeout."
         )
-    name = options["name_override"] or handler.name()
+    override = options["name_override"]
+    name = checked_name(override) if override else handler.name()
     style = options["docstring_style"]
+    check_choice("docstring_style", style, DocstringStyle, may_be_none=True)
     doc = handler.documentation(style) if options["use_docstring_info"] else None
     arguments = Arguments(handler, name, doc, strict=options["strict_mode"])
     contract = declared_output(
@@ -208,7 +213,8 @@ def _tool_from(options: dict[str, Any], func: Callable[..., Any]) -> FunctionToo
         handler.hints.get("return"),
         infers=may_be_programmatic(options["allowed_callers"]),
     )
-    return FunctionTool(
+    kind = MethodTool if handler.owner else FunctionTool
+    return kind(
         name,
         options["description_override"] or (doc and doc.description) or "",
         arguments.json_schema,
@@ -243,8 +249,9 @@ async def invoke_function_tool(
         Exception: It failed, and wants that raised.
     """
     invoke = function_tool.on_invoke_tool
+    invoke = invoke.settled if isinstance(invoke, ToolInvoker) else invoke
     given: Any = context
-    if not isinstance(invoke, ToolInvoker) and _wants_plain_context(invoke):
+    if invoke is function_tool.on_invoke_tool and _wants_plain_context(invoke):
         given = plain_context(context)
     seconds = function_tool.timeout_seconds
     if seconds is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, overload
 
+from outlast.core.errors import UserError
 from outlast.definitions.context import ToolContext
 from outlast.definitions.guardrail import Check
 
@@ -99,6 +101,23 @@ class ToolOutputGuardrail(Check, Generic[TContext_co]):
     async def run(self, data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
         """The verdict of its function, which may be async."""
         return await self.found(data)
+
+
+def check_tool_guardrails(owner: str, kind: Literal["input", "output"], guardrails: Any) -> None:
+    """Refuse functions that lack their decorator; ``owner`` has the list.
+
+    Raises:
+        UserError: An entry is no guardrail of the ``kind``.
+    """
+    right: Any = ToolInputGuardrail if kind == "input" else ToolOutputGuardrail
+    found: list[Any] = guardrails or []
+    for index, guardrail in enumerate(found):
+        is_other = isinstance(guardrail, Check) and not isinstance(guardrail, right)
+        if is_other or inspect.isroutine(guardrail):
+            raise UserError(
+                f"tool_{kind}_guardrails[{index}] of {owner} is no guardrail of a tool's {kind}, but a "
+                f"{type(guardrail).__name__}. Decorate the function with @tool_{kind}_guardrail."
+            )
 
 
 @dataclass

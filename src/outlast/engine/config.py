@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, T
 from outlast.core.health import CircuitBreaker
 from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
+from outlast.definitions.choices import check_choice
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import HandoffHistoryMapper, HandoffInputFilter
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.limits import ModelLimits
+from outlast.definitions.members import check_guardrails
 from outlast.definitions.model import Model, ModelProvider
 from outlast.definitions.settings import ModelSettings, settings_from
 from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.journal.journal import Journal
 from outlast.models.provider import MultiProvider
 from outlast.sessions.session import (
-    Session,
     SessionInputCallback,
+    SessionLike,
     SessionSettings,
     session_settings_from,
 )
@@ -246,20 +248,24 @@ class RunConfig:
         self.metadata = _as_metadata(self.metadata)
         if self.durability is not None:
             _check_choice(self, "durability", Durability)
+        if self.reasoning_item_id_policy is not None:
+            _check_choice(self, "reasoning_item_id_policy", ReasoningItemIdPolicy)
+        check_guardrails("RunConfig", "input", self.input_guardrails or ())
+        check_guardrails("RunConfig", "output", self.output_guardrails or ())
         _check_blocked_message(self.output_guardrail_blocked_message)
 
 
 class RunOptions(TypedDict, Generic[TContext], total=False):
     """The keyword arguments of `Runner.run` and its siblings."""
 
-    context: TContext | None
+    context: TContext | RunContextWrapper[TContext] | None
     max_turns: int | None
     hooks: RunHooks[TContext] | None
     run_config: RunConfig | dict[str, Any] | None
     previous_response_id: str | None
     auto_previous_response_id: bool
     conversation_id: str | None
-    session: Session | None
+    session: SessionLike | None
     error_handlers: RunErrorHandlers[TContext] | None
     run_id: str | None
 
@@ -324,11 +330,7 @@ def _as_metadata(value: object) -> RunMetadata | None:
 
 
 def _check_choice(config: RunConfig, name: str, choices: Any) -> None:
-    value, allowed = getattr(config, name), choices.__args__
-    if value not in allowed:
-        names = [repr(one) for one in allowed]
-        listed = f"either {' or '.join(names)}" if len(names) == 2 else f"one of {', '.join(names)}"  # noqa: PLR2004
-        raise ValueError(f"{name} must be {listed}, got {value!r}.")
+    check_choice(name, getattr(config, name), choices)
 
 
 def _check_blocked_message(message: object) -> None:

@@ -25,6 +25,7 @@ from outlast.definitions.default_models import are_default_settings, default_set
 from outlast.definitions.editor import ApplyPatchTool
 from outlast.definitions.handoff import Handoff, handoff
 from outlast.definitions.hosted_tools import HostedMCPTool
+from outlast.definitions.members import check_tools
 from outlast.definitions.model import Model
 from outlast.definitions.output import AgentOutputSchema, AgentOutputSchemaBase
 from outlast.definitions.settings import ModelSettings
@@ -99,6 +100,7 @@ def make_turn(
     Raises:
         UserError: Two of the names are equal and the run's policy says that this is an error.
     """
+    check_tools(agent, tools)  # Again: an agent's list may have grown since it was made.
     tools, handoffs = _without_collisions(agent, config, tools, handoffs)
     return PreparedTurn(
         agent,

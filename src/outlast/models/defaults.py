@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from outlast.definitions.choices import check_choice
 from outlast.tracing import set_tracing_export_api_key
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ def set_default_openai_client(client: AsyncOpenAI, use_for_tracing: bool = True)
 
 
 def set_default_openai_api(api: Literal["chat_completions", "responses"]) -> None:
-    """Choose the API that OpenAI model names stand for."""
+    """Choose the API that OpenAI model names stand for.
+
+    Raises:
+        ValueError: It is neither ``"chat_completions"`` nor ``"responses"``.
+    """
+    check_choice("The default OpenAI API", api, Literal["chat_completions", "responses"])
     _defaults.use_responses = api == "responses"
 
 

@@ -20,6 +20,7 @@ from outlast.core.events import (
 )
 from outlast.core.state import answer_entry
 from outlast.definitions.agent import Agent
+from outlast.definitions.choices import check_choice
 from outlast.definitions.stream_events import (
     AgentUpdatedStreamEvent,
     RunItemStreamEvent,
@@ -123,7 +124,11 @@ class RunResultStreaming(RunResultBase):
         Args:
             mode: ``immediate`` stops what is in flight and drops queued events. ``after_turn``
                 lets the turn end, with its tools and its saving to the session.
+
+        Raises:
+            ValueError: The mode is neither.
         """
+        check_choice("mode", mode, Literal["immediate", "after_turn"])
         if self._cancel == "immediate":
             return  # What cleans up since the first time is not to be stopped.
         self._cancel = mode
