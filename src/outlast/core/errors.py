@@ -68,6 +68,8 @@ class ModelBehaviorError(_Message):
 
     code: str | None = None
     """The provider's name for what went wrong, if it has one."""
+    explanation: str | None = None
+    """What the model may be told of its mistake, without a word of what it said."""
 
 
 class UserError(_Message):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 import math
 import types
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from outlast.core.errors import ModelBehaviorError, UserError, machine_error
 from outlast.definitions import debug
 from outlast.definitions.approvals import field_of
+from outlast.definitions.arguments import json_object, parsed_object, validated
 from outlast.definitions.callables import Handler
 from outlast.definitions.callers import (
     ApprovalFunction,
@@ -158,16 +156,10 @@ class FunctionBody:
         return True
 
     def _validated(self, name: str, text: str) -> Mapping[str, Any]:
-        from pydantic import ValidationError
-
+        model = self.arguments.model
         given = json_object(name, text)
-        try:
-            return vars(self.arguments.model.model_validate(given))
-        except ValidationError as error:
-            if not debug.DONT_LOG_TOOL_DATA:
-                raise ModelBehaviorError(f"Invalid JSON input for tool {name}: {error}") from error
-        # Outside the handler: pydantic's error quotes the model, and must not hang on ours.
-        raise ModelBehaviorError(f"Invalid JSON input for tool {name}")
+        message = f"Invalid JSON input for tool {name}"
+        return vars(validated(message, given, model.model_validate, self.arguments.optional))
 
 
 def _checked(tool: FunctionTool, result: Any) -> Any:
@@ -480,53 +472,3 @@ def _check_timeout(tool: FunctionTool) -> None:
         )
     if tool.timeout_error_function is not None and not callable(tool.timeout_error_function):
         raise TypeError("FunctionTool timeout_error_function must be callable or None.")
-
-
-def json_object(name: str, text: str) -> dict[str, Any]:
-    """The JSON object in ``text``; empty text stands for an empty one.
-
-    Raises:
-        ModelBehaviorError: It is something else.
-    """
-    message = f"Invalid JSON input for tool {name}"
-    try:
-        parsed: Any = _meant(_loads(text)) if text.strip() else {}
-    except ValueError as error:
-        if not debug.DONT_LOG_TOOL_DATA:
-            logger.debug("Invalid JSON input for tool %s: %s", name, text)
-            raise ModelBehaviorError(f"{message}: {text}") from error
-        logger.debug("Invalid JSON input for tool %s", name)
-    else:
-        if isinstance(parsed, dict):
-            return cast("dict[str, Any]", parsed)
-        message += ": expected a JSON object"
-    # Outside the handler: the parser's error quotes the model, and must not hang on ours.
-    raise ModelBehaviorError(message)
-
-
-def _meant(value: Any) -> Any:
-    """What arguments mean: some models send null for none, or put the object into a text."""
-    if value is None:
-        return {}
-    inner = _loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else None
-    return inner if isinstance(inner, dict) else value  # pyright: ignore[reportUnknownVariableType]
-
-
-def _loads(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)  # A fifth of the time.
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return json.loads(text)  # Takes more: NaN, halves of surrogate pairs.
-
-
-def parsed_object(text: str) -> dict[str, Any] | None:
-    """The JSON object in ``text``; None if it is none, or has numbers that JSON does not."""
-    try:
-        parsed: Any = json.loads(text or "{}", parse_constant=_refuse_constant)
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, T
 from typing_extensions import TypeVar, Unpack
 
 from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions.arguments import json_value, validated
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.names import function_name
 from outlast.definitions.strict_schema import ensure_strict_json_schema
@@ -224,8 +225,12 @@ def _parsed(arguments: str | None, adapter: TypeAdapter[Any]) -> Any:
     try:
         return adapter.validate_json(arguments, strict=True)
     except ValidationError:
-        # Without the cause: it quotes what the model said.
-        raise ModelBehaviorError("Invalid JSON when parsing model output") from None
+        pass  # Looked at again, more slowly.
+    return validated(
+        "Invalid JSON when parsing model output",
+        json_value("Invalid JSON when parsing model output", arguments),
+        lambda data: adapter.validate_json(json.dumps(data), strict=True),
+    )
 
 
 RECOMMENDED_PROMPT_PREFIX = (

@@ -156,6 +156,12 @@ class Arguments:
             each.name: told.get(each.name) or _annotated_text(kind)
             for each, kind in self._parameters
         }
+        self.optional = frozenset(
+            _sent(each, kind)
+            for each, kind in self._parameters
+            if each.default is not Parameter.empty
+        )
+        """What the model may leave out, by the names that it knows."""
         self.json_schema = self._json_schema()
         """Not strict yet."""
 
@@ -237,6 +243,15 @@ def _sent_name(name: str, field: FieldInfo) -> str:
     """What the model calls the argument that the function calls ``name``."""
     alias = field.validation_alias or field.alias
     return alias if isinstance(alias, str) else name
+
+
+def _sent(parameter: Parameter, kind: Any) -> str:
+    """The same for a parameter that has no field yet."""
+    notes: tuple[Any, ...] = (
+        typing.get_args(kind)[1:] if typing.get_origin(kind) is Annotated else ()
+    )
+    aliases = (getattr(note, "validation_alias", None) for note in (*notes, parameter.default))
+    return next((alias for alias in aliases if isinstance(alias, str)), parameter.name)
 
 
 # Steps of pydantic's validation that only look at a value of JSON, and at nothing else.

@@ -14,11 +14,9 @@ import asyncio
 import copy
 import inspect
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-import msgspec
-
-from outlast.core.errors import ModelBehaviorError, UserError, machine_error
+from outlast.core.errors import UserError, machine_error
 from outlast.definitions import debug
 from outlast.definitions.agent import Agent, AgentToolStreamEvent
 from outlast.definitions.agent_tool_input import (
@@ -26,6 +24,7 @@ from outlast.definitions.agent_tool_input import (
     build_structured_input_schema_info,
     resolve_agent_tool_input,
 )
+from outlast.definitions.arguments import json_value, validated
 from outlast.definitions.context import ToolContext
 from outlast.definitions.function_tool import FunctionTool, ToolInvoker
 from outlast.definitions.logger import logger
@@ -131,21 +130,19 @@ class _AgentBody:
 
 
 def _parsed(name: str, arguments: str, adapter: Any) -> Any:
-    invalid = ModelBehaviorError(f"Invalid JSON input for tool {name}")
-    try:
-        data: Any = msgspec.json.decode(arguments) if arguments else {}
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise invalid from error
-    if adapter is None:
-        if not isinstance(data, dict) or not isinstance(data.get("input"), str):  # pyright: ignore[reportUnknownMemberType]
-            raise invalid
-        return cast("dict[str, Any]", data)
-    from pydantic import ValidationError
+    message = f"Invalid JSON input for tool {name}"
+    data: Any = json_value(message, arguments)
+    if adapter is not None:
+        return adapter.dump_python(validated(message, data, adapter.validate_python), mode="json")
+    if isinstance(data, str) and data:
+        data = {"input": data}  # There is but one thing to say.
+    return vars(validated(message, data, _plain_input().model_validate))
 
-    try:
-        return adapter.dump_python(adapter.validate_python(data), mode="json")
-    except ValidationError as error:
-        raise invalid from error
+
+def _plain_input() -> Any:
+    from outlast.definitions.tool_models import AgentAsToolInput
+
+    return AgentAsToolInput
 
 
 async def _run(

@@ -22,8 +22,10 @@ from outlast.core.events import (
 )
 from outlast.core.state import approval_key, idempotency_key
 from outlast.core.surrogates import without_surrogates
+from outlast.definitions.arguments import told_fault
 from outlast.definitions.context import ToolContext
 from outlast.definitions.enabled import gathered
+from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from outlast.definitions.run_items import ToolApprovalItem
 from outlast.definitions.tool import (
     FunctionTool,
@@ -266,11 +268,14 @@ async def _worded(env: RunEnv, effect: RunTool, failure: FailureText) -> Failure
     What is no error of the tool's own code, a time limit or a cancellation, keeps its text.
     """
     error = failure.error
-    if not failure.is_default or isinstance(error, ToolTimeoutError):
+    if isinstance(error, ToolTimeoutError) or not isinstance(error, Exception):
         return failure
-    if not isinstance(error, Exception):
+    if str(failure) != DEFAULT_TOOL_ERROR_MESSAGE and not failure.is_default:
         return failure
-    return excuse(await told(env, "tool_exception", effect, str(failure), error), error)
+    text = told_fault(str(failure), error)
+    if not failure.is_default:
+        return FailureText(text, error, is_default=False)
+    return excuse(await told(env, "tool_exception", effect, text, error), error)
 
 
 async def _require_enabled(env: RunEnv, turn: PreparedTurn, tool: FunctionTool) -> None:
