@@ -14,7 +14,7 @@ from typing import Any
 
 _PUBLIC = """
 core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitOpen Fenced
-    HandoffNotFound IncompatibleRun RunConflict
+    HandoffNotFound IncompatibleRun RunConflict StateMismatch
     InputGuardrailTripwireTriggered JournalConflict JournalCorrupt JournalError JournalUnavailable
     MCPToolCancellationError MaxTurnsExceeded ModelAnswerFailed ModelAuthError
     ModelBehaviorError ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected

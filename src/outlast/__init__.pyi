@@ -35,6 +35,7 @@ from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore
 from outlast.core.errors import RunNotFound as RunNotFound
 from outlast.core.errors import RunParked as RunParked
+from outlast.core.errors import StateMismatch as StateMismatch
 from outlast.core.errors import StorageBusy as StorageBusy
 from outlast.core.errors import StorageFull as StorageFull
 from outlast.core.errors import TooManyToolCalls as TooManyToolCalls
@@ -480,6 +481,7 @@ __all__ = [
     "SpanError",
     "SpeechGroupSpanData",
     "SpeechSpanData",
+    "StateMismatch",
     "StopAtTools",
     "StorageBusy",
     "StorageFull",

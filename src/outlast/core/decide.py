@@ -241,7 +241,7 @@ def _finish(state: RunState, output: OutputProduced) -> list[Effect]:
 def _next_turn(state: RunState) -> list[Effect]:
     if saving := _save(state):
         return saving
-    if state.cancel_requested:
+    if state.cancel_requested and state.turn:  # Whoever asks before the first turn means that one.
         return [_record("end", RunCancelled("after_turn"))]
     if state.max_turns is not None and state.turn >= state.max_turns:
         return _limit_reached(state, state.max_turns)

@@ -457,6 +457,8 @@ class IncompatibleRun(MachineError):
     """The run in question; empty when it is about the whole journal."""
     missing: str = ""
     """The name of what the program does not have."""
+    agent: str = ""
+    """The agent that lacks the tool or handoff of a call; empty where something else is missing."""
 
     @classmethod
     def changed(cls, run_id: str, what: str, advice: str, missing: str = "") -> IncompatibleRun:
@@ -467,6 +469,13 @@ class IncompatibleRun(MachineError):
         )
         error.run_id, error.missing = run_id, missing
         return error
+
+
+class StateMismatch(IncompatibleRun, ModelBehaviorError):
+    """A stored state has a call of a tool or handoff that the agent it is run with lacks.
+
+    It is a `ModelBehaviorError` as well, which is what openai-agents raises there.
+    """
 
 
 class HandoffNotFound(IncompatibleRun):

@@ -133,24 +133,24 @@ def _failed(state: RunState, event: RunFailed) -> RunState:
     if event.error.kind == "InputGuardrailTripwireTriggered":
         # Whatever the first turn has done beside its guardrail does not count.
         nothing: Vector[Entry] = Vector()
-        return replace(
-            state,
-            ended=event,
-            before_failure=state,
-            entries=nothing,
-            model_entries=nothing,
-            answers={},
-        )
-    before, dropped = state, set(state.open_calls)
+        cleared = replace(state, entries=nothing, model_entries=nothing, answers={})
+        return replace(cleared, ended=event, before_failure=state)
+    return replace(_without_open_calls(state), ended=event, before_failure=state)
+
+
+def _without_open_calls(state: RunState) -> RunState:
+    """A conversation that ends here has no call without an answer: no provider would take it."""
+    dropped = set(state.open_calls)
     state = _flushed(state)
-    if dropped:
-        kept = [e for e in state.entries if e.item.get("call_id") not in dropped]
-        state = replace(state, entries=Vector(kept), model_entries=Vector(kept))
-    return replace(state, ended=event, before_failure=before)
+    if not dropped:
+        return state
+    kept = [e for e in state.entries if e.item.get("call_id") not in dropped]
+    return replace(state, entries=Vector(kept), model_entries=Vector(kept))
 
 
 def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
-    return replace(_flushed(state), ended=event)
+    before = state if state.open_calls else None
+    return replace(_without_open_calls(state), ended=event, before_failure=before)
 
 
 def _forked(state: RunState, event: RunForked) -> RunState:

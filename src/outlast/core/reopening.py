@@ -18,6 +18,7 @@ def unrepeated(state: RunState) -> RunState:
         open_checks=state.open_checks | {tripped.id} if tripped and is_input else state.open_checks,
         failures={},
         parked={},
+        cancel_requested=False,
         spent=state.spent | {key for key, failure in state.failures.items() if _is_spent(failure)},
     )
 
@@ -34,6 +35,7 @@ def repeated(state: RunState) -> RunState:
         state,
         failures={},
         parked={},
+        cancel_requested=False,
         in_doubt={**state.in_doubt, **doubts},
         repeated=state.repeated | state.failures.keys(),
     )

@@ -243,14 +243,16 @@ def plus(one: UsageFacts, other: UsageFacts) -> UsageFacts:
 
 
 def answered(state: RunState) -> list[Entry]:
-    """Entries for the calls that are answered and not in the conversation yet, in call order."""
+    """Entries for the calls that are answered and not in the conversation yet, in call order.
+
+    A handoff comes last wherever it was called: it begins when all else is answered.
+    """
     if not state.answers or not state.reply:
         return []
-    return [
-        answer_entry(answer, state.reply.agent)
-        for call in state.reply.calls
-        if (answer := state.answers.get(call.id))
-    ]
+    answers = [state.answers[call.id] for call in state.reply.calls if call.id in state.answers]
+    if len(answers) > 1:
+        answers.sort(key=lambda answer: isinstance(answer, HandedOff))
+    return [answer_entry(answer, state.reply.agent) for answer in answers]
 
 
 def answer_entry(answer: Answer, agent: str) -> Entry:

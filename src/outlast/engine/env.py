@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from outlast.core.effects import Effect
 from outlast.core.events import Entry, Item
 from outlast.core.growing import new_dict, new_list
+from outlast.core.items import copied
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.run_items import ModelResponse, RunItem, ToolCallOutputItem
@@ -133,6 +134,15 @@ class RunEnv:
     """None where nobody traces the run."""
     entered: list[AnyAgent] = field(default_factory=new_list)
     """The agents that this run has used so far."""
+    input_shown: list[Item] | None = None
+    """The run's input that user code finds in `context.turn_input`."""
+
+    def show_input(self) -> None:
+        """Let `context.turn_input` be the run's input as it is now: a copy, made once per input."""
+        head = self.log.state.head
+        if head is not self.input_shown:
+            self.input_shown = head
+            self.context.turn_input = [copied(item) for item in head]
 
     def enter(self, agent: AnyAgent) -> None:
         """Note that the run uses ``agent`` from now on."""

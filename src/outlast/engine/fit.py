@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from outlast.core.decide import needs_tool, open_checks, pending_output
-from outlast.core.errors import IncompatibleRun, JournalError, RunNotFound, UserError
+from outlast.core.errors import IncompatibleRun, JournalError, RunNotFound, StateMismatch, UserError
 from outlast.core.events import Call, RunAcquired
 from outlast.definitions.agent import Agent
 from outlast.definitions.tool import FunctionTool
@@ -23,12 +23,37 @@ from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog, require_known
 from outlast.engine.perform.conclude import output_guardrails, structured_value
 from outlast.engine.perform.guardrail import find_guardrail, missing_guardrail
-from outlast.engine.perform.prepare import live_turn, missing_tool, tools_on_record
+from outlast.engine.perform.prepare import (
+    live_turn,
+    missing_tool,
+    tells_of_missing_tools,
+    tools_on_record,
+)
 from outlast.engine.registry import AnyAgent, Registry
 from outlast.engine.turn import PreparedTurn, output_mark, output_schema, was_offered
 from outlast.journal.journal import Lease
 
 _ADVICE = "Go on with it in a program that has what is missing."
+
+
+async def require_state_fit(env: RunEnv) -> None:
+    """Refuse a state that this program cannot go on with.
+
+    Whoever hands over a state says with it what is to become of calls without a tool: where
+    `tool_not_found_behavior` wants so, the model is told.
+
+    Raises:
+        StateMismatch: A call's tool or handoff is missing. Nothing was recorded.
+        IncompatibleRun: Something else is.
+    """
+    try:
+        await require_fit(env)
+    except IncompatibleRun as error:
+        if not error.agent:
+            raise
+        if not tells_of_missing_tools(env):
+            text = f"Tool {error.missing} not found in agent {error.agent}. {error}"
+            raise StateMismatch(text) from None  # The same error, in the words of openai-agents.
 
 
 async def require_fit(env: RunEnv) -> None:
@@ -170,15 +195,13 @@ async def _require_child(env: RunEnv, turn: PreparedTurn, call: Call) -> None:
         return
     agent: Any = tool.agent
     if not isinstance(agent, Agent):
-        if any(each.child and each.id == key for each in state.requested.values()):
-            raise IncompatibleRun.changed(
-                env.log.run_id,
-                f"an agent answers its call {call.id!r} in run {run_id!r}, and the tool "
-                f"{call.qualified_name!r} of agent {turn.agent.name!r} is no agent",
-                _ADVICE,
-                call.qualified_name,
-            )
-        return
+        raise IncompatibleRun.changed(
+            env.log.run_id,
+            f"an agent answers its call {call.id!r} in run {run_id!r}, and the tool "
+            f"{call.qualified_name!r} of agent {turn.agent.name!r} is no agent",
+            _ADVICE,
+            call.qualified_name,
+        )
     try:
         stored = await env.log.journal.read(run_id)
     except RunNotFound:

@@ -20,7 +20,7 @@ async def tell(*calls: Coroutine[Any, Any, None] | None) -> None:
         await gathered(*present)
 
 
-def hook_context(env: RunEnv, turn_input: list[Any]) -> AgentHookContext[Any]:
+def hook_context(env: RunEnv) -> AgentHookContext[Any]:
     """What hooks of an agent's start and end are told; it shares usage and approvals."""
     run = env.context
-    return AgentHookContext(run.context, run.usage, turn_input, run._approvals, run.tool_input)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design, not public
+    return AgentHookContext(run.context, run.usage, run.turn_input, run._approvals, run.tool_input)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design, not public

@@ -89,6 +89,7 @@ class LocalEngine:
         return EffectFailed(effect.id, facts, wait_s=longest_wish(error), is_outage=True)
 
     def _perform(self, effect: Effect) -> Awaitable[Done]:
+        self.env.show_input()
         return _PERFORM[type(effect)](self.env, effect)
 
 

@@ -246,9 +246,11 @@ def model_response(env: RunEnv, event: ModelReplied) -> ModelResponse:
 
 
 def raw_responses(env: RunEnv) -> list[ModelResponse]:
-    """All answers of models in the run, oldest first."""
+    """All answers of models in the run, oldest first; not one whose calls the run's end cut off."""
+    before = env.log.state.before_failure if env.log.state.ended else None
+    cut_off = before.reply if before is not None and before.open_calls else None
     replies = (event for event in env.log.events if isinstance(event, ModelReplied))
-    return [model_response(env, event) for event in replies]
+    return [model_response(env, event) for event in replies if event is not cut_off]
 
 
 def given_input(env: RunEnv) -> Any:

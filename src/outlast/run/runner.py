@@ -22,7 +22,7 @@ from outlast.engine.config import OnAbandon, RunConfig, brings_model_provider, c
 from outlast.engine.drive import drive
 from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
-from outlast.engine.fit import require_fit
+from outlast.engine.fit import require_fit, require_state_fit
 from outlast.engine.local import LocalEngine
 from outlast.engine.local_runs import (
     begin,
@@ -152,7 +152,8 @@ class _Call:
             await self.close()
             raise
         async with owned(env, self.close):
-            await require_fit(env)
+            is_state = isinstance(self.input, RunState)
+            await (require_state_fit if is_state else require_fit)(env)
             await self._driven(env, watcher)
         return env
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from outlast.core.events import (
     CancelRequested,
+    EffectStarted,
     Entry,
     Event,
     HandedOff,
@@ -222,7 +223,7 @@ class RunResultStreaming(RunResultBase):
             return
         for event in events:
             match event:
-                case TurnPrepared():
+                case TurnPrepared() | EffectStarted(kind="prepare"):
                     self.current_turn = env.log.state.turn + 1
                 case ModelReplied():
                     newest = _tail(env, len(event.output))
@@ -240,10 +241,15 @@ class RunResultStreaming(RunResultBase):
                     pass
 
     def _tell_answers(self, env: RunEnv) -> None:
-        """Answers are told in the order of their calls."""
+        """Answers are told in the order in which they stand in the conversation."""
         reply = env.log.state.reply
         places = {call.id: n for n, call in enumerate(reply.calls)} if reply else {}
-        self._answers.sort(key=lambda entry: places.get(str(entry.item.get("call_id")), 0))
+
+        def place(entry: Entry) -> tuple[bool, int]:
+            is_handoff = entry.kind == "handoff_output"
+            return is_handoff, places.get(str(entry.item.get("call_id")), 0)
+
+        self._answers.sort(key=place)
         self._tell(env, *self._answers)
         self._answers.clear()
 

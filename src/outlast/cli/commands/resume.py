@@ -8,8 +8,11 @@ import typer
 
 from outlast.cli.command import AgentPlace, MaxTurns, command, finish
 from outlast.cli.logs import is_cut_off, list_runs
+from outlast.cli.panel import panel
+from outlast.cli.problem import problem_of
 from outlast.cli.running import matching_run, resume_one
 from outlast.cli.screen import console
+from outlast.core.errors import IncompatibleRun
 
 
 @command("""
@@ -31,8 +34,18 @@ def resume(
     chosen = [finish(matching_run(run_id))] if run_id else finish(_interrupted())
     if not chosen:
         console().print("Nothing to resume: no run was interrupted.")
-    codes = [resume_one(each, place, max_turns) for each in chosen]
-    return max(codes, default=0)
+    if run_id:
+        return resume_one(chosen[0], place, max_turns)
+    return max((_one_of_many(each, place, max_turns) for each in chosen), default=0)
+
+
+def _one_of_many(run_id: str, place: str, max_turns: int | None) -> int:
+    """A run that the program does not fit is left as it was, and the others go on."""
+    try:
+        return resume_one(run_id, place, max_turns)
+    except IncompatibleRun as error:
+        panel(problem_of(error))
+        return 1
 
 
 async def _interrupted() -> list[str]:

@@ -18,7 +18,7 @@ from outlast.core.items import invocation
 from outlast.definitions.tool import FunctionTool
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
-from outlast.engine.perform.prepare import live_turn, missing_tool
+from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
 from outlast.engine.perform.tool import Handle, call_context, returned
 from outlast.engine.perform.tool_guardrails import Checks
 from outlast.engine.projection import approval_item
@@ -29,6 +29,8 @@ async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
     call = effect.call
     turn = await live_turn(env)
     tool: Any = turn.tool(call)
+    if tool is None and tells_of_missing_tools(env):
+        return Done([ApprovalWaived(effect.id, call.id)])
     if tool is None:
         raise missing_tool(env, turn.agent, call)
     if call.approval == "ask" and not await _needs_person(env, effect, tool):

@@ -179,7 +179,7 @@ async def _end(  # an output and all that is known of it
 ) -> Done:
     hooks, own = env.hooks, agent.hooks
     if hooks is not None or own is not None:
-        context = hook_context(env, [])
+        context = hook_context(env)
         await tell(
             hooks.on_agent_end(context, agent, output) if hooks is not None else None,
             own.on_end(context, agent, output) if own is not None else None,

@@ -27,7 +27,8 @@ from outlast.definitions.run_items import RunItem
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
-from outlast.engine.perform.prepare import live_turn, missing_tool
+from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
+from outlast.engine.perform.refusal import not_found
 from outlast.engine.projection import as_given, as_items, entries_of, run_item, wire
 from outlast.engine.turn import AnyAgent, AnyHandoff
 
@@ -36,6 +37,8 @@ async def hand_off(env: RunEnv, effect: HandOff) -> Done:
     """Let the handoff say who takes over, and with what history."""
     call, turn = effect.call, await live_turn(env)
     transfer = turn.transfers.get(call.name)
+    if transfer is None and tells_of_missing_tools(env):
+        return await not_found(env, effect)
     if transfer is None:
         raise missing_tool(env, turn.agent, call)
     known: AnyAgent | None = handoff_target(transfer)

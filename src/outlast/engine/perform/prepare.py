@@ -11,7 +11,6 @@ import msgspec
 from outlast.core.effects import Prepare
 from outlast.core.errors import IncompatibleRun
 from outlast.core.events import Call, Event, TurnPrepared
-from outlast.core.items import copied
 from outlast.definitions.computer import ComputerTool, resolve_computer
 from outlast.definitions.enabled import gathered
 from outlast.definitions.handoff import Handoff
@@ -112,13 +111,20 @@ def missing_tool(env: RunEnv, agent: AnyAgent, call: Call) -> IncompatibleRun:
     own = [getattr(tool, "qualified_name", getattr(tool, "name", "?")) for tool in agent.tools]
     is_off = call.qualified_name in own and call.kind != "handoff"
     has = "has disabled (is_enabled)" if is_off else f"does not have; its tools are {own}"
-    return IncompatibleRun.changed(
+    error = IncompatibleRun.changed(
         env.log.run_id,
         f"its call {call.id!r} is of the {what} {call.qualified_name!r}, which agent "
         f"{agent.name!r} {has}",
         "Go on with it in a program that has it.",
         call.qualified_name,
     )
+    error.agent = agent.name
+    return error
+
+
+def tells_of_missing_tools(env: RunEnv) -> bool:
+    """Whether the model is to be told of tools that the agent does not have."""
+    return env.config.tool_not_found_behavior == "return_error_to_model"
 
 
 def tools_on_record(env: RunEnv, prepared: TurnPrepared) -> list[dict[str, Any]]:
@@ -152,9 +158,7 @@ def _recorded(env: RunEnv, key: str, name: str, turn: PreparedTurn) -> list[Even
 async def _tell_start(env: RunEnv, agent: AnyAgent) -> None:
     if env.hooks is None and agent.hooks is None:
         return
-    state = env.log.state
-    seen = [*state.head, *(entry.item for entry in state.model_entries)]
-    context = hook_context(env, [copied(item) for item in seen])
+    context = hook_context(env)
     await tell(
         env.hooks.on_agent_start(context, agent) if env.hooks is not None else None,
         agent.hooks.on_start(context, agent) if agent.hooks is not None else None,

@@ -41,8 +41,8 @@ from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
 from outlast.engine.kept import keep_value
 from outlast.engine.local_runs import copy_child
-from outlast.engine.perform.prepare import live_turn, missing_tool
-from outlast.engine.perform.refusal import excuse, told
+from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
+from outlast.engine.perform.refusal import excuse, not_found, told
 from outlast.engine.perform.steps import Steps
 from outlast.engine.perform.tool_guardrails import Blocked, Checks
 from outlast.engine.projection import behind, wire
@@ -111,6 +111,12 @@ class Handle:
         return self.child_id
 
 
+async def _without_tool(env: RunEnv, turn: PreparedTurn, effect: RunTool) -> Done:
+    if tells_of_missing_tools(env):
+        return await not_found(env, effect)
+    raise missing_tool(env, turn.agent, effect.call)
+
+
 async def run_function(env: RunEnv, effect: RunTool) -> Done:
     """Run a function tool: guardrails, hooks, the function, guardrails."""
     call = effect.call
@@ -118,7 +124,7 @@ async def run_function(env: RunEnv, effect: RunTool) -> Done:
     turn = env.turn or await live_turn(env)
     tool = turn.functions.get(call.qualified_name)
     if tool is None:
-        raise missing_tool(env, turn.agent, call)
+        return await _without_tool(env, turn, effect)
     context = call_context(env, call, tool, handle)
     if tool.is_enabled is not True:
         await gathered(_require_enabled(env, turn, tool))
