@@ -35,8 +35,8 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 3_800, "definitions": 8_700, "tracing": 2_400, "models": 9_000, "journal": 3_000,
-    "sessions": 700, "engine": 7_000, "run": 3_900, "testing": 4_000, "compat": 1_100, "cli": 4_400,
+    "core": 4_200, "definitions": 9_500, "tracing": 2_400, "models": 10_500, "journal": 3_600,
+    "sessions": 800, "engine": 7_900, "run": 4_500, "testing": 4_000, "compat": 1_200, "cli": 3_800,
     "demo": 800, "mcp": 50,
 }  # fmt: skip
 
