@@ -9,10 +9,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from outlast.core.effects import HandOff
-from outlast.core.errors import UserError
-from outlast.core.events import Entry, HandedOff, History, Item
+from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.core.events import Entry, HandedOff, History, Item, ToolReturned
 from outlast.core.items import tool_text
 from outlast.core.state import RunState, answered
+from outlast.definitions.arguments import told_fault
 from outlast.definitions.enabled import gathered
 from outlast.definitions.handoff import HandoffInputData, handoff_target
 from outlast.definitions.handoff_history import (
@@ -28,9 +29,11 @@ from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import tell
 from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
-from outlast.engine.perform.refusal import not_found
+from outlast.engine.perform.refusal import not_found, told
 from outlast.engine.projection import as_given, as_items, entries_of, run_item, wire
 from outlast.engine.turn import AnyAgent, AnyHandoff
+
+_REFUSED = "The handoff did not take place. Please try again."
 
 
 async def hand_off(env: RunEnv, effect: HandOff) -> Done:
@@ -47,7 +50,12 @@ async def hand_off(env: RunEnv, effect: HandOff) -> Done:
     source = turn.agent
     arguments = env.call_item(call.index).get("arguments") or ""
     target: AnyAgent
-    (target,) = await gathered(transfer.on_invoke_handoff(env.context, arguments))
+    try:
+        (target,) = await gathered(transfer.on_invoke_handoff(env.context, arguments))
+    except ModelBehaviorError as error:
+        if error.explanation is None:
+            raise  # Of the callback's own: no word of the model's arguments.
+        return await _refused(env, effect, error)
     item = tool_text(call.id, transfer.get_transfer_message(target))
     name = env.agents.name(target)
     env.enter(target)
@@ -64,6 +72,13 @@ async def hand_off(env: RunEnv, effect: HandOff) -> Done:
         )
 
     return Done([event], after if hooks is not None or own is not None else None)
+
+
+async def _refused(env: RunEnv, effect: HandOff, error: ModelBehaviorError) -> Done:
+    """The model hears what was wrong with its arguments, as of a tool's, and the agent stays."""
+    call = effect.call
+    text = await told(env, "tool_exception", effect, told_fault(_REFUSED, error), error)
+    return Done([ToolReturned(effect.id, call.id, tool_text(call.id, text), "error", call.name)])
 
 
 async def _history(
