@@ -39,25 +39,24 @@ def generate_func_documentation(
     return FuncDocumentation(name, description, dict(parameters) or None)
 
 
+_ARGUMENTS = r"(?:(?:Keyword |Other )?(?:Args|Arguments)|(?:Other )?(?:Params|Parameters))"
 _MARKS: dict[DocstringStyle, tuple[re.Pattern[str], ...]] = {
     # Of styles with equally many marks, the first one counts.
     "sphinx": tuple(
         re.compile(rf"^:{word}\b.*:", re.MULTILINE)
-        for word in ("param", "type", "return", "returns", "rtype", "raises")
+        for word in ("(?:param|keyword|key|arg)", "type", "return", "returns", "rtype", "raises")
     ),
     "numpy": tuple(
         re.compile(rf"^{word}\s*\n\s*-{{3,}}", re.MULTILINE)
-        for word in ("Parameters", "Returns", "Yields", "Raises", "Notes")
+        for word in ("(?:Other )?Parameters", "Returns", "Yields", "Raises", "Notes")
     ),
     "google": tuple(
         re.compile(rf"^\s*{word}:\s*$", re.MULTILINE)
-        for word in ("(?:Args|Arguments|Params|Parameters)", "Returns", "Yields", "Raises")
+        for word in (_ARGUMENTS, "Returns", "Yields", "Raises")
     ),
 }
 _SECTION = re.compile(r"^\s*(:\w|-{3,}|[A-Z][\w ]*:)", re.MULTILINE)
-_UNSEPARATED_ARGS = re.compile(
-    r"(?<=\S\n)(?=[ \t]*(?:Args|Arguments|Params|Parameters):[ \t]*$)", re.MULTILINE
-)
+_UNSEPARATED_ARGS = re.compile(rf"(?<=\S\n)(?=[ \t]*{_ARGUMENTS}:[ \t]*$)", re.MULTILINE)
 
 
 def guessed_style(doc: str) -> DocstringStyle:
@@ -91,7 +90,10 @@ def _parsed(
     for section in sections:
         if section.kind is griffe.DocstringSectionKind.text:
             description = description or section.value
-        elif section.kind is griffe.DocstringSectionKind.parameters:
+        elif section.kind in (
+            griffe.DocstringSectionKind.parameters,
+            griffe.DocstringSectionKind.other_parameters,  # Google's "Keyword Args:", too.
+        ):
             # Google and NumPy write the stars of *args, signatures do not have them.
             parameters |= {each.name.lstrip("*"): each.description for each in section.value}
     return description, tuple(parameters.items())
