@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = """
+compat.borrowed: AsyncOpenAI
 core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitOpen Fenced
     HandoffNotFound IncompatibleRun RunConflict StateMismatch
     InputGuardrailTripwireTriggered JournalConflict JournalCorrupt JournalError JournalUnavailable

@@ -1,4 +1,5 @@
 # Written by `python tests/public_names.py` from the table in __init__.py.
+from outlast.compat.borrowed import AsyncOpenAI as AsyncOpenAI
 from outlast.core.errors import AgentsException as AgentsException
 from outlast.core.errors import AlreadyDecided as AlreadyDecided
 from outlast.core.errors import AlreadyRunning as AlreadyRunning
@@ -313,6 +314,7 @@ __all__ = [
     "ApplyPatchToolCustomDataContext",
     "ApplyPatchToolCustomDataExtractor",
     "AsyncComputer",
+    "AsyncOpenAI",
     "Button",
     "CallNotFound",
     "CircuitBreaker",

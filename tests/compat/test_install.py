@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from unittest import mock
 
+import openai
 import pytest
 
 import outlast
@@ -52,6 +53,21 @@ def test_names_of_a_module_that_the_package_does_not_export_are_there(agents: Mo
     assert agents.tool.resolve_function_tool_failure_error_function(tool) is None
     assert agents.tool.get_function_tool_origin(tool) is tool.origin
     assert agents.tool.ComputerConfig is not None
+
+
+def test_a_name_that_programs_take_from_there_is_the_one_of_its_own_package(agents: ModuleType):
+    assert agents.AsyncOpenAI is openai.AsyncOpenAI is outlast.AsyncOpenAI
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["voice", "realtime", "realtime.config", "sandbox.entries", "extensions.memory.redis_session"],
+)
+def test_a_module_that_is_not_there_says_that_this_version_does_not_have_it(name: str):
+    with pytest.raises(ModuleNotFoundError, match="this version of Outlast") as caught:
+        importlib.import_module(f"agents.{name}")
+    assert caught.value.name is not None
+    assert f"agents.{name}".startswith(caught.value.name)
 
 
 def test_a_function_wins_over_a_submodule_of_its_name(agents: ModuleType):

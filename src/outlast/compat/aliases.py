@@ -14,7 +14,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from outlast.compat.table import ALIASES
+from outlast.compat.table import ABSENT, ALIASES
+from outlast.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +129,7 @@ class _Finder:
     ) -> ModuleSpec | None:
         del path, target
         if name not in ALIASES:
+            _refuse_absent(name)
             return None
         # Every alias is a package, so that a missing submodule is a plain "No module named".
         spec = ModuleSpec(name, self, origin=__file__, is_package=True)  # pyright: ignore[reportArgumentType] # a loader by duck type
@@ -142,6 +144,17 @@ class _Finder:
         # The first target is imported at once: what it cannot import is an error here.
         for name in ALIASES[module.__name__][:1]:
             importlib.import_module(name)
+
+
+def _refuse_absent(name: str) -> None:
+    for absent in ABSENT:
+        if name == absent or name.startswith(f"{absent}."):
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: openai-agents has it, and this version of Outlast "
+                f"({__version__}) does not. Run this program with openai-agents, or without what "
+                f"it imports from {absent!r}.",
+                name=name,
+            )
 
 
 _FINDER = _Finder()

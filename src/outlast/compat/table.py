@@ -19,7 +19,7 @@ _TRACING = """
 """
 
 _ROWS = {
-    "agents": ".",
+    "agents": ". compat.borrowed",
     "agents._config": "models.defaults",
     "agents._debug": "definitions.debug",
     "agents.agent": "definitions.agent definitions.agent_tool_input run.agent_tool",
@@ -112,3 +112,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     for upstream, row in _ROWS.items()
 }
 """Name of a module of openai-agents -> names of our modules, searched in this order."""
+
+ABSENT = (
+    "agents.extensions.experimental", "agents.extensions.memory", "agents.extensions.sandbox",
+    "agents.extensions.tool_output_trimmer", "agents.extensions.visualization",
+    "agents.mcp.manager", "agents.memory.openai_conversations_session",
+    "agents.memory.openai_responses_compaction_session", "agents.realtime", "agents.run_internal",
+    "agents.sandbox", "agents.testing.sandbox", "agents.util", "agents.voice",
+)  # fmt: skip
+"""Modules of openai-agents that nothing of ours answers for, with all that is below them."""
