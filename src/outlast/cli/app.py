@@ -9,6 +9,7 @@ from outlast.cli.commands import (
     demo,
     doctor,
     provider,
+    prune,
     resume,
     retry,
     run,
@@ -16,7 +17,7 @@ from outlast.cli.commands import (
     show,
 )
 
-COMMANDS = (demo, run, runs, show, resume, retry, approve, cancel, doctor, provider)
+COMMANDS = (demo, run, runs, show, resume, retry, approve, cancel, prune, doctor, provider)
 """Importing a command registers it; this is the order in which the help lists them."""
 
 __all__ = ["COMMANDS", "app"]

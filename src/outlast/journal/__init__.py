@@ -15,6 +15,7 @@ from outlast.journal.journal import (
 )
 from outlast.journal.memory import MemoryJournal
 from outlast.journal.opening import close_journals, open_journal
+from outlast.journal.retention import Pruned
 from outlast.journal.sqlite import SqliteJournal
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Lease",
     "MemoryJournal",
     "MetadataFilter",
+    "Pruned",
     "RunSummary",
     "SqliteJournal",
     "Status",

@@ -289,7 +289,8 @@ class Committer:
                 raise storage_error(error, self._path) from error
             if sync and self.on_sync is not None:
                 self.on_sync()
-        self._wal_bytes += _PAGE
+        # A page of the log and one of the list of runs for each; an index more where a run begins.
+        self._wal_bytes += _PAGE * (1 + 2 * len(writes))
         if blobs:
             self._blobs.stored(blobs)
             self._wal_bytes += sum(map(len, blobs.values()))

@@ -107,6 +107,20 @@ def noted(journal: Path) -> list[int]:
     return [place for place in (places[_SYNCED], is_this_boot and places[_WRITTEN]) if place]
 
 
+def forget(journal: Path, numbers: set[int]) -> None:
+    """These runs are about to be deleted: nothing has to be found of them any more."""
+    try:
+        file = open_private(mark_of(journal), os.O_RDWR)
+    except OSError:
+        return
+    try:
+        for at in (_SYNCED, _WRITTEN):
+            if _read(file)[at] >> 32 in numbers:
+                os.pwrite(file, _place(0), at * 8)
+    finally:
+        os.close(file)
+
+
 def _read(file: int) -> tuple[int, ...]:
     return _FORM.unpack(os.pread(file, _FORM.size, 0).ljust(_FORM.size, b"\0"))
 

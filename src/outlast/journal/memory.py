@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Unpack
 
-from outlast.core.errors import AlreadyRunning, JournalCorrupt, JournalUnavailable, RunNotFound
+from outlast.core.errors import (
+    AlreadyRunning,
+    JournalCorrupt,
+    JournalUnavailable,
+    RunNotFound,
+    UserError,
+)
 from outlast.core.events import Event
 from outlast.core.identity import NO_METADATA
 from outlast.journal.blobs import content_hash
@@ -22,6 +28,7 @@ from outlast.journal.journal import (
     Stored,
     fenced,
 )
+from outlast.journal.retention import Pruned
 from outlast.journal.watch import Watchers
 
 _BLOB_BYTES_MAX = 256 * 2**20
@@ -138,6 +145,53 @@ class MemoryJournal:
                 found.append(_summary(run_id, run))
             is_older = is_older or run_id == before
         return found[:limit]
+
+    async def delete(self, run_id: str, *, force: bool = False) -> Pruned:
+        """See `SqliteJournal.delete`."""
+        run = self._runs.get(run_id)
+        if run is None or not run.rows:
+            raise RunNotFound(f"There is no run {run_id!r} in this process's memory.")
+        tree = self._tree(run_id)
+        if any(self._runs[each].held() is not None for each in tree):
+            raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
+        if run.status not in TERMINAL and not force:
+            raise UserError(
+                f"Run {run_id!r} has not ended (it is {run.status}). Delete it all the same with "
+                "force=True."
+            )
+        for each in tree:
+            del self._runs[each]
+            self._ended.pop(each, None)
+        return Pruned((run_id,), len(tree) - 1, 0)
+
+    async def prune(
+        self,
+        *,
+        older_than_s: float,
+        statuses: Iterable[str] = TERMINAL,
+        dry_run: bool = False,
+        **metadata: Unpack[MetadataFilter],
+    ) -> Pruned:
+        """See `SqliteJournal.prune`."""
+        before, wanted = time.time() - older_than_s, frozenset(statuses)
+        roots = [
+            each.run_id
+            for each in await self.runs(**metadata)
+            if each.parent not in self._runs
+            and each.status in wanted
+            and each.updated_at < before
+            and not each.owner_alive
+        ]
+        children = sum(len(self._tree(run_id)) - 1 for run_id in roots)
+        for run_id in [] if dry_run else roots:
+            await self.delete(run_id, force=True)
+        return Pruned(tuple(roots), children, 0)
+
+    def _tree(self, run_id: str) -> list[str]:
+        tree = [run_id]
+        for above in tree:
+            tree += [each for each, run in self._runs.items() if run.parent == above]
+        return tree
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         return self._watchers.follow(self, run_id, after, lambda: self._commits)

@@ -6,10 +6,12 @@ connection that writes and one that reads, so reading never waits for the disk o
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
+import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
@@ -25,6 +27,7 @@ from outlast.journal.database import STORAGE_ERRORS, closed_error, connect, prep
 from outlast.journal.health import SqliteHealth
 from outlast.journal.journal import DONE, TERMINAL, Lease, MetadataFilter, RunSummary, Stored
 from outlast.journal.owner import is_alive, this_process
+from outlast.journal.retention import Pruned, delete_run, prune_runs
 from outlast.journal.rows import COLUMNS, RunRow, check_counts, checked, find
 from outlast.journal.watch import Watchers
 from outlast.journal.writes import Append, Claim, Release, Write
@@ -141,6 +144,38 @@ class SqliteJournal:
                     break
         return found
 
+    async def delete(self, run_id: str, *, force: bool = False) -> Pruned:
+        """See `Journal.delete`. Works in a thread."""
+        self.committer.flush()
+        try:
+            return await asyncio.to_thread(delete_run, self.path, run_id, self._lives, force=force)
+        finally:
+            self.blobs.forget()
+
+    async def prune(
+        self,
+        *,
+        older_than_s: float,
+        statuses: Iterable[str] = TERMINAL,
+        dry_run: bool = False,
+        **metadata: Unpack[MetadataFilter],
+    ) -> Pruned:
+        """See `Journal.prune`. Works in a thread."""
+        self.committer.flush()
+        before = time.time() - older_than_s
+        try:
+            return await asyncio.to_thread(
+                prune_runs,
+                self.path,
+                self._lives,
+                before=before,
+                statuses=statuses,
+                metadata=metadata,
+                dry_run=dry_run,
+            )
+        finally:
+            self.blobs.forget()
+
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         return self._watchers.follow(self, run_id, after, self._data_version)
 
@@ -211,6 +246,10 @@ class SqliteJournal:
         if row is None:
             raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self.path)!r}.")
         return row
+
+    def _lives(self, owner: str) -> bool:
+        """Whether a run of this owner is performed by somebody."""
+        return is_alive(owner)
 
     def _submit(self, write: Write) -> Awaitable[None]:
         return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)

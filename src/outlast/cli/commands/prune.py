@@ -1,0 +1,85 @@
+"""`outlast prune`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from outlast.cli.command import command, finish
+from outlast.cli.logs import journal_file
+from outlast.cli.screen import console
+from outlast.cli.text import plain, short
+from outlast.journal import TERMINAL, MemoryJournal, Pruned, SqliteJournal, open_journal
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+@command("""
+outlast prune --older-than 30d --dry-run
+outlast prune --older-than 30d
+outlast prune --older-than 0s --user ada
+""")
+def prune(
+    older_than: Annotated[str, typer.Option(help="Not changed for so long: 45m, 12h, 30d, 8w.")],
+    status: Annotated[
+        str, typer.Option(help="Only these: completed, failed, cancelled; or with --force any.")
+    ] = "",
+    user: Annotated[str, typer.Option(help="Only runs of this user.")] = "",
+    force: Annotated[bool, typer.Option(help="Runs that have not ended, too.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would go, and delete nothing.")] = False,
+) -> int:
+    """Delete runs that are over, with the runs inside them, and make the journal smaller."""
+    age_s, statuses = _seconds(older_than), _statuses(status, force=force)
+    file = journal_file()
+    if file is None or not file.exists():
+        console().print("No runs here, so nothing to delete.")
+        return 0
+    gone = finish(_pruned(age_s, statuses, user, dry_run=dry_run))
+    _say(gone, dry_run=dry_run)
+    return 0
+
+
+async def _pruned(age_s: float, statuses: frozenset[str], user: str, *, dry_run: bool) -> Pruned:
+    journal = open_journal()
+    assert isinstance(journal, SqliteJournal | MemoryJournal)
+    return await journal.prune(
+        older_than_s=age_s, statuses=statuses, dry_run=dry_run, user=user or None
+    )
+
+
+def _say(gone: Pruned, *, dry_run: bool) -> None:
+    screen = console()
+    for run_id in gone.run_ids[:20] if dry_run else ():
+        screen.print(plain(short(run_id, 32)), markup=False, highlight=False)
+    if len(gone.run_ids) > 20 and dry_run:  # noqa: PLR2004  # as many as a screen shows
+        screen.print(f"and {len(gone.run_ids) - 20} more", highlight=False)
+    inside = f" and {gone.children} inside them" if gone.children else ""
+    what = f"{len(gone.run_ids)} runs{inside}"
+    if dry_run:
+        screen.print(f"Would delete {what}.", highlight=False)
+    else:
+        freed = f"{gone.freed_bytes / 1e6:.1f} MB"
+        screen.print(f"Deleted {what}; the journal is {freed} smaller.", highlight=False)
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
+    if found is None:
+        raise typer.BadParameter(
+            f"{text!r} is no age. Say a number and a unit (s, m, h, d, w), as in 30d.",
+            param_hint="--older-than",
+        )
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _statuses(text: str, *, force: bool) -> frozenset[str]:
+    known = TERMINAL | {"running", "waiting", "abandoned"} if force else TERMINAL
+    wanted = frozenset(text.replace(",", " ").split()) or known
+    if wanted <= known:
+        return wanted
+    more = "" if force else "; open runs only with --force"
+    raise typer.BadParameter(
+        f"{text!r} is not among {', '.join(sorted(known))}{more}.", param_hint="--status"
+    )
