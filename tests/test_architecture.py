@@ -36,7 +36,7 @@ MAX_NESTING = 3
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
     "core": 4_200, "definitions": 9_500, "tracing": 2_400, "models": 10_500, "journal": 3_600,
-    "sessions": 800, "engine": 7_900, "run": 4_500, "testing": 4_000, "compat": 1_200, "cli": 3_800,
+    "sessions": 800, "engine": 7_900, "run": 4_500, "testing": 4_000, "compat": 1_200, "cli": 4_400,
     "demo": 800, "mcp": 50,
 }  # fmt: skip
 
