@@ -2,7 +2,8 @@
 
 In that subset every object lists all of its properties as required and allows no others. A
 schema that means something else is refused, never bent: what the model may send is what the
-author of the schema allowed.
+author of the schema allowed. One thing is loosened: a tuple's order and a set's uniqueness, which
+providers cannot enforce, are words to the model and a check of what it sends (`provider_subset.py`).
 
 References stay as they are unless something stands beside them; then the target is written in
 their place, because providers want a reference to stand alone. That can blow up a small schema,
@@ -17,6 +18,7 @@ from typing import Any, TypeGuard, cast
 from urllib.parse import unquote
 
 from outlast.core.errors import UserError
+from outlast.definitions.provider_subset import in_subset
 
 Schema = dict[str, Any]
 
@@ -84,11 +86,12 @@ class _Walk:
             raise TypeError(f"A JSON schema must be a dictionary, got {schema!r}.")
         in_resource = in_resource or (depth > 0 and _is_resource(schema))
         below = functools.partial(self.strict, depth=depth + 1, in_resource=in_resource)
-        node = _without_null_default(schema)
+        node = in_subset(_without_null_default(schema))
         if "$ref" in node:
             if len(node) == 1:
                 return self._kept_ref(node)
             node = _without_null_default(self._expanded(node, depth, in_resource=in_resource))
+            node = in_subset(node)
         entries = node.get("allOf")
         if is_list(entries) and len(entries) == 1 and is_dict(entries[0]):
             del node["allOf"]
