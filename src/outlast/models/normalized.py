@@ -6,6 +6,7 @@ is imported to look at one. What an error does not say may stand in the error be
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +40,8 @@ def normalized_error(error: Exception) -> ModelRetryNormalizedError:
 
 def error_code(error: BaseException) -> str | None:
     """The provider's name of the failure."""
-    code: Any = getattr(error, "code", None)
+    # Statically: a property may warn, as that of websockets' closed connections does.
+    code: Any = inspect.getattr_static(error, "code", None)
     if isinstance(code, str):
         return code
     body: Any = getattr(error, "body", None)

@@ -301,12 +301,17 @@ def _replied(
         output,
         tuple(calls),
         facts_of(response.usage),
-        response.response_id,
-        response.request_id,
+        _text_or_none(response.response_id),
+        _text_or_none(response.request_id),
         is_replay,
         model,
         turn.output_mark,
     )
+
+
+def _text_or_none(value: Any) -> str | None:
+    """An id as the log keeps it: some endpoints number their responses."""
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 def _received(raw: Any) -> tuple[Item, Any]:
