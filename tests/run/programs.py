@@ -211,6 +211,21 @@ def unchanged(parts: Parts) -> None:
     """The first version."""
 
 
+async def copied(journal: MemoryJournal) -> MemoryJournal:
+    """What a process that dies now leaves behind."""
+    fresh = MemoryJournal()
+    for run in reversed(await journal.runs()):
+        events = [each.event for each in await journal.read(run.run_id)]
+        lease = await fresh.acquire(run.run_id, new=True)
+        for event in events:
+            for name in (getattr(event, "tools", None), getattr(event, "instructions", None)):
+                if name:
+                    fresh.blobs.put(journal.blobs.get(name), name)
+        await fresh.append(lease, events)
+        await fresh.release(lease)
+    return fresh
+
+
 class Case:
     """A run of the first version, which other versions come upon."""
 
@@ -239,6 +254,8 @@ class Case:
         reached = asyncio.ensure_future(self.world.reached.wait())
         await asyncio.wait({run, reached}, return_when=asyncio.FIRST_COMPLETED)
         assert not run.done(), f"the run never came to {dies_at}"
+        self.journal = await copied(self.journal)
+        self.config = RunConfig(journal=self.journal)
         run.cancel()
         await asyncio.wait({run})
         self.world.dies_at = ""

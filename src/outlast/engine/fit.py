@@ -190,9 +190,15 @@ def _require_arguments(
 async def _require_child(env: RunEnv, turn: PreparedTurn, call: Call) -> None:
     """Refuse a call that an agent answers whose own run does not fit the program."""
     state, key = env.log.state, f"t{env.log.state.turn}.{call.id}"
-    run_id, tool = state.children.get(key), turn.functions.get(call.qualified_name)
-    if run_id is None or call.kind != "function" or tool is None:
+    tool = turn.functions.get(call.qualified_name)
+    if call.kind != "function" or tool is None:
         return
+    # Its id follows from its place: that it began may not have come into this run's log.
+    run_id = state.children.get(key) or f"{env.log.run_id}/{key}"
+    try:
+        stored = await env.log.journal.read(run_id)
+    except RunNotFound:
+        return  # It has not begun, or is kept elsewhere.
     agent: Any = tool.agent
     if not isinstance(agent, Agent):
         raise IncompatibleRun.changed(
@@ -202,10 +208,6 @@ async def _require_child(env: RunEnv, turn: PreparedTurn, call: Call) -> None:
             _ADVICE,
             call.qualified_name,
         )
-    try:
-        stored = await env.log.journal.read(run_id)
-    except RunNotFound:
-        return  # It has not begun, or is kept elsewhere.
     log = RunLog(env.log.journal, Lease(run_id, 0, len(stored)), [each.event for each in stored])
     if log.state.started and not log.state.ended:
         log.add([RunAcquired("")])  # As it will be; nothing is written.
