@@ -195,7 +195,7 @@ def _inbox(state: RunState, event: InputAdded | MessageReceived) -> RunState:
 
 
 def _session_loaded(state: RunState, event: SessionLoaded) -> RunState:
-    state = replace(state, head=event.head, new_input=event.new, is_loaded=True)
+    state = replace(state, head=event.head, new_input=event.new, is_loaded=True, loaded=event)
     return _finished(state, event.id)
 
 

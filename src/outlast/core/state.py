@@ -28,6 +28,7 @@ from outlast.core.events import (
     RunFailed,
     RunParked,
     RunStarted,
+    SessionLoaded,
     StepRecorded,
     ToolReturned,
     TurnPrepared,
@@ -137,6 +138,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     output: OutputProduced | None = None
 
     is_loaded: bool = False
+    loaded: SessionLoaded | None = None
+    """What the session held when its history was read."""
     is_input_saved: bool = False
     saved: int = 0
     """How many entries the session holds."""

@@ -16,6 +16,7 @@ from outlast.core.state import RunState, answered
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.history import paired, unrepeated
+from outlast.engine.perform.session_marks import held_of, mark_of, place_behind
 from outlast.engine.projection import wire
 from outlast.journal.journal import durability_of
 from outlast.sessions.session import SyncedSession, ask_session
@@ -24,11 +25,14 @@ from outlast.sessions.session import SyncedSession, ask_session
 async def load(env: RunEnv, effect: LoadSession) -> Done:
     """The conversation so far, with the new input at its end."""
     new = env.log.state.new_input
-    history = await _items(env)
+    history = await _items(env, _limit(env))
+    limit = _limit(env)
+    held = len(history) if limit is None or len(history) < limit else None
+    place = (held, mark_of(history))
     callback = env.config.session_input_callback
     if callback is None:
         head = [*history, *new]
-        return _loaded(effect, head, [n >= len(history) for n in range(len(head))])
+        return _loaded(effect, head, [n >= len(history) for n in range(len(head))], place)
     old, fresh = copy.deepcopy(history), copy.deepcopy(new)
     answer: Any = callback(list[Any](old), list[Any](fresh))
     answer = await answer if inspect.isawaitable(answer) else answer
@@ -41,18 +45,23 @@ async def load(env: RunEnv, effect: LoadSession) -> Done:
     named = {id(item) for item in chosen}
     rest = [_key(item) for item, given in zip(history, old, strict=True) if id(given) not in named]
     given_as = {id(item): False for item in old} | {id(item): True for item in fresh}
-    return _loaded(effect, [wire(item) for item in chosen], _news(chosen, given_as, rest))
+    return _loaded(effect, [wire(item) for item in chosen], _news(chosen, given_as, rest), place)
 
 
-def _loaded(effect: LoadSession, head: list[Item], is_new: list[bool]) -> Done:
+def _loaded(
+    effect: LoadSession,
+    head: list[Item],
+    is_new: list[bool],
+    place: tuple[int | None, tuple[str, ...]],
+) -> Done:
     new = list(compress(head, is_new))
-    return Done([SessionLoaded(effect.id, unrepeated(paired(head, is_new)), new)])
+    return Done([SessionLoaded(effect.id, unrepeated(paired(head, is_new)), new, *place)])
 
 
 async def save(env: RunEnv, effect: SaveSession) -> Done:
     """Add to the session what it does not hold yet.
 
-    A save in doubt compares the session's end with what it is about to add and adds the rest.
+    A save in doubt looks up what the session holds of it, and adds the rest.
     """
     if env.session is None:
         return Done([SessionSaved(effect.id, effect.upto)])
@@ -82,25 +91,33 @@ def _after_failure(state: RunState, items: list[Item]) -> list[Item]:
     return calls + [item for item in items if item.get("call_id") not in state.saved_ahead]
 
 
-async def _items(env: RunEnv, limit: int | None = None) -> list[Item]:
+def _limit(env: RunEnv) -> int | None:
+    """How many items of the history the run reads; None for all."""
+    own, laid_over = getattr(env.session, "session_settings", None), env.config.session_settings
+    settings = own.resolve(laid_over) if own is not None else laid_over
+    return settings.limit if settings is not None else None
+
+
+async def _items(env: RunEnv, limit: int | None) -> list[Item]:
     assert env.session
-    if limit is None:
-        own, laid_over = getattr(env.session, "session_settings", None), env.config.session_settings
-        settings = own.resolve(laid_over) if own is not None else laid_over
-        limit = settings.limit if settings is not None else None
     wanted = () if limit is None else (limit,)
     found: Any = await ask_session(env.session, "get_items", *wanted, wrapper=env.context)
     return [wire(item) for item in found]
 
 
 async def _held(env: RunEnv, items: list[Item]) -> int:
-    """How many of ``items`` stand at the session's end already."""
-    tail = [_key(item) for item in await _items(env, len(items))]
-    wanted = [_key(item) for item in items]
-    for count in range(min(len(tail), len(wanted)), 0, -1):
-        if tail[-count:] == wanted[:count]:
-            return count
-    return 0
+    """How many of the first of ``items`` the session holds already, whoever wrote to it meanwhile."""
+    state = env.log.state
+    # A session with a limit of its own hides the rest from who names none.
+    found = await _items(env, None if _limit(env) is None else _ALL)
+    loaded = state.loaded
+    place = place_behind(found, loaded.held, loaded.mark) if loaded else 0
+    written = list(state.new_input) if state.is_input_saved else []
+    written += [entry.item for entry in state.entries.since(0)[: state.saved]]
+    return held_of(items, written, found[place:])
+
+
+_ALL = 2**31 - 1
 
 
 def _key(item: Item) -> bytes:
