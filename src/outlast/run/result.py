@@ -30,9 +30,9 @@ from outlast.engine.perform.guardrail import check_results
 from outlast.engine.projection import (
     given_input,
     interruptions,
+    left_out,
     new_items,
     raw_responses,
-    told_items,
     waiting,
 )
 from outlast.run.copies import own_fields, portable_fields
@@ -159,7 +159,9 @@ class RunResultBase(PydanticInstance):
         return cast("T", self.final_output)
 
     def to_input_list(self, *, mode: ToInputListMode = "preserve_all") -> list[TResponseInputItem]:
-        """The conversation as input for another run: the input, then every new item.
+        """The conversation as input for another run: the input, then the new items.
+
+        What a handoff's filter took away from the next agent is left out; `new_items` has it.
 
         Args:
             mode: ``normalized`` gives what the model itself would see next, after handoff filters.
@@ -174,7 +176,7 @@ class RunResultBase(PydanticInstance):
         if mode == "normalized" and self._env:
             items: Sequence[Any] = [e.item for e in self._env.log.state.model_entries]
             return [*given, *copy.deepcopy(items)]
-        told = told_items(self._env) if self._env else set[int]()
+        told = left_out(self._env) if self._env else set[int]()
         kept = [
             item
             for item in self.new_items
