@@ -88,6 +88,8 @@ class Entry(Part, frozen=True):
     """The effect (or input) that the item came from."""
     to: str = ""
     """A handoff output's new agent."""
+    is_filtered: bool = False
+    """Whether a handoff's filter took it away from what comes after."""
     is_told: bool = False
     """Whether the run's input tells this already, in a summary that a handoff made of it."""
     data: dict[str, Any] | None = None

@@ -8,14 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from outlast.core.events import (
-    ApprovalRequested,
-    Entry,
-    Item,
-    ModelReplied,
-    RunFailed,
-    SessionLoaded,
-)
+from outlast.core.events import ApprovalRequested, Entry, Item, ModelReplied, RunFailed
 from outlast.core.items import call_id, copied
 from outlast.core.state import RunState, answered
 from outlast.core.usage import usage_of
@@ -185,21 +178,10 @@ def conversation(state: RunState) -> list[Entry]:
 def left_out(env: RunEnv) -> set[int]:
     """Identities of the new items that the run's input as a list leaves out.
 
-    Those that the input tells already, and those that a handoff's filter took away. Where a handoff
-    made a summary of the input, all items stay: the summary is for the model alone.
+    Those that the input tells already, and those that a handoff's filter took away.
     """
-    state = env.log.state
-    entries = {id(entry): entry for entry in state.entries if entry.is_told}
-    if state.model_entries is not state.entries and state.head == _original_head(env):
-        seen = {id(entry.item) for entry in state.model_entries}
-        entries |= {id(entry): entry for entry in state.entries if id(entry.item) not in seen}
-    return {id(run_item(env, entry)) for entry in entries.values()}
-
-
-def _original_head(env: RunEnv) -> list[Item]:
-    loaded = (each.head for each in env.log.events if isinstance(each, SessionLoaded))
-    started = env.log.state.started
-    return next(loaded, started.input if started else [])
+    entries = env.log.state.entries
+    return {id(run_item(env, each)) for each in entries if each.is_told or each.is_filtered}
 
 
 def interruptions(env: RunEnv) -> list[ToolApprovalItem]:

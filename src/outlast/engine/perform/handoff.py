@@ -156,8 +156,20 @@ class _Conversation:
         ]
         kept = [*self._own, *added]
         held = set(held_positions(data, [run_item(self._env, entry) for entry in kept]))
-        told = tuple(_told(self._env, entry, n in held) for n, entry in enumerate(kept))
-        return History(as_items(data.input_history), told, seen)
+        head = as_items(data.input_history)
+        gone = self._removed(data) if head == self._env.log.state.head else set[int]()
+        told = tuple(
+            _told(self._env, entry, n in held, is_filtered=entry.is_filtered or id(entry) in gone)
+            for n, entry in enumerate(kept)
+        )
+        return History(head, told, seen)
+
+    def _removed(self, data: HandoffInputData) -> set[int]:
+        """The entries that the filter took away. A summary, or input of its own, replaces none."""
+        if data.input_items is not None:
+            return set()
+        left = {number_of(item) for item in (*data.pre_handoff_items, *data.new_items)}
+        return {id(entry) for number, (entry, _) in self._given.items() if number not in left}
 
     def _entries_of(self, items: Sequence[RunItem]) -> tuple[Entry, ...]:
         """The log's form of items: the entries that they stand for, or new ones where they differ."""
@@ -173,11 +185,11 @@ class _Conversation:
         return entry if now == before else replace(entry, item=now, value=None)
 
 
-def _told(env: RunEnv, entry: Entry, is_told: bool) -> Entry:
+def _told(env: RunEnv, entry: Entry, is_told: bool, *, is_filtered: bool) -> Entry:
     """An entry, with whether the run's input has it word for word: the same item for the caller."""
-    if entry.is_told == is_told:
+    if (entry.is_told, entry.is_filtered) == (is_told, is_filtered):
         return entry
-    told = replace(entry, is_told=is_told)
+    told = replace(entry, is_told=is_told, is_filtered=is_filtered)
     known = env.live.items.get(id(entry))
     if known:
         env.live.items[id(told)] = (told, known[1])
