@@ -42,7 +42,7 @@ class PiecedCall:
         """
         if call_id or self.call_id:
             return bool(self.call_id and call_id and name and call_id != self.call_id)
-        return bool(self.arguments and name and arguments) and self.is_whole()
+        return bool(self.name and self.arguments and name and arguments) and self.is_whole()
 
     def is_whole(self) -> bool:
         """Whether its arguments are complete; a call without any has them all."""
