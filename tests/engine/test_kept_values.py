@@ -367,6 +367,8 @@ async def test_a_step_for_threads_on_the_loop_is_refused_with_what_to_do():
         return ctx.step_sync("part", lambda: 1)
 
     agent = Agent[Any](name="a", tools=[work], tool_use_behavior="stop_on_first_tool")
-    agent.model = ScriptedModel([[function_call("work", {}, call_id="w")]])
+    agent.model = ScriptedModel(
+        [[function_call("work", {}, call_id="w")], [assistant_message("ok")]]
+    )
     result = await Runner.run(agent, "go", run_config=RunConfig(journal="memory"))
-    assert "await ctx.step" in result.final_output
+    assert "await ctx.step" in result.new_items[1].output

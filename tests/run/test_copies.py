@@ -97,7 +97,10 @@ async def test_what_user_code_does_to_what_it_is_handed_changes_no_log_and_no_ca
 
 async def test_what_the_caller_does_to_its_input_and_to_a_result_stays_there():
     agent = Agent[Any](
-        name="a", model=ScriptedModel([[function_call("look", {"tags": []}, call_id="1")]])
+        name="a",
+        model=ScriptedModel(
+            [[function_call("look", {"tags": []}, call_id="1")], [assistant_message("ok")]]
+        ),
     )
     agent.tools, agent.tool_use_behavior = [look], "stop_on_first_tool"
     journal, given = MemoryJournal(), [{"role": "user", "content": [{"text": "hi"}]}]

@@ -9,7 +9,7 @@ import msgspec
 
 from outlast.core.effects import Conclude, Recover
 from outlast.core.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, UserError
-from outlast.core.events import Item, OutputProduced, TurnContinued
+from outlast.core.events import Item, ModelReplied, OutputProduced, ToolReturned, TurnContinued
 from outlast.core.items import last_message, refusal_of, text_of
 from outlast.definitions.agent import ToolsToFinalOutputResult
 from outlast.definitions.guardrail import OutputGuardrail
@@ -133,6 +133,12 @@ async def _by_tools(env: RunEnv, agent: AnyAgent) -> ToolsToFinalOutputResult:
     behavior: Any = agent.tool_use_behavior
     if not results or behavior == "run_llm_again":
         return ToolsToFinalOutputResult(is_final_output=False)
+    if not callable(behavior):
+        # A call that failed has no result to end with: the model is told, and goes on.
+        failed = _failed_calls(env)
+        results = [result for result in results if _call_of(result) not in failed]
+        if not results:
+            return ToolsToFinalOutputResult(is_final_output=False)
     if behavior == "stop_on_first_tool":
         return ToolsToFinalOutputResult(is_final_output=True, final_output=results[0].output)
     if isinstance(behavior, dict):
@@ -149,6 +155,22 @@ async def _by_tools(env: RunEnv, agent: AnyAgent) -> ToolsToFinalOutputResult:
             f"{type(answer).__name__}."
         )
     return answer
+
+
+def _failed_calls(env: RunEnv) -> set[str]:
+    """The ids of this turn's calls that failed."""
+    failed: set[str] = set()
+    for event in reversed(env.log.events):
+        if isinstance(event, ModelReplied):
+            break
+        if isinstance(event, ToolReturned) and event.outcome == "error":
+            failed.add(event.call_id)
+    return failed
+
+
+def _call_of(result: FunctionToolResult) -> str:
+    raw: Any = result.run_item.raw_item
+    return str(raw["call_id"] if isinstance(raw, dict) else raw.call_id)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _results(env: RunEnv) -> list[FunctionToolResult]:

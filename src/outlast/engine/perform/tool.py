@@ -214,6 +214,7 @@ async def returned(  # one value of a tool and all that it came from
         output_type_adapter=tool.output_adapter,
     )
     is_blocked = isinstance(value, Blocked)
+    is_failed = isinstance(value, FailureText)
     value = str(value) if isinstance(value, FailureText) else value
     item = without_surrogates(item)
     kept, value = keep_value(tool, effect.call.qualified_name, value, item)
@@ -224,7 +225,7 @@ async def returned(  # one value of a tool and all that it came from
     if value is not item.get("output"):
         env.live.behind[id(item)] = (item, value)
     env.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
-    outcome = "blocked" if is_blocked else "ok"
+    outcome = "blocked" if is_blocked else "error" if is_failed else "ok"
     event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept)
     checks.keep()
     return Done([*checks.events, event])
