@@ -118,7 +118,7 @@ APPENDS: list[list[Event]] = [
     [ChildCompleted("t1.c1", "golden/c1"), ToolReturned("t1.c1", "c1", answer("c1", "found"), name="lookup")],
     [ApprovalDecided("c2", True, always=True, message="go", agent="triage", name="pay", by="grace", why="known customer", at=1795270211.25), ApprovalWaived("t1.c2", "c2")],
     [EffectFailed("t1.c2", ErrorFacts("TimeoutError", "took 3 s", "t1.c2", {"s": 3}), 1795270211.5), TimerSet("w1", 1795270211.5)],
-    [TimerFired("w1"), ToolReturned("t1.c2", "c2", answer("c2", "paid"), "unknown", "pay")],
+    [TimerFired("w1"), ToolReturned("t1.c2", "c2", answer("c2", "paid"), "unknown", "pay", error=ErrorFacts("OSError", "gone"))],
     [HandedOff("h1.c3", "c3", "triage", "clerk", answer("c3", "to clerk"), History([user("hi")], (KEPT,), (KEPT,)))],
     [RunAcquired("pid 7"), MessageReceived("i1", [user("wait")]), InputAdded("i2", [user("more")], GuardrailNames(("polite",)))],
     [ContextPatched({"user": {"name": "Ada"}}), HistoryCompacted("k1", History([user("in short")], ()))],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -12,6 +11,8 @@ from outlast.cli.text import lines, plain, short
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from outlast.run.stream import RunResultStreaming
 
 _MARGIN = 2
 _AGENT = 12
@@ -33,9 +34,10 @@ class LiveScreen:
         """Another agent has taken over."""
         self._agent = plain(name)
 
-    async def show(self, events: AsyncIterator[Any]) -> None:
+    async def show(self, result: RunResultStreaming) -> None:
         """Print the stream of a run until it ends."""
-        async for event in events:
+        async for each in result.stream_events():
+            event: Any = each
             if event.type == "agent_updated_stream_event":
                 self.agent(event.new_agent.name)
             elif event.type == "raw_response_event":
@@ -48,8 +50,15 @@ class LiveScreen:
                 arguments = arguments_of({"arguments": getattr(call, "arguments", "")})
                 self.note(f"{getattr(call, 'name', call.type)}({arguments})", "cyan")
             elif event.name == "tool_output":
-                self.note(f"= {event.item.output}", "dim")
+                self._answer(result, event.item)
         self.end()
+
+    def _answer(self, result: RunResultStreaming, item: Any) -> None:
+        error = result.tool_error(item.call_id)
+        if error is None:
+            self.note(f"= {item.output}", "dim")
+        else:
+            self.note(f"✗ {error.kind}: {error.message}", "red")
 
     def note(self, text: str, style: str) -> None:
         """A line of its own, cut where the screen ends."""

@@ -123,7 +123,7 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
         result = get_default_agent_runner().run_streamed(
             program.agent, message, run_id=run_id, program=program.place, **options
         )
-        await live.show(result.stream_events())
+        await live.show(result)
     except Exception as error:
         live.end()
         raise RunError(line_of(program)) from error

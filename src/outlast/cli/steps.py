@@ -305,9 +305,13 @@ class _Reading:
         if event.outcome == "unknown":
             self._settle(event.id, "told unknown")
         call = self.calls.get(event.call_id, {})
-        detail = f"{arguments_of(call)} → {_text(event.item.get('output', ''))}".lstrip()
+        answer = _text(event.item.get("output", ""))
+        outcome = event.outcome
+        if event.error is not None:
+            outcome, answer = "error", f"{event.error.kind}: {event.error.message}"
+        detail = f"{arguments_of(call)} → {answer}".lstrip()
         kind = "handoff" if event.outcome == "ignored" else "tool"
-        step = self._finish(stored, event.id, kind, event.outcome, detail)
+        step = self._finish(stored, event.id, kind, outcome, detail)
         step.name = event.name or str(call.get("name", "")) or step.name
 
     def hand_off(self, stored: Stored, event: HandedOff) -> None:

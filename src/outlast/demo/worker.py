@@ -42,7 +42,7 @@ async def work(run_id: str, database: Path, message: str) -> None:
     model = None if uses_real_model() else DeskModel()
     desk = Desk(Shop(database), posted)
     result = Runner.run_streamed(triage(model), message, context=desk, run_id=run_id)
-    await live.show(result.stream_events())
+    await live.show(result)
 
 
 def uses_real_model() -> bool:

@@ -12,6 +12,7 @@ from outlast.core.events import (
     CancelRequested,
     EffectStarted,
     Entry,
+    ErrorFacts,
     Event,
     HandedOff,
     ModelReplied,
@@ -118,6 +119,12 @@ class RunResultStreaming(RunResultBase):
     def is_given_up(self) -> bool:
         """Whether somebody has decided that the run is to end at once."""
         return self._cancel == "immediate" and not self._is_interrupted
+
+    def tool_error(self, call_id: str | None) -> ErrorFacts | None:
+        """What the tool raised whose answer has this id; None if it did not fail."""
+        events = self._env.log.events if self._env else []
+        answers = (each for each in reversed(events) if isinstance(each, ToolReturned))
+        return next((each.error for each in answers if each.call_id == call_id), None)
 
     def cancel(self, mode: Literal["immediate", "after_turn"] = "immediate") -> None:
         """Stop the run.

@@ -30,6 +30,7 @@ from outlast.definitions.logger import logger
 from outlast.definitions.tool import extracted_custom_data
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
+from outlast.engine.failures import error_facts
 from outlast.engine.hooks import tell
 from outlast.engine.kept import keep_value
 from outlast.engine.perform.prepare import live_turn
@@ -58,6 +59,8 @@ class Answer(NamedTuple):
     """What the caller and the hooks see."""
     seen: Callable[..., Any] | None = None
     """Of a copy of the item, what the tool's `custom_data_extractor` gets to see."""
+    error: Exception | None = None
+    """What the tool's code raised, and the model was told."""
 
 
 async def run_local_tool(env: RunEnv, effect: RunTool) -> Done:
@@ -89,7 +92,8 @@ async def run_local_tool(env: RunEnv, effect: RunTool) -> Done:
     extractor: Any = getattr(tool, "custom_data_extractor", None)
     if answer.seen is not None and extractor is not None:
         data = await extracted_custom_data(extractor, answer.seen(copy.deepcopy(answer.item)))
-    event = ToolReturned(effect.id, call.id, answer.item, name=effect.name, data=data, value=kept)
+    error = error_facts(answer.error, effect.id) if answer.error else None
+    event = ToolReturned(effect.id, call.id, answer.item, "ok", effect.name, data, kept, error)
 
     async def after() -> None:
         await tell(*(each.on_tool_end(context, agent, tool, value) for each in hooks))
@@ -121,6 +125,7 @@ async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
     limit = call.action.max_output_length
     request = shell_tools.ShellCommandRequest(use.context, call)
     status: Literal["completed", "failed"] = "completed"
+    failure: Exception | None = None
     try:
         assert use.tool.executor
         result = shell_tools.shell_result(await _called(use.tool.executor, request), limit)
@@ -129,11 +134,11 @@ async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
     except Exception as error:  # a user's executor; the model is told
         if machine_error(error) is not None:
             raise
-        status, said = "failed", str(error) or type(error).__name__
+        status, said, failure = "failed", str(error) or type(error).__name__, error
         result = shell_tools.failed_shell_result(said, limit)
     caller = use.item.get("caller")
     out = shell_tools.shell_output_item(use.effect.call.id, result, status=status, caller=caller)
-    return Answer(out, shell_tools.shell_text(result))
+    return Answer(out, shell_tools.shell_text(result), error=failure)
 
 
 async def _local_shell(use: Use[shell_tools.LocalShellTool]) -> Answer:
@@ -145,16 +150,18 @@ async def _local_shell(use: Use[shell_tools.LocalShellTool]) -> Answer:
 
 async def _patch(use: Use[editor.ApplyPatchTool]) -> Answer:
     operation = editor.patch_operation(use.item.get("operation"), use.context)
+    failure: Exception | None = None
     try:
         edit = getattr(use.tool.editor, operation.type)
         result = editor.patch_result(await _called(edit, operation))
     except Exception as error:  # a user's editor; the model is told
         if machine_error(error) is not None:
             raise
-        result = editor.ApplyPatchResult("failed", str(error))
+        result, failure = editor.ApplyPatchResult("failed", str(error)), error
     out = editor.patch_output_item(use.effect.call.id, result, use.item.get("caller"))
     seen = (use.context, use.tool, [operation], result.output or "", out["status"])
-    return Answer(out, result.output or "", partial(editor.ApplyPatchToolCustomDataContext, *seen))
+    data = partial(editor.ApplyPatchToolCustomDataContext, *seen)
+    return Answer(out, result.output or "", data, failure)
 
 
 async def _custom(use: Use[custom_tool.CustomTool]) -> Answer:

@@ -15,6 +15,7 @@ from outlast.core.events import (
     Call,
     ChildCompleted,
     ChildStarted,
+    ErrorFacts,
     Event,
     ToolReturned,
     UsageAdded,
@@ -38,6 +39,7 @@ from outlast.definitions.tool import (
 from outlast.definitions.tool_output import FailureText, tool_output_item
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
+from outlast.engine.failures import error_facts
 from outlast.engine.hooks import tell
 from outlast.engine.kept import keep_value
 from outlast.engine.local_runs import copy_child
@@ -214,7 +216,7 @@ async def returned(  # one value of a tool and all that it came from
         output_type_adapter=tool.output_adapter,
     )
     is_blocked = isinstance(value, Blocked)
-    is_failed = isinstance(value, FailureText)
+    failure = failure_facts(value, effect.id)
     value = str(value) if isinstance(value, FailureText) else value
     item = without_surrogates(item)
     kept, value = keep_value(tool, effect.call.qualified_name, value, item)
@@ -225,10 +227,15 @@ async def returned(  # one value of a tool and all that it came from
     if value is not item.get("output"):
         env.live.behind[id(item)] = (item, value)
     env.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
-    outcome = "blocked" if is_blocked else "error" if is_failed else "ok"
-    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept)
+    outcome = "blocked" if is_blocked else "error" if failure else "ok"
+    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept, failure)
     checks.keep()
     return Done([*checks.events, event])
+
+
+def failure_facts(value: Any, effect_id: str) -> ErrorFacts | None:
+    """What a tool raised, where the model is told a text in place of its result."""
+    return error_facts(value.error, effect_id) if isinstance(value, FailureText) else None
 
 
 async def _tell_start(
