@@ -143,7 +143,8 @@ def waiting(cli, tmp_path):
 def test_what_waits_is_listed_with_its_arguments_and_nothing_is_decided(cli, waiting):
     listed = cli("approve", "order-17")
     assert listed.exit_code == 0
-    assert "find_order(order=17)" in listed.stdout
+    assert "order: 17" in listed.stdout
+    assert f"outlast approve order-17 {waiting} --reject" in listed.stdout
     assert "waiting" in cli("runs").stdout
 
 

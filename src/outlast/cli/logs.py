@@ -22,6 +22,19 @@ def journal_file() -> Path | None:
     return Path(named) if named else Path(home) / "journal.db"
 
 
+def journal_place() -> str:
+    """Where runs are looked for, and why there."""
+    file = journal_file()
+    named = os.environ.get("OUTLAST_JOURNAL", "")
+    if file is None:
+        return f"a journal that ends with its process (OUTLAST_JOURNAL={named})"
+    if named:
+        return f"{file.absolute()} (OUTLAST_JOURNAL)"
+    home = os.environ.get("OUTLAST_HOME")
+    why = "OUTLAST_HOME" if home else "the default, under the working directory"
+    return f"{file.absolute()} ({why})"
+
+
 async def list_runs(
     status: str | None = None, **metadata: Unpack[MetadataFilter]
 ) -> Sequence[RunSummary]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
+from outlast.cli.approvals import Waiting, waiting_calls
+from outlast.cli.asking import call_lines
 from outlast.cli.command import finish
 from outlast.cli.doctor import has_key, is_offline
 from outlast.cli.live import LiveScreen
@@ -103,8 +105,7 @@ def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
         raise Missing(
             "It has made all of its turns",
             view.error,
-            "",
-            f"  outlast resume {run_id} --max-turns N    to let it make more",
+            f"outlast resume {run_id} --max-turns N    lets it make more",
         )
     program = program_of(run_id, view, place)
     word = "retrying" if view.status == "failed" else "resuming"
@@ -127,12 +128,21 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
     except Exception as error:
         live.end()
         raise RunError(line_of(program)) from error
-    waits = [item.tool_name for item in result.interruptions]
-    if waits:
-        screen.print(Text(f"waits for a person: {', '.join(map(plain, waits))}", style="cyan"))
-    next_step = "approve" if waits else "show"
-    screen.print(Text(f"\noutlast {next_step} {plain(result.run_id)}", style="dim"))
+    if result.interruptions:
+        screen.print(Text("waits for a person", style="cyan"))
+        show_waiting(result.run_id, await waiting_calls(result.run_id))
+    else:
+        screen.print(Text(f"\noutlast show {plain(result.run_id)}", style="dim"))
     return 0
+
+
+def show_waiting(run_id: str, calls: list[Waiting], *, is_full: bool = False) -> None:
+    """Show calls that wait, as what they will run."""
+    screen = console()
+    for call in calls:
+        for number, line in enumerate(call_lines(run_id, call, screen.width, is_full=is_full)):
+            style = "bold" if not number else "cyan" if number == 1 else ""
+            screen.print(Text(line, style=style), soft_wrap=True)
 
 
 def say_finished(run_id: str, view: RunView) -> int:

@@ -6,6 +6,7 @@ and a pipe that nobody reads any more ends no run.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import IO, Any
@@ -79,6 +80,13 @@ def encodable(text: str, encoding: str) -> str:
         drawn = text.translate(_ASCII)
         return drawn.encode(encoding, "backslashreplace").decode(encoding)
     return text
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` for another program: JSON in ASCII, which no terminal is driven by."""
+    screen = Screen(sys.stdout)
+    screen.write(json.dumps(value, indent=2, default=str) + "\n")
+    screen.flush()
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -60,9 +60,14 @@ def _cut(text: str, width: int) -> str:
     return piece
 
 
+def is_hidden(character: str) -> bool:
+    """Whether a character has no shape of its own, or one that it gives to others."""
+    return unicodedata.category(character) in _HIDDEN or ord(character) in _BLANK
+
+
 def _visible(character: str) -> str:
     code = ord(character)
-    if unicodedata.category(character) not in _HIDDEN and code not in _BLANK:
+    if not is_hidden(character):
         return character
     width, letter = (2, "x") if code < 1 << 8 else (4, "u") if code < 1 << 16 else (8, "U")
     return f"\\{letter}{code:0{width}x}"

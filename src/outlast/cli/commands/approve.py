@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from outlast.cli.approvals import Waiting, chosen_call, record, waiting_calls
-from outlast.cli.command import AgentPlace, RunId, command, finish
-from outlast.cli.logs import read_run
-from outlast.cli.running import account, matching_run, perform, program_of, whole_run
-from outlast.cli.screen import console
-from outlast.cli.steps import arguments_of
+from outlast.cli.command import AgentPlace, command, finish
+from outlast.cli.logs import journal_place, list_runs, read_run
+from outlast.cli.running import account, matching_run, perform, program_of, show_waiting, whole_run
+from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
 
 
@@ -23,7 +22,9 @@ outlast approve ticket-12 call_7f3a
 outlast approve ticket-12 call_7f3a --reject --message "We are closed."
 """)
 def approve(  # noqa: PLR0913  # a command has the options that it has
-    run_id: RunId,
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's whole id; to list, the start of one.")
+    ] = "",
     call: Annotated[str, typer.Argument(metavar="CALL", help="A call's whole id.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="All calls that wait.")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
@@ -31,22 +32,24 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
     by: Annotated[str, typer.Option(help="Who decides; you, by the name of your account.")] = "",
     why: Annotated[str, typer.Option(help="A reason, for whoever reads the log.")] = "",
     place: AgentPlace = "",
+    full: Annotated[bool, typer.Option("--full", help="Cut no argument, however long.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="List what waits as JSON.")] = False,
 ) -> int:
-    """List the calls that wait for a person; decide about one, and go on."""
+    """List the calls that wait for a person, in one run or in all; decide about one, and go on."""
     if call and everything:
         raise typer.BadParameter("Name a call, or say --all.")
     if message and not reject:
         raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
     if reject and not (call or everything):
         raise typer.BadParameter("Name the call to reject, or say --all.")
-    is_decision = bool(call or everything)
-    run_id = finish((whole_run if is_decision else matching_run)(run_id))
+    if not (call or everything):
+        run_id = finish(matching_run(run_id)) if run_id else ""
+        return _list_waiting(run_id, is_full=full, as_json=as_json)
+    run_id = finish(whole_run(run_id))
     waiting = finish(waiting_calls(run_id))
     if not waiting:
         console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
         return 0
-    if not is_decision:
-        return _list_waiting(run_id, waiting)
     keys = [chosen_call(waiting, call).key] if call else [each.key for each in waiting]
     program = program_of(run_id, finish(read_run(run_id))[0], place)
     by = by or account()
@@ -56,10 +59,29 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
     return finish(perform(program, "", run_id))
 
 
-def _list_waiting(run_id: str, waiting: list[Waiting]) -> int:
-    screen = console()
-    for each in waiting:
-        screen.print(Text(f"{plain(each.key)}  {plain(each.agent)}", style="bold"))
-        screen.print(Text(f"  {plain(each.tool)}({plain(arguments_of(each.item))})", style="cyan"))
-    screen.print(Text(f"\noutlast approve {plain(run_id)} CALL [--reject]", style="dim"))
+async def _asking() -> list[str]:
+    rows = await list_runs("waiting")
+    return [row.run_id for row in reversed(rows) if not row.parent]
+
+
+def _list_waiting(run_id: str, *, is_full: bool, as_json: bool) -> int:
+    """Show the calls of one run that wait, or of all runs."""
+    waiting = {
+        each: finish(waiting_calls(each)) for each in ([run_id] if run_id else finish(_asking()))
+    }
+    if as_json:
+        print_json([_facts(each, call) for each, calls in waiting.items() for call in calls])
+        return 0
+    if not any(waiting.values()):
+        where = f"in run {run_id}" if run_id else f"in {journal_place()}"
+        console().print(Text(f"Nothing waits for a person {plain(where)}."))
+    for each, calls in waiting.items():
+        if calls and not run_id:
+            console().print(Text(f"run {plain(each)}", style="bold"))
+        show_waiting(each, calls, is_full=is_full)
     return 0
+
+
+def _facts(run_id: str, call: Waiting) -> dict[str, Any]:
+    named = {"run_id": run_id, "call": call.key, "agent": call.agent, "tool": call.tool}
+    return {**named, "item": call.item}
