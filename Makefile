@@ -4,6 +4,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 CONFORMANCE ?= ../shared/conformance
 MSG ?=
+# As it was typed: neither make nor a shell looks into it.
+override MSG := $(value MSG)
+export MSG
 ARGS ?=
 
 BIN := .venv/bin
@@ -19,7 +22,7 @@ help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), without an API key
-	@MSG="$(MSG)" $(BIN)/python -m outlast.demo $(ARGS)
+	@$(BIN)/python -m outlast.demo $(ARGS)
 
 test: $(DEV)  ## Run every test
 	$(BIN)/python -m pytest -q -m "not chaos and not endpoints" -n 2 $(ARGS)

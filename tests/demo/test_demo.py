@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,24 @@ def test_a_message_of_ones_own_is_answered(demo, message):
 
 def test_a_message_may_come_from_the_environment(demo):
     assert "Where is A-1031?" in demo(MSG="Where is A-1031?").stdout
+
+
+def test_a_key_in_the_environment_leaves_the_demo_offline(demo):
+    result = demo(OPENAI_API_KEY="stale", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "offline" in result.stdout
+
+
+def test_make_passes_a_message_on_as_it_was_typed(tmp_path):
+    message = """It's "broken": costs $5, `date` $(HOME) $HOME; rm"""
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text("utf-8")
+    head = makefile[: makefile.index(".PHONY")]
+    (tmp_path / "Makefile").write_text(head + "\nsay:\n\t@printenv MSG\n", "utf-8")
+    said = subprocess.run(
+        ["make", "-s", "say", f"MSG={message}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == message + "\n"

@@ -1,4 +1,4 @@
-"""`python -m outlast.demo [MESSAGE]`; `MSG` in the environment does as well."""
+"""`python -m outlast.demo [--live] [MESSAGE]`; `MSG` in the environment does as well."""
 
 from __future__ import annotations
 
@@ -8,4 +8,6 @@ import sys
 from outlast.demo.screen import play
 
 if __name__ == "__main__":
-    sys.exit(play(" ".join(sys.argv[1:]) or os.environ.get("MSG", "")))
+    words = [word for word in sys.argv[1:] if word != "--live"]
+    message = " ".join(words) or os.environ.get("MSG", "")
+    sys.exit(play(message, is_live="--live" in sys.argv[1:]))

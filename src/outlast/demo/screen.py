@@ -22,7 +22,7 @@ from outlast.cli.show import run_summary, run_tree
 from outlast.cli.steps import RunView
 from outlast.cli.text import short
 from outlast.demo.orders import Shop, euros
-from outlast.demo.worker import KILL, uses_real_model
+from outlast.demo.worker import KILL, LIVE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,18 +39,19 @@ class Stage(NamedTuple):
     environment: dict[str, str]
 
 
-def play(message: str = "", home: Path | None = None) -> int:
+def play(message: str = "", home: Path | None = None, *, is_live: bool = False) -> int:
     """Play the demo.
 
     Args:
         message: What the customer writes.
         home: The directory for the journal and the shop; `OUTLAST_HOME` or `.outlast` by default.
+        is_live: Whether the real model plays the desk; else rules do, whatever keys are set.
 
     Returns:
         0 if the run was completed and each refund was posted once.
     """
     screen = console()
-    stage = _stage(message or MESSAGE, home)
+    stage = _stage(message or MESSAGE, home, is_live=is_live)
     _introduce(screen, stage)
     began = time.monotonic()
     code = _perform(screen, stage, is_first=True)
@@ -67,12 +68,15 @@ def play(message: str = "", home: Path | None = None) -> int:
     return _show_ledger(screen, stage, view)
 
 
-def _stage(message: str, home: Path | None) -> Stage:
+def _stage(message: str, home: Path | None, *, is_live: bool) -> Stage:
     home = (home or Path(os.environ.get("OUTLAST_HOME", ".outlast"))).absolute()
     run_id = f"desk-{secrets.token_hex(3)}"
     shop = Shop(home / "demo" / f"{run_id}.db")
     shop.create()
     environment = {**os.environ, "OUTLAST_HOME": str(home)}
+    environment.pop(LIVE, None)
+    if is_live:
+        environment[LIVE] = "1"
     if environment.get("OUTLAST_JOURNAL", "") in ("off", "memory"):
         del environment["OUTLAST_JOURNAL"]  # Nothing would be left to go on from.
     return Stage(run_id, shop, message, environment)
@@ -84,8 +88,8 @@ def _introduce(screen: Console, stage: Stage) -> None:
     real = (
         f"Model: the one at {place}." if place else "Model: the real one (OPENAI_API_KEY is set)."
     )
-    offline = "Model: a stand-in of rules, offline. With OPENAI_API_KEY set, a real one."
-    screen.print(Text(real if uses_real_model() else offline, style="dim"))
+    offline = "Model: a stand-in of rules, offline. With --live, the real one."
+    screen.print(Text(real if LIVE in stage.environment else offline, style="dim"))
     screen.print(Text("Shop:  a SQLite file of its own, with orders and a ledger.", style="dim"))
     said = textwrap.wrap(short(stage.message, 240), screen.width - 16)
     line = Text("\n  customer     ", style="bold")
