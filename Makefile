@@ -3,6 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 CONFORMANCE ?= ../shared/conformance
+FAULTS ?= ../shared/faults
 MSG ?=
 # As it was typed: neither make nor a shell looks into it.
 override MSG := $(value MSG)
@@ -16,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos flips endpoints conformance stub clean
+.PHONY: help demo test check format bench chaos flips endpoints conformance faults stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +58,9 @@ bench:  ## Compare the cost of a turn with other SDKs; writes benchmarks/RESULTS
 
 conformance: $(CONFORM)  ## Run openai-agents' own public tests; updates docs/compatibility.md
 	.conformance/bin/python tests/conformance/run.py $(CONFORMANCE) $(ARGS)
+
+faults: .endpoints/client/.installed  ## Run programs that once showed a fault; those in tests/faults/seam.txt may fail
+	.endpoints/client/bin/python tests/faults/run.py $(FAULTS) $(ARGS)
 
 clean:  ## Remove what make has made
 	rm -rf .venv .bench .conformance .endpoints
