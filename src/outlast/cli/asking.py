@@ -58,13 +58,16 @@ def exact(value: Any) -> str:
 
 def _misleads(character: str) -> bool:
     """Whether a character shows nothing, another one's place, or something on top of another."""
-    if character == " " or character.isascii():
+    if character == " ":
         return False
     return is_hidden(character) or unicodedata.category(character) in ("Zs", "Mn", "Me")
 
 
 def _spelled(character: str) -> str:
-    return json.dumps(character)[1:-1]
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(
+        f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True)
+    )
 
 
 def _named(name: str) -> str:
@@ -92,7 +95,7 @@ def _field(name: str, value: str, width: int, *, is_full: bool) -> Iterator[str]
     shown = value if is_full else value[:CUT]
     first, *rest = chunks(f"    {name}: {shown}", width)
     yield first
-    for piece in (part for each in rest for part in chunks(each, width - 6)):
+    for piece in chunks("".join(rest), width - 6) if rest else ():
         yield f"    | {piece}"
     if len(shown) < len(value):
         yield f"    + {len(value) - len(shown):,} more characters: --full shows them"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
+from outlast.cli.status import status_of
 from outlast.cli.steps import RunView, read_steps
 from outlast.core.errors import RunNotFound
 from outlast.journal.journal import Journal, MetadataFilter, RunSummary
@@ -47,7 +48,7 @@ async def list_runs(
 
 def is_cut_off(run: RunSummary) -> bool:
     """Whether a run was interrupted: nobody goes on with it."""
-    return run.status == "running" and not run.owner_alive
+    return status_of(run) == "interrupted"
 
 
 async def read_run(run_id: str) -> tuple[RunView, dict[str, RunView]]:

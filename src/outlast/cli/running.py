@@ -21,6 +21,7 @@ from outlast.cli.text import lines, plain
 from outlast.core.errors import RunNotFound
 from outlast.core.failing import why_final
 from outlast.definitions.agent import Agent
+from outlast.engine.config import RunConfig
 from outlast.journal.journal import TERMINAL
 from outlast.run.runner import get_default_agent_runner
 
@@ -122,7 +123,12 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
     live.agent(program.agent.name)
     try:
         result = get_default_agent_runner().run_streamed(
-            program.agent, message, run_id=run_id, program=program.place, **options
+            program.agent,
+            message,
+            run_id=run_id,
+            program=program.place,
+            run_config=RunConfig(on_abandon="leave"),  # Ctrl-C: somebody has to go on with it.
+            **options,
         )
         await live.show(result)
     except Exception as error:

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from outlast.cli.steps import RunView, Step, Takeover, counted, summary
-from outlast.cli.text import plain, short
+from outlast.cli.text import lines as text_lines, plain, short
 
 _GUIDES = "grey50"
 _MARKS: dict[str, tuple[str, str]] = {
@@ -28,7 +28,17 @@ _MARKS: dict[str, tuple[str, str]] = {
 }
 
 
+STATUS_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "waiting": "cyan",
+    "interrupted": "yellow",
+    "abandoned": "yellow",
+    "parked": "yellow",
+}
 _WHOLE_S = 10
+_SHORT_WAIT_S = 1.0
+"""A process that goes on at once after a person's word is no news."""
 
 
 def duration(seconds: float) -> str:
@@ -41,7 +51,9 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{max(seconds, 0) * 1000:.0f} ms"
 
 
-def run_tree(run_id: str, view: RunView, children: Mapping[str, RunView], width: int) -> Tree:
+def run_tree(
+    run_id: str, view: RunView, children: Mapping[str, RunView], width: int, *, full: bool = False
+) -> Tree:
     """The steps of a run as a tree, with the runs inside it.
 
     Args:
@@ -49,27 +61,29 @@ def run_tree(run_id: str, view: RunView, children: Mapping[str, RunView], width:
         view: What its log says.
         children: The same for each run that one of its steps is, by run id.
         width: Of the screen, in columns.
+        full: Whether a step may take as many lines as it needs.
     """
     tree = Tree(_title(run_id, view), guide_style=_GUIDES)
-    _grow(tree, view, children, width)
+    _grow(tree, view, children, None if full else width)
     if view.error:
-        tree.add(Text(short(view.error, width - 4), style="red"))
+        tree.add(Text(plain(view.error) if full else short(view.error, width - 4), style="red"))
     return tree
 
 
-def run_summary(view: RunView) -> RenderableType:
+def run_summary(view: RunView, *, full: bool = False) -> RenderableType:
     """What a run came to, below its tree."""
     made = [counted(len({step.id for step in view.steps})), f"{view.duration_s:.1f} s"]
     if view.usage.total_tokens:
         made.append(f"{view.usage.total_tokens:,} tokens")
     lines = [Text(" · ".join(made), style="dim")]
-    said = view.metadata
-    whose = [("user", said.user), ("tenant", said.tenant), ("session", said.session_id)]
-    whose += [("tag", tag) for tag in said.tags]
+    who = view.metadata
+    whose = [("user", who.user), ("tenant", who.tenant), ("session", who.session_id)]
+    whose += [("tag", tag) for tag in who.tags]
     if about := " · ".join(f"{name} {short(value, 40)}" for name, value in whose if value):
         lines.append(Text(about, style="dim"))
     if view.output:
-        lines.insert(0, Text(f"→ {short(view.output, 400)}"))
+        said = "\n".join(text_lines(view.output)) if full else short(view.output, 400)
+        lines.insert(0, Text(f"→ {said}"))
     return Group(*lines)
 
 
@@ -84,24 +98,38 @@ def takeover_line(takeover: Takeover) -> Text:
 
 
 def _title(run_id: str, view: RunView) -> Text:
-    style = {"completed": "green", "failed": "red", "waiting": "cyan"}.get(view.status, "yellow")
+    style = STATUS_STYLES.get(view.status, "yellow")
     title = Text(f"run {plain(run_id)} ", style="bold")
     return title.append(plain(view.status), style=style)
 
 
-def _grow(tree: Tree, view: RunView, children: Mapping[str, RunView], width: int) -> None:
+def _grow(tree: Tree, view: RunView, children: Mapping[str, RunView], width: int | None) -> None:
     branch, agent = tree, ""
     for row in view.rows:
         if isinstance(row, Takeover):
-            tree.add(takeover_line(row))
-            agent = ""
+            if row.was_crash or row.gap_s >= _SHORT_WAIT_S:
+                tree.add(takeover_line(row))
+                agent = ""
             continue
         if row.agent != agent:
             agent = row.agent
             branch = tree.add(Text(plain(agent), style="bold"))
-        leaf = branch.add(_step_row(view, row, width))
+        leaf = branch.add(_step_row(view, row, width) if width else _whole_step(view, row))
         if child := children.get(row.child):
-            _grow(leaf, child, children, width - 4)
+            _grow(leaf, child, children, width - 4 if width else None)
+
+
+def step_line(view: RunView, step: Step, width: int) -> RenderableType:
+    """One step by itself, for a list that grows."""
+    return _step_row(view, step, width)
+
+
+def _whole_step(view: RunView, step: Step) -> Text:
+    """One step with all that it says, on as many lines as that takes."""
+    mark, style = _MARKS[step.outcome]
+    text = Text(f"{mark} ", style=style).append(plain(step.name or step.kind), style="bold")
+    text.append(f"  {_note(view, step)}", style="dim")
+    return text.append("".join(f"\n  {line}" for line in text_lines(step.detail)), style="not bold")
 
 
 def _step_row(view: RunView, step: Step, width: int) -> Table:

@@ -21,7 +21,9 @@ outlast resume --all
 outlast resume order-17 --agent desk.py:triage
 """)
 def resume(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]")] = "",
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's id, or the start of one.")
+    ] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="All runs that were interrupted.")
     ] = False,

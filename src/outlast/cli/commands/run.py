@@ -57,10 +57,13 @@ def run(
     if not name and not agents_of(module):
         return _run_main(path, module, words)
     program = load_program(place)
+    message = " ".join(words)
     if run_id and finish(_has_ended(run_id)):
-        return say_finished(run_id, finish(read_run(run_id))[0])
+        view = finish(read_run(run_id))[0]
+        if view.input == message:
+            return say_finished(run_id, view)
     need_key(program.agent)
-    return finish(perform(program, " ".join(words), run_id or None))
+    return finish(perform(program, message, run_id or None))
 
 
 def _run_file(path: Path) -> int:

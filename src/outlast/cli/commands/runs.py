@@ -3,49 +3,104 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from outlast.cli.command import command, finish
-from outlast.cli.logs import is_cut_off, list_runs, read_run
-from outlast.cli.screen import console
-from outlast.cli.show import duration
+from outlast.cli.logs import journal_place, list_runs, read_run
+from outlast.cli.screen import console, print_json
+from outlast.cli.show import STATUS_STYLES, duration
+from outlast.cli.status import STATUSES, short_ids, status_of
 from outlast.cli.text import plain, short
-from outlast.journal.journal import MetadataFilter
+from outlast.journal.journal import MetadataFilter, RunSummary
 
 
 @command("""
 outlast runs
-outlast runs --user ada --tag vip
+outlast runs --status waiting --limit 5
+outlast runs --user ada --tag vip --json
 """)
-def runs(
-    status: Annotated[str, typer.Option(help="Only these: running, waiting, completed, …")] = "",
+def runs(  # noqa: PLR0913  # a command has the options that it has
+    status: Annotated[str, typer.Option(help=f"Only these: {', '.join(STATUSES)}.")] = "",
+    agent: Annotated[str, typer.Option(help="Only runs that began with this agent.")] = "",
     user: Annotated[str | None, typer.Option(help="Only runs of this user.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only runs of this tenant.")] = None,
     session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="As many at most; 0 lists all.")] = 30,
+    full: Annotated[bool, typer.Option("--full", help="Cut no id and no name.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with whole ids.")] = False,
 ) -> int:
-    """List the runs of this directory's journal, the newest first."""
+    """List the runs of the journal, the newest first."""
+    if status and status not in STATUSES:
+        raise typer.BadParameter(f"There is no status {status!r}: {', '.join(STATUSES)}.")
     whose: MetadataFilter = {"user": user, "tenant": tenant, "session_id": session, "tag": tag}
-    found = [row for row in finish(list_runs(status or None, **whose)) if not row.parent]
+    rows = [row for row in finish(list_runs(**whose)) if not row.parent]
+    found = [row for row in rows if status in ("", status_of(row)) and agent in ("", row.agent)]
+    shown = found[:limit] if limit else found
+    if as_json:
+        print_json([_facts(row) for row in shown])
+        return 0
     screen = console()
     if not found:
-        screen.print("No runs here yet. Start one with: outlast demo")
+        among = f" among {len(rows)}" if rows else ""
+        screen.print(Text(f"No such runs{among} in {plain(journal_place())}."), soft_wrap=True)
+        screen.print("" if rows else "Start one with: outlast demo")
         return 0
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("run", "agent", "status", "events", "updated"):
-        table.add_column(name, justify="right" if name == "events" else "left", no_wrap=True)
-    now = time.time()
-    for row in found:
-        state = Text("interrupted", "yellow") if is_cut_off(row) else Text(plain(row.status))
-        if row.status == "parked":
-            left = finish(read_run(row.run_id))[0].retry_at - now
-            state = Text(f"parked, {duration(left)}" if left > 0 else "parked, due", "yellow")
-        age = f"{duration(now - row.updated_at)} ago"
-        cells = (short(row.run_id, 32), short(row.agent, 16))
-        table.add_row(*map(Text, cells), state, str(row.events), age)
-    screen.print(table)
+    screen.print(_table(shown, rows, is_full=full, is_narrow=screen.width < _NARROW))
+    if len(shown) < len(found):
+        screen.print(Text(f"{len(found) - len(shown)} more: --limit 0", style="dim"))
     return 0
+
+
+_NARROW = 60
+
+
+def _table(
+    shown: Sequence[RunSummary], rows: Sequence[RunSummary], *, is_full: bool, is_narrow: bool
+) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    names = ("run", "agent", "status", "updated") if is_narrow else _COLUMNS
+    for name in names:
+        folds = "fold" if is_full else "ellipsis"
+        table.add_column(
+            name,
+            justify="right" if name == "events" else "left",
+            no_wrap=not is_full,
+            overflow=folds,
+            min_width=8 if name == "run" else None,
+        )
+    ids, now = short_ids([row.run_id for row in rows]), time.time()
+    for row in shown:
+        age = duration(now - row.updated_at)
+        cells = {
+            "run": Text(plain(row.run_id) if is_full else short(ids[row.run_id], 32)),
+            "agent": Text(plain(row.agent) if is_full else short(row.agent, 16)),
+            "status": _status(row, now),
+            "events": Text(str(row.events)),
+            "updated": Text(age if is_narrow else f"{age} ago"),
+        }
+        table.add_row(*(cells[name] for name in names))
+    return table
+
+
+_COLUMNS = ("run", "agent", "status", "events", "updated")
+
+
+def _status(row: RunSummary, now: float) -> Text:
+    word = status_of(row)
+    if word == "parked":
+        left = finish(read_run(row.run_id))[0].retry_at - now
+        word = f"parked, {duration(left)}" if left > 0 else "parked, due"
+    return Text(plain(word), style=STATUS_STYLES.get(status_of(row), ""))
+
+
+def _facts(row: RunSummary) -> dict[str, Any]:
+    facts = {**row._asdict(), "status": status_of(row)}
+    facts["metadata"] = msgspec.to_builtins(row.metadata)
+    return facts

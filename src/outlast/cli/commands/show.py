@@ -2,21 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
 from outlast.cli.command import RunId, command, finish
-from outlast.cli.logs import read_run
+from outlast.cli.logs import list_runs, read_run
 from outlast.cli.running import matching_run
-from outlast.cli.screen import console
-from outlast.cli.show import run_summary, run_tree
+from outlast.cli.screen import console, print_json
+from outlast.cli.show import run_summary, run_tree, step_line
+from outlast.cli.status import status_of
+from outlast.cli.steps import RunView, Step, Takeover, read_steps
+from outlast.cli.text import plain
+from outlast.journal.journal import Stored
+from outlast.journal.opening import open_journal
 
 
 @command("""
-outlast show
+outlast show 3f9c
+outlast show order-17 --full       every argument and result, uncut
+outlast show order-17 --follow     its steps as they happen
+outlast show order-17 --json
 """)
-def show(run_id: RunId) -> int:
+def show(
+    run_id: RunId,
+    full: Annotated[bool, typer.Option("--full", help="Cut no argument and no result.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, uncut.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Print steps as they happen, until it ends or waits.")
+    ] = False,
+) -> int:
     """Show what a run did: its steps, and where a process died."""
     found = finish(matching_run(run_id))
+    if follow:
+        finish(_follow(found))
     view, children = finish(read_run(found))
+    view = replace(view, status=finish(_status(found)) or view.status)
+    if as_json:
+        print_json({"run_id": found, **_facts(view)})
+        return 0
     screen = console()
-    screen.print(run_tree(found, view, children, screen.width))
-    screen.print(run_summary(view))
+    screen.print(run_tree(found, view, children, screen.width, full=full))
+    screen.print(run_summary(view, full=full))
     return 0
+
+
+async def _status(run_id: str) -> str:
+    """The word that the list of runs has for it."""
+    return next((status_of(row) for row in await list_runs() if row.run_id == run_id), "")
+
+
+async def _follow(run_id: str) -> None:
+    screen, log, shown = console(), list[Stored](), set[str]()
+    async for stored in open_journal().watch(run_id):
+        log.append(stored)
+        view = read_steps(log)
+        for step in view.steps:
+            name = f"{step.id} {step.epoch} {step.attempt} {step.outcome}"
+            if step.is_over and name not in shown:
+                shown.add(name)
+                screen.print(step_line(view, step, screen.width))
+        if view.status != "running":
+            return
+        if log[-1].seq == 0:
+            screen.print(Text(f"following {plain(run_id)}; Ctrl-C ends it", style="dim"))
+
+
+def _facts(view: RunView) -> dict[str, Any]:
+    return {
+        "status": view.status,
+        "input": view.input,
+        "output": view.output,
+        "error": view.error,
+        "program": view.program,
+        "duration_s": view.duration_s,
+        "tokens": view.usage.total_tokens,
+        "rows": [_row(row) for row in view.rows],
+    }
+
+
+def _row(row: Step | Takeover) -> dict[str, Any]:
+    names = row.__slots__
+    facts = {name: getattr(row, name) for name in names if name != "usage"}
+    kind = "takeover" if isinstance(row, Takeover) else "step"
+    return {"row": kind, **facts}
