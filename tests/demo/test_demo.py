@@ -76,3 +76,14 @@ def test_make_passes_a_message_on_as_it_was_typed(tmp_path):
         check=True,
     )
     assert said.stdout == message + "\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--home", "a place")])
+def test_the_command_at_its_end_works_as_it_stands(demo, tmp_path, words):
+    hint = re.search(r"The tree again: (.*)", demo(*words).stdout)[1]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OUTLAST", "OPENAI"))}
+    again = subprocess.run(
+        ["sh", "-c", hint], cwd=tmp_path, env=kept, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert "completed" in again.stdout

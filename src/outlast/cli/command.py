@@ -195,6 +195,6 @@ def _left(leaving: SystemExit) -> int:
 
 
 def _say_stopped(number: signal.Signals) -> int:
-    fix = ("See what there is: outlast runs", "Go on with it:     outlast resume --all")
+    fix = ("See what there is: outlast runs", "Go on with a run:  outlast resume RUN")
     panel(Problem("Stopped", "What was done is kept.", fix=fix))
     return STOPPED + number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from typing import Any
 
@@ -130,7 +131,14 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
             run_config=RunConfig(on_abandon="leave"),  # Ctrl-C: somebody has to go on with it.
             **options,
         )
+    except Exception as error:
+        raise RunError(line_of(program)) from error
+    try:
         await live.show(result)
+    except asyncio.CancelledError:  # Ctrl-C, or SIGTERM.
+        live.end()
+        screen.print(Text(f"\noutlast resume {plain(result.run_id)}", style="dim"))
+        raise
     except Exception as error:
         live.end()
         raise RunError(line_of(program)) from error

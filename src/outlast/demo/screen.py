@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from outlast.cli.logs import read_run
+from outlast.cli.problem import near
 from outlast.cli.screen import console
 from outlast.cli.show import run_summary, run_tree
 from outlast.cli.steps import RunView
-from outlast.cli.text import short
+from outlast.cli.text import plain, short
 from outlast.demo.orders import Shop, euros
 from outlast.demo.worker import KILL, LIVE
 
@@ -121,8 +124,11 @@ def _explain_kill(screen: Console, pid: int) -> None:
 def _show_log(screen: Console, stage: Stage, took: float) -> RunView:
     screen.print()
     screen.rule(Text("what the log says", style="bold"))
+    before = dict(os.environ)
     os.environ.update(stage.environment)
     view, children = asyncio.run(read_run(stage.run_id))
+    os.environ.clear()
+    os.environ.update(before)
     screen.print(run_tree(stage.run_id, view, children, screen.width))
     screen.print(run_summary(view))
     screen.print(Text(f"From the first process's start to the end: {took:.1f} s.", style="dim"))
@@ -145,5 +151,24 @@ def _show_ledger(screen: Console, stage: Stage, view: RunView) -> int:
     else:
         screen.print(Text("It is empty: no refund was asked for.", style="dim"))
     is_right = view.status == "completed" and len({row.order_id for row in refunds}) == len(refunds)
-    screen.print(Text(f"\noutlast show {stage.run_id}   prints the tree again.", style="dim"))
+    again = f"{_home_of(stage)}{_command()} show {stage.run_id}"
+    screen.print(Text(f"\nThe tree again: {plain(again)}", style="dim"), soft_wrap=True)
     return 0 if is_right else 1
+
+
+def _command() -> str:
+    """How one types `outlast` right here."""
+    here = Path(sys.executable).parent / "outlast"
+    on_path = shutil.which("outlast")
+    if on_path and Path(on_path).resolve() == here.resolve():
+        return "outlast"
+    if here.exists():
+        return shlex.quote(near(str(here)))
+    return f"{shlex.quote(sys.executable)} -m outlast"
+
+
+def _home_of(stage: Stage) -> str:
+    """What has to stand before the command where it would look in another journal."""
+    home = stage.environment["OUTLAST_HOME"]
+    usual = os.environ.get("OUTLAST_HOME", ".outlast")
+    return "" if Path(usual).absolute() == Path(home) else f"OUTLAST_HOME={shlex.quote(home)} "
