@@ -85,22 +85,28 @@ def checked(fields: tuple[object, ...]) -> RunRow:
     return row
 
 
+_LOOKS = 3
+"""How often the two indexes are asked: a run begins once and is deleted once between two looks."""
+
+
 def find(db: sqlite3.Connection, run_id: str) -> RunRow | None:
     """The row of a run; None where there is none.
 
     Raises:
         JournalCorrupt: It is damaged, or one of two indexes does not know it.
     """
-    fields = db.execute(_BY_ID, (run_id,)).fetchone()
-    if fields is None:
+    for _ in range(_LOOKS):
+        fields = db.execute(_BY_ID, (run_id,)).fetchone()
+        if fields is not None:
+            row = checked(fields)
+            if row.id != run_id:
+                raise _corrupt(run_id, f"is confused with that of run {row.id!r} in an index")
+            return row
         others = db.execute(_BY_KEY, (run_key(run_id),)).fetchall()
-        if any(run_id == other[1] for other in others):
-            raise _corrupt(run_id, "is missing from an index")
-        return None
-    row = checked(fields)
-    if row.id != run_id:
-        raise _corrupt(run_id, f"is confused with that of run {row.id!r} in an index")
-    return row
+        if all(run_id != other[1] for other in others):
+            return None
+        # It is missing from one index, or another process has begun it between the two looks.
+    raise _corrupt(run_id, "is missing from an index")
 
 
 def check_counts(db: sqlite3.Connection) -> None:

@@ -114,8 +114,12 @@ class SqliteJournal:
     async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
         self.committer.flush()
         with self._reading() as db:
-            row = self._require(db, run_id)
-            rows = db.execute(_LOG, (row.number, after + 1)).fetchall()
+            db.execute("BEGIN")  # What another process appends between the two looks is in neither.
+            try:
+                row = self._require(db, run_id)
+                rows = db.execute(_LOG, (row.number, after + 1)).fetchall()
+            finally:
+                db.execute("COMMIT")
         return decode(run_id, rows, after=after, end=(row.head, row.tail))
 
     async def runs(
