@@ -17,6 +17,7 @@ import sys
 import weakref
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
@@ -237,16 +238,17 @@ class _Body:
         self._meter = (_Events if is_events else _Bytes)(limits.response_bytes)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        passed = self._meter.passed
-        if self._encoding in ("", "identity"):
-            async for piece in self._inner:
-                yield passed(piece)
-            return
-        inflater = _Inflater(self._encoding)
-        async for chunk in self._inner:
-            for piece in inflater.inflated(chunk):
-                yield passed(piece)
-        inflater.check_end()
+        # Closed by hand where the reader leaves: the collector would do it in a loop that is gone.
+        async with aclosing(aiter(self._inner)) as chunks:
+            if self._encoding in ("", "identity"):
+                async for piece in chunks:
+                    yield self._meter.passed(piece)
+                return
+            inflater = _Inflater(self._encoding)
+            async for chunk in chunks:
+                for piece in inflater.inflated(chunk):
+                    yield self._meter.passed(piece)
+            inflater.check_end()
 
     async def aclose(self) -> None:
         await self._inner.aclose()
