@@ -163,7 +163,7 @@ def test_a_tool_that_no_model_can_call_by_its_name_is_refused(name):
     tool = FunctionTool(name, "", {}, look_up_later)
     with pytest.raises(UserError, match=r"1 to 64.*name_override"):
         Agent(name="Clerk", tools=[tool])
-    if name:
+    if name and "." not in name:  # A dot is how names of a namespace are written.
         with pytest.raises(UserError, match="name_override"):
             function_tool(look_up, name_override=name)
 

@@ -375,3 +375,11 @@ async def test_a_tool_that_was_renamed_in_place_has_its_new_name_in_the_next_run
     look.name = "seek"
     model.extend([[function_call("seek", {}, call_id="c1")], [assistant_message("2")]])
     assert (await Runner.run(agent, "x", run_config=config)).final_output == "2"
+
+
+async def test_a_state_without_a_decision_may_be_looked_at_where_its_tool_is_gone():
+    case = Case("shop", unchanged, asks=True)
+    state = (await case.begin()).to_state()
+    waiting = await Runner.run(case.parts(without_pay).build(), state, run_config=case.config)
+    assert [item.tool_name for item in waiting.interruptions] == ["pay"]
+    assert await case.status() == ("waiting", False)

@@ -197,7 +197,7 @@ def test_the_demo_plays_over_http_is_killed_and_refunds_once(tmp_path):
     log = tmp_path / "asked.jsonl"
     with Running("--model", "demo", "--log", log) as running:
         env = clean_environment(OPENAI_BASE_URL=running.base_url, OPENAI_API_KEY="x")
-        command = [sys.executable, "-m", "outlast.demo"]
+        command = [sys.executable, "-m", "outlast.demo", "--live"]
         done = subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=90, check=False
         )

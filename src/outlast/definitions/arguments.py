@@ -89,21 +89,20 @@ def validated(
     """
     from pydantic import ValidationError
 
-    original = data
+    first: ValidationError | None = None
     for _ in range(_MAX_PASSES):
         try:
             return validate(data)
         except ValidationError as error:
-            known = error
-        data = _with_repairs(data, known.errors(include_url=False), optional)
+            newest = error
+        first = first or newest  # What is wrong with the arguments as the model sent them.
+        data = _with_repairs(data, newest.errors(include_url=False), optional)
         if data is None:
             break
-    try:
-        return validate(original)
-    except ValidationError as error:
-        why = explanation_of(error)
-        if not debug.DONT_LOG_TOOL_DATA:
-            raise _explained(f"{message}: {error}", why) from error
+    assert first is not None
+    why = explanation_of(first)
+    if not debug.DONT_LOG_TOOL_DATA:
+        raise _explained(f"{message}: {first}", why) from first
     # Outside the handler: pydantic's error quotes the model, and must not hang on ours.
     raise _explained(message, why)
 

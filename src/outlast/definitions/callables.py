@@ -87,10 +87,13 @@ def is_tool_name(name: str) -> bool:
 def checked_name(name: str, why: str = "as this one is") -> str:
     """``name``, if a model can call a tool by it.
 
+    A dot is let through: a tool that has one can be compared with those of a namespace. An agent
+    does not take it.
+
     Raises:
         UserError: It is not 1 to 64 letters, digits, _ and -.
     """
-    if is_tool_name(name):
+    if is_tool_name(name.replace(".", "_")):
         return name
     raise UserError(
         f"A tool cannot be called {name[:80]!r}, {why}: tool names are 1 to 64 letters, digits, _ "

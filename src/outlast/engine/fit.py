@@ -10,6 +10,7 @@ passed, agents that handed off. A run that has ended needs nothing at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from outlast.core.decide import needs_tool, open_checks, pending_output
 from outlast.core.errors import IncompatibleRun, JournalError, RunNotFound, StateMismatch, UserError
 from outlast.core.events import Call, RunAcquired
+from outlast.core.state import RunState
 from outlast.definitions.agent import Agent
 from outlast.definitions.tool import FunctionTool
 from outlast.engine.env import RunEnv
@@ -46,8 +48,10 @@ async def require_state_fit(env: RunEnv) -> None:
         StateMismatch: A call's tool or handoff is missing. Nothing was recorded.
         IncompatibleRun: Something else is.
     """
+    # A decision that finds no call here may be about a tool that is gone.
+    is_decided = bool(env.context._approvals.decisions)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
     try:
-        await require_fit(env)
+        await require_fit(env, needs_tool if is_decided else _needs_tool_now)
     except IncompatibleRun as error:
         if not error.agent:
             raise
@@ -56,7 +60,13 @@ async def require_state_fit(env: RunEnv) -> None:
             raise StateMismatch(text) from None  # The same error, in the words of openai-agents.
 
 
-async def require_fit(env: RunEnv) -> None:
+def _needs_tool_now(state: RunState, call: Call) -> bool:
+    """A state may be looked at while a person has not decided: the tool is needed afterwards."""
+    is_undecided = call.id in state.requested and call.id not in state.decided
+    return needs_tool(state, call) and not is_undecided
+
+
+async def require_fit(env: RunEnv, needs: Callable[[RunState, Call], bool] = needs_tool) -> None:
     """Refuse a run that this program cannot go on with. Asks user code for the turn in progress.
 
     Raises:
@@ -74,7 +84,7 @@ async def require_fit(env: RunEnv) -> None:
         if find_guardrail(env, check.id) is None:
             raise missing_guardrail(env, check)
     _require_type(env, agent)
-    calls = [call for call in state.open_calls.values() if needs_tool(state, call)]
+    calls = [call for call in state.open_calls.values() if needs(state, call)]
     if calls and state.prepared and (turn := await _turn(env)):
         document = tools_on_record(env, state.prepared)
         for call in calls:
