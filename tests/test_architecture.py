@@ -35,9 +35,9 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 4_200, "definitions": 9_500, "tracing": 2_400, "models": 10_500, "journal": 3_600,
-    "sessions": 800, "engine": 7_900, "run": 4_500, "testing": 4_000, "compat": 1_200, "cli": 4_400,
-    "demo": 800, "mcp": 50,
+    "core": 3_550, "definitions": 8_500, "tracing": 2_350, "models": 8_950, "journal": 3_300,
+    "sessions": 600, "engine": 7_300, "run": 3_700, "testing": 3_850, "compat": 550, "cli": 3_000,
+    "demo": 650, "mcp": 100,
 }  # fmt: skip
 
 # A reason, or it does not stand here.

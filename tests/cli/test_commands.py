@@ -87,14 +87,41 @@ RAISING = PROGRAM.replace("@function_tool", "@function_tool(failure_error_functi
 RAISING = RAISING.replace("return f", "raise ValueError(7)\n    return f")
 
 
+TRAP = """
+from pathlib import Path
+Path("executed").touch()
+"""
+
+
+@pytest.mark.parametrize("words", [("resume", "r"), ("retry", "r")])
+def test_what_stands_in_a_journal_is_shown_and_not_executed(cli, tmp_path, words):
+    file = tmp_path / "failing.py"
+    file.write_text(RAISING)
+    assert cli("run", "failing.py", "find order 17", "--id", "r").exit_code == 1
+    file.write_text(RAISING + TRAP)
+    said = cli(*words)
+    assert not (tmp_path / "executed").exists()
+    assert said.exit_code == 2
+    assert "outlast resume r --agent failing.py:agent" in " ".join(said.stderr.split())
+
+
+def test_a_decision_without_a_program_is_recorded_and_says_how_to_go_on(cli, tmp_path, waiting):
+    (tmp_path / "asking.py").write_text(ASKING + TRAP)
+    done = cli("approve", "order-17", waiting)
+    assert done.exit_code == 0, done.output
+    assert "outlast resume order-17 --agent asking.py:agent" in done.stdout
+    assert not (tmp_path / "executed").exists()
+    assert "Nothing waits" in cli("approve", "order-17").stdout
+
+
 @pytest.mark.parametrize("command", ["resume", "retry"])
 def test_a_failed_run_goes_on_once_its_program_is_mended(cli, tmp_path, command):
     file = tmp_path / "failing.py"
     file.write_text(RAISING)
     assert cli("run", "failing.py", "find order 17", "--id", "order-17").exit_code == 1
-    assert "7" in cli(command, "order-17").stderr
+    assert "7" in cli(command, "order-17", "--agent", "failing.py").stderr
     file.write_text(RAISING.replace("raise ValueError(7)", "pass"))
-    again = cli(command, "order-17")
+    again = cli(command, "order-17", "--agent", "failing.py")
     assert again.exit_code == 0, again.output
     assert "order 17 is on its way" in again.stdout
     assert "completed already" in cli(command, "order-17").stdout
@@ -150,7 +177,7 @@ def test_what_waits_is_listed_with_its_arguments_and_nothing_is_decided(cli, wai
 
 @pytest.mark.parametrize("choose", [lambda call: call, lambda _: "--all"])
 def test_an_approved_call_is_performed_and_the_run_goes_on(cli, waiting, choose):
-    done = cli("approve", "order-17", choose(waiting))
+    done = cli("approve", "order-17", choose(waiting), "--agent", "asking.py")
     assert done.exit_code == 0, done.output
     assert "order 17 is on its way" in done.stdout
     assert "completed" in cli("runs").stdout
@@ -176,7 +203,16 @@ async def test_of_two_who_decide_at_once_one_is_told_that_he_is_late(tmp_path, m
 
 
 def test_a_rejected_call_is_not_performed_and_the_model_is_told_why(cli, waiting):
-    done = cli("approve", "order-17", waiting, "--reject", "--message", "we are closed")
+    done = cli(
+        "approve",
+        "order-17",
+        waiting,
+        "--reject",
+        "--message",
+        "we are closed",
+        "--agent",
+        "asking.py",
+    )
     assert done.exit_code == 0, done.output
     assert "we are closed" in done.stdout
     assert "on its way" not in " ".join(cli("show", "order-17").stdout.split())
@@ -191,7 +227,7 @@ outer = Agent(name="Outer", model="offline", tools=[agent.as_tool("find_order_17
     assert "outlast approve outer" in ran.stdout, ran.output
     call = cli("approve", "outer").stdout.split()[0]
     assert "/" in call
-    done = cli("approve", "outer", call)
+    done = cli("approve", "outer", call, "--agent", "nested.py:outer")
     assert done.exit_code == 0, done.output
     assert "order 17 is on its way" in " ".join(done.stdout.split())
 

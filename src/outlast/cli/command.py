@@ -96,9 +96,7 @@ MaxTurns = Annotated[
 ]
 AgentPlace = Annotated[
     str,
-    typer.Option(
-        "--agent", metavar="FILE[:AGENT]", help="The program, if the run does not name it."
-    ),
+    typer.Option("--agent", metavar="FILE[:AGENT]", help="The program to go on with."),
 ]
 _TRACE = inspect.Parameter(
     "trace",
@@ -195,6 +193,6 @@ def _left(leaving: SystemExit) -> int:
 
 
 def _say_stopped(number: signal.Signals) -> int:
-    fix = ("See what there is: outlast runs", "Go on with a run:  outlast resume RUN")
+    fix = ("See what there is: outlast runs", "Go on with a run:  outlast resume RUN --agent FILE")
     panel(Problem("Stopped", "What was done is kept.", fix=fix))
     return STOPPED + number

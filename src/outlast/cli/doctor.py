@@ -122,7 +122,7 @@ async def _runs(*, is_there: bool) -> Check:
     waiting = sum(row.status == "waiting" for row in rows)
     text = f"{len(rows)}, {waiting} waiting for a person, {cut_off} interrupted."
     if cut_off:
-        return Check("runs", "note", f"{text}\nGo on with them: outlast resume --all")
+        return Check("runs", "note", f"{text}\nGo on with them: outlast resume --all --agent FILE")
     return Check("runs", "good", text)
 
 

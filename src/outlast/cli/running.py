@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import shlex
 from typing import Any
 
 from rich.text import Text
@@ -14,7 +15,7 @@ from outlast.cli.command import finish
 from outlast.cli.doctor import has_key, is_offline
 from outlast.cli.live import LiveScreen
 from outlast.cli.logs import list_runs, read_run
-from outlast.cli.problem import Missing, RunError
+from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console
 from outlast.cli.steps import RunView
@@ -68,17 +69,31 @@ async def whole_run(run_id: str) -> str:
 
 
 def program_of(run_id: str, view: RunView, place: str) -> Program:
-    """The program at ``place``, or the one that the run was started from. Wants no running loop."""
-    place = place or view.program
+    """The program at ``place``. Wants no running loop.
+
+    The log says which file the run was started from. That is shown and never executed: whoever can
+    write to a journal could name a file of theirs.
+
+    Raises:
+        Missing: No place was named.
+    """
     if not place:
+        was = f"was started from {plain(view.program)}" if view.program else "names no file"
         raise Missing(
             "Which program?",
-            f"Run {run_id} does not say which file it was started from.",
-            "Say it: --agent FILE[:AGENT]",
+            f"Run {plain(run_id)} {was}. What stands in a journal is not executed: name the program.",
+            how_to_go_on(run_id, view.program),
         )
     program = load_program(place)
     need_key(program.agent)
     return program
+
+
+def how_to_go_on(run_id: str, program: str, word: str = "resume") -> str:
+    """The command that goes on with a run, with the program that its log names, as text."""
+    file, _, variable = program.rpartition(":")
+    place = shlex.quote(plain(f"{near(file)}:{variable}")) if program else "FILE[:AGENT]"
+    return f"outlast {word} {shlex.quote(plain(run_id))} --agent {place}"
 
 
 def need_key(agent: Agent[Any]) -> None:
@@ -107,7 +122,7 @@ def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
         raise Missing(
             "It has made all of its turns",
             view.error,
-            f"outlast resume {run_id} --max-turns N    lets it make more",
+            f"{how_to_go_on(run_id, view.program)} --max-turns N",
         )
     program = program_of(run_id, view, place)
     word = "retrying" if view.status == "failed" else "resuming"
@@ -118,7 +133,7 @@ def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
 
 async def perform(program: Program, message: str, run_id: str | None, **options: Any) -> int:
     """Start a run, or go on with it, and show what happens. Returns the status of the command."""
-    # The log remembers the program, so that `resume` finds it. `Runner` has no argument for that.
+    # The log remembers the program, for whoever looks at the run. `Runner` has no argument for that.
     screen = console()
     live = LiveScreen(screen)
     live.agent(program.agent.name)
@@ -137,7 +152,8 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
         await live.show(result)
     except asyncio.CancelledError:  # Ctrl-C, or SIGTERM.
         live.end()
-        screen.print(Text(f"\noutlast resume {plain(result.run_id)}", style="dim"))
+        say = how_to_go_on(result.run_id, program.place)
+        screen.print(Text(f"\n{say}", style="dim"), soft_wrap=True)
         raise
     except Exception as error:
         live.end()
@@ -170,5 +186,6 @@ def say_finished(run_id: str, view: RunView) -> int:
     if view.failure and (why := why_final(run_id, view.failure)):
         screen.print(Text(plain(why)))
     elif view.failure:
-        screen.print(Text(f"\noutlast retry {plain(run_id)}", style="dim"))
+        say = how_to_go_on(run_id, view.program, "retry")
+        screen.print(Text(f"\n{say}", style="dim"), soft_wrap=True)
     return 0 if view.status == "completed" else 1

@@ -10,7 +10,15 @@ from rich.text import Text
 from outlast.cli.approvals import Waiting, chosen_call, record, waiting_calls
 from outlast.cli.command import AgentPlace, command, finish
 from outlast.cli.logs import journal_place, list_runs, read_run
-from outlast.cli.running import account, matching_run, perform, program_of, show_waiting, whole_run
+from outlast.cli.running import (
+    account,
+    how_to_go_on,
+    matching_run,
+    perform,
+    program_of,
+    show_waiting,
+    whole_run,
+)
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
 
@@ -18,7 +26,8 @@ from outlast.cli.text import plain
 @command("""
 outlast approve                    what waits, in all runs
 outlast approve ticket-12          what waits in one run
-outlast approve ticket-12 call_7f3a
+outlast approve ticket-12 call_7f3a                  decides, and goes on later
+outlast approve ticket-12 call_7f3a --agent desk.py
 outlast approve ticket-12 call_7f3a --reject --message "We are closed."
 """)
 def approve(  # noqa: PLR0913  # a command has the options that it has
@@ -51,11 +60,17 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
         console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
         return 0
     keys = [chosen_call(waiting, call).key] if call else [each.key for each in waiting]
-    program = program_of(run_id, finish(read_run(run_id))[0], place)
+    view, _ = finish(read_run(run_id))
+    program = program_of(run_id, view, place) if place else None
     by = by or account()
     finish(record(run_id, keys, approved=not reject, message=message, by=by, why=why))
     word = "rejected" if reject else "approved"
     console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
+    if program is None:
+        console().print(
+            Text(f"\n{how_to_go_on(run_id, view.program)}", style="dim"), soft_wrap=True
+        )
+        return 0
     return finish(perform(program, "", run_id))
 
 

@@ -16,8 +16,8 @@ from outlast.core.errors import IncompatibleRun
 
 
 @command("""
-outlast resume 3f9c
-outlast resume --all
+outlast resume 3f9c --agent desk.py
+outlast resume --all --agent desk.py
 outlast resume order-17 --agent desk.py:triage
 """)
 def resume(

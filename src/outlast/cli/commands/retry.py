@@ -7,7 +7,7 @@ from outlast.cli.running import matching_run, resume_one
 
 
 @command("""
-outlast retry order-17
+outlast retry order-17 --agent desk.py
 """)
 def retry(run_id: RunId, place: AgentPlace = "", max_turns: MaxTurns = None) -> int:
     """Go on with a run that has failed, where it failed: the same as resume."""
