@@ -14,7 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # A layer may import itself and the layers to its left. This line is the architecture.
 LAYERS = (
-    "core", "definitions", "tracing", "models", "journal", "sessions", "engine", "run",
+    "core", "definitions", "tracing", "models", "journal", "sessions", "views", "engine", "run",
 )  # fmt: skip
 # Leaves may import every layer, and nothing of ours imports them.
 LEAVES = ("testing", "compat", "cli", "demo", "mcp")
@@ -35,9 +35,9 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 3_550, "definitions": 8_500, "tracing": 2_350, "models": 8_950, "journal": 3_300,
-    "sessions": 600, "engine": 7_300, "run": 3_700, "testing": 3_850, "compat": 550, "cli": 3_000,
-    "demo": 650, "mcp": 100,
+    "core": 4_200, "definitions": 8_900, "tracing": 2_500, "models": 9_000, "journal": 4_200,
+    "sessions": 700, "engine": 8_000, "run": 4_200, "testing": 4_000, "compat": 1_800, "cli": 3_400,
+    "demo": 700, "mcp": 100, "views": 1_500,
 }  # fmt: skip
 
 # A reason, or it does not stand here.

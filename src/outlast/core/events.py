@@ -34,7 +34,7 @@ from outlast.core.records import (
     UsageFacts,
 )
 
-VERSION = 1
+VERSION = 2
 """The version of the event schema that this code writes."""
 
 EffectKind = Literal[

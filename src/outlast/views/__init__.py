@@ -1,0 +1,1 @@
+"""What a log says: items, steps, status, waiting, spans, usage. It reads, and writes nothing."""
