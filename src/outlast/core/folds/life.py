@@ -1,0 +1,132 @@
+"""The fold of a run's life: begun, taken over, ended, reopened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from outlast.core.events import (
+    CancelRequested,
+    Entry,
+    RunAbandoned,
+    RunAcquired,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunForked,
+    RunParked,
+    RunReopened,
+    RunStarted,
+    RunUnparked,
+)
+from outlast.core.folds.conversation import flushed
+from outlast.core.folds.reopening import parked, repeated, unparked, unrepeated
+from outlast.core.folds.table import Folds
+from outlast.core.growing import Vector
+from outlast.core.state import Options, RunState, check_id, idempotency_key
+
+_NO_OPTIONS = Options()
+
+
+def _started(state: RunState, event: RunStarted) -> RunState:
+    names = event.guardrails
+    count = len(names.blocking) + len(names.parallel)
+    return replace(
+        state,
+        started=event,
+        options=_with_options(_NO_OPTIONS, event.options),
+        max_turns=event.max_turns,
+        agent=event.agent,
+        head=event.input,
+        new_input=event.input,
+        open_checks=frozenset(check_id("input", n) for n in range(count)),
+    )
+
+
+def _acquired(state: RunState, event: RunAcquired) -> RunState:
+    if event.options:
+        state = replace(state, options=_with_options(state.options, event.options))
+    if event.ending and state.prepared:
+        state = replace(state, prepared=replace(state.prepared, ending=event.ending))
+    if event.has_limit:
+        state = replace(state, max_turns=event.max_turns)
+    doubt = {**state.in_doubt, **state.in_flight}
+    return replace(state, in_doubt=doubt, in_flight={}, abandoned="")
+
+
+def _with_options(options: Options, said: dict[str, Any]) -> Options:
+    if not said:
+        return options
+    try:
+        return msgspec.convert({**msgspec.to_builtins(options), **said}, Options)
+    except msgspec.ValidationError:
+        return options
+
+
+def _failed(state: RunState, event: RunFailed) -> RunState:
+    if event.error.kind == "InputGuardrailTripwireTriggered":
+        # Whatever the first turn has done beside its guardrail does not count.
+        nothing: Vector[Entry] = Vector()
+        cleared = replace(state, entries=nothing, model_entries=nothing, answers={})
+        return replace(cleared, ended=event, before_failure=state)
+    return replace(_without_open_calls(state), ended=event, before_failure=state)
+
+
+def _without_open_calls(state: RunState) -> RunState:
+    """A conversation that ends here has no call without an answer: no provider would take it."""
+    dropped = set(state.open_calls)
+    state = flushed(state)
+    if not dropped:
+        return state
+    kept = [e for e in state.entries if e.item.get("call_id") not in dropped]
+    return replace(state, entries=Vector(kept), model_entries=Vector(kept))
+
+
+def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
+    before = state if state.open_calls else None
+    return replace(_without_open_calls(state), ended=event, before_failure=before)
+
+
+def _forked(state: RunState, event: RunForked) -> RunState:
+    """A call that the run it comes from has open is the same call: it must not take effect twice."""
+    open_calls = [f"t{state.turn}.{call_id}" for call_id in state.open_calls]
+    keys = {key: idempotency_key(state, event.source, key) for key in open_calls}
+    origins = {key: state.origins.get(key, event.source) for key in open_calls}
+    return replace(state, keys={**state.keys, **keys}, origins={**state.origins, **origins})
+
+
+def _reopened(state: RunState, event: RunReopened) -> RunState:
+    limit = event.max_turns if event.has_limit else state.max_turns
+    if state.before_failure:
+        retried = repeated if event.repeats_tools else unrepeated
+        return replace(retried(state.before_failure), max_turns=limit)
+    return replace(
+        state,
+        ended=None,
+        output=None,
+        cancel_requested=False,
+        is_settled=True,
+        max_turns=limit,
+        failures={},
+    )
+
+
+def _cancel_requested(state: RunState, _: CancelRequested) -> RunState:
+    return replace(state, cancel_requested=True)
+
+
+FOLDS: Folds = {
+    RunStarted: _started,
+    RunAcquired: _acquired,
+    RunCompleted: _ended,
+    RunFailed: _failed,
+    RunCancelled: _ended,
+    RunAbandoned: lambda state, event: replace(state, abandoned=event.policy),
+    RunForked: _forked,
+    RunReopened: _reopened,
+    RunParked: parked,
+    RunUnparked: unparked,
+    CancelRequested: _cancel_requested,
+}

@@ -1,0 +1,54 @@
+"""The fold of guardrails' answers and of people's decisions."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from outlast.core.events import ApprovalDecided, ApprovalRequested, ApprovalWaived, GuardrailChecked
+from outlast.core.folds.conversation import flushed
+from outlast.core.folds.effects import finished, without
+from outlast.core.folds.table import Folds
+from outlast.core.state import RunState, approval_key, ask_id
+
+
+def _checked(state: RunState, event: GuardrailChecked) -> RunState:
+    state = finished(replace(state, checks=state.checks.extended((event,))), event.id)
+    if event.stage not in ("input", "output"):
+        return state
+    return replace(
+        state,
+        tripped=event if event.tripped and not state.tripped else state.tripped,
+        open_checks=state.open_checks - {event.id},
+        passed=state.passed if event.tripped else state.passed | {event.id},
+    )
+
+
+def _requested(state: RunState, event: ApprovalRequested) -> RunState:
+    key = approval_key(event)
+    decided = without(state.decided, key)
+    state = replace(state, requested={**state.requested, key: event}, decided=decided)
+    # The tool stops until a person has spoken; the effect that asked is over too.
+    return finished(finished(state, event.id), ask_id(event.id))
+
+
+def _decided(state: RunState, event: ApprovalDecided) -> RunState:
+    state = replace(
+        flushed(state),
+        decided={**state.decided, approval_key(event): event},
+        activated=False,
+    )
+    if not event.always:
+        return state
+    return replace(state, standing={**state.standing, (event.agent, event.name): event})
+
+
+def _waived(state: RunState, event: ApprovalWaived) -> RunState:
+    return finished(replace(state, waived=state.waived | {event.call_id}), event.id)
+
+
+FOLDS: Folds = {
+    GuardrailChecked: _checked,
+    ApprovalRequested: _requested,
+    ApprovalDecided: _decided,
+    ApprovalWaived: _waived,
+}

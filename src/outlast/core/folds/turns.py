@@ -1,0 +1,148 @@
+"""The fold of turns: prepared, replied, answered, concluded."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from outlast.core.events import (
+    Entry,
+    HandedOff,
+    Item,
+    ModelReplied,
+    OutputBlocked,
+    OutputProduced,
+    ToolReturned,
+    TurnContinued,
+    TurnPrepared,
+)
+from outlast.core.folds.conversation import flushed, has_shell_calls, with_entries
+from outlast.core.folds.effects import finished, without
+from outlast.core.folds.table import Folds
+from outlast.core.growing import Vector
+from outlast.core.items import entry_kind, invocation
+from outlast.core.state import RunState, plus
+
+
+def _prepared(state: RunState, event: TurnPrepared) -> RunState:
+    added = [
+        Entry(item, "input", state.agent, message.id)
+        for message in state.inbox
+        for item in message.items
+    ]
+    state = with_entries(state, added) if added else state
+    return replace(
+        state,
+        prepared=event,
+        reply=None,
+        inbox=(),
+        activated=True,
+        is_settled=False,
+        handed_to="",
+        requested={},
+        decided={},
+        waived=frozenset(),
+        steps={},
+        children={},
+        in_flight=without(state.in_flight, event.id),
+        in_doubt=without(state.in_doubt, event.id),
+    )
+
+
+def _replied(state: RunState, event: ModelReplied) -> RunState:
+    kinds = {call.index: call.kind for call in event.calls}
+    added = [
+        Entry(item, _kind(item, kinds.get(n)), event.agent, event.id)
+        for n, item in enumerate(event.output)
+    ]
+    state = with_entries(state, added)
+    made = [call for call in event.calls if 0 <= call.index < len(event.output)]
+    calls = {call.id: call for call in made}
+    return replace(
+        state,
+        turn=state.turn + 1,
+        reply=event,
+        open_calls=calls,
+        answers={},
+        answered_upto=len(state.model_entries),
+        response_id=event.response_id or state.response_id,
+        usage=plus(state.usage, event.usage),
+        seen_calls=state.seen_calls.added(
+            (call.id, invocation(event.output[call.index])) for call in made
+        ),
+        tool_users=state.tool_users | {event.agent} if calls else state.tool_users,
+        attempts={},
+        parks={},
+        accepted={},
+        # What failed beside the model's call, such as a guardrail, has failed for good.
+        failures=without(state.failures, event.id),
+        in_flight=without(state.in_flight, event.id),
+        in_doubt=without(state.in_doubt, event.id),
+    )
+
+
+def _kind(item: Item, call: str | None) -> str:
+    return "handoff_call" if call == "handoff" else entry_kind(item)
+
+
+def _answered(state: RunState, event: ToolReturned | HandedOff) -> RunState:
+    still_open = without(state.open_calls, event.call_id)
+    state = replace(
+        state,
+        open_calls=still_open,
+        answers={**state.answers, event.call_id: event},
+        in_flight=without(state.in_flight, event.id),
+        in_doubt=without(state.in_doubt, event.id),
+    )
+    return state if still_open else flushed(state)
+
+
+def _handed_off(state: RunState, event: HandedOff) -> RunState:
+    state = _answered(state, event)
+    if event.history:
+        entries = Vector(event.history.entries)
+        seen = event.history.model_entries
+        model_entries = entries if seen is None else Vector(seen)
+        state = replace(
+            state,
+            head=event.history.head,
+            entries=entries,
+            model_entries=model_entries,
+            saved=min(state.saved, len(entries)),
+            has_shell_calls=has_shell_calls(model_entries),
+        )
+    return replace(state, agent=event.to, handed_to=event.to, activated=False)
+
+
+def _output(state: RunState, event: OutputProduced) -> RunState:
+    if event.message:
+        entry = Entry(event.message, "message", state.agent, event.id)
+        state = with_entries(state, [entry])
+    return finished(replace(state, output=event, passed=frozenset()), event.id)
+
+
+def _continued(state: RunState, event: TurnContinued) -> RunState:
+    return finished(replace(state, is_settled=True), event.id)
+
+
+def _blocked(state: RunState, event: OutputBlocked) -> RunState:
+    def blocked(entry: Entry) -> Entry:
+        is_it = entry.kind == "tool_output" and entry.item.get("call_id") == event.call_id
+        return replace(entry, item=event.item, value=None) if is_it else entry
+
+    entries = Vector([blocked(entry) for entry in state.entries])
+    if state.model_entries is state.entries:
+        return replace(state, entries=entries, model_entries=entries)
+    # A handoff's filter made them differ: what it took from the model stays away from it.
+    seen = Vector([blocked(entry) for entry in state.model_entries])
+    return replace(state, entries=entries, model_entries=seen)
+
+
+FOLDS: Folds = {
+    TurnPrepared: _prepared,
+    ModelReplied: _replied,
+    ToolReturned: _answered,
+    HandedOff: _handed_off,
+    OutputProduced: _output,
+    TurnContinued: _continued,
+    OutputBlocked: _blocked,
+}
