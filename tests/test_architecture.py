@@ -14,7 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # A layer may import itself and the layers to its left. This line is the architecture.
 LAYERS = (
-    "core", "definitions", "tracing", "models", "journal", "sessions", "views", "engine", "run",
+    "core", "views", "definitions", "tracing", "models", "journal", "sessions", "engine", "run",
 )  # fmt: skip
 # Leaves may import every layer, and nothing of ours imports them.
 LEAVES = ("testing", "compat", "cli", "demo", "mcp")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from outlast import AlreadyDecided, MaxTurnsExceeded, Runner
 from outlast.cli.app import app
-from outlast.cli.approvals import record, waiting_calls
+from outlast.cli.approvals import calls_of, record
 from outlast.cli.program import load_program
 
 PROGRAM = """
@@ -193,13 +193,13 @@ async def test_of_two_who_decide_at_once_one_is_told_that_he_is_late(tmp_path, m
     (tmp_path / "asking.py").write_text(ASKING)
     program = load_program(str(tmp_path / "asking.py"))
     await Runner.run(program.agent, "find order 17", run_id="order-17")
-    (call,) = await waiting_calls("order-17")
+    (call,) = await calls_of("order-17")
     both = [record("order-17", [call.key], approved=said, message="") for said in (True, False)]
     done = await asyncio.gather(*both, return_exceptions=True)
     assert done.count(None) == 1
     late = next(each for each in done if each is not None)
     assert isinstance(late, AlreadyDecided)
-    assert await waiting_calls("order-17") == []
+    assert await calls_of("order-17") == []
 
 
 def test_a_rejected_call_is_not_performed_and_the_model_is_told_why(cli, waiting):

@@ -11,18 +11,26 @@ from typer.testing import CliRunner
 
 from outlast import Agent, Runner, function_tool
 from outlast.cli.app import app
-from outlast.cli.approvals import Waiting
 from outlast.cli.asking import call_lines, exact, fields
 from outlast.cli.panel import panel
 from outlast.cli.problem import problem_of
 from outlast.cli.text import plain
+from outlast.core.events import ApprovalRequested
 from outlast.testing import ScriptedModel, assistant_message, function_call
+from outlast.views.waiting import WaitingCall
 
 PIECES = [
     "\x1b[2J", "\x1b]0;owned\x07", "\x1b]8;;http://evil\x1b\\\\", "\u202e", "\u2066", "\r", "\x9b2J",
     "\x00", "\x7f", "\u200b", "\u2028", "\ufeff", "\U000e0041", "\u0338", "\u3164", "amount: 5", "\n", " " * 90,
     "[red]", "x", '"', "\\\\", "é", "世",
 ]  # fmt: skip
+
+
+def waiting(item):
+    """Return a call that waits for a person."""
+    return WaitingCall("c1", ApprovalRequested("t1.c1", "c1", "Bank", "transfer"), item)
+
+
 HOSTILE = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=12).map("".join)
 SAFE = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -82,7 +90,7 @@ def test_no_command_that_prints_a_run_lets_its_texts_through(cli, text, number):
 )
 def test_a_call_is_shown_as_what_will_run_and_no_value_looks_like_a_field(arguments, width):
     item = {"type": "function_call", "arguments": json.dumps(arguments)}
-    lines = list(call_lines("r", Waiting("c1", "Bank", "transfer", item), width, is_full=True))
+    lines = list(call_lines("r", waiting(item), width, is_full=True))
     assert not drives("".join(lines))
     body = lines[2:-2]
     starts = [line for line in body if not line.startswith("    | ")]
@@ -107,7 +115,7 @@ def test_arguments_that_name_something_twice_are_shown_as_the_text_that_they_are
 
 def test_a_long_value_is_cut_and_what_is_cut_is_counted():
     item = {"arguments": json.dumps({"to": "x" * 5_000, "amount": 7})}
-    lines = list(call_lines("r", Waiting("c1", "Bank", "transfer", item), 80))
+    lines = list(call_lines("r", waiting(item), 80))
     assert len(lines) < 20
     assert any("more characters: --full" in line for line in lines)
     assert "    amount: 7" in lines

@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from outlast.cli.app import app
-from outlast.cli.status import STATUSES, short_ids
+from outlast.cli.text import short_ids
+from outlast.views.status import STATUSES
 
 PROGRAM = """
 from outlast import Agent

@@ -7,7 +7,6 @@ from logs_by_hand import answer, begun, call_item, ending, log_of, opening, repl
 from rich.console import Console
 
 from outlast.cli.show import run_summary, run_tree
-from outlast.cli.steps import read_steps
 from outlast.core.events import (
     ChildStarted,
     ErrorFacts,
@@ -16,6 +15,7 @@ from outlast.core.events import (
     RunStarted,
     TurnPrepared,
 )
+from outlast.views.steps import timeline
 
 
 def shown(view, children=None, width=80):
@@ -27,7 +27,7 @@ def shown(view, children=None, width=80):
 
 def crashed():
     second = [RunAcquired(owner="pid 7"), begun("t1.b", "pay", 2), answer("t1.b", "b", "paid")]
-    return read_steps(log_of(opening(), [*second, *ending()]))
+    return timeline(log_of(opening(), [*second, *ending()]))
 
 
 def test_a_crash_is_a_line_between_the_steps():
@@ -47,7 +47,7 @@ def test_every_line_fits_the_screen():
 
 
 def test_a_run_inside_a_run_stands_below_its_step():
-    child = read_steps(log_of([RunStarted(agent="helper", input=[user("?")]), *reply(1, "helper")]))
+    child = timeline(log_of([RunStarted(agent="helper", input=[user("?")]), *reply(1, "helper")]))
     parent = [
         RunStarted(agent="desk", input=[user("hi")]),
         TurnPrepared(id="p1", agent="desk"),
@@ -55,7 +55,7 @@ def test_a_run_inside_a_run_stands_below_its_step():
         begun("t1.x", "ask"),
         ChildStarted(id="t1.x", run_id="run-1/x", agent="helper"),
     ]
-    lines = shown(read_steps(log_of(parent)), {"run-1/x": child}).splitlines()
+    lines = shown(timeline(log_of(parent)), {"run-1/x": child}).splitlines()
     assert "helper" in lines[4]
     assert lines[4].index("helper") > lines[3].index("ask")
 
@@ -70,7 +70,7 @@ def test_what_the_log_holds_cannot_drive_the_screen():
         answer("t1.a", "a", evil, evil),
         RunFailed(ErrorFacts("ValueError", evil)),
     ]
-    text = shown(read_steps(log_of(log)), width=100)
+    text = shown(timeline(log_of(log)), width=100)
     assert not set(text) & set("\x1b\x07\u202e")
     assert "[bold red]" in text
 
@@ -78,4 +78,4 @@ def test_what_the_log_holds_cannot_drive_the_screen():
 def test_a_failed_run_says_with_what():
     error = ErrorFacts("ValueError", "no such order")
     log = [RunStarted(agent="desk", input=[user("hi")]), RunFailed(error)]
-    assert "ValueError: no such order" in shown(read_steps(log_of(log)))
+    assert "ValueError: no such order" in shown(timeline(log_of(log)))

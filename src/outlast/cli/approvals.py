@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from outlast.core.errors import CallNotFound
-from outlast.core.events import Item
 from outlast.core.evolve import fold
-from outlast.core.items import call_id
-from outlast.engine.projection import call_item
 from outlast.journal.opening import open_journal
-from outlast.run.decisions import approve, reject, waiting_keys
+from outlast.run.decisions import approve, reject
+from outlast.views.waiting import WaitingCall, waiting_calls
 
 
-class Waiting(NamedTuple):
-    """A call that waits."""
-
-    key: str
-    """The call's id; behind a run's id and a slash for a call of an agent that is a tool."""
-    agent: str
-    tool: str
-    item: Item
-
-    @property
-    def own_id(self) -> str:
-        """The id that the model gave the call."""
-        return call_id(self.item)
-
-
-async def waiting_calls(run_id: str) -> list[Waiting]:
+async def calls_of(run_id: str) -> list[WaitingCall]:
     """What a run asks, from its log alone; in the order in which it asked."""
-    state = fold([each.event for each in await open_journal().read(run_id)])
-    requests = [(key, state.requested[key]) for key in waiting_keys(state)]
-    return [
-        Waiting(
-            key,
-            asked.agent,
-            asked.name,
-            asked.item if asked.child else call_item(state, asked.call_id),
-        )
-        for key, asked in requests
-    ]
+    return waiting_calls(fold([each.event for each in await open_journal().read(run_id)]))
 
 
-def chosen_call(waiting: Collection[Waiting], call_id: str) -> Waiting:
+def chosen_call(waiting: Collection[WaitingCall], call_id: str) -> WaitingCall:
     """The one call of that id. The start of an id is not enough to decide about a call.
 
     Raises:

@@ -14,9 +14,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any, cast
 
-from outlast.cli.approvals import Waiting
 from outlast.cli.text import chunks, is_hidden, plain
 from outlast.core.events import Item
+from outlast.views.waiting import WaitingCall
 
 CUT = 600
 """Characters of a value that are shown. What is cut is counted, in a line of its own."""
@@ -25,7 +25,9 @@ _BODIES = ("arguments", "input", "action", "actions", "operation", "server_label
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def call_lines(run_id: str, call: Waiting, width: int, *, is_full: bool = False) -> Iterator[str]:
+def call_lines(
+    run_id: str, call: WaitingCall, width: int, *, is_full: bool = False
+) -> Iterator[str]:
     """The call, its arguments, and the commands that answer it."""
     yield f"{plain(call.key)}  {plain(call.agent)}"
     yield f"  {plain(call.tool)}"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from outlast.cli.steps import arguments_of
 from outlast.cli.text import lines, plain, short
+from outlast.views.steps import arguments_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-from outlast.cli.status import status_of
-from outlast.cli.steps import RunView, read_steps
 from outlast.core.errors import RunNotFound
 from outlast.journal.journal import Journal, MetadataFilter, RunSummary
 from outlast.journal.opening import open_journal
+from outlast.views.status import seen
+from outlast.views.steps import Timeline, timeline
 
 
 def journal_file() -> Path | None:
@@ -46,12 +46,17 @@ async def list_runs(
     return await open_journal().runs(status=status, **metadata)
 
 
+def status_of(run: RunSummary) -> str:
+    """The word for a run as it is now."""
+    return seen(run.status, is_held=run.owner_alive)
+
+
 def is_cut_off(run: RunSummary) -> bool:
     """Whether a run was interrupted: nobody goes on with it."""
     return status_of(run) == "interrupted"
 
 
-async def read_run(run_id: str) -> tuple[RunView, dict[str, RunView]]:
+async def read_run(run_id: str) -> tuple[Timeline, dict[str, Timeline]]:
     """What a run did, and what the runs inside it did, by run id.
 
     Raises:
@@ -59,15 +64,15 @@ async def read_run(run_id: str) -> tuple[RunView, dict[str, RunView]]:
         JournalCorrupt: A row is not what was written.
     """
     journal = open_journal()  # Shared by this process, and closed when it ends.
-    view = read_steps(await journal.read(run_id))
+    view = timeline(await journal.read(run_id))
     return view, await _children(journal, view)
 
 
-async def _children(journal: Journal, view: RunView) -> dict[str, RunView]:
-    found: dict[str, RunView] = {}
+async def _children(journal: Journal, view: Timeline) -> dict[str, Timeline]:
+    found: dict[str, Timeline] = {}
     for child in {step.child: None for step in view.steps if step.child}:
         try:
-            found[child] = read_steps(await journal.read(child))
+            found[child] = timeline(await journal.read(child))
         except RunNotFound:
             continue  # It died before its first append: nothing was begun.
         found |= await _children(journal, found[child])

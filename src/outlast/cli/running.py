@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from outlast.cli.approvals import Waiting, waiting_calls
+from outlast.cli.approvals import calls_of
 from outlast.cli.asking import call_lines
 from outlast.cli.command import finish
 from outlast.cli.doctor import has_key, is_offline
@@ -18,7 +18,6 @@ from outlast.cli.logs import list_runs, read_run
 from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console
-from outlast.cli.steps import RunView
 from outlast.cli.text import lines, plain
 from outlast.core.errors import RunNotFound
 from outlast.core.failing import why_final
@@ -26,6 +25,8 @@ from outlast.definitions.agent import Agent
 from outlast.engine.config import RunConfig
 from outlast.journal.journal import TERMINAL
 from outlast.run.runner import get_default_agent_runner
+from outlast.views.steps import Timeline
+from outlast.views.waiting import WaitingCall
 
 
 async def matching_run(run_id: str) -> str:
@@ -68,7 +69,7 @@ async def whole_run(run_id: str) -> str:
     raise RunNotFound(f"This needs the whole id of a run, and {run_id!r} is none. {hint}")
 
 
-def program_of(run_id: str, view: RunView, place: str) -> Program:
+def program_of(run_id: str, view: Timeline, place: str) -> Program:
     """The program at ``place``. Wants no running loop.
 
     The log says which file the run was started from. That is shown and never executed: whoever can
@@ -160,13 +161,13 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
         raise RunError(line_of(program)) from error
     if result.interruptions:
         screen.print(Text("waits for a person", style="cyan"))
-        show_waiting(result.run_id, await waiting_calls(result.run_id))
+        show_waiting(result.run_id, await calls_of(result.run_id))
     else:
         screen.print(Text(f"\noutlast show {plain(result.run_id)}", style="dim"))
     return 0
 
 
-def show_waiting(run_id: str, calls: list[Waiting], *, is_full: bool = False) -> None:
+def show_waiting(run_id: str, calls: list[WaitingCall], *, is_full: bool = False) -> None:
     """Show calls that wait, as what they will run."""
     screen = console()
     for call in calls:
@@ -175,7 +176,7 @@ def show_waiting(run_id: str, calls: list[Waiting], *, is_full: bool = False) ->
             screen.print(Text(line, style=style), soft_wrap=True)
 
 
-def say_finished(run_id: str, view: RunView) -> int:
+def say_finished(run_id: str, view: Timeline) -> int:
     """Say what a run that has ended came to. Returns the status of the command."""
     screen = console()
     screen.print(Text(f"Run {plain(run_id)} is {view.status} already. Nothing to do."))

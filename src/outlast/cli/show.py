@@ -1,4 +1,4 @@
-"""A run on the screen: `cli.steps` drawn with rich. Decides nothing about what happened."""
+"""A run on the screen: `views.steps` drawn with rich. Decides nothing about what happened."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from outlast.cli.steps import RunView, Step, Takeover, counted, summary
 from outlast.cli.text import lines as text_lines, plain, short
+from outlast.views.steps import Step, Takeover, Timeline, counted, summary
 
 _GUIDES = "grey50"
 _MARKS: dict[str, tuple[str, str]] = {
@@ -52,7 +52,7 @@ def duration(seconds: float) -> str:
 
 
 def run_tree(
-    run_id: str, view: RunView, children: Mapping[str, RunView], width: int, *, full: bool = False
+    run_id: str, view: Timeline, children: Mapping[str, Timeline], width: int, *, full: bool = False
 ) -> Tree:
     """The steps of a run as a tree, with the runs inside it.
 
@@ -70,7 +70,7 @@ def run_tree(
     return tree
 
 
-def run_summary(view: RunView, *, full: bool = False) -> RenderableType:
+def run_summary(view: Timeline, *, full: bool = False) -> RenderableType:
     """What a run came to, below its tree."""
     made = [counted(len({step.id for step in view.steps})), f"{view.duration_s:.1f} s"]
     if view.usage.total_tokens:
@@ -97,13 +97,13 @@ def takeover_line(takeover: Takeover) -> Text:
     return line.append(f"   {summary(takeover)}", style="not red")
 
 
-def _title(run_id: str, view: RunView) -> Text:
+def _title(run_id: str, view: Timeline) -> Text:
     style = STATUS_STYLES.get(view.status, "yellow")
     title = Text(f"run {plain(run_id)} ", style="bold")
     return title.append(plain(view.status), style=style)
 
 
-def _grow(tree: Tree, view: RunView, children: Mapping[str, RunView], width: int | None) -> None:
+def _grow(tree: Tree, view: Timeline, children: Mapping[str, Timeline], width: int | None) -> None:
     branch, agent = tree, ""
     for row in view.rows:
         if isinstance(row, Takeover):
@@ -119,12 +119,12 @@ def _grow(tree: Tree, view: RunView, children: Mapping[str, RunView], width: int
             _grow(leaf, child, children, width - 4 if width else None)
 
 
-def step_line(view: RunView, step: Step, width: int) -> RenderableType:
+def step_line(view: Timeline, step: Step, width: int) -> RenderableType:
     """One step by itself, for a list that grows."""
     return _step_row(view, step, width)
 
 
-def _whole_step(view: RunView, step: Step) -> Text:
+def _whole_step(view: Timeline, step: Step) -> Text:
     """One step with all that it says, on as many lines as that takes."""
     mark, style = _MARKS[step.outcome]
     text = Text(f"{mark} ", style=style).append(plain(step.name or step.kind), style="bold")
@@ -132,7 +132,7 @@ def _whole_step(view: RunView, step: Step) -> Text:
     return text.append("".join(f"\n  {line}" for line in text_lines(step.detail)), style="not bold")
 
 
-def _step_row(view: RunView, step: Step, width: int) -> Table:
+def _step_row(view: Timeline, step: Step, width: int) -> Table:
     """One step: mark, what it was, and what it took, the last right-aligned."""
     mark, style = _MARKS[step.outcome]
     note = _note(view, step)
@@ -149,7 +149,7 @@ def _step_row(view: RunView, step: Step, width: int) -> Table:
     return row
 
 
-def _note(view: RunView, step: Step) -> str:
+def _note(view: Timeline, step: Step) -> str:
     parts: list[str] = []
     if step.outcome in ("in doubt", "unknown", "waiting", "rejected", "blocked"):
         parts.append(step.outcome)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Collection
 
 from rich.cells import cell_len
 
@@ -71,3 +73,21 @@ def _visible(character: str) -> str:
         return character
     width, letter = (2, "x") if code < 1 << 8 else (4, "u") if code < 1 << 16 else (8, "U")
     return f"\\{letter}{code:0{width}x}"
+
+
+def short_ids(run_ids: Collection[str]) -> dict[str, str]:
+    """For each id, one that is enough to find it by. Ids that somebody chose stay whole."""
+    return {each: _shortened(each, run_ids) for each in run_ids}
+
+
+def _shortened(run_id: str, known: Collection[str]) -> str:
+    if not _RANDOM.fullmatch(run_id):
+        return run_id
+    lengths = range(_SHORTEST, len(run_id))
+    fitting = (run_id[:length] for length in lengths)
+    unique = (start for start in fitting if sum(each.startswith(start) for each in known) == 1)
+    return next(unique, run_id)
+
+
+_RANDOM = re.compile(r"[0-9a-f]{32}")
+_SHORTEST = 8

@@ -171,11 +171,6 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     repeated: frozenset[str] = frozenset()
     """Effects that ended the run by their failure, before it was reopened: they are tried again."""
 
-    @property
-    def waits(self) -> bool:
-        """Whether the run goes on only when somebody has decided about a call."""
-        return not self.in_flight and any(key not in self.decided for key in self.requested)
-
 
 def check_id(stage: str, index: int, turn: int = 1) -> str:
     """The effect id of a guardrail."""

@@ -22,10 +22,10 @@ from outlast.cli.logs import read_run
 from outlast.cli.problem import near
 from outlast.cli.screen import console
 from outlast.cli.show import run_summary, run_tree
-from outlast.cli.steps import RunView
 from outlast.cli.text import plain, short
 from outlast.demo.orders import Shop, euros
 from outlast.demo.worker import KILL, LIVE
+from outlast.views.steps import Timeline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -121,7 +121,7 @@ def _explain_kill(screen: Console, pid: int) -> None:
     screen.print(text)
 
 
-def _show_log(screen: Console, stage: Stage, took: float) -> RunView:
+def _show_log(screen: Console, stage: Stage, took: float) -> Timeline:
     screen.print()
     screen.rule(Text("what the log says", style="bold"))
     before = dict(os.environ)
@@ -135,7 +135,7 @@ def _show_log(screen: Console, stage: Stage, took: float) -> RunView:
     return view
 
 
-def _show_ledger(screen: Console, stage: Stage, view: RunView) -> int:
+def _show_ledger(screen: Console, stage: Stage, view: Timeline) -> int:
     refunds = stage.shop.refunds()
     screen.print()
     screen.rule(Text("the ledger", style="bold"))

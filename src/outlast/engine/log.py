@@ -13,6 +13,7 @@ from outlast.core.events import Event, RunCancelled, RunCompleted, RunFailed, Un
 from outlast.core.evolve import evolve, fold
 from outlast.core.state import RunState
 from outlast.journal.journal import Journal, Lease
+from outlast.views.status import status
 
 Listener = Callable[[Sequence[Event]], None]
 
@@ -62,7 +63,7 @@ class RunLog:
 
     async def release(self) -> None:
         """Give the run back: whoever asks for it next gets it at once."""
-        await self.journal.release(self.lease, waits=self.durable.waits)
+        await self.journal.release(self.lease, waits=status(self.durable) == "waiting")
 
     async def commit(self) -> None:
         """Make everything that was added durable, all or none, and tell the listeners.

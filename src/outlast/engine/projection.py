@@ -21,6 +21,7 @@ from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import RunErrorData
 from outlast.engine.kept import kept_value
 from outlast.engine.registry import reachable
+from outlast.views.waiting import waiting_calls
 
 KINDS: dict[str, tuple[Any, str]] = {
     "message": (run_items.MessageOutputItem, "message_output_created"),
@@ -191,14 +192,8 @@ def interruptions(env: RunEnv) -> list[ToolApprovalItem]:
 
 def waiting(env: RunEnv) -> dict[str, ToolApprovalItem]:
     """The calls that wait for a person, by the key of their request."""
-    state = env.log.state
-    if state.ended:
-        return {}
-    return {
-        key: approval_item(env, key, request)
-        for key, request in state.requested.items()
-        if key not in state.decided and (request.child or request.call_id in state.open_calls)
-    }
+    calls = waiting_calls(env.log.state)
+    return {call.key: approval_item(env, call.key, call.request) for call in calls}
 
 
 def approval_item(env: RunEnv, key: str, request: ApprovalRequested) -> ToolApprovalItem:

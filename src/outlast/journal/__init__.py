@@ -10,7 +10,6 @@ from outlast.journal.journal import (
     Lease,
     MetadataFilter,
     RunSummary,
-    Status,
     Stored,
 )
 from outlast.journal.memory import MemoryJournal
@@ -31,7 +30,6 @@ __all__ = [
     "Pruned",
     "RunSummary",
     "SqliteJournal",
-    "Status",
     "Stored",
     "close_journals",
     "open_journal",

@@ -15,25 +15,12 @@ from zlib import crc32
 import msgspec
 
 from outlast.core.errors import IncompatibleRun, JournalCorrupt
-from outlast.core.events import (
-    VERSION,
-    Event,
-    ModelReplied,
-    RunAbandoned,
-    RunAcquired,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunParked,
-    RunReopened,
-    RunStarted,
-    RunUnparked,
-    UnknownEvent,
-)
+from outlast.core.events import VERSION, Event, ModelReplied, RunAcquired, RunStarted, UnknownEvent
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options
 from outlast.journal.journal import Stored
 from outlast.journal.upcast import UPCASTERS, Upcaster, upcast
+from outlast.views.status import status_after
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -60,17 +47,6 @@ class Row(NamedTuple):
     body: bytes
 
 
-_STATUS: dict[type, str] = {
-    RunStarted: "running",
-    RunReopened: "running",
-    RunParked: "parked",
-    RunUnparked: "running",
-    RunAcquired: "running",
-    RunAbandoned: "abandoned",
-    RunCompleted: "completed",
-    RunFailed: "failed",
-    RunCancelled: "cancelled",
-}
 _TYPES: dict[str, type[Any]] = {
     str(event.__struct_config__.tag): event for event in get_args(Event)
 }
@@ -90,14 +66,10 @@ def encode(events: Sequence[Event]) -> Draft:
     started = None
     unknown = False
     for event in events:
-        kind = type(event)
-        if kind in _STATUS:
-            # Who goes on with it although nobody asks is not to be seen beside those nobody goes on with.
-            is_left = not isinstance(event, RunAbandoned) or event.policy == "leave"
-            status = _STATUS[kind] if is_left else status
-            if isinstance(event, RunStarted):
-                started = event
-        elif kind is UnknownEvent:
+        status = status_after(event) or status
+        if isinstance(event, RunStarted):
+            started = event
+        elif type(event) is UnknownEvent:
             unknown = True
     try:
         body = _encode(_as_written(events) if unknown else events)

@@ -15,10 +15,11 @@ from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 from outlast.core.errors import Fenced
 from outlast.core.events import Event
 from outlast.core.identity import NO_METADATA, RunMetadata
+from outlast.core.stored import Stored
 from outlast.journal.health import HealthStore
-from outlast.journal.rows import ENDED, RunRow
+from outlast.journal.rows import RunRow
+from outlast.views.status import ENDED
 
-Status = Literal["running", "waiting", "parked", "abandoned", "completed", "failed", "cancelled"]
 Durability = Literal["power", "process", "memory"]
 """What a log survives: a power cut, the death of its process, or neither."""
 
@@ -77,16 +78,6 @@ class Done:
 
 
 DONE = Done()
-
-
-class Stored(NamedTuple):
-    """An event with its place in the log."""
-
-    seq: int
-    at: float
-    """Seconds since 1970, by the writer's clock."""
-    epoch: int
-    event: Event
 
 
 class RunSummary(NamedTuple):

@@ -20,8 +20,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from outlast.core.errors import JournalCorrupt
-
-ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+from outlast.views.status import ENDED
 
 
 class RunRow(NamedTuple):

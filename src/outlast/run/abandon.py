@@ -15,6 +15,7 @@ from outlast.core.events import RunAbandoned, RunCancelled
 from outlast.definitions.logger import logger
 from outlast.engine.config import OnAbandon
 from outlast.engine.log import RunLog
+from outlast.views.waiting import waits_for_person
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ async def stop_owned() -> None:
 def note_departure(log: RunLog, policy: OnAbandon) -> bool:
     """Add to a run's log that whoever asked for it has gone. False where that changes nothing."""
     state = log.state
-    if not state.started or state.ended or state.waits:
+    if not state.started or state.ended or waits_for_person(state):
         return False
     why = "whoever asked for it went away"
     log.add([RunCancelled(why=why) if policy == "cancel" else RunAbandoned(policy)])

@@ -36,7 +36,7 @@ async def claimed_log(journal: Journal, request: RunRequest, items: list[Item]) 
             if not log.state.ended or (request.goes_on and _may_go_on(log.state)):
                 check_session(log.run_id, log.state, request.session)
     except BaseException:
-        await journal.release(log.lease, waits=log.state.waits)
+        await log.release()
         raise
     return log
 

@@ -24,12 +24,12 @@ from outlast.core.events import (
 )
 from outlast.core.evolve import fold
 from outlast.core.identity import root_of
-from outlast.core.items import call_id as item_call_id
 from outlast.core.state import RunState, approval_key, tool_name
 from outlast.engine.config import RunConfig, coerce_run_config
 from outlast.engine.log import RunLog
 from outlast.journal.journal import Journal
 from outlast.run.request import journal_of
+from outlast.views.waiting import own_call_id, waiting_calls
 
 _PATIENCE_S = 5.0
 """How long to wait for whoever holds the run: somebody who decides too is gone in milliseconds."""
@@ -136,7 +136,7 @@ async def cancel(
             log.add([RunCancelled(by=by or "", why=why or "")])
             await log.commit()
     finally:
-        await journal.release(log.lease, waits=log.state.waits)
+        await log.release()
 
 
 # --- Deciding about a call. --------------------------------------------------------------
@@ -165,7 +165,7 @@ async def _decide(run_id: str, call_id: str, decision: _Decision, config: Any) -
         log.add([_event(log.state, request, decision)])
         await log.commit()
     finally:
-        await journal.release(log.lease, waits=log.state.waits)
+        await log.release()
 
 
 async def _where_it_is_asked(journal: Journal, run_id: str, call_id: str) -> tuple[str, str]:
@@ -186,22 +186,12 @@ async def _where_it_is_asked(journal: Journal, run_id: str, call_id: str) -> tup
     return run_id, call_id
 
 
-def waiting_keys(state: RunState) -> list[str]:
-    """The calls that wait for a person, by their keys, in the order in which they asked."""
-    if state.ended:
-        return []
-    return [
-        key
-        for key, request in state.requested.items()
-        if key not in state.decided and (request.child or request.call_id in state.open_calls)
-    ]
-
-
 def _key(run_id: str, state: RunState, call_id: str) -> str:
-    waiting = waiting_keys(state)
+    calls = waiting_calls(state)
+    waiting = [call.key for call in calls]
     if call_id in waiting:
         return call_id
-    named = [key for key in waiting if _own_id(state.requested[key]) == call_id]
+    named = [call.key for call in calls if call.own_id == call_id]
     if len(named) == 1:
         return named[0]
     what = f"{len(named)} calls have the id" if named else "no call waits that has the whole id"
@@ -211,11 +201,6 @@ def _key(run_id: str, state: RunState, call_id: str) -> str:
     )
     error.run_id, error.waiting = run_id, tuple(waiting)
     raise error
-
-
-def _own_id(request: ApprovalRequested) -> str:
-    """The id that the model gave the call, in whichever run it is."""
-    return item_call_id(request.item) if request.child else request.call_id
 
 
 def _is_settled(run_id: str, events: Sequence[Event], call_id: str, decision: _Decision) -> bool:
@@ -247,11 +232,11 @@ def _decided_before(events: Sequence[Event], call_id: str) -> ApprovalDecided | 
     for event in events:
         if isinstance(event, ApprovalRequested):
             asked[approval_key(event)] = event
-            if call_id in (approval_key(event), _own_id(event)):
+            if call_id in (approval_key(event), own_call_id(event)):
                 found = None
         elif isinstance(event, ApprovalDecided):
             key = approval_key(event)
-            own = _own_id(asked[key]) if key in asked else key
+            own = own_call_id(asked[key]) if key in asked else key
             found = event if call_id in (key, own) else found
     return found
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from outlast.cli.approvals import Waiting, chosen_call, record, waiting_calls
+from outlast.cli.approvals import calls_of, chosen_call, record
 from outlast.cli.command import AgentPlace, command, finish
 from outlast.cli.logs import journal_place, list_runs, read_run
 from outlast.cli.running import (
@@ -21,6 +21,7 @@ from outlast.cli.running import (
 )
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
+from outlast.views.waiting import WaitingCall
 
 
 @command("""
@@ -55,7 +56,7 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
         run_id = finish(matching_run(run_id)) if run_id else ""
         return _list_waiting(run_id, is_full=full, as_json=as_json)
     run_id = finish(whole_run(run_id))
-    waiting = finish(waiting_calls(run_id))
+    waiting = finish(calls_of(run_id))
     if not waiting:
         console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
         return 0
@@ -75,15 +76,18 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
 
 
 async def _asking() -> list[str]:
-    rows = await list_runs("waiting")
-    return [row.run_id for row in reversed(rows) if not row.parent]
+    """The runs that may wait for a person, the oldest first; a parked one may do that too."""
+    rows = [row for word in _MAY_ASK for row in await list_runs(word) if not row.parent]
+    return [row.run_id for row in sorted(rows, key=lambda row: row.created_at)]
+
+
+_MAY_ASK = ("waiting", "parked", "running")
+"""What a run can be while one of its calls waits: another call may run, or wait for a provider."""
 
 
 def _list_waiting(run_id: str, *, is_full: bool, as_json: bool) -> int:
     """Show the calls of one run that wait, or of all runs."""
-    waiting = {
-        each: finish(waiting_calls(each)) for each in ([run_id] if run_id else finish(_asking()))
-    }
+    waiting = {each: finish(calls_of(each)) for each in ([run_id] if run_id else finish(_asking()))}
     if as_json:
         print_json([_facts(each, call) for each, calls in waiting.items() for call in calls])
         return 0
@@ -97,6 +101,6 @@ def _list_waiting(run_id: str, *, is_full: bool, as_json: bool) -> int:
     return 0
 
 
-def _facts(run_id: str, call: Waiting) -> dict[str, Any]:
+def _facts(run_id: str, call: WaitingCall) -> dict[str, Any]:
     named = {"run_id": run_id, "call": call.key, "agent": call.agent, "tool": call.tool}
     return {**named, "item": call.item}

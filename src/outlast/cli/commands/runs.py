@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from outlast.cli.command import command, finish
-from outlast.cli.logs import journal_place, list_runs, read_run
+from outlast.cli.logs import journal_place, list_runs, read_run, status_of
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import STATUS_STYLES, duration
-from outlast.cli.status import STATUSES, short_ids, status_of
-from outlast.cli.text import plain, short
+from outlast.cli.text import plain, short, short_ids
 from outlast.journal.journal import MetadataFilter, RunSummary
+from outlast.views.status import STATUSES
 
 
 @command("""

@@ -9,15 +9,14 @@ import typer
 from rich.text import Text
 
 from outlast.cli.command import RunId, command, finish
-from outlast.cli.logs import list_runs, read_run
+from outlast.cli.logs import list_runs, read_run, status_of
 from outlast.cli.running import matching_run
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import run_summary, run_tree, step_line
-from outlast.cli.status import status_of
-from outlast.cli.steps import RunView, Step, Takeover, read_steps
 from outlast.cli.text import plain
 from outlast.journal.journal import Stored
 from outlast.journal.opening import open_journal
+from outlast.views.steps import Step, Takeover, Timeline, timeline
 
 
 @command("""
@@ -58,7 +57,7 @@ async def _follow(run_id: str) -> None:
     screen, log, shown = console(), list[Stored](), set[str]()
     async for stored in open_journal().watch(run_id):
         log.append(stored)
-        view = read_steps(log)
+        view = timeline(log)
         for step in view.steps:
             name = f"{step.id} {step.epoch} {step.attempt} {step.outcome}"
             if step.is_over and name not in shown:
@@ -70,7 +69,7 @@ async def _follow(run_id: str) -> None:
             screen.print(Text(f"following {plain(run_id)}; Ctrl-C ends it", style="dim"))
 
 
-def _facts(view: RunView) -> dict[str, Any]:
+def _facts(view: Timeline) -> dict[str, Any]:
     return {
         "status": view.status,
         "input": view.input,

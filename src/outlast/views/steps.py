@@ -1,6 +1,6 @@
 """What a run did, read from its log alone: steps, who performed them, and where a process died.
 
-`read_steps(log)` is pure. A step is one effect that touched the world (a model call, a tool, a
+`timeline(log)` is pure. A step is one effect that touched the world (a model call, a tool, a
 handoff, a guardrail, a session write) as one process performed it: an effect that was in flight
 when its process died is two steps, the one in doubt and the one that settled it.
 
@@ -28,8 +28,6 @@ from outlast.core.events import (
     Item,
     ModelReplied,
     RunAcquired,
-    RunCancelled,
-    RunCompleted,
     RunFailed,
     SessionLoaded,
     SessionSaved,
@@ -41,7 +39,9 @@ from outlast.core.failing import can_go_on
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.items import text_of
 from outlast.core.state import RunState
-from outlast.journal.journal import Stored
+from outlast.core.stored import Stored
+from outlast.views.status import Status, status
+from outlast.views.waiting import retry_at
 
 Outcome = Literal[
     "ok", "error", "tripped", "rejected", "unknown", "blocked", "ignored", "in doubt", "open",
@@ -106,10 +106,10 @@ class Takeover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
-    """A run, ready to be shown."""
+class Timeline:
+    """What a run did and came to."""
 
-    status: str = "empty"
+    status: Status = "empty"
     input: str = ""
     output: str = ""
     error: str = ""
@@ -139,7 +139,7 @@ class RunView:
         return step.is_recorded and step.epoch < self.last_epoch
 
 
-def read_steps(log: Sequence[Stored]) -> RunView:
+def timeline(log: Sequence[Stored]) -> Timeline:
     """The steps of a run, in the order in which they began."""
     reading = _Reading()
     for stored in log:
@@ -192,20 +192,20 @@ class _Reading:
         self.state = evolve(self.state, stored.event)
         self.last = stored
 
-    def view(self, log: Sequence[Stored]) -> RunView:
+    def view(self, log: Sequence[Stored]) -> Timeline:
         started, ended, output = self.state.started, self.state.ended, self.state.output
-        if not started:
-            return RunView()
+        if not log:
+            return Timeline()
         error = ended.error if isinstance(ended, RunFailed) else None
-        return RunView(
-            status=_status(self.state),
-            input=" / ".join(filter(None, map(text_of, started.input))),
+        return Timeline(
+            status=status(self.state),
+            input=" / ".join(filter(None, map(text_of, started.input if started else ()))),
             output=_text(output.output) if output else "",
             error=f"{error.kind}: {error.message}" if error else "",
-            retry_at=min((each.until for each in self.state.parked.values()), default=0.0),
+            retry_at=retry_at(self.state) or 0.0,
             failure=error,
             program=self.state.options.program,
-            metadata=started.metadata,
+            metadata=started.metadata if started else NO_METADATA,
             rows=tuple(self.rows),
             usage=self.state.usage,
             duration_s=log[-1].at - log[0].at,
@@ -372,22 +372,6 @@ _READERS: dict[type, Callable[[_Reading, Stored, Any], None]] = {
 
 def _asking(event: ApprovalRequested | ApprovalDecided) -> str:
     return f"approval {event.child}/{event.call_id}"
-
-
-def _status(state: RunState) -> str:
-    match state.ended:
-        case RunCompleted():
-            return "completed"
-        case RunFailed():
-            return "failed"
-        case RunCancelled():
-            return "cancelled"
-        case None:
-            if state.abandoned == "leave":
-                return "abandoned"
-            if state.parked:
-                return "parked"
-            return "running" if decide(state) else "waiting"
 
 
 def arguments_of(call: Item) -> str:

@@ -2,7 +2,6 @@
 
 from logs_by_hand import answer, begun, call_item, ending, log_of, opening, reply, said, user
 
-from outlast.cli.steps import Takeover, read_steps, summary
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -22,6 +21,7 @@ from outlast.core.events import (
     SessionSaved,
     TurnPrepared,
 )
+from outlast.views.steps import Takeover, summary, timeline
 
 
 def kinds(view):
@@ -33,12 +33,12 @@ def takeovers(view):
 
 
 def test_an_empty_log_has_no_steps():
-    view = read_steps([])
+    view = timeline([])
     assert (view.status, view.rows) == ("empty", ())
 
 
 def test_a_run_of_one_process_has_its_steps_in_the_order_they_began():
-    view = read_steps(log_of([*opening(), answer("t1.b", "b", "paid"), *ending()]))
+    view = timeline(log_of([*opening(), answer("t1.b", "b", "paid"), *ending()]))
     assert kinds(view) == [("m1", "ok"), ("t1.a", "ok"), ("t1.b", "ok"), ("m2", "ok")]
     assert view.status == "completed"
     assert (view.input, view.output) == ("pay 7", "Paid.")
@@ -47,7 +47,7 @@ def test_a_run_of_one_process_has_its_steps_in_the_order_they_began():
 
 
 def test_a_step_says_what_it_was_and_took():
-    view = read_steps(log_of([*opening(), answer("t1.b", "b", "paid")]))
+    view = timeline(log_of([*opening(), answer("t1.b", "b", "paid")]))
     model, look, _ = view.steps
     assert (model.detail, model.usage.total_tokens, model.duration_s) == ("→ look, pay", 10, 1.0)
     assert (look.name, look.detail, look.duration_s) == ("look", "order=7 → found", 2.0)
@@ -55,7 +55,7 @@ def test_a_step_says_what_it_was_and_took():
 
 def test_a_crash_leaves_a_step_in_doubt_that_another_process_retries():
     second = [RunAcquired(owner="b"), begun("t1.b", "pay", 2), answer("t1.b", "b", "paid")]
-    view = read_steps(log_of(opening(), [*second, *ending()]))
+    view = timeline(log_of(opening(), [*second, *ending()]))
     assert kinds(view) == [
         ("m1", "ok"),
         ("t1.a", "ok"),
@@ -75,14 +75,14 @@ def test_a_crash_leaves_a_step_in_doubt_that_another_process_retries():
 
 def test_a_retry_under_another_key_is_named():
     other = EffectStarted(id="t1.b", kind="tool", name="pay", attempt=2, key="another")
-    view = read_steps(log_of(opening(), [RunAcquired(owner="b"), other]))
+    view = timeline(log_of(opening(), [RunAcquired(owner="b"), other]))
     assert summary(takeovers(view)[0]) == "2 steps reused, 1 in doubt retried with ANOTHER key"
     assert not view.steps[3].same_key
 
 
 def test_a_once_step_in_doubt_is_not_run_again():
     told = answer("t1.b", "b", "unknown outcome", "pay", "unknown")
-    view = read_steps(log_of(opening("once"), [RunAcquired(owner="b"), told]))
+    view = timeline(log_of(opening("once"), [RunAcquired(owner="b"), told]))
     assert kinds(view)[2:] == [("t1.b", "in doubt"), ("t1.b", "unknown")]
     assert (
         summary(takeovers(view)[0])
@@ -94,7 +94,7 @@ def test_an_ask_step_in_doubt_waits_for_a_person():
     asked = ApprovalRequested(
         id="t1.b", call_id="b", agent="desk", name="pay", reason="in_doubt", number=1
     )
-    view = read_steps(log_of(opening("ask"), [RunAcquired(owner="b"), asked]))
+    view = timeline(log_of(opening("ask"), [RunAcquired(owner="b"), asked]))
     assert kinds(view)[2:] == [("t1.b", "in doubt"), ("approval /b", "waiting")]
     assert "a person is asked" in summary(takeovers(view)[0])
     assert view.status == "waiting"
@@ -102,7 +102,7 @@ def test_an_ask_step_in_doubt_waits_for_a_person():
 
 def test_a_crash_between_two_steps_has_nothing_in_doubt():
     first = [*opening(), answer("t1.b", "b", "paid")]
-    view = read_steps(log_of(first, [RunAcquired(owner="b"), *ending()]))
+    view = timeline(log_of(first, [RunAcquired(owner="b"), *ending()]))
     (crash,) = takeovers(view)
     assert (crash.was_crash, summary(crash)) == (True, "3 steps reused")
 
@@ -110,7 +110,7 @@ def test_a_crash_between_two_steps_has_nothing_in_doubt():
 def test_two_crashes_are_two_lines():
     second = [RunAcquired(owner="b"), begun("t1.b", "pay", 2)]
     third = [RunAcquired(owner="c"), begun("t1.b", "pay", 3), answer("t1.b", "b", "paid")]
-    view = read_steps(log_of(opening(), second, third))
+    view = timeline(log_of(opening(), second, third))
     assert [summary(line) for line in takeovers(view)] == [
         "2 steps reused, 1 in doubt retried with the same key",
         "2 steps reused, 1 in doubt retried with the same key",
@@ -127,16 +127,16 @@ def test_going_on_after_an_approval_is_not_a_crash():
         ModelReplied(id="m1", agent="desk", output=[call_item("a", "pay")], calls=(call,)),
         ApprovalRequested(id="t1.a", call_id="a", agent="desk", name="pay"),
     ]
-    assert read_steps(log_of(waiting)).status == "waiting"
+    assert timeline(log_of(waiting)).status == "waiting"
     decided = ApprovalDecided(call_id="a", approved=True, agent="desk", name="pay")
-    view = read_steps(log_of(waiting, [RunAcquired(owner="b"), decided, begun("t1.a", "pay")]))
+    view = timeline(log_of(waiting, [RunAcquired(owner="b"), decided, begun("t1.a", "pay")]))
     assert kinds(view) == [("m1", "ok"), ("approval /a", "ok"), ("t1.a", "open")]
     assert not takeovers(view)[0].was_crash
 
 
 def test_a_failed_effect_is_an_error_and_so_is_the_run():
     error = ErrorFacts("ValueError", "no")
-    view = read_steps(
+    view = timeline(
         log_of(
             [
                 RunStarted(agent="desk", input=[user("hi")]),
@@ -153,7 +153,7 @@ def test_a_failed_effect_is_an_error_and_so_is_the_run():
 
 def test_handoffs_guardrails_sessions_and_children_are_steps():
     child = ChildStarted(id="t2.x", run_id="run/x", agent="helper")
-    view = read_steps(
+    view = timeline(
         log_of(
             [
                 RunStarted(
@@ -187,7 +187,7 @@ def test_handoffs_guardrails_sessions_and_children_are_steps():
 def test_any_prefix_of_a_log_can_be_read():
     second = [RunAcquired(owner="b"), begun("t1.b", "pay", 2), answer("t1.b", "b", "paid")]
     whole = log_of(opening(), [*second, *ending()])
-    counts = [len(read_steps(whole[:n]).rows) for n in range(len(whole) + 1)]
+    counts = [len(timeline(whole[:n]).rows) for n in range(len(whole) + 1)]
     assert counts == sorted(counts)
 
 
@@ -203,7 +203,7 @@ def test_each_failed_attempt_of_a_model_is_a_step_with_the_wait_after_it():
         EffectStarted("m1", "model", "Desk", attempt=3),
         ModelReplied("m1", "Desk", [said("Paid.")], model="second"),
     ]
-    view = read_steps(log_of(events))
+    view = timeline(log_of(events))
     told = [(step.outcome, step.model, step.attempt, step.detail) for step in view.steps]
     assert told == [
         ("failed attempt", "first", 1, "ModelUnavailable, again after 2.5 s: No capacity."),
@@ -220,7 +220,7 @@ def test_a_process_that_died_between_two_attempts_leaves_none_of_them_in_doubt()
         EffectStarted("m1", "model", "Desk"),
         EffectFailed("m1", facts, retry_at=60.0),
     ]
-    view = read_steps(
+    view = timeline(
         log_of(first, [RunAcquired(owner="b"), EffectStarted("m1", "model", "Desk", attempt=2)])
     )
     assert kinds(view) == [("m1", "failed attempt"), ("m1", "open")]

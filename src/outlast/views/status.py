@@ -1,0 +1,97 @@
+"""What a run has come to, in one word. This is the only place that says so.
+
+`status(state)` reads it off the fold. Where there is no fold, as in a journal's list of runs,
+`status_after` says what single events change, and `seen` adds what only the reader knows: whether a
+process is at work on the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from outlast.core.events import (
+    Event,
+    RunAbandoned,
+    RunAcquired,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunParked,
+    RunReopened,
+    RunStarted,
+    RunUnparked,
+)
+from outlast.core.state import RunState
+from outlast.views.waiting import waits_for_person, waits_for_provider
+
+Status = Literal[
+    "empty", "running", "interrupted", "waiting", "parked", "abandoned", "completed", "failed",
+    "cancelled",
+]  # fmt: skip
+"""
+- `empty`: nothing has happened yet.
+- `running`: there is something to do; `interrupted`, if no process is at work on it.
+- `waiting`: it goes on when a person has decided about a call.
+- `parked`: it goes on when a provider answers again.
+- `abandoned`: whoever asked for it has gone, and wants nobody to go on with it.
+- `completed`, `failed`, `cancelled`: it has ended.
+"""
+
+STATUSES: tuple[Status, ...] = get_args(Status)[1:]
+"""The words for runs that exist."""
+
+ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+"""The words for runs that have ended."""
+
+
+def status(state: RunState) -> Status:
+    """What a run has come to, as far as its log says: whether a process is at work, it cannot say."""
+    match state.ended:
+        case RunCompleted():
+            return "completed"
+        case RunFailed():
+            return "failed"
+        case RunCancelled():
+            return "cancelled"
+        case None:
+            return _open_status(state)
+
+
+def _open_status(state: RunState) -> Status:
+    if not state.started:
+        return "empty"
+    if state.abandoned == "leave":
+        return "abandoned"
+    if waits_for_provider(state):
+        return "parked"
+    return "waiting" if waits_for_person(state) else "running"
+
+
+def seen(word: str, *, is_held: bool) -> str:
+    """The word for a run that a process is, or is not, at work on."""
+    return "interrupted" if word == "running" and not is_held else word
+
+
+def status_after(event: Event) -> Status | None:
+    """What a run comes to by ``event``, whatever was before; None if that changes nothing."""
+    word = _WORDS.get(type(event))
+    return word(event) if callable(word) else word
+
+
+def _departure(event: RunAbandoned) -> Status | None:
+    """Who goes on with a run although nobody asks is not seen beside those nobody goes on with."""
+    return "abandoned" if event.policy == "leave" else None
+
+
+_WORDS: dict[type, Status | Callable[[Any], Status | None]] = {
+    RunStarted: "running",
+    RunAcquired: "running",
+    RunReopened: "running",
+    RunUnparked: "running",
+    RunParked: "parked",
+    RunAbandoned: _departure,
+    RunCompleted: "completed",
+    RunFailed: "failed",
+    RunCancelled: "cancelled",
+}

@@ -1,0 +1,80 @@
+"""Who waits for what: calls for a person, runs for a provider."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from outlast.core.decide import decide
+from outlast.core.events import ApprovalRequested, Item
+from outlast.core.items import call_id
+from outlast.core.state import RunState
+
+
+class WaitingCall(NamedTuple):
+    """A call that waits for a person."""
+
+    key: str
+    """Where its decision is kept: the call's id, behind a run's id and a slash for a child's call."""
+    request: ApprovalRequested
+    item: Item
+    """The call as the model made it."""
+
+    @property
+    def agent(self) -> str:
+        """Whose call it is."""
+        return self.request.agent
+
+    @property
+    def tool(self) -> str:
+        """What is to run."""
+        return self.request.name
+
+    @property
+    def own_id(self) -> str:
+        """The id that the model gave the call, in whichever run it is."""
+        return own_call_id(self.request)
+
+
+def waiting_calls(state: RunState) -> list[WaitingCall]:
+    """The calls that wait for a person, in the order in which they asked; none once the run has ended."""
+    if state.ended:
+        return []
+    return [
+        WaitingCall(key, request, item)
+        for key, request in state.requested.items()
+        if key not in state.decided and (item := requested_item(state, request)) is not None
+    ]
+
+
+def waits_for_person(state: RunState) -> bool:
+    """Whether the run does nothing until a person has decided about a call."""
+    if not state.requested or state.parked or not waiting_calls(state):
+        return False
+    return not decide(state)
+
+
+def waits_for_provider(state: RunState) -> bool:
+    """Whether the run does nothing until a provider answers again.
+
+    This wait ends by itself. So a run of which one call waits for a provider and another for a person
+    waits for the provider: it is to go on when that is back, whatever the person does.
+    """
+    return bool(state.parked) and not state.ended and not decide(state)
+
+
+def retry_at(state: RunState) -> float | None:
+    """When a parked run asks its provider again, in seconds since 1970; None if it is not parked."""
+    return min((each.until for each in state.parked.values()), default=None)
+
+
+def requested_item(state: RunState, request: ApprovalRequested) -> Item | None:
+    """The call that a request is about; None where it is answered, or the log does not have it."""
+    if request.child:
+        return request.item
+    call = state.open_calls.get(request.call_id)
+    return state.reply.output[call.index] if call and state.reply else None
+
+
+def own_call_id(request: ApprovalRequested) -> str:
+    """The id that the model gave a call, in whichever run it is."""
+    return call_id(request.item) if request.child else request.call_id
