@@ -165,6 +165,65 @@ def test_the_core_is_pure(path: Path):
     assert roots - {"outlast"} <= {*sys.stdlib_module_names, "msgspec"} | lazily_allowed(tree)
 
 
+READS_TEXT = {
+    "startswith", "endswith", "partition", "rpartition", "split", "rsplit", "removeprefix",
+    "removesuffix",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if part_of(path) in {"core", "views", "engine", "run", "cli"}],
+    ids=lambda p: str(p.relative_to(SOURCE)),
+)  # fmt: skip
+def test_ids_of_effects_are_written_and_read_in_one_module(path: Path):
+    if path == SOURCE / "core" / "ids.py":
+        return
+    tree = ast.parse(path.read_text())
+    assert [
+        ast.unparse(node) for node in ast.walk(tree) if is_id_made(node) or is_id_read(node)
+    ] == []
+
+
+def is_id_made(node: ast.AST) -> bool:
+    """Whether a text is put together as ids are: a letter, a number, a key."""
+    match node:
+        case ast.JoinedStr(values=[ast.Constant(value=str(start)), ast.FormattedValue(), *_]):
+            return start.removesuffix(".") in set("pmtahgfeswki")
+    return False
+
+
+def is_id_read(node: ast.AST) -> bool:
+    """Whether parts are taken from a text that is called as ids of effects are."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=text, attr=name)) if name in READS_TEXT:
+            return is_called_id(text)
+        case ast.Subscript(value=text, slice=ast.Slice() | ast.Constant(value=int())):
+            return is_called_id(text)
+    return False
+
+
+def is_called_id(node: ast.AST) -> bool:
+    name = {ast.Name: "id", ast.Attribute: "attr"}.get(type(node), "")
+    return getattr(node, name, "") in {"id", "key", "effect_id", "source", "parent_effect"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "failure.id[0] == 'g'",
+        "key.startswith('s')",
+        "event.id[1:]",
+        "event.id.partition('.')[2]",
+        "state.ended.error.source.startswith('s')",
+        "f't{turn}.{call_id}'",
+        "f'w.{failure.id}.1'",
+        "f'p{turn}'",
+    ],
+)
+def test_reading_an_id_by_hand_is_found(line: str):
+    assert any(is_id_made(node) or is_id_read(node) for node in ast.walk(ast.parse(line)))
+
+
 def is_typing_block(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 

@@ -40,8 +40,9 @@ from outlast.core.events import (
     ToolReturned,
 )
 from outlast.core.failing import parks
+from outlast.core.ids import END, EffectId, approval_id, check_id, check_place, effect_id, timer_id
 from outlast.core.items import invocation, last_message, refusal_of, text_of, tool_text
-from outlast.core.state import RunState, approval_key, ask_id, check_id, check_place, input_checks
+from outlast.core.state import RunState, approval_key, guardrail_of, input_checks
 
 UNKNOWN_OUTCOME = (
     "The outcome of this call is unknown: the process stopped while it ran, and the tool says "
@@ -52,6 +53,7 @@ ALREADY_EXECUTED = (
     "have taken effect. Start a new run."
 )
 IGNORED_HANDOFF = "Multiple handoffs detected, ignoring this one."
+_INPUT_SAVE = effect_id("session", 0)
 
 
 def decide(state: RunState) -> list[Effect]:
@@ -61,9 +63,9 @@ def decide(state: RunState) -> list[Effect]:
     if error := _fatal(state):
         return _fail(state, error)
     if state.options.session and not state.is_loaded:
-        return [LoadSession(id="s0.load", name="load")]
+        return [LoadSession(id=effect_id("session", 0, "load"), name="load")]
     if state.options.session and not state.is_input_saved:
-        return [SaveSession(id="s0", name="save", upto=0)]
+        return [SaveSession(id=_INPUT_SAVE, name="save", upto=0)]
     if not state.open_checks:
         return _turn(state, is_checked=True)
     checks = _input_checks(state, state.started)
@@ -77,13 +79,13 @@ def decide(state: RunState) -> list[Effect]:
 def _fatal(state: RunState) -> ErrorFacts | None:
     # A guardrail's own error comes last: who is told of it believes that the rest was saved.
     if state.failures:
-        for failure in sorted(state.failures.values(), key=lambda each: each.id[0] == "g"):
+        for failure in sorted(state.failures.values(), key=_is_check):
             if failure.retry_at is None and not parks(state, failure):
                 return failure.error
     if state.tripped:
         return _tripped(state.tripped)
     for call in state.open_calls.values() if state.spent else ():
-        if f"t{state.turn}.{call.id}" in state.spent:
+        if effect_id("tool", state.turn, call.id) in state.spent:
             return ErrorFacts("ModelBehaviorError", ALREADY_EXECUTED.format(call.id, call.name))
     if state.reply and not state.options.forgive_unknown_tools:
         for call in state.open_calls.values():
@@ -91,6 +93,10 @@ def _fatal(state: RunState) -> ErrorFacts | None:
                 text = f"Tool {call.qualified_name} not found in agent {state.agent}"
                 return ErrorFacts("ModelBehaviorError", text, state.reply.id)
     return None
+
+
+def _is_check(failure: EffectFailed) -> bool:
+    return EffectId.parse(failure.id).kind == "guardrail"
 
 
 def _tripped(check: GuardrailChecked) -> ErrorFacts:
@@ -105,18 +111,18 @@ def _tripped(check: GuardrailChecked) -> ErrorFacts:
 
 def _fail(state: RunState, error: ErrorFacts) -> list[Effect]:
     """A failed run keeps in its session what it has finished."""
-    is_session_broken = any(key.startswith("s") for key in state.failures)
+    is_session_broken = any(EffectId.parse(key).kind == "session" for key in state.failures)
     if state.options.session and state.is_loaded and not is_session_broken:
         if not state.is_input_saved:
-            return [SaveSession(id="s0", name="save", upto=0)]
+            return [SaveSession(id=_INPUT_SAVE, name="save", upto=0)]
         is_trip = error.kind == "InputGuardrailTripwireTriggered"
         entries = len(state.entries) + len(state.answers) - len(state.saved_ahead)
         if error.kind == "OutputGuardrailTripwireTriggered":
             entries -= _refused_messages(state)
         if not is_trip and entries > state.saved:
-            key = f"s{state.turn}.fail"
+            key = effect_id("session", state.turn, "fail")
             return [SaveSession(id=key, name="save", upto=entries, is_last=True)]
-    return [_record("end", RunFailed(error))]
+    return [_record(END, RunFailed(error))]
 
 
 def _refused_messages(state: RunState) -> int:
@@ -130,11 +136,11 @@ def _refused_messages(state: RunState) -> int:
 
 
 def _input_checks(state: RunState, started: RunStarted) -> list[CheckGuardrail]:
-    open_checks = sorted((int(key.rpartition(".")[2]), key) for key in state.open_checks)
+    open_checks = sorted((check_place(key)[1], key) for key in state.open_checks)
     return [
         CheckGuardrail(
             id=key,
-            name=check_place(state, key)[0],
+            name=guardrail_of(state, key)[0],
             agent=started.agent,
             stage="input",
             index=index,
@@ -183,7 +189,7 @@ def pending_output(state: RunState) -> tuple[str, str] | None:
 
 def needs_tool(state: RunState, call: Call) -> bool:
     """Whether the answer to an open call takes the tool, or the handoff, that it means."""
-    key = f"t{state.turn}.{call.id}"
+    key = effect_id("tool", state.turn, call.id)
     doubt = state.in_doubt.get(key)
     if call.kind in ("unknown", "hosted") or (doubt and doubt.policy == "once"):
         return False
@@ -224,7 +230,7 @@ def _may_end(state: RunState) -> bool:
 def _conclusion(state: RunState) -> list[Effect]:
     reply, prepared = state.reply, state.prepared
     assert reply
-    key = f"f{state.turn}"
+    key = effect_id("conclude", state.turn)
     if prepared and prepared.ending == "text" and not reply.calls:
         message = last_message(reply.output)
         if message and refusal_of(message) is None:
@@ -235,25 +241,25 @@ def _conclusion(state: RunState) -> list[Effect]:
 def _finish(state: RunState, output: OutputProduced) -> list[Effect]:
     if checks := _output_checks(state, output):
         return [*checks]
-    return _save(state) or [_record("end", RunCompleted())]
+    return _save(state) or [_record(END, RunCompleted())]
 
 
 def _next_turn(state: RunState) -> list[Effect]:
     if saving := _save(state):
         return saving
     if state.cancel_requested and state.turn:  # Whoever asks before the first turn means that one.
-        return [_record("end", RunCancelled("after_turn"))]
+        return [_record(END, RunCancelled("after_turn"))]
     if state.max_turns is not None and state.turn >= state.max_turns:
         return _limit_reached(state, state.max_turns)
-    turn = state.turn + 1
-    return [Prepare(id=f"p{turn}", agent=state.agent, activation=not state.activated)]
+    key = effect_id("prepare", state.turn + 1)
+    return [Prepare(id=key, agent=state.agent, activation=not state.activated)]
 
 
 def _limit_reached(state: RunState, limit: int) -> list[Effect]:
     data = {"max_turns": limit}
     error = ErrorFacts("MaxTurnsExceeded", f"Max turns ({limit}) exceeded", data=data)
     if state.options.recover_max_turns:
-        key = f"e{state.turn}"
+        key = effect_id("recover", state.turn)
         return [Recover(id=key, agent=state.agent, error=error)]
     return _fail(state, error)
 
@@ -262,11 +268,12 @@ def _save(state: RunState) -> list[Effect]:
     if not state.options.session or state.saved >= len(state.entries):
         return []
     upto = len(state.entries)
-    return [SaveSession(id=f"s{max(state.turn, 1)}.{upto}", name="save", upto=upto)]
+    key = effect_id("session", max(state.turn, 1), str(upto))
+    return [SaveSession(id=key, name="save", upto=upto)]
 
 
 def _model_call(state: RunState) -> list[Effect]:
-    key = f"m{state.turn + 1}"
+    key = effect_id("model", state.turn + 1)
     if key in state.parked:
         return []
     failure = state.failures.get(key)
@@ -280,7 +287,7 @@ def _model_call(state: RunState) -> list[Effect]:
 def _park(state: RunState, failure: EffectFailed) -> Effect:
     number = state.parks.get(failure.id, 0) + 1
     return Park(
-        id=f"k.{failure.id}.{number}",
+        id=timer_id("park", failure.id, number),
         of=failure.id,
         number=number,
         at_least_s=failure.wait_s or 0.0,
@@ -289,7 +296,7 @@ def _park(state: RunState, failure: EffectFailed) -> Effect:
 
 
 def _pause(state: RunState, failure: EffectFailed) -> Effect | None:
-    timer = f"w.{failure.id}.{state.attempts.get(failure.id, 1)}"
+    timer = timer_id("wait", failure.id, state.attempts.get(failure.id, 1))
     if failure.retry_at is None or timer in state.fired:
         return None
     return Wait(id=timer, at=failure.retry_at, longest_s=failure.wait_s)
@@ -324,21 +331,23 @@ def _pause_save(state: RunState) -> list[Effect]:
         return []
     if pending <= state.saved:
         return []
-    return [SaveSession(id=f"s{state.turn}.{pending}", name="save", upto=pending)]
+    key = effect_id("session", state.turn, str(pending))
+    return [SaveSession(id=key, name="save", upto=pending)]
 
 
 def _handoffs(state: RunState, handoffs: list[Call]) -> list[Effect]:
     first, *others = handoffs
     if others:
         last = others[-1]
-        key = f"h{state.turn}.{last.id}"
+        key = effect_id("handoff", state.turn, last.id)
         item = tool_text(last.id, IGNORED_HANDOFF)
         return [_record(key, ToolReturned(key, last.id, item, "ignored", last.name))]
-    return [HandOff(id=f"h{state.turn}.{first.id}", name=first.name, agent=state.agent, call=first)]
+    key = effect_id("handoff", state.turn, first.id)
+    return [HandOff(id=key, name=first.name, agent=state.agent, call=first)]
 
 
 def _call(state: RunState, call: Call) -> Effect | None:
-    key = f"t{state.turn}.{call.id}"
+    key = effect_id("tool", state.turn, call.id)
     if key in state.parked:
         return None
     if (doubt := state.in_doubt.get(key)) and (effect := _doubtful(state, call, doubt)):
@@ -355,7 +364,7 @@ def _call(state: RunState, call: Call) -> Effect | None:
         asked = standing(state, call)
         if asked is None:
             name = call.name
-            return AskApproval(id=ask_id(key), name=name, agent=state.agent, call=call)
+            return AskApproval(id=approval_id(key), name=name, agent=state.agent, call=call)
         return _tool(state, key, call, "run" if asked.approved else "rejected")
     return _by_decision(state, key, call)
 

@@ -35,6 +35,7 @@ from outlast.core.events import (
     UsageFacts,
 )
 from outlast.core.growing import Index, Vector
+from outlast.core.ids import EffectId, check_place
 
 Answer = ToolReturned | HandedOff
 Ending = RunCompleted | RunFailed | RunCancelled
@@ -172,15 +173,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Effects that ended the run by their failure, before it was reopened: they are tried again."""
 
 
-def check_id(stage: str, index: int, turn: int = 1) -> str:
-    """The effect id of a guardrail."""
-    return f"g{turn}.{'in' if stage == 'input' else 'out'}.{index}"
-
-
 def input_checks(state: RunState, key: str) -> GuardrailNames:
     """The guardrails of the input that the check ``key`` is about, in the order of their ids."""
     lists = [message.guardrails for message in state.staged]
-    if key.startswith("g1.") and state.started:
+    if checks_input(key) and state.started:
         lists.append(state.started.guardrails)
     return max(lists, key=lambda each: len(each.blocking) + len(each.parallel), default=_UNCHECKED)
 
@@ -188,18 +184,23 @@ def input_checks(state: RunState, key: str) -> GuardrailNames:
 _UNCHECKED = GuardrailNames()
 
 
-def check_place(state: RunState, key: str) -> tuple[str, int]:
+def checks_input(key: str) -> bool:
+    """Whether a check of input is about what the run began with, and not about what was staged."""
+    return EffectId.parse(key).turn == 1
+
+
+def guardrail_of(state: RunState, key: str) -> tuple[str, int]:
     """The name of the guardrail that makes the check ``key``, and which of that name it is.
 
     A guardrail is known by its name. Two of one name are told apart by their order.
     """
-    stage, index = key.split(".")[1], int(key.rpartition(".")[2])
-    if stage == "out":
+    side, index = check_place(key)
+    if side == "out":
         names = state.output.guardrails if state.output else ()
     else:
         both = input_checks(state, key)
         names = (*both.blocking, *both.parallel)
-    if index >= len(names):
+    if not 0 <= index < len(names):
         return "", 0
     return names[index], names[:index].count(names[index])
 
@@ -214,11 +215,6 @@ def tool_name(state: RunState, request: ApprovalRequested, name: str | None) -> 
     calls = state.reply.calls if state.reply and not request.child else ()
     scoped = (call.scoped_name for call in calls if call.id == request.call_id)
     return next(scoped, name or request.name)
-
-
-def ask_id(tool_effect: str) -> str:
-    """The id of the effect that asks whether a call needs a person."""
-    return f"a{tool_effect[1:]}"
 
 
 def idempotency_key(state: RunState, run_id: str, effect_id: str) -> str:

@@ -18,6 +18,7 @@ import msgspec
 from outlast.core.decide import needs_tool, open_checks, pending_output
 from outlast.core.errors import IncompatibleRun, JournalError, RunNotFound, StateMismatch, UserError
 from outlast.core.events import Call, RunAcquired
+from outlast.core.ids import effect_id
 from outlast.core.state import RunState
 from outlast.definitions.agent import Agent
 from outlast.definitions.tool import FunctionTool
@@ -179,7 +180,7 @@ def _require_arguments(
     state = env.log.state
     was = [each["parameters"] for each in document if each.get("name") == tool.qualified_name]
     now = msgspec.json.decode(msgspec.json.encode(tool.params_json_schema, enc_hook=str))
-    has_begun = f"t{state.turn}.{call.id}" in {*state.in_doubt, *state.steps}
+    has_begun = effect_id("tool", state.turn, call.id) in {*state.in_doubt, *state.steps}
     if was in ([], [now]):
         return
     if not has_begun and tool.failure_function() is not None:
@@ -199,7 +200,8 @@ def _require_arguments(
 
 async def _require_child(env: RunEnv, turn: PreparedTurn, call: Call) -> None:
     """Refuse a call that an agent answers whose own run does not fit the program."""
-    state, key = env.log.state, f"t{env.log.state.turn}.{call.id}"
+    state = env.log.state
+    key = effect_id("tool", state.turn, call.id)
     tool = turn.functions.get(call.qualified_name)
     if call.kind != "function" or tool is None:
         return

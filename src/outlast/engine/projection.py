@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from outlast.core.events import ApprovalRequested, Entry, Item, ModelReplied, RunFailed
+from outlast.core.ids import EffectId
 from outlast.core.items import call_id, copied
 from outlast.core.state import RunState, answered
 from outlast.core.usage import usage_of
@@ -216,7 +217,7 @@ def _asking(env: RunEnv, request: ApprovalRequested) -> Any:
         return env.agents.named(request.agent)
     starts: list[Any] = [env.agents.first]
     if (reply := env.log.state.reply) and (owner := env.agents.find(reply.agent)):
-        called = request.id.partition(".")[2]
+        called = EffectId.parse(request.id).key
         tool = _own_tool(owner, {call.qualified_name for call in reply.calls if call.id == called})
         starts.insert(0, tool and tool.agent)
     for start in starts:

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 
 from outlast.core.errors import UserError
 from outlast.core.events import Event, InputAdded, RunCompleted, RunStarted
+from outlast.core.ids import effect_id
 from outlast.core.items import copied
 from outlast.core.usage import copy_usage, deserialize_usage
 from outlast.definitions.agent import Agent
@@ -161,7 +162,7 @@ class RunState(Generic[TContext, TAgent]):
         items = [wire(item) for item in as_items(input)]
         number = sum(isinstance(event, InputAdded) for event in self._events) + len(self._added)
         names = guardrail_names(self._agent, view.config)
-        self._added.append(InputAdded(f"i{number + 1}", items, names))
+        self._added.append(InputAdded(effect_id("input", number + 1), items, names))
 
     def clear_pending_input(self) -> None:
         """Forget staged input."""

@@ -13,6 +13,7 @@ import msgspec
 
 from outlast.core.errors import UserError
 from outlast.core.events import Event, RunFailed, TurnPrepared
+from outlast.core.ids import EffectId
 from outlast.core.state import RunState as Folded, answered
 from outlast.core.usage import serialize_usage
 from outlast.definitions.approvals import Approvals, owner_of
@@ -155,7 +156,10 @@ def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
 
 def unsaved_items(state: Folded) -> list[dict[str, Any]]:
     """What a failed run could not add to its session; empty when that is not why it failed."""
-    if not isinstance(state.ended, RunFailed) or not state.ended.error.source.startswith("s"):
+    if (
+        not isinstance(state.ended, RunFailed)
+        or EffectId.parse(state.ended.error.source).kind != "session"
+    ):
         return []
     before = state.before_failure
     assert before

@@ -37,6 +37,7 @@ from outlast.core.events import (
 from outlast.core.evolve import evolve
 from outlast.core.failing import can_go_on
 from outlast.core.identity import NO_METADATA, RunMetadata
+from outlast.core.ids import EffectId
 from outlast.core.items import text_of
 from outlast.core.state import RunState
 from outlast.core.stored import Stored
@@ -246,7 +247,7 @@ class _Reading:
         step.attempt = event.attempt
         step.key = event.key
         step.same_key = is_same and bool(event.key)
-        step.detail = arguments_of(self.calls.get(event.id.partition(".")[2], {}))
+        step.detail = arguments_of(self.calls.get(EffectId.parse(event.id).key, {}))
 
     def _finish(
         self, stored: Stored, effect_id: str, kind: str, outcome: Outcome, detail: str = ""

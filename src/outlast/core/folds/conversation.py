@@ -17,7 +17,8 @@ from outlast.core.events import (
 from outlast.core.folds.effects import finished
 from outlast.core.folds.table import Folds
 from outlast.core.growing import Vector
-from outlast.core.state import RunState, answered, check_id
+from outlast.core.ids import check_id
+from outlast.core.state import RunState, answered
 
 
 def _inbox(state: RunState, event: InputAdded | MessageReceived) -> RunState:

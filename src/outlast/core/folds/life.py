@@ -25,7 +25,8 @@ from outlast.core.folds.conversation import flushed
 from outlast.core.folds.reopening import parked, repeated, unparked, unrepeated
 from outlast.core.folds.table import Folds
 from outlast.core.growing import Vector
-from outlast.core.state import Options, RunState, check_id, idempotency_key
+from outlast.core.ids import check_id, effect_id
+from outlast.core.state import Options, RunState, idempotency_key
 
 _NO_OPTIONS = Options()
 
@@ -91,7 +92,7 @@ def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
 
 def _forked(state: RunState, event: RunForked) -> RunState:
     """A call that the run it comes from has open is the same call: it must not take effect twice."""
-    open_calls = [f"t{state.turn}.{call_id}" for call_id in state.open_calls]
+    open_calls = [effect_id("tool", state.turn, call_id) for call_id in state.open_calls]
     keys = {key: idempotency_key(state, event.source, key) for key in open_calls}
     origins = {key: state.origins.get(key, event.source) for key in open_calls}
     return replace(state, keys={**state.keys, **keys}, origins={**state.origins, **origins})

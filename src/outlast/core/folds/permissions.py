@@ -8,7 +8,8 @@ from outlast.core.events import ApprovalDecided, ApprovalRequested, ApprovalWaiv
 from outlast.core.folds.conversation import flushed
 from outlast.core.folds.effects import finished, without
 from outlast.core.folds.table import Folds
-from outlast.core.state import RunState, approval_key, ask_id
+from outlast.core.ids import approval_id
+from outlast.core.state import RunState, approval_key
 
 
 def _checked(state: RunState, event: GuardrailChecked) -> RunState:
@@ -28,7 +29,7 @@ def _requested(state: RunState, event: ApprovalRequested) -> RunState:
     decided = without(state.decided, key)
     state = replace(state, requested={**state.requested, key: event}, decided=decided)
     # The tool stops until a person has spoken; the effect that asked is over too.
-    return finished(finished(state, event.id), ask_id(event.id))
+    return finished(finished(state, event.id), approval_id(event.id))
 
 
 def _decided(state: RunState, event: ApprovalDecided) -> RunState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from outlast.core.events import EffectFailed, EffectStarted, RunParked, RunUnparked
+from outlast.core.ids import EffectId, effect_id
 from outlast.core.state import RunState
 
 
@@ -27,7 +28,7 @@ def repeated(state: RunState) -> RunState:
     """What failed is open again; a tool that had begun is in doubt, as if its process had died."""
     doubts: dict[str, EffectStarted] = {}
     for call in state.open_calls.values():
-        key = f"t{state.turn}.{call.id}"
+        key = effect_id("tool", state.turn, call.id)
         if key in state.failures:
             number = state.attempts.get(key, 1)
             doubts[key] = EffectStarted(key, "tool", call.name, number, call.policy)
@@ -42,7 +43,8 @@ def repeated(state: RunState) -> RunState:
 
 
 def _is_spent(failure: EffectFailed) -> bool:
-    return failure.id.startswith("t") and failure.error.kind not in _BEFORE_TOOLS
+    is_tool = EffectId.parse(failure.id).kind == "tool"
+    return is_tool and failure.error.kind not in _BEFORE_TOOLS
 
 
 _BEFORE_TOOLS = {"ModelBehaviorError", "ToolInputGuardrailTripwireTriggered"}

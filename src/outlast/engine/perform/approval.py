@@ -14,6 +14,7 @@ from outlast.core.events import (
     Event,
     ToolReturned,
 )
+from outlast.core.ids import EffectId
 from outlast.core.items import invocation
 from outlast.definitions.tool import FunctionTool
 from outlast.engine.drive import Done
@@ -35,7 +36,8 @@ async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
         raise missing_tool(env, turn.agent, call)
     if call.approval == "ask" and not await _needs_person(env, effect, tool):
         return Done([ApprovalWaived(effect.id, call.id)])
-    run = RunTool(id=f"t{effect.id[1:]}", name=call.name, agent=effect.agent, call=call)
+    key = str(EffectId.parse(effect.id)._replace(kind="tool"))
+    run = RunTool(id=key, name=call.name, agent=effect.agent, call=call)
     checked = await _checked_before(env, run, tool)
     if checked and isinstance(checked[-1], ToolReturned):
         return Done([ApprovalWaived(effect.id, call.id), *checked])

@@ -7,8 +7,9 @@ from typing import Any, cast
 from outlast.core.effects import CheckGuardrail
 from outlast.core.errors import IncompatibleRun, UserError
 from outlast.core.events import GuardrailChecked, GuardrailNames, OutputBlocked
+from outlast.core.ids import EffectId, check_place
 from outlast.core.items import copied
-from outlast.core.state import check_place
+from outlast.core.state import checks_input, guardrail_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
@@ -84,9 +85,9 @@ def find_guardrail(env: RunEnv, key: str) -> AnyGuardrail | None:
     the one that is as many places behind the first of them.
     """
     state = env.log.state
-    name, place = check_place(state, key)
+    name, place = guardrail_of(state, key)
     guardrails: list[Any]
-    if key.split(".")[1] == "out":
+    if check_place(key)[0] == "out":
         guardrails = output_guardrails(env.agents.agent(state.agent), env.config)
     else:
         guardrails = input_guardrails(env.agents.first, env.config)
@@ -113,7 +114,7 @@ def missing_guardrail(env: RunEnv, effect: CheckGuardrail) -> IncompatibleRun:
 def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
     """What an input guardrail looks at: the conversation so far, or what was staged for this turn."""
     state = env.log.state
-    if not effect.id.startswith("g1."):
+    if not checks_input(effect.id):
         return [copied(item) for message in state.staged for item in message.items]
     return given_input(env)
 
@@ -123,7 +124,6 @@ def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[OutputBlocked]:
     state = env.log.state
     if not state.output or state.output.kind != "tool":
         return []
-    made = f"t{state.turn}."
     return [
         OutputBlocked(
             entry.source,
@@ -131,7 +131,7 @@ def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[OutputBlocked]:
             {**entry.item, "output": _blocked_message(env, effect)},
         )
         for entry in state.entries
-        if entry.kind == "tool_output" and entry.source.startswith(made)
+        if entry.kind == "tool_output" and EffectId.parse(entry.source).turn == state.turn
     ]
 
 
@@ -161,7 +161,7 @@ def check_result(env: RunEnv, event: GuardrailChecked) -> Any:
     known = env.live.checks.get(event.id)
     if known is not None:
         return known
-    name, place = check_place(env.log.state, event.id)
+    name, place = guardrail_of(env.log.state, event.id)
     place = place if name == event.name else 0  # The run has had another output since.
     if event.stage == "input":
         asked = _named(input_guardrails(env.agents.first, env.config), event.name, place)
@@ -185,8 +185,8 @@ def _tool_result(agent: Agent[Any], event: GuardrailChecked) -> Any:
     tools = (each for each in agent.tools if isinstance(each, FunctionTool))
     tool = next((each for each in tools if each.qualified_name == event.tool), None)
     own: Any = tool and (tool.tool_input_guardrails if is_input else tool.tool_output_guardrails)
-    place = int(event.id.rpartition(".")[2])
-    known = own[place] if own and place < len(own) else None
+    place = check_place(event.id)[1]
+    known = own[place] if own and 0 <= place < len(own) else None
     guardrail: Any = known if known and known.get_name() == event.name else None
     if guardrail is None:
         guardrail = (ToolInputGuardrail if is_input else ToolOutputGuardrail)[Any](

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from outlast.core.effects import HandOff
 from outlast.core.errors import ModelBehaviorError, UserError
 from outlast.core.events import Entry, HandedOff, History, Item, ToolReturned
+from outlast.core.ids import effect_id
 from outlast.core.items import tool_text
 from outlast.core.state import RunState, answered
 from outlast.definitions.arguments import told_fault
@@ -198,5 +199,5 @@ def _told(env: RunEnv, entry: Entry, is_told: bool, *, is_filtered: bool) -> Ent
 
 def _turn_start(state: RunState, entries: Sequence[Entry]) -> int:
     """How many of the entries are from before the turn in progress."""
-    source = f"m{state.turn}"
+    source = effect_id("model", state.turn)
     return next((n for n, entry in enumerate(entries) if entry.source == source), len(entries))

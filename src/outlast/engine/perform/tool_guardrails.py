@@ -12,6 +12,7 @@ from outlast.core.errors import (
     UserError,
 )
 from outlast.core.events import Event, GuardrailChecked
+from outlast.core.ids import tool_check_id
 from outlast.definitions.context import ToolContext
 from outlast.definitions.enabled import gathered
 from outlast.definitions.tool import FunctionTool
@@ -26,11 +27,11 @@ from outlast.engine.env import RunEnv
 from outlast.engine.kept import keep_info
 
 _Stage = Literal["tool_input", "tool_output"]
-_STAGES: dict[_Stage, tuple[str, Any, Any]] = {
-    "tool_input": ("in", ToolInputGuardrailResult, ToolInputGuardrailTripwireTriggered),
-    "tool_output": ("out", ToolOutputGuardrailResult, ToolOutputGuardrailTripwireTriggered),
+_STAGES: dict[_Stage, tuple[Any, Any]] = {
+    "tool_input": (ToolInputGuardrailResult, ToolInputGuardrailTripwireTriggered),
+    "tool_output": (ToolOutputGuardrailResult, ToolOutputGuardrailTripwireTriggered),
 }
-"""Of a stage, its part of the effect's id, the form of its results, and what a tripwire raises."""
+"""Of a stage, the form of its results, and what a tripwire raises."""
 
 
 class Blocked(FailureText):
@@ -80,11 +81,11 @@ class Checks:
         return value if blocked is None else blocked
 
     async def _ask(self, stage: _Stage, guardrails: list[Any], data: Any) -> Blocked | None:
-        effect, (part, result, tripped) = self._effect, _STAGES[stage]
+        effect, (result, tripped) = self._effect, _STAGES[stage]
         for n, guardrail in enumerate(guardrails):
             # One may change what it is given, and context variables.
             (output,) = await gathered(guardrail.run(copy.copy(data)))
-            key = f"{effect.id}.{part}.{n}"
+            key = tool_check_id(effect.id, stage, n)
             self._results[key] = result(guardrail=guardrail, output=output)
             behavior = output.behavior["type"]
             self.events.append(
