@@ -175,7 +175,9 @@ class Committer:
             queue = self._queues[loop] = _Queue(loop)
             for ended in [old for old in self._queues if old.is_closed()]:
                 # Nobody waits for these any more; they were to be written all the same.
-                self._left += self._queues.pop(ended).writes
+                for write in self._queues.pop(ended).writes:
+                    write.future = None
+                    self._left.append(write)
             queue.writes, self._left = self._left, []
         return queue
 

@@ -9,6 +9,8 @@ loses before it has done anything; who owns a run is a matter of speed, never of
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 
@@ -28,10 +30,15 @@ TERMINAL: frozenset[str] = ENDED
 
 
 class Lease:
-    """The right to append to a run. Lost as soon as anybody else acquires the run."""
+    """The right to append to a run. Lost as soon as anybody else acquires the run.
+
+    It belongs to the loop that it was acquired in: when nothing runs there any more, nobody holds it.
+    """
 
     __slots__ = (
         "__weakref__",
+        "_loop",
+        "_thread",
         "epoch",
         "head",
         "keeper",
@@ -56,6 +63,19 @@ class Lease:
         """The run's status; empty where nothing was read or written yet."""
         self.row: RunRow | None = None
         """What a journal in a file knows of the run."""
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self._thread = threading.current_thread()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody may still append: not if its loop was closed, or its thread has ended."""
+        loop = self._loop
+        if loop is None:
+            return True
+        return not loop.is_closed() and (loop.is_running() or self._thread.is_alive())
 
 
 def fenced(lease: Lease) -> Fenced:

@@ -55,6 +55,12 @@ class _Run:
         self.metadata = NO_METADATA
 
     @property
+    def is_held(self) -> bool:
+        """Whether somebody performs it."""
+        lease = self.held()
+        return lease is not None and lease.is_held
+
+    @property
     def status(self) -> str:
         return "waiting" if self.waits and self.said not in TERMINAL else self.said
 
@@ -82,7 +88,7 @@ class MemoryJournal:
             run = self._runs[run_id] = _Run()
         elif new and run.rows:
             raise AlreadyRunning(f"Run {run_id!r} exists already. Acquire it without `new`.")
-        elif run.held() is not None and not force:
+        elif run.is_held and not force:
             raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
         run.epoch += 1
         run.waits = False
@@ -152,7 +158,7 @@ class MemoryJournal:
         if run is None or not run.rows:
             raise RunNotFound(f"There is no run {run_id!r} in this process's memory.")
         tree = self._tree(run_id)
-        if any(self._runs[each].held() is not None for each in tree):
+        if any(self._runs[each].is_held for each in tree):
             raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
         if run.status not in TERMINAL and not force:
             raise UserError(
@@ -217,7 +223,7 @@ class MemoryJournal:
 
     def holds_runs(self) -> bool:
         """Whether somebody performs a run that is kept here."""
-        return any(run.held() is not None for run in list(self._runs.values()))
+        return any(run.is_held for run in list(self._runs.values()))
 
 
 class _MemoryBlobs:
@@ -252,7 +258,7 @@ def _closed_error(run_id: str) -> JournalUnavailable:
 
 def _summary(run_id: str, run: _Run) -> RunSummary:
     begun, ended = run.rows[0].at / 1e6, run.rows[-1].at / 1e6
-    held = run.held() is not None and run.status not in TERMINAL
+    held = run.is_held and run.status not in TERMINAL
     times, events = (begun, ended), _head(run)
     return RunSummary(run_id, run.agent, run.status, run.parent, *times, events, held, run.metadata)
 

@@ -32,7 +32,7 @@ _LOG = "WHERE place >= ?1 << 32 AND place < (?1 + 1) << 32"
 _BODIES = f"SELECT body FROM log {_LOG}"  # noqa: S608
 _NAME = re.compile(rb'"([0-9a-f]{40})"')
 
-IsAlive = Callable[[str], bool]
+IsHeld = Callable[[RunRow], bool]
 
 
 class Pruned(NamedTuple):
@@ -46,14 +46,14 @@ class Pruned(NamedTuple):
     """By how much the journal's files are smaller now."""
 
 
-def delete_run(path: Path, run_id: str, is_alive: IsAlive, *, force: bool) -> Pruned:
+def delete_run(path: Path, run_id: str, is_held: IsHeld, *, force: bool) -> Pruned:
     """Delete one run and the runs inside it; see `Journal.delete`."""
-    return _in_file(path, lambda db: _deleted_one(db, path, run_id, is_alive, force=force))
+    return _in_file(path, lambda db: _deleted_one(db, path, run_id, is_held, force=force))
 
 
 def prune_runs(
     path: Path,
-    is_alive: IsAlive,
+    is_held: IsHeld,
     *,
     before: float,
     statuses: Iterable[str],
@@ -68,7 +68,7 @@ def prune_runs(
             for tree in _old_trees(db, before)
             if tree[0].shown in wanted
             and metadata_of(tree[0].metadata).has(**metadata)
-            and not any(_is_held(row, is_alive) for row in tree)
+            and not any(is_held(row) for row in tree)
         ]
         for start in range(0, 0 if dry_run else len(trees), _BATCH):
             _delete(db, path, trees[start : start + _BATCH])
@@ -95,14 +95,14 @@ def _in_file(
 
 
 def _deleted_one(
-    db: sqlite3.Connection, path: Path, run_id: str, is_alive: IsAlive, *, force: bool
+    db: sqlite3.Connection, path: Path, run_id: str, is_held: IsHeld, *, force: bool
 ) -> list[list[RunRow]]:
     row = find(db, run_id)
     if row is None:
         raise RunNotFound(f"There is no run {run_id!r} in the journal {str(path)!r}.")
     tree = _tree(db, row)
     for each in tree:
-        if _is_held(each, is_alive):
+        if is_held(each):
             raise AlreadyRunning(
                 f"Run {each.id!r} is held by process {pid_of(each.owner)}, which is alive. Delete it "
                 "when that has ended."
@@ -131,10 +131,6 @@ def _tree(db: sqlite3.Connection, root: RunRow) -> list[RunRow]:
     for row in tree:  # It grows meanwhile: a child's children come behind it.
         tree += [checked(fields) for fields in db.execute(_CHILDREN, (row.id,)).fetchall()]
     return tree
-
-
-def _is_held(row: RunRow, is_alive: IsAlive) -> bool:
-    return row.status not in TERMINAL and is_alive(row.owner)
 
 
 def _delete(db: sqlite3.Connection, path: Path, trees: Sequence[list[RunRow]]) -> None:

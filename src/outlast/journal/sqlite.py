@@ -7,6 +7,7 @@ connection that writes and one that reads, so reading never waits for the disk o
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -67,7 +68,7 @@ class SqliteJournal:
         self._owner = owned_by or this_process()
         self._busy_s = busy_s
         self._held = _HELD.setdefault(
-            f"{path.absolute()}|{owned_by}", weakref.WeakValueDictionary()
+            f"{os.path.realpath(path)}|{owned_by}", weakref.WeakValueDictionary()
         )
         self.is_closed = False
         self.on_release: Callable[[], None] | None = None
@@ -89,7 +90,7 @@ class SqliteJournal:
             with self._reading() as db:  # Without a transaction: many ids of callers are new.
                 self._require(db, run_id)
         with self._hold_lock:
-            if run_id in self._held and not force:
+            if self._holds(run_id) and not force:
                 raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
             lease = self._held[run_id] = Lease(run_id, 1, 0, keeper=self)
         if not new:
@@ -139,11 +140,9 @@ class SqliteJournal:
                 self._is_counted = True
             place = None if before is None else self._require(db, before).number
             for row in _listed(db, status, place):
-                if row.owner not in alive:
-                    alive[row.owner] = is_alive(row.owner)
                 whose = metadata_of(row.metadata)
                 if whose.has(**metadata):
-                    found.append(_summary(row, whose, is_held=alive[row.owner]))
+                    found.append(_summary(row, whose, is_held=self._is_held(row, alive)))
                 if len(found) == limit:
                     break
         return found
@@ -152,7 +151,9 @@ class SqliteJournal:
         """See `Journal.delete`. Works in a thread."""
         self.committer.flush()
         try:
-            return await asyncio.to_thread(delete_run, self.path, run_id, self._lives, force=force)
+            return await asyncio.to_thread(
+                delete_run, self.path, run_id, self._is_held, force=force
+            )
         finally:
             self.blobs.forget()
 
@@ -171,7 +172,7 @@ class SqliteJournal:
             return await asyncio.to_thread(
                 prune_runs,
                 self.path,
-                self._lives,
+                self._is_held,
                 before=before,
                 statuses=statuses,
                 metadata=metadata,
@@ -194,7 +195,7 @@ class SqliteJournal:
 
     def holds_runs(self) -> bool:
         """Whether this process performs a run that is kept here."""
-        return bool(self._held)
+        return any(lease.is_held for lease in list(self._held.values()))
 
     async def close(self) -> None:
         """See `Journal.close`. Blocks until the last commit is on disk."""
@@ -251,9 +252,21 @@ class SqliteJournal:
             raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self.path)!r}.")
         return row
 
-    def _lives(self, owner: str) -> bool:
-        """Whether a run of this owner is performed by somebody."""
-        return is_alive(owner)
+    def _holds(self, run_id: str) -> bool:
+        """Whether this process performs the run, in a loop that still goes on."""
+        lease = self._held.get(run_id)
+        return lease is not None and lease.is_held
+
+    def _is_held(self, row: RunRow, alive: dict[str, bool] | None = None) -> bool:
+        """Whether somebody performs the run. `alive` remembers what is known of processes."""
+        if row.status in TERMINAL:
+            return False
+        if row.owner == self._owner:
+            return self._holds(row.id)
+        alive = {} if alive is None else alive
+        if row.owner not in alive:
+            alive[row.owner] = is_alive(row.owner)
+        return alive[row.owner]
 
     def _submit(self, write: Write) -> Awaitable[None]:
         return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)
@@ -349,6 +362,6 @@ def _summary(row: RunRow, whose: RunMetadata, *, is_held: bool) -> RunSummary:
         row.created_at / 1e6,
         row.at / 1e6,
         row.head,
-        is_held and row.status not in TERMINAL,
+        is_held,
         whose,
     )
