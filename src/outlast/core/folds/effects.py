@@ -41,7 +41,8 @@ def _effect_accepted(state: RunState, event: EffectAccepted) -> RunState:
 def _effect_failed(state: RunState, event: EffectFailed) -> RunState:
     attempt = state.in_flight.get(event.id)
     state = finished(state, event.id)
-    attempts = {**state.attempts, event.id: attempt.attempt if attempt else 1}
+    number = attempt.attempt if attempt else state.attempts.get(event.id, 1)
+    attempts = {**state.attempts, event.id: number}
     return replace(state, failures={**state.failures, event.id: event}, attempts=attempts)
 
 

@@ -71,8 +71,13 @@ def _failed(state: RunState, event: RunFailed) -> RunState:
         # Whatever the first turn has done beside its guardrail does not count.
         nothing: Vector[Entry] = Vector()
         cleared = replace(state, entries=nothing, model_entries=nothing, answers={})
-        return replace(cleared, ended=event, before_failure=state)
-    return replace(_without_open_calls(state), ended=event, before_failure=state)
+        return replace(cleared, ended=event, before_failure=_before_end(state))
+    return replace(_without_open_calls(state), ended=event, before_failure=_before_end(state))
+
+
+def _before_end(state: RunState) -> RunState | None:
+    """What the run was before it ended; of two ends in a row, before the first."""
+    return state.before_failure if state.ended else state
 
 
 def _without_open_calls(state: RunState) -> RunState:
@@ -81,12 +86,21 @@ def _without_open_calls(state: RunState) -> RunState:
     state = flushed(state)
     if not dropped:
         return state
-    kept = [e for e in state.entries if e.item.get("call_id") not in dropped]
-    return replace(state, entries=Vector(kept), model_entries=Vector(kept))
+
+    def kept(entries: Vector[Entry]) -> Vector[Entry]:
+        return Vector([each for each in entries if str(each.item.get("call_id")) not in dropped])
+
+    entries = kept(state.entries)
+    is_shared = state.model_entries is state.entries
+    return replace(
+        state,
+        entries=entries,
+        model_entries=entries if is_shared else kept(state.model_entries),
+    )
 
 
 def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
-    before = state if state.open_calls else None
+    before = _before_end(state) if state.open_calls else None
     return replace(_without_open_calls(state), ended=event, before_failure=before)
 
 
