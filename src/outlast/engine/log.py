@@ -78,6 +78,7 @@ class RunLog:
         if not self._waiting:
             return
         events, self._waiting, state = self._waiting, [], self.state
+        self.lease.comes_to = status(state)
         try:
             await self.journal.append(self.lease, events)
         except JournalError as error:

@@ -18,7 +18,7 @@ from outlast.core.errors import IncompatibleRun, JournalCorrupt
 from outlast.core.events import VERSION, Event, ModelReplied, RunAcquired, RunStarted, UnknownEvent
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options
-from outlast.journal.journal import Stored
+from outlast.journal.journal import Lease, Stored
 from outlast.journal.upcast import UPCASTERS, Upcaster, upcast
 from outlast.views.status import status_after
 
@@ -56,8 +56,8 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Event]).decode
 
 
-def encode(events: Sequence[Event]) -> Draft:
-    """The events as one body.
+def encode(events: Sequence[Event], lease: Lease | None = None) -> Draft:
+    """The events as one body; of a ``lease``'s run, with what its writer says that it comes to.
 
     Raises:
         TypeError: An event holds something that JSON cannot say, or that would not be read again.
@@ -71,6 +71,8 @@ def encode(events: Sequence[Event]) -> Draft:
             started = event
         elif type(event) is UnknownEvent:
             unknown = True
+    if lease is not None and lease.comes_to:
+        status = lease.comes_to if lease.comes_to != lease.status else ""
     try:
         body = _encode(_as_written(events) if unknown else events)
     except UnicodeEncodeError:

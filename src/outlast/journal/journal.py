@@ -39,6 +39,7 @@ class Lease:
         "__weakref__",
         "_loop",
         "_thread",
+        "comes_to",
         "epoch",
         "head",
         "keeper",
@@ -61,6 +62,9 @@ class Lease:
         self.lost = False
         self.status: str = ""
         """The run's status; empty where nothing was read or written yet."""
+        self.comes_to: str = ""
+        """The status that the run has with the events of the next append, if the writer says so. Events
+        alone say less: not that a run waits for a person."""
         self.row: RunRow | None = None
         """What a journal in a file knows of the run."""
         try:

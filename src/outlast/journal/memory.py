@@ -94,6 +94,7 @@ class MemoryJournal:
         run.waits = False
         self._ended.pop(run_id, None)
         lease = Lease(run_id, run.epoch, _head(run))
+        lease.status = run.said if run.rows else ""
         run.held = weakref.ref(lease)  # A lease that nobody has any more holds nothing.
         return lease
 
@@ -101,7 +102,7 @@ class MemoryJournal:
         self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
     ) -> Awaitable[None]:
         del barrier
-        draft = encode(events)
+        draft = encode(events, lease)
         if not draft.length:
             return DONE
         run = self._runs.get(lease.run_id)
@@ -114,7 +115,7 @@ class MemoryJournal:
         run.rows.append(seal(draft, lease.run_id, lease.head, lease.epoch, at))
         lease.head += draft.length
         if draft.status:
-            run.said = draft.status
+            lease.status = run.said = draft.status
         if draft.started is not None and not run.agent:
             run.agent, run.parent = draft.started.agent, draft.started.parent
             run.metadata = draft.started.metadata

@@ -105,7 +105,7 @@ class SqliteJournal:
     def append(
         self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
     ) -> Awaitable[None]:
-        draft = encode(events)
+        draft = encode(events, lease)
         if not draft.length:
             return DONE
         if self.is_closed:
