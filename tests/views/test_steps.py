@@ -21,7 +21,7 @@ from outlast.core.events import (
     SessionSaved,
     TurnPrepared,
 )
-from outlast.views.steps import Takeover, summary, timeline
+from outlast.views.steps import Takeover, timeline
 
 
 def kinds(view):
@@ -67,7 +67,7 @@ def test_a_crash_leaves_a_step_in_doubt_that_another_process_retries():
     assert crash.was_crash
     assert crash.gap_s == 1.0
     assert crash.owner == "b"
-    assert summary(crash) == "2 steps reused, 1 in doubt retried with the same key"
+    assert str(crash) == "2 steps reused, 1 in doubt retried with the same key"
     assert [step.id for step in view.steps if view.is_reused(step)] == ["m1", "t1.a"]
     assert view.steps[3].same_key
     assert view.steps[3].attempt == 2
@@ -76,7 +76,7 @@ def test_a_crash_leaves_a_step_in_doubt_that_another_process_retries():
 def test_a_retry_under_another_key_is_named():
     other = EffectStarted(id="t1.b", kind="tool", name="pay", attempt=2, key="another")
     view = timeline(log_of(opening(), [RunAcquired(owner="b"), other]))
-    assert summary(takeovers(view)[0]) == "2 steps reused, 1 in doubt retried with ANOTHER key"
+    assert str(takeovers(view)[0]) == "2 steps reused, 1 in doubt retried with ANOTHER key"
     assert not view.steps[3].same_key
 
 
@@ -84,10 +84,7 @@ def test_a_once_step_in_doubt_is_not_run_again():
     told = answer("t1.b", "b", "unknown outcome", "pay", "unknown")
     view = timeline(log_of(opening("once"), [RunAcquired(owner="b"), told]))
     assert kinds(view)[2:] == [("t1.b", "in doubt"), ("t1.b", "unknown")]
-    assert (
-        summary(takeovers(view)[0])
-        == "2 steps reused, 1 in doubt not run again: the model was told"
-    )
+    assert str(takeovers(view)[0]) == "2 steps reused, 1 in doubt not run again: the model was told"
 
 
 def test_an_ask_step_in_doubt_waits_for_a_person():
@@ -96,7 +93,7 @@ def test_an_ask_step_in_doubt_waits_for_a_person():
     )
     view = timeline(log_of(opening("ask"), [RunAcquired(owner="b"), asked]))
     assert kinds(view)[2:] == [("t1.b", "in doubt"), ("approval /b", "waiting")]
-    assert "a person is asked" in summary(takeovers(view)[0])
+    assert "a person is asked" in str(takeovers(view)[0])
     assert view.status == "waiting"
 
 
@@ -104,14 +101,14 @@ def test_a_crash_between_two_steps_has_nothing_in_doubt():
     first = [*opening(), answer("t1.b", "b", "paid")]
     view = timeline(log_of(first, [RunAcquired(owner="b"), *ending()]))
     (crash,) = takeovers(view)
-    assert (crash.was_crash, summary(crash)) == (True, "3 steps reused")
+    assert (crash.was_crash, str(crash)) == (True, "3 steps reused")
 
 
 def test_two_crashes_are_two_lines():
     second = [RunAcquired(owner="b"), begun("t1.b", "pay", 2)]
     third = [RunAcquired(owner="c"), begun("t1.b", "pay", 3), answer("t1.b", "b", "paid")]
     view = timeline(log_of(opening(), second, third))
-    assert [summary(line) for line in takeovers(view)] == [
+    assert [str(line) for line in takeovers(view)] == [
         "2 steps reused, 1 in doubt retried with the same key",
         "2 steps reused, 1 in doubt retried with the same key",
     ]

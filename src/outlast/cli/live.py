@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from outlast.cli.text import lines, plain, short
-from outlast.views.steps import arguments_of
+from outlast.views.words import arguments_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from outlast.cli.text import lines as text_lines, plain, short
-from outlast.views.steps import Step, Takeover, Timeline, counted, summary
+from outlast.views.steps import Step, Takeover, Timeline
+from outlast.views.words import counted
 
 _GUIDES = "grey50"
 _MARKS: dict[str, tuple[str, str]] = {
@@ -94,7 +95,7 @@ def takeover_line(takeover: Takeover) -> Text:
     who = plain(takeover.owner) or "another process"
     line = Text("━━ crash ", style="bold red")
     line.append(f"{who} went on {duration(takeover.gap_s)} later\n", style="not bold red")
-    return line.append(f"   {summary(takeover)}", style="not red")
+    return line.append(f"   {takeover}", style="not red")
 
 
 def _title(run_id: str, view: Timeline) -> Text:

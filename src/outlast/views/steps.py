@@ -1,19 +1,20 @@
 """What a run did, read from its log alone: steps, who performed them, and where a process died.
 
-`timeline(log)` is pure. A step is one effect that touched the world (a model call, a tool, a
-handoff, a guardrail, a session write) as one process performed it: an effect that was in flight
-when its process died is two steps, the one in doubt and the one that settled it.
+    log ──Reader.add──▶ rows ──Reader.timeline──▶ Timeline
 
-An event's epoch says which process wrote it. A step whose epoch is older than the log's last one
-was reused by the processes that came after; the others performed theirs.
+A step is one effect that touched the world (a model call, a tool, a handoff, a guardrail, a session
+write) as one process performed it, or a wait for a person or a provider. An effect that was in flight
+when its process died is two steps: the one in doubt, and the one that settled it.
+
+An event's epoch says which process wrote it. A step whose epoch is older than the log's last one was
+reused by the processes that came after; the others performed theirs.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from outlast.core.decide import decide
 from outlast.core.events import (
@@ -29,20 +30,24 @@ from outlast.core.events import (
     ModelReplied,
     RunAcquired,
     RunFailed,
+    RunParked,
+    RunUnparked,
     SessionLoaded,
     SessionSaved,
     ToolReturned,
+    TurnPrepared,
     UsageFacts,
 )
 from outlast.core.evolve import evolve
 from outlast.core.failing import can_go_on
 from outlast.core.identity import NO_METADATA, RunMetadata
-from outlast.core.ids import EffectId
+from outlast.core.ids import EffectId, approval_id
 from outlast.core.items import text_of
 from outlast.core.state import RunState
 from outlast.core.stored import Stored
 from outlast.views.status import Status, status
 from outlast.views.waiting import retry_at
+from outlast.views.words import arguments_of, counted, text_from
 
 Outcome = Literal[
     "ok", "error", "tripped", "rejected", "unknown", "blocked", "ignored", "in doubt", "open",
@@ -50,23 +55,26 @@ Outcome = Literal[
 ]  # fmt: skip
 Settled = Literal["retried", "told unknown", "asked", "open"]
 
-_SHOWN = ("model", "tool", "handoff", "guardrail", "session")
+_EFFECTS = ("model", "tool", "handoff", "guardrail", "session")
 """The kinds of effects that are steps."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Step:
-    """One effect, as one process performed it. Changes only while the log is read."""
+    """One effect, as one process performed it, or one wait. Changes only while the log is read."""
 
     id: str
     kind: str
-    """One of `_SHOWN`, or an approval."""
+    """One of `_EFFECTS`, `approval` (a wait for a person) or `wait` (for a provider)."""
     name: str = ""
     agent: str
+    turn: int
+    """The turn that it belongs to, from 1."""
     epoch: int
     """Of the process that recorded the outcome, or that left it in doubt."""
     outcome: Outcome = "open"
     detail: str = ""
+    """What it was about and came to, in words."""
     model: str = ""
     """The model that answered, or failed, where there are several."""
     attempt: int = 1
@@ -74,10 +82,26 @@ class Step:
     same_key: bool = False
     """Whether it repeats a step in doubt under the idempotency key that this one had."""
     started_at: float | None = None
-    duration_s: float | None = None
+    """Seconds since 1970; None where it began and ended in one append."""
+    ended_at: float | None = None
+    """When its outcome was recorded, or another process found it in doubt; None while it is open."""
     usage: UsageFacts | None = None
     child: str = ""
     """The run that performed this step, for an agent used as a tool."""
+    stage: str = ""
+    """A guardrail's: what it looks at."""
+    call: Item | None = None
+    """The model's call that it performs."""
+    output: tuple[Item, ...] = ()
+    """What a model said, or the answer that a model is given."""
+    error: ErrorFacts | None = None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it took; None where the log does not say, or where it never ended."""
+        if self.started_at is None or self.ended_at is None or self.outcome == "in doubt":
+            return None
+        return max(self.ended_at - self.started_at, 0.0)
 
     @property
     def is_recorded(self) -> bool:
@@ -102,8 +126,42 @@ class Takeover:
     """What became of each of the steps that had begun and had no result, by their ids."""
     same_keys: bool = True
     """Whether every retried step was given the idempotency key that it had before."""
+    at: float = 0.0
+    """Seconds since 1970."""
     gap_s: float = 0.0
     owner: str = ""
+    epoch: int = 0
+    """Of the process that went on."""
+
+    def __str__(self) -> str:
+        """What it came to, in one line: counted from the log."""
+        parts = [f"{counted(self.reused)} reused"]
+        for settled, words in _SETTLED.items():
+            number = sum(1 for value in self.settled.values() if value == settled)
+            if number:
+                parts.append(f"{number} in doubt {words}")
+        text = ", ".join(parts)
+        return text if self.same_keys else text.replace("the same key", "ANOTHER key")
+
+
+_SETTLED: dict[Settled, str] = {
+    "retried": "retried with the same key",
+    "told unknown": "not run again: the model was told",
+    "asked": "not run again: a person is asked",
+    "open": "still open",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One model call and what its reply asked for."""
+
+    number: int
+    agent: str
+    started_at: float
+    epoch: int
+    activation: int
+    """How many handoffs the run had before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +169,8 @@ class Timeline:
     """What a run did and came to."""
 
     status: Status = "empty"
+    agent: str = ""
+    """The agent that it began with."""
     input: str = ""
     output: str = ""
     error: str = ""
@@ -121,9 +181,14 @@ class Timeline:
     program: str = ""
     metadata: RunMetadata = NO_METADATA
     rows: tuple[Step | Takeover, ...] = ()
+    turns: tuple[Turn, ...] = ()
     usage: UsageFacts = field(default_factory=UsageFacts)
+    started_at: float = 0.0
+    """When its first event was written, in seconds since the epoch."""
     duration_s: float = 0.0
     last_epoch: int = 0
+    salt: str = ""
+    """What tells the run from one of the same id in another journal."""
 
     @property
     def can_go_on(self) -> bool:
@@ -140,81 +205,68 @@ class Timeline:
         return step.is_recorded and step.epoch < self.last_epoch
 
 
-def timeline(log: Sequence[Stored]) -> Timeline:
-    """The steps of a run, in the order in which they began."""
-    reading = _Reading()
+def timeline(log: Iterable[Stored]) -> Timeline:
+    """What a run did, its steps in the order in which they began."""
+    reader = Reader()
     for stored in log:
-        reading.add(stored)
-    return reading.view(log)
+        reader.add(stored)
+    return reader.timeline()
 
 
-def summary(takeover: Takeover) -> str:
-    """What a takeover came to, in one line: counted from the log."""
-    parts = [f"{counted(takeover.reused)} reused"]
-    for settled, words in _SETTLED.items():
-        number = sum(1 for value in takeover.settled.values() if value == settled)
-        if number:
-            parts.append(f"{number} in doubt {words}")
-    text = ", ".join(parts)
-    return text if takeover.same_keys else text.replace("the same key", "ANOTHER key")
-
-
-_SETTLED: dict[Settled, str] = {
-    "retried": "retried with the same key",
-    "told unknown": "not run again: the model was told",
-    "asked": "not run again: a person is asked",
-    "open": "still open",
-}
-
-
-def counted(number: int) -> str:
-    """That many steps, in words."""
-    return f"{number} step" if number == 1 else f"{number} steps"
-
-
-class _Reading:
-    """A log being read: the steps so far, and the run's state for what only it knows."""
+class Reader:
+    """Reads a log event by event, as it grows."""
 
     def __init__(self) -> None:
         self.state = RunState()
-        self.rows: list[Step | Takeover] = []
-        self.open: dict[str, Step] = {}
+        self._rows: list[Step | Takeover] = []
+        self._turns: list[Turn] = []
+        self._handoffs = 0
+        self._open: dict[str, Step] = {}
         """The step that an effect id began last."""
-        self.doubts: dict[str, tuple[Takeover, str]] = {}
+        self._doubts: dict[str, tuple[Takeover, str]] = {}
         """The takeover that an effect in doubt belongs to, and the effect's key."""
-        self.calls: dict[str, Item] = {}
-        self.last: Stored | None = None
+        self._calls: dict[str, Item] = {}
+        self._first: Stored | None = None
+        self._last: Stored | None = None
 
     def add(self, stored: Stored) -> None:
-        if self.last is not None and self.state.started and stored.epoch != self.last.epoch:
-            self._take_over(stored, self.last)
+        """Read the next event."""
+        last = self._last
+        if last is not None and self.state.started and stored.epoch != last.epoch:
+            self._take_over(stored, last)
         if read := _READERS.get(type(stored.event)):
             read(self, stored, stored.event)
         self.state = evolve(self.state, stored.event)
-        self.last = stored
+        self._first, self._last = self._first or stored, stored
 
-    def view(self, log: Sequence[Stored]) -> Timeline:
-        started, ended, output = self.state.started, self.state.ended, self.state.output
-        if not log:
+    def timeline(self) -> Timeline:
+        """What the run did as far as the log was read."""
+        if self._first is None or self._last is None:
             return Timeline()
+        started, ended, output = self.state.started, self.state.ended, self.state.output
         error = ended.error if isinstance(ended, RunFailed) else None
+        said = [text_of(item) for item in started.input] if started else []
         return Timeline(
             status=status(self.state),
-            input=" / ".join(filter(None, map(text_of, started.input if started else ()))),
-            output=_text(output.output) if output else "",
+            agent=started.agent if started else "",
+            input=" / ".join(filter(None, said)),
+            output=text_from(output.output) if output else "",
             error=f"{error.kind}: {error.message}" if error else "",
             retry_at=retry_at(self.state) or 0.0,
             failure=error,
             program=self.state.options.program,
             metadata=started.metadata if started else NO_METADATA,
-            rows=tuple(self.rows),
+            rows=tuple(self._rows),
+            turns=tuple(self._turns),
             usage=self.state.usage,
-            duration_s=log[-1].at - log[0].at,
-            last_epoch=log[-1].epoch,
+            started_at=self._first.at,
+            duration_s=max(self._last.at - self._first.at, 0.0),
+            last_epoch=self._last.epoch,
+            salt=started.salt if started else "",
         )
 
     def _take_over(self, stored: Stored, last: Stored) -> None:
-        steps = [row for row in self.rows if isinstance(row, Step)]
+        steps = [row for row in self._rows if isinstance(row, Step)]
         doubts = [step for step in steps if step.outcome == "open"]
         # Who records a person's word may leave the work to others.
         is_decided = isinstance(last.event, ApprovalDecided)
@@ -223,23 +275,39 @@ class _Reading:
             and bool(doubts or (decide(self.state) and not is_decided)),
             reused=sum(step.is_recorded for step in steps),
             settled=dict.fromkeys((step.id for step in doubts), "open"),
+            at=stored.at,
             gap_s=max(stored.at - last.at, 0.0),
             owner=stored.event.owner if isinstance(stored.event, RunAcquired) else "",
+            epoch=stored.epoch,
         )
         for step in doubts:
-            step.outcome = "in doubt"
-            self.doubts[step.id] = (takeover, step.key)
-            del self.open[step.id]
-        self.rows.append(takeover)
+            step.outcome, step.ended_at = "in doubt", stored.at
+            self._doubts[step.id] = (takeover, step.key)
+            self._open.pop(step.id, None)
+        self._rows.append(takeover)
 
     # --- What each event says of a step. -------------------------------------------------
 
+    def prepare(self, stored: Stored, event: TurnPrepared) -> None:
+        """A turn begins, or begins anew after a crash."""
+        number = self.state.turn + 1
+        if not self._turns or self._turns[-1].number < number:
+            self._turns.append(
+                Turn(
+                    number=number,
+                    agent=event.agent,
+                    started_at=stored.at,
+                    epoch=stored.epoch,
+                    activation=self._handoffs,
+                )
+            )
+
     def begin(self, stored: Stored, event: EffectStarted) -> None:
         """A new step, or another attempt of the one at hand."""
-        if event.kind not in _SHOWN:
+        if event.kind not in _EFFECTS:
             return
         is_same = self._settle(event.id, "retried", event.key)
-        step = self._open(stored, event.id, event.kind)
+        step = self._opened(stored, event.id, event.kind)
         if step.started_at is None:
             step.started_at = stored.at
         step.name = event.name
@@ -247,32 +315,36 @@ class _Reading:
         step.attempt = event.attempt
         step.key = event.key
         step.same_key = is_same and bool(event.key)
-        step.detail = arguments_of(self.calls.get(EffectId.parse(event.id).key, {}))
+        if event.kind in ("tool", "handoff"):
+            step.call = self._calls.get(EffectId.parse(event.id).key)
+            step.detail = arguments_of(step.call or {})
 
     def _finish(
         self, stored: Stored, effect_id: str, kind: str, outcome: Outcome, detail: str = ""
     ) -> Step:
         """An effect has an outcome, which may be the first that the log says of it."""
-        step = self._open(stored, effect_id, kind)
+        step = self._opened(stored, effect_id, kind)
         step.outcome = outcome
         step.detail = detail or step.detail
         step.epoch = stored.epoch
-        step.duration_s = None if step.started_at is None else stored.at - step.started_at
+        step.ended_at = stored.at
         return step
 
-    def _open(self, stored: Stored, effect_id: str, kind: str) -> Step:
-        step = self.open.get(effect_id)
+    def _opened(self, stored: Stored, effect_id: str, kind: str) -> Step:
+        step = self._open.get(effect_id)
         if step is None or step.is_over:
-            step = Step(id=effect_id, kind=kind, agent=self.state.agent, epoch=stored.epoch)
-            self.open[effect_id] = step
-            self.rows.append(step)
+            turn = self.state.turn + (kind == "model") or 1
+            agent = self.state.agent
+            step = Step(id=effect_id, kind=kind, agent=agent, turn=turn, epoch=stored.epoch)
+            self._open[effect_id] = step
+            self._rows.append(step)
         return step
 
     def _settle(self, effect_id: str, how: Settled, key: str = "") -> bool:
         """Say what became of an effect in doubt. Returns whether it was in doubt under ``key``."""
-        if effect_id not in self.doubts:
+        if effect_id not in self._doubts:
             return False
-        takeover, old_key = self.doubts.pop(effect_id)
+        takeover, old_key = self._doubts.pop(effect_id)
         takeover.settled[effect_id] = how
         if how == "retried" and key != old_key:
             takeover.same_keys = False
@@ -280,7 +352,7 @@ class _Reading:
 
     def fail(self, stored: Stored, event: EffectFailed) -> None:
         """An attempt has failed, perhaps the last one."""
-        if event.id not in self.open:
+        if event.id not in self._open:
             return
         kind, message = event.error.kind, event.error.message
         if event.retry_at is None:
@@ -290,23 +362,27 @@ class _Reading:
             kind = f"{kind}, again after {wait:.1f} s" if wait else kind
             step = self._finish(stored, event.id, "model", "failed attempt", f"{kind}: {message}")
         step.model = event.model or step.model
+        step.error = event.error
 
     def reply(self, stored: Stored, event: ModelReplied) -> None:
+        """A model has answered."""
         for call in event.calls:
-            self.calls[call.id] = event.output[call.index]
+            if 0 <= call.index < len(event.output):
+                self._calls[call.id] = event.output[call.index]
         said = " ".join(filter(None, (text_of(item) for item in event.output)))
         called = ", ".join(call.name for call in event.calls)
         step = self._finish(stored, event.id, "model", "ok", f"→ {called}" if called else said)
         step.agent = event.agent or step.agent
         step.usage = event.usage
         step.model = event.model or step.model
+        step.output = tuple(event.output)
 
     def answer(self, stored: Stored, event: ToolReturned) -> None:
         """A call has an answer, not always a tool's."""
         if event.outcome == "unknown":
             self._settle(event.id, "told unknown")
-        call = self.calls.get(event.call_id, {})
-        answer = _text(event.item.get("output", ""))
+        call = self._calls.get(event.call_id, {})
+        answer = text_from(event.item.get("output", ""))
         outcome = event.outcome
         if event.error is not None:
             outcome, answer = "error", f"{event.error.kind}: {event.error.message}"
@@ -314,79 +390,90 @@ class _Reading:
         kind = "handoff" if event.outcome == "ignored" else "tool"
         step = self._finish(stored, event.id, kind, outcome, detail)
         step.name = event.name or str(call.get("name", "")) or step.name
+        step.call, step.output, step.error = call or None, (event.item,), event.error
 
     def hand_off(self, stored: Stored, event: HandedOff) -> None:
-        self._finish(stored, event.id, "handoff", "ok", f"{event.source} → {event.to}")
+        """Another agent has taken over."""
+        step = self._finish(stored, event.id, "handoff", "ok", f"{event.source} → {event.to}")
+        step.call, step.output = self._calls.get(event.call_id), (event.item,)
+        self._handoffs += 1
 
     def check(self, stored: Stored, event: GuardrailChecked) -> None:
+        """A guardrail has answered."""
         refused = event.tripped or event.behavior in ("reject_content", "raise_exception")
         stage = event.stage.replace("_", " ")
         step = self._finish(stored, event.id, "guardrail", "tripped" if refused else "ok", stage)
-        step.name = event.name or step.name
+        step.name, step.stage = event.name or step.name, event.stage
 
     def load(self, stored: Stored, event: SessionLoaded) -> None:
+        """The session's history was read."""
         self._finish(stored, event.id, "session", "ok", f"{len(event.head)} items").name = "load"
 
     def save(self, stored: Stored, event: SessionSaved) -> None:
+        """The session holds what the run has added."""
         self._finish(stored, event.id, "session", "ok").name = "save"
 
     def ask(self, stored: Stored, event: ApprovalRequested) -> None:
+        """A call waits for a person."""
         self._settle(event.id, "asked")
-        asking = self.open.pop(event.id, None)
+        asking = self._open.pop(event.id, None)
         if asking is not None and asking.outcome == "open":
             # The tool's step ends here: it begins anew when a person has said yes.
-            asking.outcome, asking.detail = "ignored", "stopped to ask"
+            asking.outcome, asking.detail, asking.ended_at = "ignored", "stopped to ask", stored.at
         why = {"policy": "needs a person", "in_doubt": "its outcome is unknown: run it again?"}
         detail = why.get(event.reason, "a run inside it waits")
-        step = self._finish(stored, _asking(event), "approval", "waiting", detail)
+        step = self._finish(stored, _approval_step(event), "approval", "waiting", detail)
         step.name = event.name or step.name
+        step.started_at, step.ended_at = stored.at, None
+        step.key, step.child = approval_id(event.id), event.child
+        step.call = event.item if event.child else self._calls.get(event.call_id)
 
     def decided(self, stored: Stored, event: ApprovalDecided) -> None:
-        if (key := _asking(event)) in self.open:
+        """A person has decided about a call."""
+        if (key := _approval_step(event)) in self._open:
             said = "approved" if event.approved else "rejected"
+            said = f"{said} by {event.by}" if event.by else said
             detail = f"{said}, for all calls of this tool" if event.always else said
             self._finish(stored, key, "approval", "ok" if event.approved else "rejected", detail)
 
+    def park(self, stored: Stored, event: RunParked) -> None:
+        """The run waits for a provider."""
+        begun = self._open.get(event.of)
+        if begun is not None and begun.outcome == "open":  # A call whose own run waits.
+            begun.outcome, begun.ended_at = "ignored", stored.at
+        detail = f"a provider is down; asks again after {event.wait_s:.0f} s"
+        step = self._finish(stored, event.id, "wait", "waiting", detail)
+        step.name, step.started_at, step.ended_at = "provider", stored.at, None
+
+    def unpark(self, stored: Stored, _: RunUnparked) -> None:
+        """The wait for a provider is over."""
+        for step in list(self._open.values()):
+            if step.kind == "wait" and step.outcome == "waiting":
+                self._finish(stored, step.id, "wait", "ok", "asked again")
+
     def enter(self, _: Stored, event: ChildStarted) -> None:
         """A step is a run of its own."""
-        if event.id in self.open:
-            self.open[event.id].child = event.run_id
+        if event.id in self._open:
+            self._open[event.id].child = event.run_id
 
 
-_READERS: dict[type, Callable[[_Reading, Stored, Any], None]] = {
-    EffectStarted: _Reading.begin,
-    EffectFailed: _Reading.fail,
-    ModelReplied: _Reading.reply,
-    ToolReturned: _Reading.answer,
-    HandedOff: _Reading.hand_off,
-    GuardrailChecked: _Reading.check,
-    SessionLoaded: _Reading.load,
-    SessionSaved: _Reading.save,
-    ApprovalRequested: _Reading.ask,
-    ApprovalDecided: _Reading.decided,
-    ChildStarted: _Reading.enter,
+_READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
+    TurnPrepared: Reader.prepare,
+    EffectStarted: Reader.begin,
+    EffectFailed: Reader.fail,
+    ModelReplied: Reader.reply,
+    ToolReturned: Reader.answer,
+    HandedOff: Reader.hand_off,
+    GuardrailChecked: Reader.check,
+    SessionLoaded: Reader.load,
+    SessionSaved: Reader.save,
+    ApprovalRequested: Reader.ask,
+    ApprovalDecided: Reader.decided,
+    RunParked: Reader.park,
+    RunUnparked: Reader.unpark,
+    ChildStarted: Reader.enter,
 }
 
 
-# --- Words. ------------------------------------------------------------------------------
-
-
-def _asking(event: ApprovalRequested | ApprovalDecided) -> str:
+def _approval_step(event: ApprovalRequested | ApprovalDecided) -> str:
     return f"approval {event.child}/{event.call_id}"
-
-
-def arguments_of(call: Item) -> str:
-    """What a call says, on one line."""
-    body = call.get("arguments", call.get("input", ""))
-    try:
-        values: Any = json.loads(body) if isinstance(body, str) else body
-    except ValueError:
-        return _text(body)
-    if not isinstance(values, dict):
-        return _text(body)
-    pairs = cast("dict[str, Any]", values).items()
-    return ", ".join(f"{key}={_text(value)}" for key, value in pairs)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

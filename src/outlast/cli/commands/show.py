@@ -14,9 +14,8 @@ from outlast.cli.running import matching_run
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import run_summary, run_tree, step_line
 from outlast.cli.text import plain
-from outlast.journal.journal import Stored
 from outlast.journal.opening import open_journal
-from outlast.views.steps import Step, Takeover, Timeline, timeline
+from outlast.views.steps import Reader, Step, Takeover, Timeline
 
 
 @command("""
@@ -54,10 +53,10 @@ async def _status(run_id: str) -> str:
 
 
 async def _follow(run_id: str) -> None:
-    screen, log, shown = console(), list[Stored](), set[str]()
+    screen, reader, shown = console(), Reader(), set[str]()
     async for stored in open_journal().watch(run_id):
-        log.append(stored)
-        view = timeline(log)
+        reader.add(stored)
+        view = reader.timeline()
         for step in view.steps:
             name = f"{step.id} {step.epoch} {step.attempt} {step.outcome}"
             if step.is_over and name not in shown:
@@ -65,7 +64,7 @@ async def _follow(run_id: str) -> None:
                 screen.print(step_line(view, step, screen.width))
         if view.status != "running":
             return
-        if log[-1].seq == 0:
+        if stored.seq == 0:
             screen.print(Text(f"following {plain(run_id)}; Ctrl-C ends it", style="dim"))
 
 
@@ -83,7 +82,14 @@ def _facts(view: Timeline) -> dict[str, Any]:
 
 
 def _row(row: Step | Takeover) -> dict[str, Any]:
-    names = row.__slots__
-    facts = {name: getattr(row, name) for name in names if name != "usage"}
-    kind = "takeover" if isinstance(row, Takeover) else "step"
-    return {"row": kind, **facts}
+    if isinstance(row, Takeover):
+        return {"row": "takeover", **{name: getattr(row, name) for name in _TAKEOVER}}
+    return {"row": "step", **{name: getattr(row, name) for name in _STEP}}
+
+
+_TAKEOVER = ("was_crash", "reused", "settled", "same_keys", "gap_s", "owner")
+_STEP = (
+    "id", "kind", "name", "agent", "turn", "epoch", "outcome", "detail", "model", "attempt", "key",
+    "same_key", "started_at", "ended_at", "duration_s", "child",
+)  # fmt: skip
+"""What `--json` says of a row; programs read these names."""

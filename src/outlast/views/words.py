@@ -1,0 +1,36 @@
+"""Words for what a log holds, as people read them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from outlast.core.events import Item
+
+
+def counted(number: int) -> str:
+    """That many steps, in words."""
+    return f"{number} step" if number == 1 else f"{number} steps"
+
+
+def arguments_of(call: Item) -> str:
+    """What a call says, on one line."""
+    body = call.get("arguments", call.get("input", ""))
+    try:
+        values: Any = json.loads(body) if isinstance(body, str) else body
+    except (ValueError, RecursionError):  # What a model wrote need not be JSON.
+        return text_from(body)
+    if not isinstance(values, dict):
+        return text_from(body)
+    pairs = cast("dict[str, Any]", values).items()
+    return ", ".join(f"{key}={text_from(value)}" for key, value in pairs)
+
+
+def text_from(value: Any) -> str:
+    """A text as it is; anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return f"({type(value).__name__} that is too deep to show)"
