@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import random
-from pathlib import Path
 
-import msgspec
 import pytest
+from any_log import ANY_LOG, stored
 from hypothesis import given, settings, strategies as st
 from world import World, play, started
 
@@ -19,7 +17,6 @@ from outlast.core.events import (
     EffectStarted,
     ErrorFacts,
     Event,
-    GuardrailNames,
     ModelReplied,
     RunAbandoned,
     RunAcquired,
@@ -33,21 +30,9 @@ from outlast.core.events import (
     TurnPrepared,
 )
 from outlast.core.evolve import fold
-from outlast.core.stored import Stored
 from outlast.views.status import ENDED, STATUSES, seen, status, status_after
 from outlast.views.steps import timeline
 from outlast.views.waiting import retry_at, waiting_calls, waits_for_person
-
-GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("v*.jsonl"))
-
-
-def golden(file: Path) -> list[list[Event]]:
-    """Return the appends of a golden log."""
-    bodies = [msgspec.json.decode(line)[6] for line in file.read_text().splitlines()]
-    return [msgspec.json.decode(base64.b64decode(body), type=list[Event]) for body in bodies]
-
-
-EVENTS = [event for file in GOLDEN for events in golden(file) for event in events]
 
 
 def asks(call_id: str) -> dict:
@@ -142,13 +127,6 @@ def test_a_parked_run_is_due_when_the_first_of_its_providers_is():
 # --- Any log. ----------------------------------------------------------------------------
 
 
-def stored(events: list[Event]) -> list[Stored]:
-    """Give each event its place; whoever takes the run over writes under a new epoch."""
-    epochs = [sum(isinstance(e, RunAcquired) for e in events[: n + 1]) for n in range(len(events))]
-    rows = zip(epochs, events, strict=True)
-    return [Stored(seq, float(seq), 1 + epoch, event) for seq, (epoch, event) in enumerate(rows)]
-
-
 def check_prefixes(events: list[Event]) -> None:
     for end in range(len(events) + 1):
         state = fold(events[:end])
@@ -159,23 +137,10 @@ def check_prefixes(events: list[Event]) -> None:
         assert timeline(stored(events[:end])).status == word
 
 
-@pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
-def test_every_prefix_of_a_golden_log_has_a_view(file):
-    check_prefixes([event for events in golden(file) for event in events])
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32), crashes=st.sampled_from([0.0, 0.1]), trips=st.booleans())
-def test_every_prefix_of_a_run_has_a_view(seed, crashes, trips):
-    world = World(seed, {"session": seed % 2 == 0}, GuardrailNames(("g",), ("h",)), trips)
-    check_prefixes(play(world, order=random.Random(seed), crashes=crashes))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32))
-def test_events_in_any_order_have_a_view(seed):
-    dice = random.Random(seed)
-    check_prefixes(dice.choices(EVENTS, k=dice.randint(1, 25)))
+@settings(max_examples=150, deadline=None)
+@given(ANY_LOG)
+def test_every_prefix_of_any_log_has_one_word(events):
+    check_prefixes(events)
 
 
 @settings(max_examples=60, deadline=None)

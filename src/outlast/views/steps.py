@@ -69,7 +69,7 @@ class Step:
     name: str = ""
     agent: str
     turn: int
-    """The turn that it belongs to, from 1."""
+    """The turn that it belongs to, from 1; 0 before the first."""
     epoch: int
     """Of the process that recorded the outcome, or that left it in doubt."""
     outcome: Outcome = "open"
@@ -89,7 +89,11 @@ class Step:
     child: str = ""
     """The run that performed this step, for an agent used as a tool."""
     stage: str = ""
-    """A guardrail's: what it looks at."""
+    """What a guardrail looks at, or why a person is asked."""
+    to: str = ""
+    """The agent that a handoff hands over to."""
+    unknown: tuple[str, ...] = ()
+    """Names in a model's reply that no tool has."""
     call: Item | None = None
     """The model's call that it performs."""
     output: tuple[Item, ...] = ()
@@ -282,6 +286,7 @@ class Reader:
         )
         for step in doubts:
             step.outcome, step.ended_at = "in doubt", stored.at
+            self._place(step)
             self._doubts[step.id] = (takeover, step.key)
             self._open.pop(step.id, None)
         self._rows.append(takeover)
@@ -290,12 +295,15 @@ class Reader:
 
     def prepare(self, stored: Stored, event: TurnPrepared) -> None:
         """A turn begins, or begins anew after a crash."""
+        self._turn(stored, event.agent)
+
+    def _turn(self, stored: Stored, agent: str) -> None:
         number = self.state.turn + 1
         if not self._turns or self._turns[-1].number < number:
             self._turns.append(
                 Turn(
                     number=number,
-                    agent=event.agent,
+                    agent=agent,
                     started_at=stored.at,
                     epoch=stored.epoch,
                     activation=self._handoffs,
@@ -304,6 +312,8 @@ class Reader:
 
     def begin(self, stored: Stored, event: EffectStarted) -> None:
         """A new step, or another attempt of the one at hand."""
+        if event.kind == "prepare":
+            self._turn(stored, self.state.agent)
         if event.kind not in _EFFECTS:
             return
         is_same = self._settle(event.id, "retried", event.key)
@@ -328,12 +338,18 @@ class Reader:
         step.detail = detail or step.detail
         step.epoch = stored.epoch
         step.ended_at = stored.at
+        self._place(step)
         return step
+
+    def _place(self, step: Step) -> None:
+        """A check of the input belongs to the turn that runs beside it, which may have begun later."""
+        if step.kind == "guardrail" and self._turns:
+            step.turn = self._turns[-1].number
 
     def _opened(self, stored: Stored, effect_id: str, kind: str) -> Step:
         step = self._open.get(effect_id)
         if step is None or step.is_over:
-            turn = self.state.turn + (kind == "model") or 1
+            turn = self._turns[-1].number if self._turns else 0
             agent = self.state.agent
             step = Step(id=effect_id, kind=kind, agent=agent, turn=turn, epoch=stored.epoch)
             self._open[effect_id] = step
@@ -376,6 +392,7 @@ class Reader:
         step.usage = event.usage
         step.model = event.model or step.model
         step.output = tuple(event.output)
+        step.unknown = tuple(call.name for call in event.calls if call.kind == "unknown")
 
     def answer(self, stored: Stored, event: ToolReturned) -> None:
         """A call has an answer, not always a tool's."""
@@ -396,6 +413,7 @@ class Reader:
         """Another agent has taken over."""
         step = self._finish(stored, event.id, "handoff", "ok", f"{event.source} → {event.to}")
         step.call, step.output = self._calls.get(event.call_id), (event.item,)
+        step.to = event.to
         self._handoffs += 1
 
     def check(self, stored: Stored, event: GuardrailChecked) -> None:
@@ -425,7 +443,7 @@ class Reader:
         step = self._finish(stored, _approval_step(event), "approval", "waiting", detail)
         step.name = event.name or step.name
         step.started_at, step.ended_at = stored.at, None
-        step.key, step.child = approval_id(event.id), event.child
+        step.key, step.child, step.stage = approval_id(event.id), event.child, event.reason
         step.call = event.item if event.child else self._calls.get(event.call_id)
 
     def decided(self, stored: Stored, event: ApprovalDecided) -> None:

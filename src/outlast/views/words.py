@@ -26,6 +26,13 @@ def arguments_of(call: Item) -> str:
     return ", ".join(f"{key}={text_from(value)}" for key, value in pairs)
 
 
+def body_of(call: Item) -> str | None:
+    """What a call gives its tool, as text; None where it gives nothing."""
+    names = ("arguments", "input", "action", "operation", "actions")
+    body = next((call[name] for name in names if call.get(name)), call.get("arguments"))
+    return None if body is None else text_from(body)
+
+
 def text_from(value: Any) -> str:
     """A text as it is; anything else as JSON."""
     if isinstance(value, str):
