@@ -272,7 +272,11 @@ class _Tree:
     def _turn_error(self, turn: Turn, steps: list[Step]) -> tuple[str, dict[str, Any]]:
         unknown = [name for step in steps for name in step.unknown]
         failure = self._view.failure
-        if failure is not None and failure.source == effect_id("conclude", turn.number) and _is_of_model(failure):
+        if (
+            failure is not None
+            and failure.source == effect_id("conclude", turn.number)
+            and _is_of_model(failure)
+        ):
             return "Invalid JSON provided", {}
         return ("Tool not found", {"tool_name": unknown[-1]}) if unknown else ("", {})
 
