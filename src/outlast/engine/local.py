@@ -41,7 +41,7 @@ from outlast.engine.perform.model import call_model
 from outlast.engine.perform.outage import is_outage, longest_wish
 from outlast.engine.perform.refusal import answer_without_running
 from outlast.engine.perform.tool import run_function
-from outlast.engine.place import HERE, Place
+from outlast.engine.place import Place
 
 
 class LocalEngine:
@@ -63,11 +63,12 @@ class LocalEngine:
         """Perform ``effect``. An error of user code or of a model is its failure, as an event."""
         spans = self.env.spans
         place = Place(self.env.log, effect.id)
-        outer = HERE.set(place)
         try:
-            if spans is not None:
-                return await spans.perform(effect, self._perform)
-            return await self._perform(effect)
+            with place.entered():
+                done = await (
+                    spans.perform(effect, self._perform) if spans else self._perform(effect)
+                )
+            return done if done.after is None else Done(done.events, _at(place, done.after))
         except Exception as error:  # noqa: BLE001  # user code may raise anything
             failure = machine_error(error)
             is_repeatable = isinstance(effect, RunTool) and effect.policy == "retry"
@@ -76,9 +77,6 @@ class LocalEngine:
             if failure is not None:
                 raise failure  # noqa: B904  # it is its own cause
             return Done([self.failed(effect, error)])
-        finally:
-            place.is_over = True
-            HERE.reset(outer)
 
     def failed(self, effect: Effect, error: Exception) -> Event:
         """Remember ``error`` for the caller, and its class and message for the log."""
@@ -91,6 +89,16 @@ class LocalEngine:
     def _perform(self, effect: Effect) -> Awaitable[Done]:
         self.env.show_input()
         return _PERFORM[type(effect)](self.env, effect)
+
+
+def _at(place: Place, hooks: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """The hooks that are told of an effect once it is durable: they are a part of it too."""
+
+    async def told() -> None:
+        with place.afterwards().entered():
+            await hooks()
+
+    return told
 
 
 def _run_tool(env: RunEnv, effect: RunTool) -> Awaitable[Done]:

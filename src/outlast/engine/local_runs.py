@@ -61,6 +61,8 @@ class RunRequest:
     run_id: str | None = None
     parent: str = ""
     parent_effect: str = ""
+    is_derived: bool = False
+    """Whether the id follows from the place in the parent, and with it what the run is asked."""
     metadata: RunMetadata | None = None
     """Its parent's, where the run has none of its own."""
     options: Options = field(default_factory=Options)

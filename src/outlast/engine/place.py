@@ -7,6 +7,9 @@ again when it is called again after a crash; it is kept where its parent is; nob
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import sha256
 
@@ -21,13 +24,14 @@ from outlast.engine.log import RunLog
 class Place:
     """One effect while it is performed."""
 
-    __slots__ = ("_counts", "_loop", "effect_id", "is_over", "log")
+    __slots__ = ("_counts", "_lock", "_loop", "effect_id", "is_over", "log")
 
     def __init__(self, log: RunLog, effect_id: str) -> None:
         self.log = log
         self.effect_id = effect_id
         self.is_over = False
         """Whether the effect has ended: what its code has left running is nobody's part."""
+        self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._counts: dict[str, int] = {}
 
@@ -43,7 +47,8 @@ class Place:
         """
         said = b"\n".join((agent.encode("utf-8", "replace"), *map(canonical, items)))
         digest = sha256(said).hexdigest()[:16]
-        number = self._counts[digest] = self._counts.get(digest, 0) + 1
+        with self._lock:  # A blocking tool may begin runs in threads of its own.
+            number = self._counts[digest] = self._counts.get(digest, 0) + 1
         parent = self.log.state.origins.get(self.effect_id, self.log.run_id)
         return f"{parent}/{self.effect_id}/{digest}.{number}"
 
@@ -71,6 +76,22 @@ class Place:
     def _record(self, run_id: str, agent: str) -> None:
         if not self.is_over:
             self.log.add([ChildStarted(self.effect_id, run_id, agent, is_nested=True)])
+
+    def afterwards(self) -> Place:
+        """The same place for hooks that are told of the effect; what its code left running stays out."""
+        later = Place(self.log, self.effect_id)
+        later._counts = self._counts
+        return later
+
+    @contextmanager
+    def entered(self) -> Generator[None]:
+        """A block in which user code is a part of the effect."""
+        outer = HERE.set(self)
+        try:
+            yield
+        finally:
+            self.is_over = True
+            HERE.reset(outer)
 
 
 HERE: ContextVar[Place | None] = ContextVar("outlast_place", default=None)

@@ -53,7 +53,7 @@ async def _check_running(journal: Journal, request: RunRequest, items: list[Item
 
 def _check_same(run_id: str, state: RunState, request: RunRequest, items: list[Item]) -> None:
     started = state.started
-    if started is None or request.parent or request.config.on_conflict == "return":
+    if started is None or request.is_derived or request.config.on_conflict == "return":
         return
     if not any(item.get("content") or "type" in item for item in items):
         return  # Nothing is said: whatever the run was asked.

@@ -126,7 +126,7 @@ async def cancel(
     parent = fold(await _events(journal, run_id)).started
     if parent is not None and parent.parent:
         raise UserError(
-            f"Run {run_id!r} is a part of run {parent.parent!r}. Cancel {root_of(run_id)!r}."
+            f"Run {run_id!r} is a part of run {parent.parent!r}. Cancel {root_of(parent.parent)!r}."
         )
     log = await _claimed(journal, run_id)
     try:

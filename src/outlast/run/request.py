@@ -54,15 +54,19 @@ def _is_child(request: RunRequest, context: Any) -> bool:
     if handle is None or request.run_id != handle.child_id:
         return False
     request.parent, request.parent_effect = handle.run_id, handle.effect_id
+    request.is_derived = True
     return True
 
 
 def nest(request: RunRequest, place: Place, items: list[Item]) -> None:
-    """Give a run that user code begins inside an effect the identity of its place there."""
+    """Make a run that user code begins inside an effect a part of it; its id may be its own."""
+    if request.parent:
+        return  # It performs the call of an agent that is a tool, and has that identity.
+    request.is_derived = request.run_id is None
     if request.run_id is None:
         request.run_id = place.child_id(request.agent.name, items)
-        request.parent, request.parent_effect = place.log.run_id, place.effect_id
-        place.note_child(request.run_id, request.agent.name)
+    request.parent, request.parent_effect = place.log.run_id, place.effect_id
+    place.note_child(request.run_id, request.agent.name)
 
 
 def as_items(value: Any) -> list[Item]:

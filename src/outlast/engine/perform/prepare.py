@@ -18,6 +18,7 @@ from outlast.definitions.tool import Tool
 from outlast.engine.drive import Done
 from outlast.engine.env import RunEnv
 from outlast.engine.hooks import hook_context, tell
+from outlast.engine.place import Place
 from outlast.engine.sharing import is_consistent, require_consistent
 from outlast.engine.turn import (
     AnyAgent,
@@ -92,7 +93,9 @@ async def restore(env: RunEnv, prepared: TurnPrepared) -> PreparedTurn:
     """The turn that another process prepared: with its prompt, and the tools that it had."""
     agent = env.agents.agent(prepared.agent)
     blobs = env.log.journal.blobs
-    turn = await ask(env, agent)
+    # What user code begins meanwhile is what it began when it was asked for the first time.
+    with Place(env.log, prepared.id).entered():
+        turn = await ask(env, agent)
     text = blobs.get(prepared.instructions) if prepared.instructions else None
     instructions = text.decode() if text is not None else None
     tools, handoffs = turn.tools, turn.handoffs
