@@ -1,8 +1,8 @@
 """The local engine's own promises."""
 
 from outlast.core.effects import Effect, Record
-from outlast.engine import local
+from outlast.engine.perform import performers
 
 
 def test_every_effect_has_somebody_who_performs_it():
-    assert set(Effect.__args__) == set(local._PERFORM) | {Record}
+    assert set(Effect.__args__) == set(performers._PERFORM) | {Record}

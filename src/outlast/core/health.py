@@ -13,8 +13,9 @@ counts as past.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, TypeVar, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -266,3 +267,33 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
     circuit: Circuit = Circuit()
     pace: Pace = Pace()
+
+
+_T = TypeVar("_T")
+Change = Callable[[Health], tuple[Health, _T]]
+"""From what is kept to what is to be kept, and an answer. The same object means: nothing changes."""
+
+
+class HealthStore(Protocol):
+    """How models answer and how much they are asked, by base URL and name."""
+
+    def get(self, key: str) -> Health:
+        """What is kept about a model; about an unknown one, that it is well."""
+        ...
+
+    async def change(self, key: str, change: Change[_T]) -> _T:
+        """Replace what is kept about a model, alone among all processes; returns the answer.
+
+        Raises:
+            StorageBusy: The file was locked for too long. Nothing was changed.
+            StorageFull: Nothing was changed.
+        """
+        ...
+
+    def all(self) -> dict[str, Health]:
+        """What is kept about every model."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget all of it: every circuit is closed, no call has been made."""
+        ...

@@ -7,7 +7,7 @@ the effect that it performs (`order-17/t3.call_1`).
 from __future__ import annotations
 
 import re
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any, cast
 from unicodedata import category
 
@@ -138,6 +138,11 @@ def _bare(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_bare(each) for each in cast("list[Any]", value)]
     return value
+
+
+def content_hash(data: bytes) -> str:
+    """The name of what is stored once, under the hash of its content."""
+    return blake2b(data, digest_size=20).hexdigest()
 
 
 def short_hash(data: bytes) -> str:

@@ -102,9 +102,13 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prepared: TurnPrepared | None = None
     """The turn in progress; None between turns."""
     reply: ModelReplied | None = None
+    replies: Vector[ModelReplied] = Vector()
+    """All replies so far."""
     open_calls: dict[str, Call] = {}
     answers: dict[str, Answer] = {}
     """Answers of this turn that are not in the conversation yet."""
+    failed_calls: frozenset[str] = frozenset()
+    """Calls of this turn that failed, so that their answer is no result."""
     handed_to: str = ""
     """The agent that this turn handed off to."""
     is_settled: bool = False
@@ -123,6 +127,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     failures: dict[str, EffectFailed] = {}
     """Effects whose last attempt failed."""
     attempts: dict[str, int] = {}
+    failed_attempts: tuple[EffectFailed, ...] = ()
+    """Failed attempts of the model call in progress, oldest first."""
     accepted: dict[str, EffectAccepted] = {}
     """Model calls that the provider works on by itself, until they are answered."""
     fired: frozenset[str] = frozenset()

@@ -12,28 +12,47 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
-
-import msgspec
 
 from outlast.core.decide import decide
 from outlast.core.effects import Effect, Record
 from outlast.core.errors import machine_error
 from outlast.core.events import EffectStarted, Event
 from outlast.core.state import RunState, idempotency_key
-from outlast.engine.log import RunLog
-
-DRAIN_S = 5.0
-"""How long a cancelled effect may take to clean up before the run goes on without it."""
+from outlast.engine.outcome import DRAIN_S, Emit, HookCall, Outcome
 
 
-class Done(msgspec.Struct, frozen=True):
-    """What performing an effect came to."""
+class Log(Protocol):
+    """The log of one run, as far as the loop needs it."""
 
-    events: Sequence[Event]
-    after: Callable[[], Awaitable[None]] | None = None
-    """Runs once the events are durable, before anything else begins: hooks that are told of them."""
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        ...
+
+    @property
+    def state(self) -> RunState:
+        """What the log amounts to, with what is not committed yet."""
+        ...
+
+    @property
+    def listeners(self) -> Sequence[object]:
+        """Who hears of what is committed."""
+        ...
+
+    @property
+    def pace(self) -> Callable[[], Awaitable[None]] | None:
+        """Waits until whoever watches the run has seen what happened so far."""
+        ...
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Fold ``events``; they are durable after the next `commit`."""
+        ...
+
+    async def commit(self) -> None:
+        """Make everything that was added durable, all or none."""
+        ...
 
 
 class Engine(Protocol):
@@ -46,8 +65,15 @@ class Engine(Protocol):
         """
         ...
 
-    async def perform(self, effect: Effect) -> Done:
-        """Perform ``effect``. Errors of user code come back as events."""
+    async def perform(self, effect: Effect, emit: Emit) -> Outcome:
+        """Perform ``effect``. Errors of user code come back as events.
+
+        What it adds to the log before it has ended goes through ``emit``.
+        """
+        ...
+
+    async def tell(self, effect: Effect, hooks: Sequence[HookCall]) -> None:
+        """Tell user code what ``effect`` came to. Its events are durable."""
         ...
 
     def failed(self, effect: Effect, error: Exception) -> Event:
@@ -55,13 +81,13 @@ class Engine(Protocol):
         ...
 
 
-async def drive(log: RunLog, engine: Engine) -> None:
+async def drive(log: Log, engine: Engine) -> None:
     """Perform effects until the run is over or waits for somebody else.
 
     Raises:
         JournalError: The log could not be written. Nothing was begun that is not in it.
     """
-    flight = _Flight(engine)
+    flight = _Flight(log, engine)
     try:
         while True:
             await _paced(log, flight)
@@ -81,7 +107,7 @@ async def drive(log: RunLog, engine: Engine) -> None:
         await flight.drain()
 
 
-def _advance(log: RunLog, engine: Engine, flight: _Flight) -> list[Effect]:
+def _advance(log: Log, engine: Engine, flight: _Flight) -> list[Effect]:
     """Record what follows without performing; return what is to begin, its start recorded."""
     while True:
         wanted = decide(log.state)
@@ -96,7 +122,7 @@ def _advance(log: RunLog, engine: Engine, flight: _Flight) -> list[Effect]:
     return fresh
 
 
-def _derived(effect: Effect, engine: Engine, log: RunLog, flight: _Flight) -> Sequence[Event]:
+def _derived(effect: Effect, engine: Engine, log: Log, flight: _Flight) -> Sequence[Event]:
     if isinstance(effect, Record):
         return (effect.event,)
     if effect.id in flight.tasks:
@@ -109,7 +135,7 @@ def _derived(effect: Effect, engine: Engine, log: RunLog, flight: _Flight) -> Se
         return (engine.failed(effect, error),)  # Such as two tools of one name.
 
 
-def _start(effect: Effect, log: RunLog) -> EffectStarted:
+def _start(effect: Effect, log: Log) -> EffectStarted:
     """The start of an effect. Its key is the same for every attempt, whatever happens between."""
     state = log.state
     doubt = state.in_doubt.get(effect.id)
@@ -121,26 +147,28 @@ def _start(effect: Effect, log: RunLog) -> EffectStarted:
     return EffectStarted(effect.id, effect.kind, effect.name, before + 1, effect.policy, key)
 
 
-async def _paced(log: RunLog, flight: _Flight) -> None:
+async def _paced(log: Log, flight: _Flight) -> None:
     """Between two turns, let whoever watches catch up: they may stop the run."""
     state = log.state
     if log.pace and state.reply and not (flight.tasks or state.open_calls or state.ended):
         await log.pace()
 
 
-async def _settle(log: RunLog, engine: Engine, landed: list[tuple[Effect, Done]]) -> None:
-    for _, done in landed:
-        log.add(done.events)
-    afters = [(effect, done.after) for effect, done in landed if done.after]
+async def _settle(log: Log, engine: Engine, landed: list[tuple[Effect, Outcome]]) -> None:
+    for _, outcome in landed:
+        log.add(outcome.events)
+    tellings = [(effect, outcome.hooks) for effect, outcome in landed if outcome.hooks]
     if log.listeners:
         # Whoever watches hears of a result before the next effect begins, and may stop the run.
         await log.commit()
         await asyncio.sleep(0)
-    if not afters:
+    if not tellings:
         return
     await log.commit()
-    results = await asyncio.gather(*(after() for _, after in afters), return_exceptions=True)
-    for (effect, _), error in zip(afters, results, strict=True):
+    results = await asyncio.gather(
+        *(engine.tell(effect, hooks) for effect, hooks in tellings), return_exceptions=True
+    )
+    for (effect, _), error in zip(tellings, results, strict=True):
         if (failure := machine_error(error)) is not None:
             raise failure
         if isinstance(error, Exception):
@@ -152,21 +180,26 @@ async def _settle(log: RunLog, engine: Engine, landed: list[tuple[Effect, Done]]
 class _Flight:
     """The effects that are being performed, each in a task that ends before `drive` does."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.tasks: dict[str, asyncio.Task[Done]] = {}
+    def __init__(self, log: Log, engine: Engine) -> None:
+        self.tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._engine = engine
-        self._landed: deque[tuple[Effect, asyncio.Task[Done]]] = deque()
+        self._log = log
+        self._landed: deque[tuple[Effect, asyncio.Task[Outcome]]] = deque()
         self._wake: asyncio.Future[None] | None = None
-        self._leaving: set[asyncio.Task[Done]] = set()
+        self._leaving: set[asyncio.Task[Outcome]] = set()
         self.error: BaseException | None = None
         """What is no event: an error of the machine, or the end of the process."""
 
     def start(self, effect: Effect) -> None:
-        task = asyncio.get_running_loop().create_task(self._engine.perform(effect))
+        task = asyncio.get_running_loop().create_task(self._engine.perform(effect, self._emit))
         self.tasks[effect.id] = task
         task.add_done_callback(lambda done: self._land(effect, done))
 
-    def _land(self, effect: Effect, task: asyncio.Task[Done]) -> None:
+    async def _emit(self, *events: Event) -> None:
+        self._log.add(events)
+        await self._log.commit()
+
+    def _land(self, effect: Effect, task: asyncio.Task[Outcome]) -> None:
         self._leaving.discard(task)
         if self.tasks.get(effect.id) is task:
             self._landed.append((effect, task))
@@ -180,12 +213,12 @@ class _Flight:
         """Whether something has ended that nobody has looked at."""
         return bool(self._landed)
 
-    async def landed(self) -> list[tuple[Effect, Done]]:
+    async def landed(self) -> list[tuple[Effect, Outcome]]:
         """What has ended, at least one; waits for it."""
         if not self._landed:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
-        results: list[tuple[Effect, Done]] = []
+        results: list[tuple[Effect, Outcome]] = []
         while self._landed:
             effect, task = self._landed.popleft()
             if self.tasks.pop(effect.id, None) is not task:

@@ -17,7 +17,7 @@ import msgspec
 
 from outlast.core.decide import needs_tool, open_checks, pending_output
 from outlast.core.errors import IncompatibleRun, JournalError, RunNotFound, StateMismatch, UserError
-from outlast.core.events import Call, RunAcquired
+from outlast.core.events import Call, Event, RunAcquired
 from outlast.core.ids import effect_id
 from outlast.core.state import RunState
 from outlast.definitions.agent import Agent
@@ -32,8 +32,10 @@ from outlast.engine.perform.prepare import (
     tells_of_missing_tools,
     tools_on_record,
 )
+from outlast.engine.place import Place
 from outlast.engine.registry import AnyAgent, Registry
 from outlast.engine.turn import PreparedTurn, output_mark, output_schema, was_offered
+from outlast.engine.view import call_item_at
 from outlast.journal.journal import Lease
 
 _ADVICE = "Go on with it in a program that has what is missing."
@@ -87,7 +89,7 @@ async def require_fit(env: RunEnv, needs: Callable[[RunState, Call], bool] = nee
     _require_type(env, agent)
     calls = [call for call in state.open_calls.values() if needs(state, call)]
     if calls and state.prepared and (turn := await _turn(env)):
-        document = tools_on_record(env, state.prepared)
+        document = await tools_on_record(env, state.prepared)
         for call in calls:
             _require_call(env, turn, call, document)
             await _require_child(env, turn, call)
@@ -143,8 +145,15 @@ def _mark(agent: AnyAgent) -> str:
 
 async def _turn(env: RunEnv) -> PreparedTurn | None:
     """The turn in progress; None where user code fails, which the effect that needs it will say."""
+    prepared, log = env.state.prepared, env.log
+    assert prepared
+
+    async def emit(*events: Event) -> None:
+        log.add(events)  # Durable with what the run does next, if it goes on.
+
     try:
-        return await live_turn(env)
+        with Place(env, prepared.id, emit, log.journal).entered():
+            return await live_turn(env)
     except (IncompatibleRun, JournalError):
         raise
     except Exception:  # noqa: BLE001  # user code may raise anything
@@ -185,7 +194,7 @@ def _require_arguments(
         return
     if not has_begun and tool.failure_function() is not None:
         return
-    if not tool.accepts(env.call_item(call.index).get("arguments") or ""):
+    if not tool.accepts(call_item_at(env.state, call.index).get("arguments") or ""):
         raise IncompatibleRun.changed(
             env.log.run_id,
             f"its call {call.id!r} has arguments for an earlier schema of the tool "

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlast.definitions.context import AgentHookContext
 from outlast.definitions.enabled import gathered
-from outlast.engine.env import RunEnv
+from outlast.engine.view import RunParts
 
 
 async def tell(*calls: Coroutine[Any, Any, None] | None) -> None:
@@ -20,7 +20,7 @@ async def tell(*calls: Coroutine[Any, Any, None] | None) -> None:
         await gathered(*present)
 
 
-def hook_context(env: RunEnv) -> AgentHookContext[Any]:
+def hook_context(view: RunParts) -> AgentHookContext[Any]:
     """What hooks of an agent's start and end are told; it shares usage and approvals."""
-    run = env.context
+    run = view.context
     return AgentHookContext(run.context, run.usage, run.turn_input, run._approvals, run.tool_input)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design, not public

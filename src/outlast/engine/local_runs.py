@@ -40,6 +40,7 @@ from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.fit import asks_at_end
 from outlast.engine.log import RunLog, require_known
 from outlast.engine.perform.guardrail import guardrail_names
+from outlast.engine.place import Place
 from outlast.engine.projection import approval_item
 from outlast.engine.registry import AnyAgent, Registry
 from outlast.journal.journal import Journal, Lease
@@ -300,15 +301,21 @@ def _bare(event: Event) -> Event:
     return msgspec.structs.replace(event, by="", why="", at=None)
 
 
-async def copy_child(journal: Journal, source: str, run_id: str, asked: set[str]) -> None:
-    """Give a fork of a parent a child run of its own, as it was when it asked for a person.
+async def copy_for_fork(journal: Journal, run_id: str | None, place: Place) -> None:
+    """Give a fork of a run a child of its own, as it was when it asked for a person.
+
+    The call of an agent used as a tool is performed by a run, which the fork has from the run that it
+    comes from, where it may have gone on since. What the fork decides is not that run's concern.
 
     Args:
         journal: Where both are kept.
-        source: The child of the run that was forked; it may have gone on since.
-        run_id: The id of the copy.
-        asked: The requests of the child, by their keys, that the parent knows of.
+        run_id: The run that is about to be opened.
+        place: Where in a run it is opened.
     """
+    source = place.state.children.get(place.effect_id)
+    if source is None or run_id is None or run_id == source or run_id != place.call_id:
+        return
+    asked = {each.call_id for each in place.state.requested.values() if each.child == source}
     copy = await open_log(journal, run_id)
     try:
         events = [] if copy.events else await _events_of(journal, source)

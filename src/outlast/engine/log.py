@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from outlast.core.errors import IncompatibleRun, JournalError
 from outlast.core.events import Event, RunCancelled, RunCompleted, RunFailed, UnknownEvent
 from outlast.core.evolve import evolve, fold
+from outlast.core.health import HealthStore
 from outlast.core.state import RunState
 from outlast.journal.journal import Journal, Lease
 from outlast.views.status import status
@@ -64,6 +65,14 @@ class RunLog:
     async def release(self) -> None:
         """Give the run back: whoever asks for it next gets it at once."""
         await self.journal.release(self.lease, waits=status(self.durable) == "waiting")
+
+    async def read_blob(self, name: str) -> bytes:
+        """What events name by the hash of its content."""
+        return self.journal.blobs.get(name)
+
+    def health(self) -> HealthStore:
+        """What the journal keeps of models."""
+        return self.journal.health
 
     async def commit(self) -> None:
         """Make everything that was added durable, all or none, and tell the listeners.

@@ -18,10 +18,10 @@ from outlast.definitions.approvals import qualified
 from outlast.definitions.run_items import ModelResponse, RunItem, ToolApprovalItem
 from outlast.definitions.tool import FunctionTool
 from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
-from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import RunErrorData
 from outlast.engine.kept import kept_value
 from outlast.engine.registry import reachable
+from outlast.engine.view import RunParts
 from outlast.views.waiting import waiting_calls
 
 KINDS: dict[str, tuple[Any, str]] = {
@@ -45,12 +45,12 @@ _PLAIN = {"input", "mcp_approval_response", "compaction"}
 """Kinds whose raw item is a dict also when a model's typed object exists."""
 
 
-def behind(env: RunEnv, item: Item, own: Item | None = None) -> Any:
+def behind(view: RunParts, item: Item, own: Item | None = None) -> Any:
     """What an item was made from, in this process; made again from the item otherwise.
 
     It is never the log's item: that of the caller is ``own``, or a copy.
     """
-    known = env.live.behind.get(id(item))
+    known = view.live.behind.get(id(item))
     if known and known[0] is item and known[1] is not item:
         return known[1]
     return typed(copied(item) if own is None else own)
@@ -81,26 +81,26 @@ def _adapter() -> Any:
     return TypeAdapter[Any](ResponseOutputItem)
 
 
-def run_item(env: RunEnv, entry: Entry) -> RunItem:
+def run_item(view: RunParts, entry: Entry) -> RunItem:
     """The typed form of an entry; the same object every time."""
-    known = env.live.items.get(id(entry))
+    known = view.live.items.get(id(entry))
     if known and known[0] is entry:
         return known[1]
-    made = _made(env, entry)
-    env.live.items[id(entry)] = (entry, made)
+    made = _made(view, entry)
+    view.live.items[id(entry)] = (entry, made)
     return made
 
 
-def _made(env: RunEnv, entry: Entry) -> RunItem:
-    agent, item = env.agents.named(entry.agent), entry.item
+def _made(view: RunParts, entry: Entry) -> RunItem:
+    agent, item = view.agents.named(entry.agent), entry.item
     raw: Any = copied(item)  # Whatever its holder does to it, the log's is another.
     kind, _ = KINDS.get(entry.kind, KINDS["tool_call"])
     if kind is run_items.HandoffOutputItem:
-        target = env.agents.named(entry.to)
+        target = view.agents.named(entry.to)
         return kind(agent=agent, raw_item=raw, source_agent=agent, target_agent=target)
     if kind is run_items.ToolCallOutputItem:
-        known = env.live.behind.get(id(item))
-        tool = _tool(env, agent, item)
+        known = view.live.behind.get(id(item))
+        tool = _tool(view, agent, item)
         if tool is None and entry.value is not None:
             tool = _own_tool(agent, {str(entry.value.get("tool"))})
         is_known = known is not None and known[0] is item
@@ -111,10 +111,10 @@ def _made(env: RunEnv, entry: Entry) -> RunItem:
             tool_origin=_origin(item, tool),
             custom_data=entry.data,
         )
-    raw = raw if entry.kind in _PLAIN else behind(env, item, raw)
+    raw = raw if entry.kind in _PLAIN else behind(view, item, raw)
     if kind is not run_items.ToolCallItem:
         return kind(agent=agent, raw_item=raw)
-    tool = _tool(env, agent, item)
+    tool = _tool(view, agent, item)
     return kind(
         agent=agent,
         raw_item=raw,
@@ -124,14 +124,14 @@ def _made(env: RunEnv, entry: Entry) -> RunItem:
     )
 
 
-def _tool(env: RunEnv, agent: Any, item: Item) -> Any:
+def _tool(view: RunParts, agent: Any, item: Item) -> Any:
     """The tool of a call or an output: as the call meant it, or else the agent's of that name."""
-    known = env.live.tools.get(call_id(item))
+    known = view.live.tools.get(call_id(item))
     if known is not None or item.get("type") != "function_call":
         return known
     found = _own_tool(agent, {qualified(str(item.get("name")), item.get("namespace"))})
     if found is not None:
-        env.live.tools[call_id(item)] = found
+        view.live.tools[call_id(item)] = found
     return found
 
 
@@ -146,27 +146,29 @@ def _origin(item: Item, tool: Any) -> ToolOrigin | None:
     return tool.origin if isinstance(tool, FunctionTool) else None
 
 
-def entries_of(env: RunEnv, items: Sequence[RunItem], source: str) -> tuple[Entry, ...]:
+def entries_of(view: RunParts, items: Sequence[RunItem], source: str) -> tuple[Entry, ...]:
     """The log's form of typed items: the entries that they were made from, or new ones."""
-    known = {id(item): entry for entry, item in env.live.items.values()}
-    return tuple(known.get(id(item)) or _new_entry(env, item, source) for item in items)
+    known = {id(item): entry for entry, item in view.live.items.values()}
+    return tuple(known.get(id(item)) or _new_entry(view, item, source) for item in items)
 
 
-def _new_entry(env: RunEnv, item: RunItem, source: str) -> Entry:
+def _new_entry(view: RunParts, item: RunItem, source: str) -> Entry:
     kind = next((kind for kind, (cls, _) in KINDS.items() if type(item) is cls), "tool_output")
-    to = env.agents.name(item.target_agent) if isinstance(item, run_items.HandoffOutputItem) else ""
-    entry = Entry(wire(item.to_input_item()), kind, env.agents.name(item.agent), source, to)
-    env.live.items[id(entry)] = (entry, item)
+    to = (
+        view.agents.name(item.target_agent) if isinstance(item, run_items.HandoffOutputItem) else ""
+    )
+    entry = Entry(wire(item.to_input_item()), kind, view.agents.name(item.agent), source, to)
+    view.live.items[id(entry)] = (entry, item)
     return entry
 
 
 # --- A whole run. ------------------------------------------------------------------------
 
 
-def new_items(env: RunEnv) -> list[RunItem]:
+def new_items(view: RunParts) -> list[RunItem]:
     """What the run has added to the conversation, with what waits for a person at the end."""
-    items = [run_item(env, entry) for entry in conversation(env.log.state)]
-    return [*items, *interruptions(env)]
+    items = [run_item(view, entry) for entry in conversation(view.state)]
+    return [*items, *interruptions(view)]
 
 
 def conversation(state: RunState) -> list[Entry]:
@@ -177,46 +179,46 @@ def conversation(state: RunState) -> list[Entry]:
     return entries
 
 
-def left_out(env: RunEnv) -> set[int]:
+def left_out(view: RunParts) -> set[int]:
     """Identities of the new items that the run's input as a list leaves out.
 
     Those that the input tells already, and those that a handoff's filter took away.
     """
-    entries = env.log.state.entries
-    return {id(run_item(env, each)) for each in entries if each.is_told or each.is_filtered}
+    entries = view.state.entries
+    return {id(run_item(view, each)) for each in entries if each.is_told or each.is_filtered}
 
 
-def interruptions(env: RunEnv) -> list[ToolApprovalItem]:
+def interruptions(view: RunParts) -> list[ToolApprovalItem]:
     """The calls that wait for a person."""
-    return list(waiting(env).values())
+    return list(waiting(view).values())
 
 
-def waiting(env: RunEnv) -> dict[str, ToolApprovalItem]:
+def waiting(view: RunParts) -> dict[str, ToolApprovalItem]:
     """The calls that wait for a person, by the key of their request."""
-    calls = waiting_calls(env.log.state)
-    return {call.key: approval_item(env, call.key, call.request) for call in calls}
+    calls = waiting_calls(view.state)
+    return {call.key: approval_item(view, call.key, call.request) for call in calls}
 
 
-def approval_item(env: RunEnv, key: str, request: ApprovalRequested) -> ToolApprovalItem:
+def approval_item(view: RunParts, key: str, request: ApprovalRequested) -> ToolApprovalItem:
     """The typed form of a request for a person's word; the same object every time."""
-    known = env.live.waiting.get(key)
+    known = view.live.waiting.get(key)
     if known is None:
-        item = request.item if request.child else call_item(env.log.state, request.call_id)
-        known = env.live.waiting[key] = ToolApprovalItem(
-            agent=_asking(env, request),
-            raw_item=behind(env, item),
+        item = request.item if request.child else call_item(view.state, request.call_id)
+        known = view.live.waiting[key] = ToolApprovalItem(
+            agent=_asking(view, request),
+            raw_item=behind(view, item),
             tool_name=request.name,
             tool_namespace=item.get("namespace"),
         )
     return known
 
 
-def _asking(env: RunEnv, request: ApprovalRequested) -> Any:
+def _asking(view: RunParts, request: ApprovalRequested) -> Any:
     """The agent that asks; of a child run, one behind the tool of the call that it answers."""
     if not request.child:
-        return env.agents.named(request.agent)
-    starts: list[Any] = [env.agents.first]
-    if (reply := env.log.state.reply) and (owner := env.agents.find(reply.agent)):
+        return view.agents.named(request.agent)
+    starts: list[Any] = [view.agents.first]
+    if (reply := view.state.reply) and (owner := view.agents.find(reply.agent)):
         called = EffectId.parse(request.id).key
         tool = _own_tool(owner, {call.qualified_name for call in reply.calls if call.id == called})
         starts.insert(0, tool and tool.agent)
@@ -232,12 +234,12 @@ def call_item(state: RunState, call_id: str) -> Item:
     return next(state.reply.output[call.index] for call in state.reply.calls if call.id == call_id)
 
 
-def model_response(env: RunEnv, event: ModelReplied) -> ModelResponse:
+def model_response(view: RunParts, event: ModelReplied) -> ModelResponse:
     """A model's answer as it came, or made again from the log."""
-    known = env.live.responses.get(event.id)
+    known = view.live.responses.get(event.id)
     if known is None:
-        known = env.live.responses[event.id] = ModelResponse(
-            output=[behind(env, item) for item in event.output],
+        known = view.live.responses[event.id] = ModelResponse(
+            output=[behind(view, item) for item in event.output],
             usage=usage_of(event.usage),
             response_id=event.response_id,
             request_id=event.request_id,
@@ -245,20 +247,19 @@ def model_response(env: RunEnv, event: ModelReplied) -> ModelResponse:
     return known
 
 
-def raw_responses(env: RunEnv) -> list[ModelResponse]:
+def raw_responses(view: RunParts) -> list[ModelResponse]:
     """All answers of models in the run, oldest first; not one whose calls the run's end cut off."""
-    before = env.log.state.before_failure if env.log.state.ended else None
+    before = view.state.before_failure if view.state.ended else None
     cut_off = before.reply if before is not None and before.open_calls else None
-    replies = (event for event in env.log.events if isinstance(event, ModelReplied))
-    return [model_response(env, event) for event in replies if event is not cut_off]
+    return [model_response(view, each) for each in view.state.replies if each is not cut_off]
 
 
-def given_input(env: RunEnv) -> Any:
+def given_input(view: RunParts) -> Any:
     """The run's input as its caller gave it, or as its session or a handoff's filter left it.
 
     Whoever gets it may change it: it shares nothing with the log.
     """
-    state, given = env.log.state, env.live.input
+    state, given = view.state, view.live.input
     assert state.started
     if state.head is not state.started.input or given is None:
         return as_given(state, state.head)
@@ -277,16 +278,16 @@ def as_items(given: Any) -> list[Any]:
     return [{"content": given, "role": "user"}] if isinstance(given, str) else list(given)
 
 
-def error_data(env: RunEnv) -> RunErrorData:
+def error_data(view: RunParts) -> RunErrorData:
     """What an error handler is told of the run."""
-    state = env.log.state
-    items = new_items(env)
+    state = view.state
+    items = new_items(view)
     output = [item.to_input_item() for item in items]
     return RunErrorData(
-        input=given_input(env),
+        input=given_input(view),
         new_items=items,
         history=cast("Any", [*map(copied, state.head), *output]),
         output=output,
-        raw_responses=raw_responses(env),
-        last_agent=env.agents.named(state.agent),
+        raw_responses=raw_responses(view),
+        last_agent=view.agents.named(state.agent),
     )

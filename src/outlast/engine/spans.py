@@ -23,9 +23,10 @@ from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.tool_output import FailureText
 from outlast.engine.config import RunConfig
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
+from outlast.engine.env import RunEnv, Told
+from outlast.engine.outcome import Outcome
 from outlast.engine.turn import output_schema
+from outlast.engine.view import call_item_at
 from outlast.tracing.config import TracingConfig, include_task_and_turn_spans
 from outlast.tracing.scope import Scope
 from outlast.tracing.traces import TraceState
@@ -34,7 +35,7 @@ REDACTED = "Error details are redacted."
 TOOL_REDACTED = f"Tool execution failed. {REDACTED}"
 _TOOLS = {"function", "computer", "custom", "shell", "apply_patch", "local_shell"}
 _AnySpan = tracing.Span[Any]
-_Perform = Callable[[Any], Awaitable[Done]]
+_Perform = Callable[[Any], Awaitable[Outcome]]
 
 
 def spans_of(env: RunEnv) -> AbstractContextManager[Spans] | None:
@@ -72,6 +73,8 @@ class Spans:
         self._task: _AnySpan | None = None
         self._agent: _AnySpan | None = None
         self._turn: _AnySpan | None = None
+        self._ended: dict[str, _AnySpan] = {}
+        """Of effects that hooks are still to hear of, the span below which they do."""
         self._number = 0
         """The turn that `_turn` is about."""
         self._has_left = False
@@ -205,7 +208,7 @@ class Spans:
 
     # --- Effects. ------------------------------------------------------------------------
 
-    async def perform(self, effect: effects.Effect, perform: _Perform) -> Done:
+    async def perform(self, effect: effects.Effect, perform: _Perform) -> Outcome:
         """What ``perform`` makes of ``effect``, with a span around it where there is one for it."""
         match effect:
             case effects.RunTool(verdict="run") if effect.call.kind in _TOOLS:
@@ -237,7 +240,16 @@ class Spans:
                 self._tell_unknown(done)
                 return done
 
-    def _tell_unknown(self, done: Done) -> None:
+    async def tell(self, effect: effects.Effect, tell: Told) -> None:
+        """Let ``tell`` tell the hooks of what ``effect`` came to, below its span."""
+        span = self._ended.pop(effect.id, None)
+        if span is None:
+            await tell()
+        else:
+            with _current(span):
+                await tell()
+
+    def _tell_unknown(self, done: Outcome) -> None:
         replies = [event for event in done.events if isinstance(event, events.ModelReplied)]
         for call in (call for reply in replies for call in reply.calls):
             if call.kind == "unknown":
@@ -247,7 +259,7 @@ class Spans:
         """Let the turn say what its user code did wrong."""
         _mark(self._turn or self._agent, message, error=self._text(error, REDACTED))
 
-    async def _hand_off(self, effect: effects.HandOff, perform: _Perform) -> Done:
+    async def _hand_off(self, effect: effects.HandOff, perform: _Perform) -> Outcome:
         env = self._env
         source = env.agents.agent(effect.agent)
         with tracing.handoff_span(from_agent=source.name) as span:
@@ -258,7 +270,9 @@ class Spans:
                 if isinstance(event, events.HandedOff):
                     span.span_data.to_agent = env.agents.agent(event.to).name
                     self._has_left = True
-        return _under(span, done)
+        if done.hooks:
+            self._ended[effect.id] = span
+        return done
 
     def _tell_rivals(self, span: _AnySpan) -> None:
         """A reply may hand off once; the span says so where it asked for more."""
@@ -270,7 +284,7 @@ class Spans:
             asked = [transfers[n].agent_name if n in transfers else n for n in names]
             _mark(span, "Multiple handoffs requested", requested_agents=asked)
 
-    async def _call(self, effect: effects.RunTool, perform: _Perform) -> Done:
+    async def _call(self, effect: effects.RunTool, perform: _Perform) -> Outcome:
         with self._span_of(effect.call) as span:
             try:
                 done = await perform(effect)
@@ -282,7 +296,9 @@ class Spans:
             if items and self._env.config.trace_include_sensitive_data:
                 known = self._env.live.behind.get(id(items[0]))
                 span.span_data.output = known[1] if known else items[0].get("output")
-        return _under(span, done)
+        if done.hooks:
+            self._ended[effect.id] = span
+        return done
 
     def excused(self, name: str, failure: FailureText) -> None:
         """Let the span of the tool that runs say that it failed, and the model was told so."""
@@ -300,7 +316,7 @@ class Spans:
         name = getattr(tool, "trace_name", None) or call.qualified_name
         has_data = env.config.trace_include_sensitive_data
         span = tracing.function_span(
-            name, _arguments(env.call_item(call.index)) if has_data else None
+            name, _arguments(call_item_at(env.state, call.index)) if has_data else None
         )
         span.span_data.call_id = call.id
         return span
@@ -362,18 +378,6 @@ def _root(error: Exception) -> BaseException:
     """What a tool raised, without the sentence that the engine puts around it."""
     is_wrapped = isinstance(error, UserError) and str(error).startswith("Error running tool")
     return error.__cause__ if is_wrapped and error.__cause__ else error
-
-
-def _under(span: _AnySpan, done: Done) -> Done:
-    """``done`` with its hooks told below ``span``."""
-    if (after := done.after) is None:
-        return done
-
-    async def told() -> None:
-        with _current(span):
-            await after()
-
-    return Done(done.events, told)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import msgspec
 from outlast.core.errors import UserError
 from outlast.core.events import Call, TurnPrepared
 from outlast.core.growing import new_dict
+from outlast.core.identity import content_hash
 from outlast.definitions.agent import Agent
 from outlast.definitions.computer import ComputerTool
 from outlast.definitions.custom_tool import CustomTool
@@ -54,12 +55,10 @@ class PreparedTurn:
     transfers: dict[str, AnyHandoff] = field(default_factory=new_dict)
     others: dict[str, Tool] = field(default_factory=new_dict)
     """Tools that are not functions, by name."""
-    text: bytes = b""
-    """The instructions as the log keeps them; made once, as is `document`."""
+    stored: dict[str, bytes] | None = None
+    """What `blobs` gives, once it was asked for, and the names of the parts."""
     instructions_hash: str | None = None
     tools_hash: str | None = None
-    document: bytes = b""
-    """What the log keeps of the tools."""
     mark: str | None = None
 
     @property
@@ -76,8 +75,24 @@ class PreparedTurn:
         kinds = _KINDS.get(call.kind, ())
         return next((t for t in self.tools if isinstance(t, kinds) and _answers(t, call)), None)
 
+    @property
+    def blobs(self) -> dict[str, bytes]:
+        """What the log keeps of it by its hash."""
+        if self.stored is None:
+            self.stored = {}
+            if self.instructions is not None:
+                text = self.instructions.encode("utf-8", "replace")
+                self.instructions_hash = content_hash(text)
+                self.stored[self.instructions_hash] = text
+            if self.tools or self.handoffs:
+                document = tool_document(self)
+                self.tools_hash = content_hash(document)
+                self.stored[self.tools_hash] = document
+        return self.stored
+
     def event(self, key: str, agent: str, *, has_end_hooks: bool) -> TurnPrepared:
         """What of it the log keeps."""
+        assert self.blobs is not None  # They have names now.
         return TurnPrepared(
             key,
             agent,

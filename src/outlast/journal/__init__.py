@@ -1,21 +1,28 @@
-"""The journal: where the logs of runs are kept."""
+"""The journal: where the logs of runs are kept.
 
-from outlast.journal.health import HealthStore
-from outlast.journal.journal import (
-    DONE,
-    TERMINAL,
-    BlobStore,
-    Durability,
-    Journal,
-    Lease,
-    MetadataFilter,
-    RunSummary,
-    Stored,
-)
-from outlast.journal.memory import MemoryJournal
-from outlast.journal.opening import close_journals, open_journal
-from outlast.journal.retention import Pruned
-from outlast.journal.sqlite import SqliteJournal
+Its parts are imported when they are used: whoever needs the protocol needs no database.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from outlast.core.health import HealthStore
+    from outlast.journal.journal import (
+        DONE,
+        TERMINAL,
+        BlobStore,
+        Durability,
+        Journal,
+        Lease,
+        MetadataFilter,
+        RunSummary,
+        Stored,
+    )
+    from outlast.journal.memory import MemoryJournal
+    from outlast.journal.opening import close_journals, open_journal
+    from outlast.journal.retention import Pruned
+    from outlast.journal.sqlite import SqliteJournal
 
 __all__ = [
     "DONE",
@@ -34,3 +41,18 @@ __all__ = [
     "close_journals",
     "open_journal",
 ]
+
+_MODULES = {
+    "HealthStore": "outlast.core.health",
+    "MemoryJournal": "outlast.journal.memory",
+    "Pruned": "outlast.journal.retention",
+    "SqliteJournal": "outlast.journal.sqlite",
+    "close_journals": "outlast.journal.opening",
+    "open_journal": "outlast.journal.opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES.get(name, "outlast.journal.journal")), name)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 
 from outlast.core.errors import JournalCorrupt
+from outlast.core.identity import content_hash
 
 _KNOWN_MAX = 50_000
 FRESH_S = 60.0
 """For how long a name that was stored is taken to be stored."""
 _NOTHING: dict[str, bytes] = {}
-
-
-def content_hash(data: bytes) -> str:
-    """The name of a blob."""
-    return blake2b(data, digest_size=20).hexdigest()
 
 
 class Blobs:

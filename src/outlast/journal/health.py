@@ -14,18 +14,16 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from outlast.core.errors import StorageBusy
-from outlast.core.health import Health
+from outlast.core.health import Change, Health
 from outlast.definitions.forks import at_fork, take
 from outlast.journal.database import closed_error, connect, storage_error
 
 _T = TypeVar("_T")
-Change = Callable[[Health], tuple[Health, _T]]
-"""From what is kept to what is to be kept, and an answer. The same object means: nothing changes."""
 
 _BUSY_INLINE_MS = 5
 _PAUSE_S = (0.002, 0.02)
@@ -33,31 +31,6 @@ _HEALTHY = Health()
 _PUT = "INSERT INTO health (key, body) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET body = ?2"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Health).decode
-
-
-class HealthStore(Protocol):
-    """How models answer and how much they are asked, by base URL and name."""
-
-    def get(self, key: str) -> Health:
-        """What is kept about a model; about an unknown one, that it is well."""
-        ...
-
-    async def change(self, key: str, change: Change[_T]) -> _T:
-        """Replace what is kept about a model, alone among all processes; returns the answer.
-
-        Raises:
-            StorageBusy: The file was locked for too long. Nothing was changed.
-            StorageFull: Nothing was changed.
-        """
-        ...
-
-    def all(self) -> dict[str, Health]:
-        """What is kept about every model."""
-        ...
-
-    async def clear(self) -> None:
-        """Forget all of it: every circuit is closed, no call has been made."""
-        ...
 
 
 class MemoryHealth:

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 
 from outlast.core.errors import Fenced
 from outlast.core.events import Event
+from outlast.core.health import HealthStore
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.stored import Stored
-from outlast.journal.health import HealthStore
 from outlast.journal.rows import RunRow
 from outlast.views.status import ENDED
 

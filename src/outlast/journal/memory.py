@@ -15,8 +15,7 @@ from outlast.core.errors import (
     UserError,
 )
 from outlast.core.events import Event
-from outlast.core.identity import NO_METADATA
-from outlast.journal.blobs import content_hash
+from outlast.core.identity import NO_METADATA, content_hash
 from outlast.journal.codec import Row, decode, encode, seal
 from outlast.journal.health import MemoryHealth
 from outlast.journal.journal import (

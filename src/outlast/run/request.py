@@ -58,15 +58,15 @@ def _is_child(request: RunRequest, context: Any) -> bool:
     return True
 
 
-def nest(request: RunRequest, place: Place, items: list[Item]) -> None:
+async def nest(request: RunRequest, place: Place, items: list[Item]) -> None:
     """Make a run that user code begins inside an effect a part of it; its id may be its own."""
     if request.parent:
         return  # It performs the call of an agent that is a tool, and has that identity.
     request.is_derived = request.run_id is None
     if request.run_id is None:
         request.run_id = place.child_id(request.agent.name, items)
-    request.parent, request.parent_effect = place.log.run_id, place.effect_id
-    place.note_child(request.run_id, request.agent.name)
+    request.parent, request.parent_effect = place.run_id, place.effect_id
+    await place.note_child(request.run_id, request.agent.name)
 
 
 def as_items(value: Any) -> list[Item]:
@@ -98,7 +98,7 @@ def journal_of(config: RunConfig, place: Place | None = None) -> Journal:
             )
         return where
     if where is None and place is not None:
-        return place.log.journal
+        return place.journal
     return open_journal(where, config.durability or "power")
 
 

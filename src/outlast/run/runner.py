@@ -7,6 +7,7 @@ resume one whose log is not empty.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -19,13 +20,14 @@ from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.hooks import RunHooks
 from outlast.engine.config import OnAbandon, RunConfig, brings_model_provider, coerce_run_config
-from outlast.engine.drive import drive
+from outlast.engine.drive import Engine, drive
 from outlast.engine.env import RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.fit import require_fit, require_state_fit
 from outlast.engine.local import LocalEngine
 from outlast.engine.local_runs import (
     begin,
+    copy_for_fork,
     environment,
     owned,
     record_decisions,
@@ -59,11 +61,18 @@ _UNTRACED = nullcontext()
 
 
 class AgentRunner:
-    """What `Runner` hands its work to; replace it with `set_default_agent_runner`."""
+    """What `Runner` hands its work to; replace it with `set_default_agent_runner`.
+
+    Args:
+        engine: Makes what performs the effects of a run; by default they are performed here.
+    """
+
+    def __init__(self, engine: Callable[[RunEnv], Engine] = LocalEngine) -> None:
+        self._engine = engine
 
     async def run(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run`."""
-        call = _Call(starting_agent, input, options)
+        call = _Call(starting_agent, input, options, self._engine)
         if call.on_abandon == "finish" and not call.is_recovery:
             env = await finished_anyway(call.perform(), call.departed)
         else:
@@ -87,7 +96,7 @@ class AgentRunner:
         **options: Any,
     ) -> RunResultStreaming:
         """See `Runner.run_streamed`."""
-        call = _Call(starting_agent, input, options)
+        call = _Call(starting_agent, input, options, self._engine)
         result = RunResultStreaming(
             **empty(call.context),
             current_agent=starting_agent,
@@ -124,7 +133,14 @@ async def _watched(call: _Call, result: RunResultStreaming) -> None:
 class _Call:
     """One call of a runner, from its arguments to the end of the run."""
 
-    def __init__(self, agent: AnyAgent, input: Any, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        agent: AnyAgent,
+        input: Any,
+        options: dict[str, Any],
+        engine: Callable[[RunEnv], Engine],
+    ) -> None:
+        self.engine = engine
         config = options.get("run_config")
         self.owns_provider = not brings_model_provider(config)
         # What the caller does to its list from here on, and what becomes of the run's, are two things.
@@ -138,8 +154,8 @@ class _Call:
         )
         self.env: RunEnv | None = None
         self.place = here()
-        if self.place is not None and self.place.log.state.started is not None:
-            self.request.metadata = self.place.log.state.started.metadata
+        if self.place is not None and self.place.state.started is not None:
+            self.request.metadata = self.place.state.started.metadata
             self.request.goes_on |= self.place.is_repeated
         if isinstance(input, RunState):
             self.request.limit = "keep"  # The state has it.
@@ -164,7 +180,7 @@ class _Call:
                 if watcher:
                     watcher.attach(env)
                     watcher.trace = spans.trace if spans else None
-                await drive(log, LocalEngine(env))
+                await drive(log, self.engine(env))
         except asyncio.CancelledError:
             self._follow(env)
             if watcher and watcher.is_given_up:
@@ -202,7 +218,8 @@ class _Call:
             return await continued(journal, self.request, state, self.given_context)
         items = as_items(self.input)
         if self.place is not None:
-            nest(self.request, self.place, items)
+            await nest(self.request, self.place, items)
+            await copy_for_fork(journal, self.request.run_id, self.place)
         log = await claimed_log(journal, self.request, items)
         async with released_on_error(log):
             env = environment(self.request, log, self.context)

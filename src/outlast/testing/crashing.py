@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Literal, Unpack
 
 from outlast.core.events import Event
-from outlast.journal.health import HealthStore
+from outlast.core.health import HealthStore
 from outlast.journal.journal import (
     BlobStore,
     Journal,

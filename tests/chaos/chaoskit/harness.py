@@ -15,11 +15,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from outlast.core.events import EffectStarted, HandedOff, ModelReplied, ToolReturned, TurnPrepared
+import msgspec
+from msgspec.structs import replace
+
+from outlast.core.events import (
+    ApprovalDecided,
+    ChildStarted,
+    EffectFailed,
+    EffectStarted,
+    GuardrailChecked,
+    HandedOff,
+    ModelReplied,
+    OutputProduced,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    SessionLoaded,
+    SessionSaved,
+    ToolReturned,
+    TurnPrepared,
+    UsageFacts,
+)  # fmt: skip
+from outlast.core.ids import EffectId
 from outlast.journal import SqliteJournal, Stored
 
 WARM = Path(__file__).with_name("warm.py")
 KILLED = -signal.SIGKILL
+_NOT_SAME = {"once_policy", "ask_policy", "tripped_guardrail"}
+"""Scenarios whose log may be another one after a crash: as their tool wants it, or as a race ends."""
+_SAID = (
+    ApprovalDecided, ChildStarted, GuardrailChecked, HandedOff, ModelReplied, OutputProduced,
+    RunCancelled, RunCompleted, RunFailed, SessionLoaded, SessionSaved, ToolReturned, TurnPrepared,
+)  # fmt: skip
 
 
 class Warm:
@@ -66,6 +93,12 @@ class Golden:
     scenario: str
     outcome: Any
     appends: int
+    logs: dict[str, list[str]] = field(default_factory=dict)
+    """What each run's log says at the end, but for who performed it and how often."""
+    kinds: frozenset[str] = frozenset()
+    """The kinds of effects that were begun."""
+    done: list[str] = field(default_factory=list)
+    """What was done in the world outside, by name."""
 
     def points(self) -> list[str]:
         """Every moment that can be told apart: before and after each append."""
@@ -98,30 +131,35 @@ def outcome_of(place: Path, number: int = 0) -> dict[str, Any]:
     return json.loads((place / f"outcome.{number}.json").read_text())
 
 
-def golden(warm: Warm, scenario: str) -> Golden:
+def golden(warm: Warm, scenario: str, **options: Any) -> Golden:
     """Play a scenario undisturbed."""
     with folder() as place:
-        codes = warm.play(place, scenario)
+        codes = warm.play(place, scenario, **options)
         facts = outcome_of(place)
         assert codes == [0], facts.get("trace", facts)
         problems = check(place, 0)
         assert not problems, problems
-    return Golden(scenario, facts["outcome"], facts["appends"])
+        logs, kinds = final_logs(place), _begun(place)
+        done = sorted(line["effect"] for line in effects(place))
+    return Golden(scenario, facts["outcome"], facts["appends"], logs, kinds, done)
 
 
-def attack(warm: Warm, expected: Golden, points: Sequence[str]) -> Verdict:
+def attack(warm: Warm, expected: Golden, points: Sequence[str], **options: Any) -> Verdict:
     """Kill a run at each of ``points`` in turn, then let it end, and judge it."""
     verdict = Verdict(expected.scenario, tuple(points))
     with folder() as place:
         for point in points:
-            verdict.crashes += warm.play(place, expected.scenario, point) == [KILLED]
-        codes = warm.play(place, expected.scenario)
+            codes = warm.play(place, expected.scenario, point, **options)
+            verdict.crashes += codes == [KILLED]
+        codes = warm.play(place, expected.scenario, **options)
         facts = outcome_of(place)
         if codes != [0]:
             verdict.problems.append(f"it does not go on: {facts.get('trace', codes)}")
             return verdict
         if not is_expected(expected, facts["outcome"]):
             verdict.problems.append(f"outcome {facts['outcome']}, not {expected.outcome}")
+        if expected.scenario not in _NOT_SAME and final_logs(place) != expected.logs:
+            verdict.problems.append(f"the logs are {final_logs(place)}, not {expected.logs}")
         verdict.problems += check(place, verdict.crashes)
     return verdict
 
@@ -164,6 +202,29 @@ def read_logs(file: Path) -> dict[str, Sequence[Stored]]:
     return asyncio.run(read())
 
 
+def final_logs(place: Path) -> dict[str, list[str]]:
+    """What each run's log says at the end, but for who performed it, how often, and in which order."""
+    return {
+        run_id: sorted(
+            f"{type(stored.event).__name__} {msgspec.json.encode(_plain(stored.event)).decode()}"
+            for stored in log
+            if isinstance(stored.event, _SAID)
+        )
+        for run_id, log in read_logs(place / "journal.db").items()
+    }
+
+
+def _plain(event: Any) -> Any:
+    """The event without what a lost attempt, which nobody recorded, would have added to it."""
+    return replace(event, usage=UsageFacts()) if isinstance(event, ModelReplied) else event
+
+
+def _begun(place: Path) -> frozenset[str]:
+    logs = read_logs(place / "journal.db").values()
+    events = (stored.event for log in logs for stored in log)
+    return frozenset(EffectId.parse(e.id).kind for e in events if isinstance(e, EffectStarted))
+
+
 def _check_log(run_id: str, log: Sequence[Stored], crashes: int) -> list[str]:
     problems: list[str] = []
     if [stored.seq for stored in log] != list(range(len(log))):
@@ -181,7 +242,8 @@ def _check_log(run_id: str, log: Sequence[Stored], crashes: int) -> list[str]:
             if found in results:
                 problems.append(f"{run_id}: {event.id} has two results")
             results.add(found)
-    often = [key for key, count in starts.items() if count > 1 + crashes]
+    failed = Counter(each.event.id for each in log if isinstance(each.event, EffectFailed))
+    often = [key for key, count in starts.items() if count > 1 + crashes + failed[key]]
     return problems + [f"{run_id}: {key} was begun {starts[key]} times" for key in often]
 
 
@@ -196,7 +258,7 @@ def _check_effects(place: Path, started: Counter[str], policies: dict[str, str])
     problems = [
         f"{name} was performed {count} times and begun {started[name]} times in the log"
         for name, count in done.items()
-        if name != "guardrail" and count > started[name]
+        if name not in ("guardrail", "hook") and count > started[name]
     ]
     problems += [
         f"{name} must run once and was performed {done[name]} times"

@@ -17,8 +17,15 @@ from outlast import (
     Agent,
     GuardrailFunctionOutput,
     InputGuardrailTripwireTriggered,
+    ModelRetryBackoffSettings,
+    ModelRetrySettings,
+    ModelSettings,
+    ModelUnavailable,
     RunContextWrapper,
+    RunErrorHandlerResult,
+    RunHooks,
     Runner,
+    RunParked,
     SQLiteSession,
     function_tool,
     input_guardrail,
@@ -275,6 +282,112 @@ async def ask_policy(world: World) -> Outcome:
     result = await world.run(agent, "pay 11")
     was_asked = bool(result.interruptions)
     return {**output_of(await settle(world, agent, result)), "asked": was_asked}
+
+
+@scenario
+async def asked(world: World) -> Outcome:
+    """The program says of each call whether a person has to agree."""
+
+    async def is_large(ctx: Any, arguments: dict[str, Any], call_id: str) -> bool:
+        return arguments["order"] > 10
+
+    calls = [call("pay", "a", order=6), call("pay", "b", order=60)]
+    pay = tool(world, "pay", needs_approval=is_large)
+    agent = Agent(name="desk", model=world.model("desk", script(calls, say("done"))), tools=[pay])
+    return output_of(await settle(world, agent, await world.run(agent, "pay both")))
+
+
+@scenario
+async def out_of_turns(world: World) -> Outcome:
+    """An error handler gives the output where the run may make no other turn."""
+
+    def excuse(data: Any) -> RunErrorHandlerResult:
+        return RunErrorHandlerResult(final_output="too long")
+
+    rules = script([call("look", "a", order=1)], [call("look", "b", order=1)], say("never said"))
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=[tool(world, "look")])
+    handlers: Any = {"max_turns": excuse}
+    return output_of(await world.run(agent, "go", max_turns=2, error_handlers=handlers))
+
+
+@scenario
+async def retried(world: World) -> Outcome:
+    """A model that is away for a moment is asked again."""
+
+    def rules(items: list[Any]) -> list[Any]:
+        world.fails_once("model", ConnectionError("away"))
+        return script([call("look", "a", order=1)], say("seen"))(items)
+
+    retry = ModelRetrySettings(
+        max_retries=2,
+        policy=lambda _: True,
+        backoff=ModelRetryBackoffSettings(initial_delay=0.002, jitter=False),
+    )
+    agent = Agent(
+        name="desk",
+        model=world.model("desk", rules),
+        model_settings=ModelSettings(retry=retry),
+        tools=[tool(world, "look")],
+    )
+    return output_of(await world.run(agent, "look"))
+
+
+@scenario
+async def parked(world: World) -> Outcome:
+    """A run whose provider is down waits without a process."""
+
+    def rules(items: list[Any]) -> list[Any]:
+        if answered(items):
+            world.fails_once("model", ModelUnavailable("down"))
+        return script([call("look", "a", order=1)], say("seen"))(items)
+
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=[tool(world, "look")])
+    config = world.config(on_outage="park")
+    try:
+        return output_of(await world.run(agent, "look", config=config))
+    except RunParked:
+        return output_of(await Runner.resume("run", agent, run_config=config))
+
+
+class Ears(RunHooks[Any]):
+    """Hears everything that there is to hear."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def on_agent_start(self, context: Any, agent: Any) -> None:
+        self.world.did(f"hook:agent_start {agent.name}")
+
+    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
+        self.world.did(f"hook:llm_end {len(response.output)}")
+
+    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
+        self.world.did(f"hook:tool_end {context.tool_call_id} {result}")
+
+    async def on_handoff(self, context: Any, from_agent: Any, to_agent: Any) -> None:
+        self.world.did(f"hook:handoff {from_agent.name} {to_agent.name}")
+
+
+@scenario
+async def hooks_and_steps(world: World) -> Outcome:
+    """A tool that records its parts, an agent that hands off, and hooks that hear of it."""
+
+    @function_tool
+    async def ship(ctx: ToolContext[Any], order: int) -> str:
+        world.did(f"tool:ship:{ctx.tool_call_id}", ctx.idempotency_key)
+        packed = await ctx.step("pack", lambda: f"box {order}")
+        label = await ctx.step("label", lambda: f"label {order}")
+        return f"{packed}, {label}"
+
+    clerk = Agent(name="clerk", model=world.model("clerk", script(say("shipped"))))
+    over = [call("transfer_to_clerk", "h")]
+    desk = Agent(
+        name="desk",
+        model=world.model("desk", script([call("ship", "a", order=3)], over)),
+        tools=[ship],
+        handoffs=[clerk],
+    )
+    return output_of(await world.run(desk, "ship 3", hooks=Ears(world)))
 
 
 async def stuck(world: World) -> Outcome:

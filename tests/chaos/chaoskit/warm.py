@@ -23,10 +23,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from chaoskit.elsewhere import Elsewhere, Pipe
 from chaoskit.scenarios import SCENARIOS, SPECIAL
+from chaoskit.worker import fork_worker
 from chaoskit.world import World
 from outlast import ModelResponse, Usage
 from outlast.models.streaming import reply_events
+from outlast.run.runner import AgentRunner, set_default_agent_runner
 from outlast.testing import assistant_message, function_call
 
 
@@ -36,6 +39,9 @@ def perform(request: dict[str, Any], number: int = 0) -> int:
     play = (SCENARIOS | SPECIAL)[request.pop("scenario")]
     request.pop("many", None)
     facts: dict[str, Any] = {}
+    if request.pop("elsewhere", False):
+        pipe = Pipe(*fork_worker(folder, play))
+        set_default_agent_runner(AgentRunner(engine=lambda env: Elsewhere(env, pipe)))
     try:
         world = World(folder, **request)
         facts["outcome"] = asyncio.run(play(world))

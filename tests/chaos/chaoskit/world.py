@@ -59,6 +59,13 @@ class World:
         os.write(handle, line.encode())
         os.close(handle)
 
+    def fails_once(self, what: str, error: Exception) -> None:
+        """Fail the first time of all that this is called in this world."""
+        mark = self.folder / f"{what}.failed"
+        if not mark.exists():
+            mark.touch()
+            raise error
+
     def model(self, name: str, rules: Rules) -> RulesModel:
         """A model of this world."""
         return RulesModel(self, name, rules)

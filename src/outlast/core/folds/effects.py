@@ -16,6 +16,7 @@ from outlast.core.events import (
     UsageAdded,
 )
 from outlast.core.folds.table import Folds
+from outlast.core.ids import EffectId
 from outlast.core.state import RunState, plus
 
 T = TypeVar("T")
@@ -43,7 +44,11 @@ def _effect_failed(state: RunState, event: EffectFailed) -> RunState:
     state = finished(state, event.id)
     number = attempt.attempt if attempt else state.attempts.get(event.id, 1)
     attempts = {**state.attempts, event.id: number}
-    return replace(state, failures={**state.failures, event.id: event}, attempts=attempts)
+    failures = {**state.failures, event.id: event}
+    if EffectId.parse(event.id).kind == "model":
+        failed = (*state.failed_attempts, event)
+        return replace(state, failures=failures, attempts=attempts, failed_attempts=failed)
+    return replace(state, failures=failures, attempts=attempts)
 
 
 def _fired(state: RunState, event: TimerFired) -> RunState:

@@ -125,6 +125,7 @@ def _reopened(state: RunState, event: RunReopened) -> RunState:
         is_settled=True,
         max_turns=limit,
         failures={},
+        failed_attempts=(),
     )
 
 

@@ -18,6 +18,7 @@ def unrepeated(state: RunState) -> RunState:
         tripped=None,
         open_checks=state.open_checks | {tripped.id} if tripped and is_input else state.open_checks,
         failures={},
+        failed_attempts=(),
         parked={},
         cancel_requested=False,
         spent=state.spent | {key for key, failure in state.failures.items() if _is_spent(failure)},
@@ -35,6 +36,7 @@ def repeated(state: RunState) -> RunState:
     return replace(
         state,
         failures={},
+        failed_attempts=(),
         parked={},
         cancel_requested=False,
         in_doubt={**state.in_doubt, **doubts},
@@ -67,4 +69,4 @@ def unparked(state: RunState, _: RunUnparked) -> RunState:
     """What has waited is asked again, and what is a run of its own goes on."""
     failures = {key: each for key, each in state.failures.items() if key not in state.parked}
     repeated = state.repeated | state.parked.keys()
-    return replace(state, parked={}, failures=failures, repeated=repeated)
+    return replace(state, parked={}, failures=failures, failed_attempts=(), repeated=repeated)

@@ -43,6 +43,7 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         waived=frozenset(),
         steps={},
         children={},
+        failed_attempts=(),
         in_flight=without(state.in_flight, event.id),
         in_doubt=without(state.in_doubt, event.id),
     )
@@ -61,8 +62,10 @@ def _replied(state: RunState, event: ModelReplied) -> RunState:
         state,
         turn=state.turn + 1,
         reply=event,
+        replies=state.replies.extended((event,)),
         open_calls=calls,
         answers={},
+        failed_calls=frozenset(),
         answered_upto=len(state.model_entries),
         response_id=event.response_id or state.response_id,
         usage=plus(state.usage, event.usage),
@@ -86,6 +89,8 @@ def _kind(item: Item, call: str | None) -> str:
 
 def _answered(state: RunState, event: ToolReturned | HandedOff) -> RunState:
     still_open = without(state.open_calls, event.call_id)
+    if isinstance(event, ToolReturned) and event.outcome == "error":
+        state = replace(state, failed_calls=state.failed_calls | {event.call_id})
     state = replace(
         state,
         open_calls=still_open,

@@ -17,76 +17,82 @@ from outlast.core.events import (
 from outlast.core.ids import EffectId
 from outlast.core.items import invocation
 from outlast.definitions.tool import FunctionTool
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
+from outlast.engine.outcome import Emit, Outcome
 from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
 from outlast.engine.perform.tool import Handle, call_context, returned
 from outlast.engine.perform.tool_guardrails import Checks
 from outlast.engine.projection import approval_item
+from outlast.engine.turn import PreparedTurn
+from outlast.engine.view import RunView
 
 
-async def ask_approval(env: RunEnv, effect: AskApproval) -> Done:
+async def ask_approval(effect: AskApproval, view: RunView, emit: Emit) -> Outcome:
     """Ask the tool's author whether this call needs a person, unless one has decided already."""
     call = effect.call
-    turn = await live_turn(env)
+    turn = await live_turn(view)
     tool: Any = turn.tool(call)
-    if tool is None and tells_of_missing_tools(env):
-        return Done([ApprovalWaived(effect.id, call.id)])
+    if tool is None and tells_of_missing_tools(view):
+        return Outcome([ApprovalWaived(effect.id, call.id)])
     if tool is None:
-        raise missing_tool(env, turn.agent, call)
-    if call.approval == "ask" and not await _needs_person(env, effect, tool):
-        return Done([ApprovalWaived(effect.id, call.id)])
+        raise missing_tool(view, turn.agent, call)
+    if call.approval == "ask" and not await _needs_person(view, effect, tool):
+        return Outcome([ApprovalWaived(effect.id, call.id)])
     key = str(EffectId.parse(effect.id)._replace(kind="tool"))
     run = RunTool(id=key, name=call.name, agent=effect.agent, call=call)
-    checked = await _checked_before(env, run, tool)
+    checked = await _checked_before(view, emit, run, turn)
     if checked and isinstance(checked[-1], ToolReturned):
-        return Done([ApprovalWaived(effect.id, call.id), *checked])
-    return Done([*checked, *await _asked(env, run, tool)])
+        return Outcome([ApprovalWaived(effect.id, call.id), *checked])
+    return Outcome([*checked, *await _asked(view, run, tool)])
 
 
-async def _checked_before(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
+async def _checked_before(
+    view: RunView, emit: Emit, run: RunTool, turn: PreparedTurn
+) -> list[Event]:
     """What the tool's guardrails say before a person is asked, where the run wants to know.
 
     It ends with the call's answer where one of them refuses the call.
     """
-    execution = env.config.tool_execution
+    execution, tool = view.config.tool_execution, turn.tool(run.call)
     if execution is None or not execution.pre_approval_tool_input_guardrails:
         return []
     if not isinstance(tool, FunctionTool) or not tool.tool_input_guardrails:
         return []
-    checks, context = Checks(env, run), call_context(env, run.call, tool, Handle(env, run.id))
+    checks, context = (
+        Checks(view, run),
+        call_context(view, turn, run.call, tool, Handle(view, emit, run.id)),
+    )
     refusal = await checks.ask_about_input(context, tool)
     if refusal is None:
         checks.keep()
         return checks.events
-    return [*(await returned(env, run, tool, context, refusal, checks)).events]
+    return [*(await returned(view, run, tool, context, refusal, checks)).events]
 
 
-async def _asked(env: RunEnv, run: RunTool, tool: Any) -> list[Event]:
+async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
-    asks = invocation(env.call_item(call.index))
+    asks = invocation(view.call_item(call.index))
     request = ApprovalRequested(run.id, call.id, run.agent, call.name, asks)
-    env.live.waiting.pop(call.id, None)  # A model may use an id again.
-    waiting = approval_item(env, call.id, request)
+    view.live.waiting.pop(call.id, None)  # A model may use an id again.
+    waiting = approval_item(view, call.id, request)
     said: dict[str, Any]
     if (asked := getattr(tool, "on_approval", None)) is not None:
-        answer: Any = asked(env.context, waiting)
+        answer: Any = asked(view.context, waiting)
         answer = await answer if inspect.isawaitable(answer) else answer
         said = {"approved": bool(answer["approve"]), "message": answer.get("reason")}
     else:
-        known = env.context._approvals.about(waiting, call.id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+        known = view.context._approvals.about(waiting, call.id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
         if known is None:
             return [request]
         said = {"approved": known.approved, "always": known.always, "message": known.message}
     return [request, ApprovalDecided(call.id, agent=run.agent, name=call.scoped_name, **said)]
 
 
-async def _needs_person(env: RunEnv, effect: AskApproval, tool: Any) -> bool:
-    item = env.call_item(effect.call.index)
+async def _needs_person(view: RunView, effect: AskApproval, tool: Any) -> bool:
+    item = view.call_item(effect.call.index)
     if not isinstance(tool, FunctionTool):
         subject = item.get("operation") or item.get("action") or item.get("input")
-        return bool(await tool.needs_approval(env.context, subject, effect.call.id))
+        return bool(await tool.needs_approval(view.context, subject, effect.call.id))
     arguments = tool.approval_arguments(item.get("arguments") or "")
     if arguments is None:
         return True  # Nobody but a person may decide on what cannot be shown as it will run.
@@ -95,5 +101,5 @@ async def _needs_person(env: RunEnv, effect: AskApproval, tool: Any) -> bool:
         raise UserError(
             f"needs_approval of tool {tool.name!r} must be a bool or a callable, got {asked!r}."
         )
-    answer: Any = asked(env.context, arguments, effect.call.id)
+    answer: Any = asked(view.context, arguments, effect.call.id)
     return bool(await answer if inspect.isawaitable(answer) else answer)

@@ -18,7 +18,7 @@ from outlast.definitions.model import Model
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
 from outlast.definitions.stream_events import RawResponsesStreamEvent, StreamEvent
-from outlast.engine.drive import DRAIN_S
+from outlast.engine.outcome import DRAIN_S
 from outlast.engine.perform.deadlines import Deadlines
 from outlast.models.asking import Acceptance, Asking, asking, no_call
 from outlast.models.streaming import reply_of

@@ -7,12 +7,12 @@ from hashlib import sha256
 
 from outlast.definitions.model import Model
 from outlast.definitions.settings import ModelSettings
-from outlast.engine.env import RunEnv
+from outlast.engine.view import RunView
 
 _NAME = "prompt_cache_key"
 
 
-def with_cache_key(env: RunEnv, model: Model, settings: ModelSettings) -> ModelSettings:
+def with_cache_key(view: RunView, model: Model, settings: ModelSettings) -> ModelSettings:
     """``settings`` with the key of the run's conversation, where the model takes one and has none.
 
     All calls of one conversation, session, group or run have one key, whichever comes first, in
@@ -26,16 +26,16 @@ def with_cache_key(env: RunEnv, model: Model, settings: ModelSettings) -> ModelS
     if _NAME in (settings.extra_args or {}) or (isinstance(body, dict) and _NAME in body):
         return settings
     changed = copy.copy(settings)
-    changed.extra_args = {**(settings.extra_args or {}), _NAME: _key(env)}
+    changed.extra_args = {**(settings.extra_args or {}), _NAME: _key(view)}
     return changed
 
 
-def _key(env: RunEnv) -> str:
+def _key(view: RunView) -> str:
     groups = {
-        "conversation": env.log.state.options.conversation_id,
-        "session": env.session.session_id if env.session is not None else None,
-        "group": env.config.group_id,
-        "run": env.log.run_id,
+        "conversation": view.state.options.conversation_id,
+        "session": view.session.session_id if view.session is not None else None,
+        "group": view.config.group_id,
+        "run": view.run_id,
     }
     kind, value = next((kind, value) for kind, value in groups.items() if value)
     return f"agents-sdk:{kind}:{sha256(value.encode()).hexdigest()[:32]}"

@@ -27,11 +27,11 @@ from outlast.definitions.tool_guardrail import (
     ToolOutputGuardrailResult,
 )
 from outlast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
 from outlast.engine.kept import keep_info, kept_info
+from outlast.engine.outcome import Emit, Outcome
 from outlast.engine.perform.conclude import final_output, output_guardrails
 from outlast.engine.projection import given_input
+from outlast.engine.view import RunParts, RunView
 
 AnyGuardrail = InputGuardrail[Any] | OutputGuardrail[Any]
 BLOCKED = "Output withheld by an output guardrail."
@@ -57,40 +57,41 @@ def guardrail_names(agent: Agent[Any], config: RunConfig) -> GuardrailNames:
 _NONE = GuardrailNames()
 
 
-async def check(env: RunEnv, effect: CheckGuardrail) -> Done:
+async def check(effect: CheckGuardrail, view: RunView, emit: Emit) -> Outcome:
     """Ask one guardrail."""
+    del emit
     result: Any
-    guardrail = find_guardrail(env, effect.id)
+    guardrail = find_guardrail(view, effect.id)
     if guardrail is None:
-        raise missing_guardrail(env, effect)
+        raise missing_guardrail(view, effect)
     if isinstance(guardrail, OutputGuardrail):
-        agent = env.agents.agent(effect.agent)
-        result = await guardrail.run(env.context, agent, final_output(env))
+        agent = view.agents.agent(effect.agent)
+        result = await guardrail.run(view.context, agent, final_output(view))
     else:
-        agent = env.agents.first
-        result = await guardrail.run(agent, _subject(env, effect), env.context)
-    env.live.checks[effect.id] = result
+        agent = view.agents.first
+        result = await guardrail.run(agent, _subject(view, effect), view.context)
+    view.live.checks[effect.id] = result
     output = result.output
     info = keep_info(output.output_info, guardrail)
     tripped = bool(output.tripwire_triggered)
     event = GuardrailChecked(effect.id, effect.stage, effect.name, tripped, info, effect.agent)
     is_refused = tripped and effect.stage == "output"
-    return Done([event, *(_withheld(env, effect) if is_refused else ())])
+    return Outcome([event, *(_withheld(view, effect) if is_refused else ())])
 
 
-def find_guardrail(env: RunEnv, key: str) -> AnyGuardrail | None:
+def find_guardrail(view: RunParts, key: str) -> AnyGuardrail | None:
     """The guardrail of the program that makes the check ``key``; None if it has none of that name.
 
     What the log names is found by its name, wherever it stands now. Of several of one name, it is
     the one that is as many places behind the first of them.
     """
-    state = env.log.state
+    state = view.state
     name, place = guardrail_of(state, key)
     guardrails: list[Any]
     if check_place(key)[0] == "out":
-        guardrails = output_guardrails(env.agents.agent(state.agent), env.config)
+        guardrails = output_guardrails(view.agents.agent(state.agent), view.config)
     else:
-        guardrails = input_guardrails(env.agents.first, env.config)
+        guardrails = input_guardrails(view.agents.first, view.config)
     return _named(guardrails, name, place)
 
 
@@ -99,11 +100,11 @@ def _named(guardrails: list[Any], name: str, place: int) -> AnyGuardrail | None:
     return same[place] if place < len(same) else None
 
 
-def missing_guardrail(env: RunEnv, effect: CheckGuardrail) -> IncompatibleRun:
+def missing_guardrail(view: RunParts, effect: CheckGuardrail) -> IncompatibleRun:
     """The error of a program that has not the guardrail that a check is to ask."""
-    first = env.agents.first if effect.stage == "input" else env.agents.agent(effect.agent)
+    first = view.agents.first if effect.stage == "input" else view.agents.agent(effect.agent)
     return IncompatibleRun.changed(
-        env.log.run_id,
+        view.run_id,
         f"its {effect.stage} has to pass guardrail {effect.name!r}, which neither agent "
         f"{first.name!r} nor the settings of the run have",
         "Go on with it in a program that has that guardrail.",
@@ -111,68 +112,68 @@ def missing_guardrail(env: RunEnv, effect: CheckGuardrail) -> IncompatibleRun:
     )
 
 
-def _subject(env: RunEnv, effect: CheckGuardrail) -> Any:
+def _subject(view: RunView, effect: CheckGuardrail) -> Any:
     """What an input guardrail looks at: the conversation so far, or what was staged for this turn."""
-    state = env.log.state
+    state = view.state
     if not checks_input(effect.id):
         return [copied(item) for message in state.staged for item in message.items]
-    return given_input(env)
+    return given_input(view)
 
 
-def _withheld(env: RunEnv, effect: CheckGuardrail) -> list[OutputBlocked]:
+def _withheld(view: RunView, effect: CheckGuardrail) -> list[OutputBlocked]:
     """A refused output that a tool made is not left in the conversation."""
-    state = env.log.state
+    state = view.state
     if not state.output or state.output.kind != "tool":
         return []
     return [
         OutputBlocked(
             entry.source,
             str(entry.item.get("call_id")),
-            {**entry.item, "output": _blocked_message(env, effect)},
+            {**entry.item, "output": _blocked_message(view, effect)},
         )
         for entry in state.entries
         if entry.kind == "tool_output" and EffectId.parse(entry.source).turn == state.turn
     ]
 
 
-def _blocked_message(env: RunEnv, effect: CheckGuardrail) -> str:
-    message = env.config.output_guardrail_blocked_message
+def _blocked_message(view: RunView, effect: CheckGuardrail) -> str:
+    message = view.config.output_guardrail_blocked_message
     if callable(message):
         message = message(
             OutputGuardrailBlockedMessageArgs(
                 default_message=BLOCKED,
                 guardrail_name=effect.name,
-                agent=env.agents.agent(effect.agent),
-                run_context=env.context,
+                agent=view.agents.agent(effect.agent),
+                run_context=view.context,
             )
         )
     return BLOCKED if message is None else message
 
 
-def check_results(env: RunEnv, stage: str) -> list[Any]:
+def check_results(view: RunParts, stage: str) -> list[Any]:
     """The results of the run's guardrails at one stage, as they answered; from the log if need be."""
     # A tool's guardrail that was asked again, after a person, has answered once.
-    asked = {event.id: event for event in env.log.state.checks if event.stage == stage}
-    return [check_result(env, event) for event in asked.values()]
+    asked = {event.id: event for event in view.state.checks if event.stage == stage}
+    return [check_result(view, event) for event in asked.values()]
 
 
-def check_result(env: RunEnv, event: GuardrailChecked) -> Any:
+def check_result(view: RunParts, event: GuardrailChecked) -> Any:
     """A guardrail's result, made again from the log where another process saw it."""
-    known = env.live.checks.get(event.id)
+    known = view.live.checks.get(event.id)
     if known is not None:
         return known
-    name, place = guardrail_of(env.log.state, event.id)
+    name, place = guardrail_of(view.state, event.id)
     place = place if name == event.name else 0  # The run has had another output since.
     if event.stage == "input":
-        asked = _named(input_guardrails(env.agents.first, env.config), event.name, place)
+        asked = _named(input_guardrails(view.agents.first, view.config), event.name, place)
         guardrail = cast("InputGuardrail[Any]", asked or InputGuardrail(_gone, event.name))
         return InputGuardrailResult(guardrail, _output(event, guardrail))
-    agent = env.agents.named(event.agent)
+    agent = view.agents.named(event.agent)
     if event.stage != "output":
         return _tool_result(agent, event)
-    asked = _named(output_guardrails(agent, env.config), event.name, place)
+    asked = _named(output_guardrails(agent, view.config), event.name, place)
     ended = cast("OutputGuardrail[Any]", asked or OutputGuardrail(_gone, event.name))
-    return OutputGuardrailResult(ended, final_output(env), agent, _output(event, ended))
+    return OutputGuardrailResult(ended, final_output(view), agent, _output(event, ended))
 
 
 def _output(event: GuardrailChecked, guardrail: Any) -> GuardrailFunctionOutput:

@@ -26,70 +26,62 @@ from outlast.definitions.handoff_history import (
 )
 from outlast.definitions.logger import logger
 from outlast.definitions.run_items import RunItem
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
-from outlast.engine.hooks import tell
+from outlast.engine.outcome import Emit, HookCall, Outcome
 from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
 from outlast.engine.perform.refusal import not_found, told
 from outlast.engine.projection import as_given, as_items, entries_of, run_item, wire
 from outlast.engine.turn import AnyAgent, AnyHandoff
+from outlast.engine.view import RunView
 
 _REFUSED = "The handoff did not take place. Please try again."
 
 
-async def hand_off(env: RunEnv, effect: HandOff) -> Done:
+async def hand_off(effect: HandOff, view: RunView, emit: Emit) -> Outcome:
     """Let the handoff say who takes over, and with what history."""
-    call, turn = effect.call, await live_turn(env)
+    del emit
+    call, turn = effect.call, await live_turn(view)
     transfer = turn.transfers.get(call.name)
-    if transfer is None and tells_of_missing_tools(env):
-        return await not_found(env, effect)
+    if transfer is None and tells_of_missing_tools(view):
+        return await not_found(view, effect)
     if transfer is None:
-        raise missing_tool(env, turn.agent, call)
+        raise missing_tool(view, turn.agent, call)
     known: AnyAgent | None = handoff_target(transfer)
     if known is not None:
-        env.enter(known)  # User code that runs from here on may change it for another run.
+        view.enter(known)  # User code that runs from here on may change it for another run.
     source = turn.agent
-    arguments = env.call_item(call.index).get("arguments") or ""
+    arguments = view.call_item(call.index).get("arguments") or ""
     target: AnyAgent
     try:
-        (target,) = await gathered(transfer.on_invoke_handoff(env.context, arguments))
+        (target,) = await gathered(transfer.on_invoke_handoff(view.context, arguments))
     except ModelBehaviorError as error:
         if error.explanation is None:
             raise  # Of the callback's own: no word of the model's arguments.
-        return await _refused(env, effect, error)
+        return await _refused(view, effect, error)
     item = tool_text(call.id, transfer.get_transfer_message(target))
-    name = env.agents.name(target)
-    env.enter(target)
-    history = await _history(env, effect, transfer, item, name)
+    name = view.agents.name(target)
+    view.enter(target)
+    history = await _history(view, effect, transfer, item, name)
     event = HandedOff(effect.id, call.id, effect.agent, name, item, history)
-    hooks, own = env.hooks, source.hooks
-
-    async def after() -> None:
-        await tell(
-            hooks.on_handoff(context=env.context, from_agent=source, to_agent=target)
-            if hooks is not None
-            else None,
-            own.on_handoff(env.context, agent=target, source=source) if own is not None else None,
-        )
-
-    return Done([event], after if hooks is not None or own is not None else None)
+    if view.hooks is None and source.hooks is None:
+        return Outcome([event])
+    return Outcome([event], (HookCall("on_handoff", effect.id, effect.agent, name),))
 
 
-async def _refused(env: RunEnv, effect: HandOff, error: ModelBehaviorError) -> Done:
+async def _refused(view: RunView, effect: HandOff, error: ModelBehaviorError) -> Outcome:
     """The model hears what was wrong with its arguments, as of a tool's, and the agent stays."""
     call = effect.call
-    text = await told(env, "tool_exception", effect, told_fault(_REFUSED, error), error)
-    return Done([ToolReturned(effect.id, call.id, tool_text(call.id, text), "error", call.name)])
+    text = await told(view, "tool_exception", effect, told_fault(_REFUSED, error), error)
+    return Outcome([ToolReturned(effect.id, call.id, tool_text(call.id, text), "error", call.name)])
 
 
 async def _history(
-    env: RunEnv, effect: HandOff, transfer: AnyHandoff, item: Item, name: str
+    view: RunView, effect: HandOff, transfer: AnyHandoff, item: Item, name: str
 ) -> History | None:
     """The conversation as the filter that applies leaves it; None where none applies."""
-    config, chosen, nests = env.config, transfer.input_filter, transfer.nest_handoff_history
+    config, chosen, nests = view.config, transfer.input_filter, transfer.nest_handoff_history
     chosen = config.handoff_input_filter if chosen is None else chosen
     nests = config.nest_handoff_history if nests is None else nests
-    options = env.log.state.options
+    options = view.state.options
     is_kept = options.conversation_id or options.previous_response_id or options.chains_responses
     if is_kept and chosen is not None:
         raise UserError(
@@ -105,7 +97,7 @@ async def _history(
     if chosen is None and (is_kept or not nests):
         return None
     output = Entry(item, "handoff_output", effect.agent, effect.id, name)
-    conversation = _Conversation(env, effect, output)
+    conversation = _Conversation(view, effect, output)
     data = conversation.data
     if chosen is None:
         answer: Any = nest_handoff_history(data, history_mapper=config.handoff_history_mapper)
@@ -122,13 +114,13 @@ async def _history(
 class _Conversation:
     """What a filter is given of a conversation, and what it left of it."""
 
-    def __init__(self, env: RunEnv, effect: HandOff, output: Entry) -> None:
-        self._env = env
+    def __init__(self, view: RunView, effect: HandOff, output: Entry) -> None:
+        self._view = view
         self._effect = effect
-        state = env.log.state
+        state = view.state
         self._entries = [*state.model_entries, *answered(state), output]
         self._own = [*state.entries, *answered(state), output]
-        items = [own_copy(run_item(env, entry)) for entry in self._entries]
+        items = [own_copy(run_item(view, entry)) for entry in self._entries]
         self._given = {
             number_of(item): (entry, wire(item.to_input_item()))
             for item, entry in zip(items, self._entries, strict=True)
@@ -139,9 +131,9 @@ class _Conversation:
             input_history=head if isinstance(head, str) else tuple(head),
             pre_handoff_items=tuple(items[:start]),
             new_items=tuple(items[start:]),
-            run_context=env.context,
+            run_context=view.context,
         )
-        told = [run_item(env, entry) for entry in state.entries if entry.is_told]
+        told = [run_item(view, entry) for entry in state.entries if entry.is_told]
         if told:
             self.data = self.data.holding(held_items(told))
 
@@ -156,11 +148,11 @@ class _Conversation:
             if number_of(item) not in self._given
         ]
         kept = [*self._own, *added]
-        held = set(held_positions(data, [run_item(self._env, entry) for entry in kept]))
+        held = set(held_positions(data, [run_item(self._view, entry) for entry in kept]))
         head = as_items(data.input_history)
-        gone = self._removed(data) if head == self._env.log.state.head else set[int]()
+        gone = self._removed(data) if head == self._view.state.head else set[int]()
         told = tuple(
-            _told(self._env, entry, n in held, is_filtered=entry.is_filtered or id(entry) in gone)
+            _told(self._view, entry, n in held, is_filtered=entry.is_filtered or id(entry) in gone)
             for n, entry in enumerate(kept)
         )
         return History(head, told, seen)
@@ -179,21 +171,21 @@ class _Conversation:
     def _entry(self, item: RunItem) -> Entry:
         known = self._given.get(number_of(item))
         if known is None:
-            (made,) = entries_of(self._env, (item,), self._effect.id)
+            (made,) = entries_of(self._view, (item,), self._effect.id)
             return made
         entry, before = known
         now = wire(item.to_input_item())
         return entry if now == before else replace(entry, item=now, value=None)
 
 
-def _told(env: RunEnv, entry: Entry, is_told: bool, *, is_filtered: bool) -> Entry:
+def _told(view: RunView, entry: Entry, is_told: bool, *, is_filtered: bool) -> Entry:
     """An entry, with whether the run's input has it word for word: the same item for the caller."""
     if (entry.is_told, entry.is_filtered) == (is_told, is_filtered):
         return entry
     told = replace(entry, is_told=is_told, is_filtered=is_filtered)
-    known = env.live.items.get(id(entry))
+    known = view.live.items.get(id(entry))
     if known:
-        env.live.items[id(told)] = (told, known[1])
+        view.live.items[id(told)] = (told, known[1])
     return told
 
 

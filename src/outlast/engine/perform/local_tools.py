@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 from outlast.core.effects import RunTool
 from outlast.core.errors import AgentsException, ModelBehaviorError, UserError, machine_error
-from outlast.core.events import Item, ToolReturned
+from outlast.core.events import Call, Item, ToolReturned
 from outlast.definitions import custom_tool, editor, shell_tools
 from outlast.definitions.computer import (
     ComputerTool,
@@ -28,15 +28,15 @@ from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
 from outlast.definitions.logger import logger
 from outlast.definitions.tool import extracted_custom_data
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
 from outlast.engine.failures import error_facts
 from outlast.engine.hooks import tell
 from outlast.engine.kept import keep_value
+from outlast.engine.outcome import Emit, HookCall, Outcome
 from outlast.engine.perform.prepare import live_turn
 from outlast.engine.perform.refusal import mcp_answer
 from outlast.engine.perform.tool import Handle
 from outlast.engine.projection import behind
+from outlast.engine.view import RunView
 
 TTool = TypeVar("TTool")
 
@@ -44,7 +44,7 @@ TTool = TypeVar("TTool")
 class Use(NamedTuple, Generic[TTool]):
     """One call of a local tool."""
 
-    env: RunEnv
+    view: RunView
     effect: RunTool
     tool: TTool
     item: Item
@@ -63,13 +63,13 @@ class Answer(NamedTuple):
     """What the tool's code raised, and the model was told."""
 
 
-async def run_local_tool(env: RunEnv, effect: RunTool) -> Done:
+async def run_local_tool(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     """Run a computer, shell, patch or custom tool.
 
     Raises:
         ModelBehaviorError: The agent has no such tool.
     """
-    call, turn = effect.call, await live_turn(env)
+    call, turn = effect.call, await live_turn(view)
     tool: Any = turn.tool(call)
     if tool is None:
         raise ModelBehaviorError(
@@ -78,40 +78,42 @@ async def run_local_tool(env: RunEnv, effect: RunTool) -> Done:
             else f"Model produced {call.kind} call without a {call.kind} tool in agent "
             f"{effect.agent}."
         )
-    agent, item = turn.agent, env.call_item(call.index)
-    context = _context(env, effect, tool, item)
-    both: list[Any] = [] if isinstance(tool, HostedMCPTool) else [env.hooks, agent.hooks]
+    agent, item = turn.agent, view.call_item(call.index)
+    context = local_context(view, effect.call, effect.agent, tool, Handle(view, emit, effect.id))
+    both: list[Any] = [] if isinstance(tool, HostedMCPTool) else [view.hooks, agent.hooks]
     hooks = [each for each in both if each is not None]
     await tell(*(each.on_tool_start(context, agent, tool) for each in hooks))
-    answer = await _RUN[type(tool)](Use(env, effect, tool, item, context))
+    answer = await _RUN[type(tool)](Use(view, effect, tool, item, context))
     kept, value = None, answer.value
     if isinstance(tool, custom_tool.CustomTool):
         kept, value = keep_value(tool, call.qualified_name, value, answer.item)
-    env.live.behind[id(answer.item)] = (answer.item, value)
+    view.live.behind[id(answer.item)] = (answer.item, value)
     data = None
     extractor: Any = getattr(tool, "custom_data_extractor", None)
     if answer.seen is not None and extractor is not None:
         data = await extracted_custom_data(extractor, answer.seen(copy.deepcopy(answer.item)))
     error = error_facts(answer.error, effect.id) if answer.error else None
     event = ToolReturned(effect.id, call.id, answer.item, "ok", effect.name, data, kept, error)
+    if not hooks:
+        return Outcome([event])
+    view.live.tool_ends[effect.id] = (context, tool, value)
+    return Outcome([event], (HookCall("on_tool_end", effect.id, effect.agent),))
 
-    async def after() -> None:
-        await tell(*(each.on_tool_end(context, agent, tool, value) for each in hooks))
 
-    return Done([event], after if hooks else None)
-
-
-def _context(env: RunEnv, effect: RunTool, tool: Any, item: Item) -> RunContextWrapper[Any]:
+def local_context(
+    view: RunView, call: Call, agent: str, tool: Any, handle: Any = None
+) -> RunContextWrapper[Any]:
+    """What a local tool and the hooks are told of a call."""
     if not isinstance(tool, custom_tool.CustomTool):
-        return env.context
+        return view.context
     return ToolContext.from_agent_context(
-        env.context,
-        effect.call.id,
-        agent=env.agents.agent(effect.agent),
+        view.context,
+        call.id,
+        agent=view.agents.agent(agent),
         tool_name=tool.name,
-        tool_arguments=str(item.get("input") or ""),
-        run_config=env.config,
-        _effect=Handle(env, effect.id),
+        tool_arguments=str(view.call_item(call.index).get("input") or ""),
+        run_config=view.config,
+        _effect=handle,
     )
 
 
@@ -142,7 +144,7 @@ async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
 
 
 async def _local_shell(use: Use[shell_tools.LocalShellTool]) -> Answer:
-    request = shell_tools.LocalShellCommandRequest(use.context, behind(use.env, use.item))
+    request = shell_tools.LocalShellCommandRequest(use.context, behind(use.view, use.item))
     text, call_id = str(await _called(use.tool.executor, request)), use.effect.call.id
     out = {"type": "local_shell_call_output", "id": call_id, "output": text, "call_id": call_id}
     return Answer(out, text)
@@ -176,7 +178,7 @@ async def _mcp(use: Use[HostedMCPTool]) -> Answer:
     """The answer to a request of the provider: the callback's, or else the person's who approved."""
     said: Any = {"approve": True}
     if use.tool.on_approval_request is not None:
-        request = MCPToolApprovalRequest(use.context, behind(use.env, use.item))
+        request = MCPToolApprovalRequest(use.context, behind(use.view, use.item))
         said = await _called(use.tool.on_approval_request, request)
     reason = said.get("reason")
     return Answer(mcp_answer(use.effect.call.id, approve=said["approve"], reason=reason), None)
@@ -218,7 +220,7 @@ async def _computer(use: Use[ComputerTool[Any]]) -> Answer:
     }
     if acknowledged:
         out["acknowledged_safety_checks"] = acknowledged
-    seen = (use.context, use.tool, behind(use.env, item), url)
+    seen = (use.context, use.tool, behind(use.view, item), url)
     return Answer(out, url, partial(ComputerToolCustomDataContext, *seen))
 
 
@@ -258,7 +260,7 @@ async def _acknowledged(use: Use[ComputerTool[Any]]) -> list[Item]:
         if checks:
             logger.warning(_UNCHECKED)
         return []
-    call, agent = behind(use.env, use.item), use.env.agents.agent(use.effect.agent)
+    call, agent = behind(use.view, use.item), use.view.agents.agent(use.effect.agent)
     for n in range(len(checks)):
         data = ComputerToolSafetyCheckData(
             ctx_wrapper=use.context,

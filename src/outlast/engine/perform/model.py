@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -26,13 +25,11 @@ from outlast.definitions.model import ModelTracing
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.shell_tools import ShellTool
 from outlast.engine.config import CallModelData, ModelInputData
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
 from outlast.engine.failures import error_facts
 from outlast.engine.history import paired, unrepeated
 from outlast.engine.hooks import tell
-from outlast.engine.log import RunLog
-from outlast.engine.perform.acceptance import acceptance_of, reject
+from outlast.engine.outcome import Emit, HookCall, Outcome
+from outlast.engine.perform.acceptance import acceptance_of
 from outlast.engine.perform.attempt import Attempt
 from outlast.engine.perform.cache_key import with_cache_key
 from outlast.engine.perform.callers import check_caller, require_programs
@@ -50,6 +47,7 @@ from outlast.engine.perform.retry import (
 from outlast.engine.perform.route import Route, route
 from outlast.engine.projection import typed, wire
 from outlast.engine.turn import PreparedTurn
+from outlast.engine.view import RunView
 
 LOCAL_CALLS: dict[str, CallKind] = {
     "computer_call": "computer",
@@ -64,82 +62,68 @@ _encode = msgspec.json.Encoder().encode
 LANES = {"computer", "shell", "apply_patch", "local_shell"}
 
 
-async def call_model(env: RunEnv, effect: CallModel) -> Done:
+async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     """Ask the model for the turn's reply."""
-    turn = env.turn or await live_turn(env)
-    given = env.live.asked.pop(effect.id, None) or await _begun(env, turn)
-    way = await route(env, turn, effect.id, given, earlier_failures(env.log, effect.id))
+    turn, live = await live_turn(view), view.live
+    given = live.asked.pop(effect.id, None) or await _begun(view, turn)
+    way = await route(view, turn, effect.id, given, earlier_failures(view.state, effect.id))
     if isinstance(way, EffectFailed):
-        env.live.asked[effect.id] = given
-        env.live.began.pop(effect.id, None)  # Waiting for its turn takes none of the call's time.
-        return Done([way])
-    attempt = _attempt(env, turn, given, way)
+        live.asked[effect.id] = given
+        live.began.pop(effect.id, None)  # Waiting for its turn takes none of the call's time.
+        return Outcome([way])
+    attempt = _attempt(view, turn, given, way)
     attempt.once = asks_once(attempt, turn, way.failures)
-    attempt.acceptance = acceptance_of(env, effect.id)
+    attempt.acceptance = acceptance_of(view, emit, effect.id)
     attempt.place = effect.id
-    began = env.live.began.setdefault(effect.id, time.monotonic())
+    began = live.began.setdefault(effect.id, time.monotonic())
     attempt.spent_s = time.monotonic() - began
     try:
         response = await way.watched(attempt.response)
     except Exception as error:
         if machine_error(error) is not None:
             raise
-        pause = await pause_before_next(error, attempt, turn, way.failures)
-        is_spent = way.moves_on(error, pause, attempt, turn)
-        if is_spent or attempt.is_parked:
-            env.live.began.pop(effect.id, None)
-        if pause is not None or is_spent:
-            env.live.asked[effect.id] = given
-        elif not way.label:
+        failed = await _unanswered(error, effect.id, turn, way, attempt)
+        if failed is None:
             raise
+        if failed.retry_at is not None:
+            live.asked[effect.id] = given
         else:
-            way.explain(error)
-            env.live.errors[effect.id] = error
-        pause = 0.0 if is_spent else pause
-        failed = _failed(effect.id, error, pause, way.label, is_spent)
-        if pause is None and is_outage(error):
-            failed = replace(failed, is_outage=True, wait_s=longest_wish(error))
-        if attempt.is_parked and pause is not None and pause > IN_PLACE_S:
-            failed = replace(failed, is_outage=True)
-        return Done([failed])
-    env.live.began.pop(effect.id, None)
+            live.errors[effect.id] = error
+        if failed.is_model_spent or attempt.is_parked:
+            live.began.pop(effect.id, None)
+        return Outcome([failed])
+    live.began.pop(effect.id, None)
     response = with_failures(response, way.sent)
-    env.context.usage.add(response.usage)
-    return Done([_judged(env, effect, turn, response, way, attempt)], _telling(env, turn, response))
-
-
-def _judged(
-    env: RunEnv, effect: CallModel, turn: PreparedTurn, response: ModelResponse, way: Route,
-    attempt: Attempt,
-) -> ModelReplied:  # fmt: skip
-    """The reply as an event. One that does not do raises."""
+    view.context.usage.add(response.usage)
     try:
-        event = _replied(env, effect, turn, response, way.label)
-        check_excess(env.log.state, event.output, event.calls, attempt.bounds)
+        event = _replied(view, effect, turn, response, way.label)
+        check_excess(view.state, event.output, event.calls, attempt.bounds)
     except Exception:
-        reject(env, effect.id)
+        await attempt.acceptance.over()
         raise
-    env.live.responses[effect.id] = response
-    return event
+    live.responses[effect.id] = response
+    if turn.agent.hooks is None and view.hooks is None:
+        return Outcome([event])
+    return Outcome([event], (HookCall("on_llm_end", effect.id, effect.agent),))
 
 
-def _telling(
-    env: RunEnv, turn: PreparedTurn, response: ModelResponse
-) -> Callable[[], Awaitable[None]] | None:
-    """Tells the hooks of the reply; None without hooks."""
-    agent_hooks, hooks = turn.agent.hooks, env.hooks
-    if agent_hooks is None and hooks is None:
-        return None
-
-    async def after() -> None:
-        await tell(
-            None
-            if agent_hooks is None
-            else agent_hooks.on_llm_end(env.context, turn.agent, response),
-            None if hooks is None else hooks.on_llm_end(env.context, turn.agent, response),
-        )
-
-    return after
+async def _unanswered(
+    error: Exception, effect_id: str, turn: PreparedTurn, way: Route, attempt: Attempt
+) -> EffectFailed | None:
+    """The failure of an attempt that another one follows, or that was the last of several models'."""
+    pause = await pause_before_next(error, attempt, turn, way.failures)
+    is_spent = way.moves_on(error, pause, attempt, turn)
+    if pause is None and not is_spent:
+        if not way.label:
+            return None
+        way.explain(error)
+    pause = 0.0 if is_spent else pause
+    failed = _failed(effect_id, error, pause, way.label, is_spent)
+    if pause is None and is_outage(error):
+        return replace(failed, is_outage=True, wait_s=longest_wish(error))
+    if attempt.is_parked and pause is not None and pause > IN_PLACE_S:
+        return replace(failed, is_outage=True)
+    return failed
 
 
 def _failed(
@@ -151,18 +135,18 @@ def _failed(
     return EffectFailed(effect_id, facts, retry_at, model, is_spent, pause)
 
 
-async def _begun(env: RunEnv, turn: PreparedTurn) -> ModelInputData:
+async def _begun(view: RunView, turn: PreparedTurn) -> ModelInputData:
     """What the model is given, after the filter and the hooks have seen it."""
-    items: list[Any] = model_input(env.log.state)
+    items: list[Any] = model_input(view.state)
     given = ModelInputData(input=items, instructions=turn.instructions)
-    if env.config.call_model_input_filter:
-        given = await _filtered(env, turn.agent, given)
+    if view.config.call_model_input_filter:
+        given = await _filtered(view, turn.agent, given)
     agent_hooks = turn.agent.hooks
-    if env.hooks is not None or agent_hooks is not None:
+    if view.hooks is not None or agent_hooks is not None:
         seen: list[Any] = [copied(item) for item in given.input]
-        args = (env.context, turn.agent, given.instructions, seen)
+        args = (view.context, turn.agent, given.instructions, seen)
         await tell(
-            env.hooks.on_llm_start(*args) if env.hooks is not None else None,
+            view.hooks.on_llm_start(*args) if view.hooks is not None else None,
             agent_hooks.on_llm_start(*args) if agent_hooks is not None else None,
         )
     return given
@@ -187,32 +171,32 @@ def model_input(state: RunState) -> list[Item]:
     return items
 
 
-async def _filtered(env: RunEnv, agent: Agent[Any], given: ModelInputData) -> ModelInputData:
-    assert env.config.call_model_input_filter
+async def _filtered(view: RunView, agent: Agent[Any], given: ModelInputData) -> ModelInputData:
+    assert view.config.call_model_input_filter
     data = CallModelData(
         model_data=ModelInputData(
             input=[copied(item) for item in given.input], instructions=given.instructions
         ),
         agent=agent,
-        context=env.context.context,
+        context=view.context.context,
     )
     try:
-        answer: Any = env.config.call_model_input_filter(data)
+        answer: Any = view.config.call_model_input_filter(data)
         answer = await answer if inspect.isawaitable(answer) else answer
     except Exception as error:
-        if env.spans is not None:
-            env.spans.blame("Error in call_model_input_filter", error)
+        if view.watcher is not None:
+            view.watcher.blame("Error in call_model_input_filter", error)
         raise
     if not isinstance(answer, ModelInputData) or not isinstance(answer.input, list):  # pyright: ignore[reportUnnecessaryIsInstance]  # user code answered
         raise UserError("call_model_input_filter must return a ModelInputData instance")
     return ModelInputData(input=unrepeated(answer.input), instructions=answer.instructions)
 
 
-def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, way: Route) -> Attempt:
-    settings, state = way.settings, env.log.state
+def _attempt(view: RunView, turn: PreparedTurn, given: ModelInputData, way: Route) -> Attempt:
+    settings, state = way.settings, view.state
     if turn.agent.reset_tool_choice and state.agent in state.tool_users:
         settings = _without_choice(settings)
-    settings = with_cache_key(env, way.model, settings)
+    settings = with_cache_key(view, way.model, settings)
     options = state.options
     previous = options.previous_response_id
     if options.chains_responses or previous:
@@ -224,7 +208,7 @@ def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, way: Route)
         turn.tools,
         turn.schema,
         turn.handoffs,
-        _tracing(env),
+        _tracing(view),
     )
     more: dict[str, Any] = {
         "previous_response_id": previous,
@@ -236,17 +220,16 @@ def _attempt(env: RunEnv, turn: PreparedTurn, given: ModelInputData, way: Route)
         settings=settings,
         args=request,
         more=more,
-        show=env.show,
-        limits=env.config.model_limits,
+        show=view.show,
+        limits=view.config.model_limits,
         earlier_call=state.seen_calls.get,
-        last_reply=lambda: _last_reply(env.log),
+        last_reply=lambda: _last_reply(state),
     )
 
 
-def _last_reply(log: RunLog) -> list[Item]:
-    replies = (event for event in reversed(log.events) if isinstance(event, ModelReplied))
-    last = next(replies, None)
-    return [] if last is None else last.output
+def _last_reply(state: RunState) -> list[Item]:
+    last = state.replies.since(len(state.replies) - 1) if len(state.replies) else ()
+    return last[0].output if last else []
 
 
 def _without_choice(settings: Any) -> Any:
@@ -257,10 +240,10 @@ def _without_choice(settings: Any) -> Any:
     return changed
 
 
-def _tracing(env: RunEnv) -> ModelTracing:
-    if env.config.tracing_disabled:
+def _tracing(view: RunView) -> ModelTracing:
+    if view.config.tracing_disabled:
         return ModelTracing.DISABLED
-    if env.config.trace_include_sensitive_data:
+    if view.config.trace_include_sensitive_data:
         return ModelTracing.ENABLED
     return ModelTracing.ENABLED_WITHOUT_DATA
 
@@ -269,7 +252,7 @@ def _tracing(env: RunEnv) -> ModelTracing:
 
 
 def _replied(
-    env: RunEnv, effect: CallModel, turn: PreparedTurn, response: ModelResponse, model: str
+    view: RunView, effect: CallModel, turn: PreparedTurn, response: ModelResponse, model: str
 ) -> ModelReplied:
     output: list[Item] = []
     calls: list[Call] = []
@@ -280,20 +263,20 @@ def _replied(
         response.output[place] = given
         is_patch = item.get("name") == "apply_patch" and _is_patch(turn, item)
         item = _as_patch_call(item) if is_patch else item
-        call = _call(env, turn, item, len(output))
+        call = _call(view, turn, item, len(output))
         if call:
             mark = invocation(item)
-            if _is_known(env.log.state, seen, call, mark):
+            if _is_known(view.state, seen, call, mark):
                 _drop_reasoning(output)
                 is_replay = True
                 continue
-            if tool := env.live.tools.get(call.id):
-                check_caller(env.log.state, turn, output, item, tool)
+            if tool := view.live.tools.get(call.id):
+                check_caller(view.state, turn, output, item, tool)
             seen[call.id] = mark
             calls.append(call)
         if item.get("type") in ("program", "program_output"):
             require_programs(turn, f"The model answered with a {item['type']}")
-        env.live.behind[id(item)] = (item, item if is_patch else given)
+        view.live.behind[id(item)] = (item, item if is_patch else given)
         output.append(item)
     return ModelReplied(
         effect.id,
@@ -371,10 +354,10 @@ def _is_known(state: RunState, seen: dict[str, str], call: Call, mark: str) -> b
     return here is not None or known is not None
 
 
-def _call(env: RunEnv, turn: PreparedTurn, item: Item, index: int) -> Call | None:
+def _call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call | None:
     kind = item.get("type")
     if kind == "function_call":
-        return _function_call(env, turn, item, index)
+        return _function_call(view, turn, item, index)
     if kind not in LOCAL_CALLS:
         return None
     local = LOCAL_CALLS[kind]
@@ -393,11 +376,11 @@ def _call(env: RunEnv, turn: PreparedTurn, item: Item, index: int) -> Call | Non
     if isinstance(tool, ShellTool) and not tool.is_local:
         return None  # The provider runs it.
     if tool is not None:
-        env.live.tools[call.id] = tool
+        view.live.tools[call.id] = tool
     return msgspec.structs.replace(call, approval=_approval(tool))
 
 
-def _function_call(env: RunEnv, turn: PreparedTurn, item: Item, index: int) -> Call:
+def _function_call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call:
     name, key = str(item.get("name")), str(item.get("call_id") or "")
     if name in turn.transfers:
         return Call(key, name, "handoff", index)
@@ -405,7 +388,7 @@ def _function_call(env: RunEnv, turn: PreparedTurn, item: Item, index: int) -> C
     tool = turn.functions.get(qualified(name, namespace))
     if tool is None:
         return Call(key, name, "unknown", index, namespace=namespace)
-    env.live.tools[key] = tool
+    view.live.tools[key] = tool
     return Call(key, name, "function", index, _approval(tool), tool.on_uncertain, namespace)
 
 

@@ -16,40 +16,40 @@ from outlast.definitions.logger import logger
 from outlast.definitions.shell_tools import refused_shell_result, shell_output_item
 from outlast.definitions.tool_output import FailureText, tool_output_item
 from outlast.engine.config import ToolErrorFormatterArgs
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
+from outlast.engine.outcome import Outcome
+from outlast.engine.view import RunView
 
 REJECTED = "Tool execution was not approved."
 _TOOL_TYPES = ("function", "computer", "shell", "apply_patch", "custom")
 
 
-async def answer_without_running(env: RunEnv, effect: RunTool) -> Done:
+async def answer_without_running(effect: RunTool, view: RunView) -> Outcome:
     """The answer to a call that a person refused or that names no tool."""
     call = effect.call
     if effect.verdict == "unknown":
-        return await not_found(env, effect)
-    state = env.log.state
+        return await not_found(view, effect)
+    state = view.state
     decision = state.decided.get(call.id) or standing(state, call)
     text = decision.message if decision else None
-    text = await told(env, "approval_rejected", effect, REJECTED) if text is None else text
-    item = refused(call, text, env.call_item(call.index), env.live.tools.get(call.id))
-    return Done([ToolReturned(effect.id, call.id, item, "rejected", call.name)])
+    text = await told(view, "approval_rejected", effect, REJECTED) if text is None else text
+    item = refused(call, text, view.call_item(call.index), view.live.tools.get(call.id))
+    return Outcome([ToolReturned(effect.id, call.id, item, "rejected", call.name)])
 
 
-async def not_found(env: RunEnv, effect: Any) -> Done:
+async def not_found(view: RunView, effect: Any) -> Outcome:
     """The answer to a call of a tool or a handoff that the agent does not have."""
     call: Call = effect.call
-    text = await told(env, "tool_not_found", effect, f"Tool {call.qualified_name!r} not found.")
-    item = refused(call, text, env.call_item(call.index))
-    return Done([ToolReturned(effect.id, call.id, item, "error", call.name)])
+    text = await told(view, "tool_not_found", effect, f"Tool {call.qualified_name!r} not found.")
+    item = refused(call, text, view.call_item(call.index))
+    return Outcome([ToolReturned(effect.id, call.id, item, "error", call.name)])
 
 
-async def told(env: RunEnv, kind: Any, effect: Any, default: str, error: Any = None) -> str:
+async def told(view: RunView, kind: Any, effect: Any, default: str, error: Any = None) -> str:
     """What the model is told of a failure, in the words of the run's formatter if it has one.
 
     The formatter's own failure is logged and leaves the default: it must not fail the run.
     """
-    formatter = env.config.tool_error_formatter
+    formatter = view.config.tool_error_formatter
     if formatter is None:
         return default
     call: Call = effect.call
@@ -59,7 +59,7 @@ async def told(env: RunEnv, kind: Any, effect: Any, default: str, error: Any = N
         tool_name=call.qualified_name,
         call_id=call.id,
         default_message=default,
-        run_context=env.context,
+        run_context=view.context,
         error=error,
     )
     try:

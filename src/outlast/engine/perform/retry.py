@@ -13,7 +13,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from outlast.core.events import EffectFailed, RunReopened, RunUnparked, TurnPrepared
+from outlast.core.events import EffectFailed
+from outlast.core.state import RunState
 from outlast.core.usage import RequestUsage, Usage, copy_usage
 from outlast.definitions.limits import ModelEndpoint
 from outlast.definitions.retry import (
@@ -27,7 +28,6 @@ from outlast.definitions.retry import (
     retry_policies,
 )
 from outlast.definitions.run_items import ModelResponse
-from outlast.engine.log import RunLog
 from outlast.engine.perform.attempt import Attempt
 from outlast.engine.turn import PreparedTurn
 from outlast.models.normalized import error_code, normalized_error
@@ -49,17 +49,9 @@ class _Rule:
     is_default: bool = False
 
 
-def earlier_failures(log: RunLog, effect_id: str) -> list[EffectFailed]:
+def earlier_failures(state: RunState, effect_id: str) -> list[EffectFailed]:
     """The failed attempts of the model call in progress, latest first."""
-    if log.state.attempts.get(effect_id, 1) == 1 and effect_id not in log.state.failures:
-        return []
-    failures: list[EffectFailed] = []
-    for event in reversed(log.events):
-        if isinstance(event, (TurnPrepared, RunReopened, RunUnparked)):
-            break
-        if isinstance(event, EffectFailed) and event.id == effect_id:
-            failures.append(event)
-    return failures
+    return [failed for failed in reversed(state.failed_attempts) if failed.id == effect_id]
 
 
 def asks_once(attempt: Attempt, turn: PreparedTurn, failures: Sequence[EffectFailed]) -> bool:

@@ -26,7 +26,7 @@ from outlast.core.errors import (
     ModelPaced,
     ModelStreamTruncated,
 )
-from outlast.core.events import EffectFailed, ModelReplied
+from outlast.core.events import EffectFailed
 from outlast.core.health import (
     Asked,
     Circuit,
@@ -35,6 +35,7 @@ from outlast.core.health import (
     Dropped,
     Failed,
     Health,
+    HealthStore,
     Pacing,
     Succeeded,
     circuit_after,
@@ -47,12 +48,11 @@ from outlast.definitions.model import Model
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
 from outlast.engine.config import ModelInputData
-from outlast.engine.env import RunEnv
 from outlast.engine.failures import error_facts
 from outlast.engine.perform.attempt import Attempt
 from outlast.engine.perform.retry import has_programs
 from outlast.engine.turn import PreparedTurn, turn_model
-from outlast.journal.health import HealthStore
+from outlast.engine.view import RunView
 from outlast.models.fallback import (
     FallbackModel,
     Member,
@@ -234,14 +234,14 @@ def _present(response: ModelResponse | None) -> ModelResponse:
 
 
 async def route(
-    env: RunEnv, turn: PreparedTurn, effect_id: str, given: ModelInputData,
+    view: RunView, turn: PreparedTurn, effect_id: str, given: ModelInputData,
     failures: Sequence[EffectFailed],
 ) -> Route | EffectFailed:  # fmt: skip
     """The route of the next attempt, or until when the call waits for its turn."""
-    model = turn_model(turn.agent, env.config)
-    if env.config.breaker is None and _is_plain(type(model)):
+    model = turn_model(turn.agent, view.config)
+    if view.config.breaker is None and _is_plain(type(model)):
         return Route(model=model, settings=turn.settings, failures=failures, sent=len(failures))
-    return await _Choice(env, turn, effect_id, given, failures, model).made()
+    return await _Choice(view, turn, effect_id, given, failures, model).made()
 
 
 @cache
@@ -254,20 +254,20 @@ class _Choice:
 
     def __init__(
         self,
-        env: RunEnv,
+        view: RunView,
         turn: PreparedTurn,
         effect_id: str,
         given: ModelInputData,
         failures: Sequence[EffectFailed],
         model: Model,
     ) -> None:
-        self._env = env
+        self._view = view
         self._turn = turn
         self._effect_id = effect_id
         self._given = given
         self._failures = failures
         is_list = isinstance(model, FallbackModel)
-        self._breaker = env.config.breaker or (model.breaker if is_list else None)
+        self._breaker = view.config.breaker or (model.breaker if is_list else None)
         self._patience_s = model.patience_s if is_list else 0.0
         self._spent = [failed.model for failed in reversed(failures) if failed.is_model_spent]
         members = self._reachable(members_of(model))
@@ -327,9 +327,9 @@ class _Choice:
             has_next=refusal is None and member is not self._left[-1],
             patience_s=self._patience_s,
             watch=_Watch(
-                store=self._env.log.journal.health,
+                store=self._view.health(),
                 key=health_key(model, member.label),
-                by=f"{self._env.log.run_id}/{self._effect_id}",
+                by=f"{self._view.run_id}/{self._effect_id}",
                 breaker=self._breaker,
                 pacing=pacing,
                 tokens=_size(self._given) // _BYTES_PER_TOKEN if counts else 0,
@@ -348,11 +348,13 @@ class _Choice:
 
     def _resolved(self, member: Member) -> Model:
         named = member.model
-        return self._env.config.model_provider.get_model(named) if isinstance(named, str) else named
+        return (
+            self._view.config.model_provider.get_model(named) if isinstance(named, str) else named
+        )
 
     def _settings(self, member: Member) -> ModelSettings:
         """The turn's settings; those of the model itself where the agent has only defaults."""
-        agent, config = self._turn.agent, self._env.config
+        agent, config = self._turn.agent, self._view.config
         named = member.model
         if not isinstance(named, str) or not are_default_settings(
             agent.model_settings, agent.model
@@ -363,15 +365,15 @@ class _Choice:
 
     def _reachable(self, members: tuple[Member, ...]) -> list[Member]:
         """The members that know the conversation, where their provider keeps it."""
-        state = self._env.log.state
+        state = self._view.state
         options = state.options
         is_kept = options.conversation_id or options.previous_response_id
         is_kept = is_kept or (options.chains_responses and state.response_id)
         if not is_kept or len(members) == 1:
             return list(members)
-        replies = [e.model for e in self._env.log.events if isinstance(e, ModelReplied) and e.model]
+        answered = (reply.model for reply in reversed(state.replies.since(0)) if reply.model)
         known = {member.label: member for member in members}
-        keeper = known.get(replies[-1] if replies else "", members[0])
+        keeper = known.get(next(answered, ""), members[0])
         place = endpoint_of(self._resolved(keeper))
         return [each for each in members if endpoint_of(self._resolved(each)) == place]
 

@@ -13,23 +13,23 @@ from outlast.core.effects import LoadSession, SaveSession
 from outlast.core.errors import UserError
 from outlast.core.events import Item, SessionLoaded, SessionSaved
 from outlast.core.state import RunState, answered
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
 from outlast.engine.history import paired, unrepeated
+from outlast.engine.outcome import Emit, Outcome
 from outlast.engine.perform.session_marks import held_of, mark_of, place_behind
 from outlast.engine.projection import wire
-from outlast.journal.journal import durability_of
+from outlast.engine.view import RunView
 from outlast.sessions.session import SyncedSession, ask_session
 
 
-async def load(env: RunEnv, effect: LoadSession) -> Done:
+async def load(effect: LoadSession, view: RunView, emit: Emit) -> Outcome:
     """The conversation so far, with the new input at its end."""
-    new = env.log.state.new_input
-    history = await _items(env, _limit(env))
-    limit = _limit(env)
+    del emit
+    new = view.state.new_input
+    history = await _items(view, _limit(view))
+    limit = _limit(view)
     held = len(history) if limit is None or len(history) < limit else None
     place = (held, mark_of(history))
-    callback = env.config.session_input_callback
+    callback = view.config.session_input_callback
     if callback is None:
         head = [*history, *new]
         return _loaded(effect, head, [n >= len(history) for n in range(len(head))], place)
@@ -53,19 +53,20 @@ def _loaded(
     head: list[Item],
     is_new: list[bool],
     place: tuple[int | None, tuple[str, ...]],
-) -> Done:
+) -> Outcome:
     new = list(compress(head, is_new))
-    return Done([SessionLoaded(effect.id, unrepeated(paired(head, is_new)), new, *place)])
+    return Outcome([SessionLoaded(effect.id, unrepeated(paired(head, is_new)), new, *place)])
 
 
-async def save(env: RunEnv, effect: SaveSession) -> Done:
+async def save(effect: SaveSession, view: RunView, emit: Emit) -> Outcome:
     """Add to the session what it does not hold yet.
 
     A save in doubt looks up what the session holds of it, and adds the rest.
     """
-    if env.session is None:
-        return Done([SessionSaved(effect.id, effect.upto)])
-    state = env.log.state
+    del emit
+    if view.session is None:
+        return Outcome([SessionSaved(effect.id, effect.upto)])
+    state = view.state
     items = list(state.new_input)
     if state.is_input_saved:
         entries = [*state.entries.since(state.saved), *answered(state)]
@@ -76,12 +77,12 @@ async def save(env: RunEnv, effect: SaveSession) -> Done:
             items = [item for item in items if item.get("call_id") not in state.open_calls]
     started = state.in_flight.get(effect.id)
     if started and started.attempt > 1 and items:
-        items = items[await _held(env, items) :]
+        items = items[await _held(view, items) :]
     if items:
-        if isinstance(env.session, SyncedSession) and durability_of(env.log.journal) == "power":
-            env.session.sync_writes()  # The log is about to say that it was saved.
-        await ask_session(env.session, "add_items", copy.deepcopy(items), wrapper=env.context)
-    return Done([SessionSaved(effect.id, effect.upto, effect.is_last)])
+        if isinstance(view.session, SyncedSession) and view.durability == "power":
+            view.session.sync_writes()  # The log is about to say that it was saved.
+        await ask_session(view.session, "add_items", copy.deepcopy(items), wrapper=view.context)
+    return Outcome([SessionSaved(effect.id, effect.upto, effect.is_last)])
 
 
 def _after_failure(state: RunState, items: list[Item]) -> list[Item]:
@@ -91,25 +92,25 @@ def _after_failure(state: RunState, items: list[Item]) -> list[Item]:
     return calls + [item for item in items if item.get("call_id") not in state.saved_ahead]
 
 
-def _limit(env: RunEnv) -> int | None:
+def _limit(view: RunView) -> int | None:
     """How many items of the history the run reads; None for all."""
-    own, laid_over = getattr(env.session, "session_settings", None), env.config.session_settings
+    own, laid_over = getattr(view.session, "session_settings", None), view.config.session_settings
     settings = own.resolve(laid_over) if own is not None else laid_over
     return settings.limit if settings is not None else None
 
 
-async def _items(env: RunEnv, limit: int | None) -> list[Item]:
-    assert env.session
+async def _items(view: RunView, limit: int | None) -> list[Item]:
+    assert view.session
     wanted = () if limit is None else (limit,)
-    found: Any = await ask_session(env.session, "get_items", *wanted, wrapper=env.context)
+    found: Any = await ask_session(view.session, "get_items", *wanted, wrapper=view.context)
     return [wire(item) for item in found]
 
 
-async def _held(env: RunEnv, items: list[Item]) -> int:
+async def _held(view: RunView, items: list[Item]) -> int:
     """How many of the first of ``items`` the session holds already, whoever wrote to it meanwhile."""
-    state = env.log.state
+    state = view.state
     # A session with a limit of its own hides the rest from who names none.
-    found = await _items(env, None if _limit(env) is None else _ALL)
+    found = await _items(view, None if _limit(view) is None else _ALL)
     loaded = state.loaded
     place = place_behind(found, loaded.held, loaded.mark) if loaded else 0
     written = list(state.new_input) if state.is_input_saved else []

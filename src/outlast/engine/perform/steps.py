@@ -11,16 +11,18 @@ from typing import Any
 from outlast.core.errors import UserError
 from outlast.core.events import StepRecorded
 from outlast.definitions.values import Lookup, NotKept, pack, scope_of, unpack
-from outlast.engine.log import RunLog
+from outlast.engine.outcome import Emit
 
 
 class Steps:
     """The steps of one call. Of two at once under one name, the second gets the first's result."""
 
-    __slots__ = ("_busy", "_effect_id", "_log", "_loop")
+    __slots__ = ("_busy", "_effect_id", "_emit", "_known", "_loop")
 
-    def __init__(self, log: RunLog, effect_id: str) -> None:
-        self._log = log
+    def __init__(self, known: dict[str, StepRecorded], emit: Emit, effect_id: str) -> None:
+        self._known = known.copy()
+        """Those that are recorded, by name."""
+        self._emit = emit
         self._effect_id = effect_id
         self._busy: dict[str, asyncio.Lock] = {}
         self._loop = asyncio.get_running_loop()
@@ -31,9 +33,9 @@ class Steps:
             raise UserError(f"A step needs a name, a text that is not empty; got {name!r}.")
         see = scope_of(fn, *(() if returns is None else (returns,)))
         async with self._busy.setdefault(name, asyncio.Lock()):
-            known = self._log.state.steps.get(self._effect_id, {}).get(name)
+            known = self._known.get(name)
             if known is None:
-                known = await self._recorded(name, fn, see)
+                known = self._known[name] = await self._recorded(name, fn, see)
         if known.refused:
             raise UserError(known.refused)
         return unpack(known.result, see)
@@ -50,8 +52,7 @@ class Steps:
                 "dicts, annotate what the function returns, or pass returns=."
             )
             event = StepRecorded(self._effect_id, name, refused=refused)
-        self._log.add([event])
-        await self._log.commit()
+        await self._emit(event)
         return event
 
     def perform_in_thread(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:

@@ -37,18 +37,17 @@ from outlast.definitions.tool import (
     maybe_invoke_function_tool_failure_error_function,
 )
 from outlast.definitions.tool_output import FailureText, tool_output_item
-from outlast.engine.drive import Done
-from outlast.engine.env import RunEnv
 from outlast.engine.failures import error_facts
 from outlast.engine.hooks import tell
 from outlast.engine.kept import keep_value
-from outlast.engine.local_runs import copy_child
+from outlast.engine.outcome import Emit, HookCall, Outcome
 from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
 from outlast.engine.perform.refusal import excuse, not_found, told
 from outlast.engine.perform.steps import Steps
 from outlast.engine.perform.tool_guardrails import Blocked, Checks
 from outlast.engine.projection import behind, wire
 from outlast.engine.turn import PreparedTurn
+from outlast.engine.view import RunView
 
 
 class Interrupted(NamedTuple):
@@ -63,14 +62,15 @@ class Interrupted(NamedTuple):
 class Handle:
     """What a running tool may ask of its run: a key for the outside world, recorded steps."""
 
-    __slots__ = ("_env", "_steps", "effect_id", "key", "run_id", "spent")
+    __slots__ = ("_emit", "_steps", "_view", "effect_id", "key", "run_id", "spent")
 
-    def __init__(self, env: RunEnv, effect_id: str) -> None:
-        self._env = env
-        self._steps = Steps(env.log, effect_id)
+    def __init__(self, view: RunView, emit: Emit, effect_id: str) -> None:
+        self._view = view
+        self._emit = emit
+        self._steps = Steps(view.state.steps.get(effect_id, {}), emit, effect_id)
         self.effect_id = effect_id
-        self.run_id = env.log.run_id
-        self.key = idempotency_key(env.log.state, self.run_id, effect_id)
+        self.run_id = view.run_id
+        self.key = idempotency_key(view.state, self.run_id, effect_id)
         self.spent: UsageFacts | None = None
         """What the child run took, once it has ended."""
 
@@ -101,87 +101,73 @@ class Handle:
 
         A fork of a run finds a copy: what it decides is not the concern of the run it came from.
         """
-        log = self._env.log
-        known = log.state.children.get(self.effect_id)
-        if known == self.child_id:
-            return self.child_id
-        if known is not None:
-            requests = log.state.requested.values()
-            asked = {each.call_id for each in requests if each.child == known}
-            await copy_child(log.journal, known, self.child_id, asked)
-        log.add([ChildStarted(self.effect_id, self.child_id, agent)])
+        if self._view.state.children.get(self.effect_id) != self.child_id:
+            await self._emit(ChildStarted(self.effect_id, self.child_id, agent))
         return self.child_id
 
 
-async def _without_tool(env: RunEnv, turn: PreparedTurn, effect: RunTool) -> Done:
-    if tells_of_missing_tools(env):
-        return await not_found(env, effect)
-    raise missing_tool(env, turn.agent, effect.call)
+async def _without_tool(view: RunView, turn: PreparedTurn, effect: RunTool) -> Outcome:
+    if tells_of_missing_tools(view):
+        return await not_found(view, effect)
+    raise missing_tool(view, turn.agent, effect.call)
 
 
-async def run_function(env: RunEnv, effect: RunTool) -> Done:
+async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     """Run a function tool: guardrails, hooks, the function, guardrails."""
     call = effect.call
-    handle = Handle(env, effect.id)
-    turn = env.turn or await live_turn(env)
+    handle = Handle(view, emit, effect.id)
+    turn = await live_turn(view)
     tool = turn.functions.get(call.qualified_name)
     if tool is None:
-        return await _without_tool(env, turn, effect)
-    context = call_context(env, call, tool, handle)
+        return await _without_tool(view, turn, effect)
+    context = call_context(view, turn, call, tool, handle)
     if tool.is_enabled is not True:
-        await gathered(_require_enabled(env, turn, tool))
-    checks = Checks(env, effect)
-    hooks, agent_hooks = env.hooks, turn.agent.hooks
+        await gathered(_require_enabled(view, turn, tool))
+    checks = Checks(view, effect)
+    hooks, agent_hooks = view.hooks, turn.agent.hooks
     # An agent's run that a person was asked about goes on: what comes before it has been.
-    goes_on = any(each.child and each.id == effect.id for each in env.log.state.requested.values())
+    goes_on = any(each.child and each.id == effect.id for each in view.state.requested.values())
     refusal = None if goes_on else await checks.ask_about_input(context, tool)
     if refusal is not None:
-        return await returned(env, effect, tool, context, refusal, checks)
+        return await returned(view, effect, tool, context, refusal, checks)
     if not goes_on and (hooks is not None or agent_hooks is not None):
-        await _wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
+        await wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
     value = await _invoke(tool, context)
     if isinstance(value, FailureText):
-        if env.spans is not None:
-            env.spans.excused(tool.name, value)
-        value = await _worded(env, effect, value)
+        if view.watcher is not None:
+            view.watcher.excused(tool.name, value)
+        value = await _worded(view, effect, value)
     if isinstance(value, Interrupted):
-        return Done([*checks.events, *_waiting(env, effect, value)])
+        return Outcome([*checks.events, *_waiting(view, effect, value)])
     value = await checks.ask_about_output(context, tool, value)
     checks.events += handle.ending()
-    done = await returned(env, effect, tool, context, value, checks)
+    done = await returned(view, effect, tool, context, value, checks)
     if hooks is None and agent_hooks is None:
         return done
     value = str(value) if isinstance(value, FailureText) else value
-
-    async def after() -> None:
-        calls = (
-            hooks.on_tool_end(context, turn.agent, tool, value) if hooks is not None else None,
-            agent_hooks.on_tool_end(context, turn.agent, tool, value)
-            if agent_hooks is not None
-            else None,
-        )
-        await _wrapped(tool.name, tell(*calls))
-
-    return Done(done.events, after)
+    view.live.tool_ends[effect.id] = (context, tool, value)
+    return Outcome(done.events, (HookCall("on_tool_end", effect.id, effect.agent),))
 
 
-def call_context(env: RunEnv, call: Call, tool: FunctionTool, handle: Handle) -> ToolContext[Any]:
+def call_context(
+    view: RunView, turn: PreparedTurn, call: Call, tool: FunctionTool, handle: Any = None
+) -> ToolContext[Any]:
     """What a function tool and its guardrails are told of a call."""
-    item = env.call_item(call.index)
+    item = view.call_item(call.index)
     return ToolContext.from_agent_context(
-        env.context,
+        view.context,
         call.id,
-        behind(env, item),
-        env.turn and env.turn.agent,
+        behind(view, item),
+        turn.agent,
         tool_name=tool.name,
         tool_arguments=item.get("arguments") or "",
         tool_namespace=call.namespace,
-        run_config=env.config,
+        run_config=view.config,
         _effect=handle,
     )
 
 
-def _waiting(env: RunEnv, effect: RunTool, child: Interrupted) -> list[Event]:
+def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
     """The requests of a child run, as its parent's own: a person answers them there."""
     events: list[Event] = []
     for key, item in child.waiting.items():
@@ -194,24 +180,24 @@ def _waiting(env: RunEnv, effect: RunTool, child: Interrupted) -> list[Event]:
             child=child.run_id,
             item=wire(item.raw_item),
         )
-        env.live.waiting[approval_key(request)] = item
+        view.live.waiting[approval_key(request)] = item
         events.append(request)
     return events
 
 
 async def returned(  # one value of a tool and all that it came from
-    env: RunEnv,
+    view: RunView,
     effect: RunTool,
     tool: FunctionTool,
     context: ToolContext[Any],
     value: Any,
     checks: Checks,
-) -> Done:
+) -> Outcome:
     """The end of a call that has a value, be it a result or a text in its place."""
     item = tool_output_item(
         effect.call.id,
         value,
-        caller=env.call_item(effect.call.index).get("caller"),
+        caller=view.call_item(effect.call.index).get("caller"),
         output_json_schema=tool.output_json_schema,
         output_type_adapter=tool.output_adapter,
     )
@@ -225,12 +211,12 @@ async def returned(  # one value of a tool and all that it came from
         seen = FunctionToolCustomDataContext(context, tool, value, copy.deepcopy(item))
         data = await extracted_custom_data(tool.custom_data_extractor, seen)
     if value is not item.get("output"):
-        env.live.behind[id(item)] = (item, value)
-    env.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
+        view.live.behind[id(item)] = (item, value)
+    view.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
     outcome = "blocked" if is_blocked else "error" if failure else "ok"
     event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept, failure)
     checks.keep()
-    return Done([*checks.events, event])
+    return Outcome([*checks.events, event])
 
 
 def failure_facts(value: Any, effect_id: str) -> ErrorFacts | None:
@@ -247,7 +233,8 @@ async def _tell_start(
     )
 
 
-async def _wrapped(name: str, call: Any) -> None:
+async def wrapped(name: str, call: Any) -> None:
+    """Let an error of a hook say during which tool it was."""
     try:
         await call
     except AgentsException:
@@ -276,7 +263,7 @@ async def _invoke(tool: FunctionTool, context: ToolContext[Any]) -> Any:
         raise UserError(f"Error running tool {tool.name}: {error}") from error
 
 
-async def _worded(env: RunEnv, effect: RunTool, failure: FailureText) -> FailureText:
+async def _worded(view: RunView, effect: RunTool, failure: FailureText) -> FailureText:
     """A failure in the words of the run, where the tool's author has left them open.
 
     What is no error of the tool's own code, a time limit or a cancellation, keeps its text.
@@ -289,15 +276,15 @@ async def _worded(env: RunEnv, effect: RunTool, failure: FailureText) -> Failure
     text = told_fault(str(failure), error)
     if not failure.is_default:
         return FailureText(text, error, is_default=False)
-    return excuse(await told(env, "tool_exception", effect, text, error), error)
+    return excuse(await told(view, "tool_exception", effect, text, error), error)
 
 
-async def _require_enabled(env: RunEnv, turn: PreparedTurn, tool: FunctionTool) -> None:
+async def _require_enabled(view: RunView, turn: PreparedTurn, tool: FunctionTool) -> None:
     flag = tool.is_enabled
     if isinstance(flag, bool):
         is_on = flag
     else:
-        answer: Any = flag(env.context, turn.agent)
+        answer: Any = flag(view.context, turn.agent)
         is_on = bool(await answer if inspect.isawaitable(answer) else answer)
     if not is_on:
         raise ModelBehaviorError(

@@ -23,8 +23,8 @@ from outlast.definitions.tool_guardrail import (
     ToolOutputGuardrailResult,
 )
 from outlast.definitions.tool_output import FailureText
-from outlast.engine.env import RunEnv
 from outlast.engine.kept import keep_info
+from outlast.engine.view import RunView
 
 _Stage = Literal["tool_input", "tool_output"]
 _STAGES: dict[_Stage, tuple[Any, Any]] = {
@@ -43,10 +43,10 @@ class Blocked(FailureText):
 class Checks:
     """What the guardrails of one call have said so far."""
 
-    __slots__ = ("_effect", "_env", "_results", "events")
+    __slots__ = ("_effect", "_results", "_view", "events")
 
-    def __init__(self, env: RunEnv, effect: RunTool) -> None:
-        self._env = env
+    def __init__(self, view: RunView, effect: RunTool) -> None:
+        self._view = view
         self._effect = effect
         self._results: dict[str, Any] = {}
         """By the id of the check."""
@@ -111,4 +111,4 @@ class Checks:
 
     def keep(self) -> None:
         """Show the results to the caller. Those of a call that failed are not shown."""
-        self._env.live.checks |= self._results
+        self._view.live.checks |= self._results
