@@ -1,10 +1,13 @@
-"""The public names, seen from outside. `python tests/public_names.py` rewrites the stub."""
+"""The public names, seen from outside. `python tests/public_names.py` rewrites the stubs."""
 
+import shutil
 from pathlib import Path
 
 import outlast
+from outlast.compat.stubs import late_stubs
 
 STUB = Path(outlast.__file__).with_suffix(".pyi")
+LATE_STUBS = STUB.parents[1] / "outlast-stubs"
 UPSTREAM = Path(__file__).parent / "compat" / "upstream_names.txt"
 ABSENT = Path(__file__).parent / "compat" / "absent_names.txt"
 
@@ -26,6 +29,21 @@ def stub_text() -> str:
     return "\n".join([head, *lines, "", "__all__ = [", *listed, "]", ""])
 
 
+def late_files() -> dict[str, str]:
+    """Return what stands in the package of stubs for modules without a file: path, text."""
+    files = (path for path in LATE_STUBS.rglob("*") if path.is_file())
+    return {str(path.relative_to(LATE_STUBS)): path.read_text() for path in files}
+
+
+def write_late_stubs() -> None:
+    """Write that package anew."""
+    shutil.rmtree(LATE_STUBS, ignore_errors=True)
+    for name, text in late_stubs().items():
+        path = LATE_STUBS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 def words(path: Path) -> list[str]:
     """Return the lines of a data file without comments."""
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
@@ -34,3 +52,4 @@ def words(path: Path) -> list[str]:
 
 if __name__ == "__main__":
     STUB.write_text(stub_text())
+    write_late_stubs()

@@ -9,7 +9,9 @@ module is imported when the name is first used, so that `import outlast` stays q
 `__init__.pyi` shows the same names to type checkers; `tests/public_names.py` writes it from here.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 _PUBLIC = """
@@ -148,3 +150,29 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """This package, in which a public name is never hidden by a module of the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `import outlast.apply_diff` binds that module here, where the function is.
+        if not (isinstance(value, ModuleType) and name in _MODULES):
+            super().__setattr__(name, value)
+
+
+class _LateModules:
+    """Finds openai-agents' modules under our name (`outlast.model_settings`), which have no file."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> Any:
+        """The last finder that Python asks, so that a file of ours always wins."""
+        del path, target
+        if not name.startswith("outlast."):
+            return None
+        return import_module("outlast.compat.aliases").late_spec(name)
+
+
+sys.modules[__name__].__class__ = _Package
+if not any(getattr(each, "__name__", "") == _LateModules.__name__ for each in sys.meta_path):
+    sys.meta_path.append(_LateModules)

@@ -15,9 +15,10 @@ from outlast.cli.commands import (
     run,
     runs,
     show,
+    stubs,
 )
 
-COMMANDS = (demo, run, runs, show, resume, retry, approve, cancel, prune, doctor, provider)
+COMMANDS = (demo, run, runs, show, resume, retry, approve, cancel, prune, doctor, provider, stubs)
 """Importing a command registers it; this is the order in which the help lists them."""
 
 __all__ = ["COMMANDS", "app"]

@@ -1,7 +1,10 @@
-"""Modules named `agents.…` that stand for ours.
+"""Modules under openai-agents' names that stand for ours: `agents.…`, and `outlast.…` beside it.
 
 An alias owns no public name. Reading an attribute reads our module, and writing one (a test
 that patches `agents.run.X`) writes our module, so there is one truth under two names.
+
+`outlast.model_settings` and its like are always there: `outlast/__init__.py` asks `late_spec` for
+what Python has not found in the folder. `agents` and `openai_agents` are there after `install()`.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = "agents"
+OURS = "outlast"
+ROOTS = (ROOT, "openai_agents")
+"""Names of the package that `install()` answers for: what programs import, and what some guides do."""
 
 
 def install() -> None:
@@ -29,12 +35,13 @@ def install() -> None:
     Raises:
         RuntimeError: Another `agents` has been imported already. Call this earlier.
     """
-    present = sys.modules.get(ROOT)
-    if present is not None and not isinstance(present, Alias):
-        raise RuntimeError(
-            f"`agents` is already imported from {getattr(present, '__file__', None)!r}. Call "
-            "`outlast.compat.install()` before the first import of `agents`."
-        )
+    for root in ROOTS:
+        present = sys.modules.get(root)
+        if present is not None and not isinstance(present, Alias):
+            raise RuntimeError(
+                f"`{root}` is already imported from {getattr(present, '__file__', None)!r}. Call "
+                f"`outlast.compat.install()` before the first import of `{root}`."
+            )
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
 
@@ -61,8 +68,30 @@ def uninstall() -> None:
     """Take `install()` back; modules and objects that were imported already stay usable."""
     if _FINDER in sys.meta_path:
         sys.meta_path.remove(_FINDER)
-    for name in [name for name, module in sys.modules.items() if isinstance(module, Alias)]:
-        del sys.modules[name]
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, Alias) and name.partition(".")[0] in ROOTS:
+            del sys.modules[name]
+
+
+def targets(name: str) -> tuple[str, ...] | None:
+    """Names of our modules that answer for the module ``name``; None if it stands for none.
+
+    `outlast.tool`, `agents.tool` and `openai_agents.tool` have one answer.
+    """
+    root, dot, rest = name.partition(".")
+    return ALIASES.get(f"{ROOT}{dot}{rest}") if root in (*ROOTS, OURS) else None
+
+
+def late_spec(name: str) -> ModuleSpec | None:
+    """How to load ``name``, a module of `outlast` that no file is there for; None if there is none.
+
+    Raises:
+        ModuleNotFoundError: openai-agents has such a module, and this version does not.
+    """
+    if targets(name) is None:
+        _refuse_absent(name)
+        return None
+    return _spec(name)
 
 
 class Alias(ModuleType):
@@ -74,14 +103,19 @@ class Alias(ModuleType):
             # A `__path__` of ours would let Python import our files again as `agents.…`.
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
         submodule = f"{self.__name__}.{name}"
-        if submodule in ALIASES and not self._is_public(name):
+        if targets(submodule) is not None and not self._is_public(name):
             return importlib.import_module(submodule)
         # One by one: the last in a row may be slow to import.
-        for target in ALIASES[self.__name__]:
+        for target in _row(self.__name__):
             try:
                 return getattr(importlib.import_module(target), name)
             except AttributeError:
                 continue
+        # openai-agents' modules import each other's names, and programs take them from there. What
+        # a patch has deleted here is gone until the patch puts it back.
+        ours = importlib.import_module(OURS)
+        if name in ours.__all__ and (self.__name__, name) not in _DELETED:
+            return getattr(ours, name)
         if name == "__all__":  # `import *` sees only this, for the alias has no names of its own.
             return sorted(each for each in dir(self) if not each.startswith("_"))
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
@@ -113,12 +147,13 @@ class Alias(ModuleType):
     def __dir__(self) -> list[str]:
         """Names of our modules and of aliased submodules."""
         names = {name for module in _modules(self.__name__) for name in dir(module)}
-        prefix = f"{self.__name__}."
+        _, dot, rest = self.__name__.partition(".")
+        prefix = f"{ROOT}{dot}{rest}."
         below = {name.removeprefix(prefix) for name in ALIASES if name.startswith(prefix)}
         return sorted(names | {name for name in below if "." not in name})
 
     def _is_public(self, name: str) -> bool:
-        return self.__name__ == ROOT and name in importlib.import_module("outlast").__all__
+        return self.__name__ in ROOTS and name in importlib.import_module("outlast").__all__
 
 
 class _Finder:
@@ -128,33 +163,37 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         del path, target
-        if name not in ALIASES:
-            _refuse_absent(name)
-            return None
-        # Every alias is a package, so that a missing submodule is a plain "No module named".
-        spec = ModuleSpec(name, self, origin=__file__, is_package=True)  # pyright: ignore[reportArgumentType] # a loader by duck type
-        spec.has_location = True
-        spec.submodule_search_locations = []
-        return spec
+        return late_spec(name) if name.partition(".")[0] in ROOTS else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return Alias(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         # The first target is imported at once: what it cannot import is an error here.
-        for name in ALIASES[module.__name__][:1]:
+        for name in _row(module.__name__)[:1]:
             importlib.import_module(name)
 
 
+def _spec(name: str) -> ModuleSpec:
+    # Every alias is a package, so that a missing submodule is a plain "No module named".
+    spec = ModuleSpec(name, _FINDER, origin=__file__, is_package=True)  # pyright: ignore[reportArgumentType] # a loader by duck type
+    spec.has_location = True
+    spec.submodule_search_locations = []
+    return spec
+
+
 def _refuse_absent(name: str) -> None:
-    for absent in ABSENT:
-        if name == absent or name.startswith(f"{absent}."):
-            raise ModuleNotFoundError(
-                f"No module named {name!r}: openai-agents has it, and this version of Outlast "
-                f"({__version__}) does not. Run this program with openai-agents, or without what "
-                f"it imports from {absent!r}.",
-                name=name,
-            )
+    root, _, rest = name.partition(".")
+    absent = next((each for each in ABSENT if f"{ROOT}.{rest}.".startswith(f"{each}.")), None)
+    if absent is None:
+        return
+    there = absent.replace(ROOT, root, 1)
+    raise ModuleNotFoundError(
+        f"No module named {name!r}: openai-agents has it, and this version of Outlast "
+        f"({__version__}) does not. Run this program with openai-agents, or without what "
+        f"it imports from {there!r}.",
+        name=name,
+    )
 
 
 _FINDER = _Finder()
@@ -162,8 +201,12 @@ _SHARED_DUNDERS = frozenset({"__all__", "__version__"})
 _DELETED: dict[tuple[str, str], list[ModuleType]] = {}
 
 
+def _row(alias: str) -> tuple[str, ...]:
+    return targets(alias) or ()
+
+
 def _modules(alias: str) -> list[ModuleType]:
-    return [importlib.import_module(name) for name in ALIASES[alias]]
+    return [importlib.import_module(name) for name in _row(alias)]
 
 
 def _owners(alias: str, name: str) -> list[ModuleType]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from outlast.models.adapters.foreign import library
+
 # Their fields beyond OpenAI's are extras, which OpenAI's own classes take, too.
 _IN_OPENAI = {
     "InternalChatCompletionMessage": "ChatCompletionMessage",
@@ -14,7 +16,7 @@ _IN_OPENAI = {
 
 def __getattr__(name: str) -> Any:
     if name == "litellm":
-        return importlib.import_module(name)
+        return library("litellm", "LiteLLM", "LitellmModel")
     if name in _IN_OPENAI:
         return getattr(importlib.import_module("openai.types.chat"), _IN_OPENAI[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from openai.types.shared import Reasoning
 
 Headers: TypeAlias = Mapping[str, Any]
+Query: TypeAlias = Mapping[str, object]
 _EXTRAS = ("extra_query", "extra_body", "extra_headers", "extra_args")
 _CONTEXT_MANAGEMENT = {"type", "compact_threshold"}
 _PROMPT_CACHE_OPTIONS = {"mode", "ttl"}

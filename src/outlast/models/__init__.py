@@ -8,8 +8,10 @@ from outlast.definitions.default_models import (
     gpt_5_reasoning_settings_required,
     is_gpt_5_default,
 )
+from outlast.models.defaults import OpenAIAgentRegistrationConfig
 
 __all__ = [
+    "OpenAIAgentRegistrationConfig",
     "get_default_model",
     "get_default_model_settings",
     "gpt_5_reasoning_settings_required",

@@ -39,9 +39,9 @@ from outlast.engine.local_runs import (
 from outlast.engine.place import here
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
-from outlast.run import decisions
 from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
 from outlast.run.conflicts import claimed_log
+from outlast.run.decisions import approve, cancel, reject
 from outlast.run.failure import failure, parked
 from outlast.run.options import RunOptions
 from outlast.run.request import as_items, journal_of, nest, request_of, wrapped
@@ -437,9 +437,9 @@ class Runner:
         told: dict[str, Any] = {**options, "run_id": run_id, "goes_on": True}
         return await get_default_agent_runner().run(starting_agent, "", **told)
 
-    approve = staticmethod(decisions.approve)
-    reject = staticmethod(decisions.reject)
-    cancel = staticmethod(decisions.cancel)
+    approve = staticmethod(approve)
+    reject = staticmethod(reject)
+    cancel = staticmethod(cancel)
 
 
 def _named(run_id: str | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from outlast.tracing.interface import (
     TracingExporter as TracingExporter,
     TracingProcessor as TracingProcessor,
 )
+from outlast.tracing.processors import default_exporter as default_exporter
 from outlast.tracing.provider import TraceProvider as TraceProvider
 from outlast.tracing.setup import (
     add_trace_processor as add_trace_processor,

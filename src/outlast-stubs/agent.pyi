@@ -1,0 +1,21 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.agent import Agent as Agent
+from outlast.definitions.agent import AgentBase as AgentBase
+from outlast.definitions.agent import AgentToolStreamEvent as AgentToolStreamEvent
+from outlast.definitions.agent import Instructions as Instructions
+from outlast.definitions.agent import MCPConfig as MCPConfig
+from outlast.definitions.agent import StopAtTools as StopAtTools
+from outlast.definitions.agent import ToolsToFinalOutputFunction as ToolsToFinalOutputFunction
+from outlast.definitions.agent import ToolsToFinalOutputResult as ToolsToFinalOutputResult
+from outlast.definitions.agent import WATCHED as WATCHED
+from outlast.definitions.agent_tool_input import PLAIN_INPUT_SCHEMA as PLAIN_INPUT_SCHEMA
+from outlast.definitions.agent_tool_input import STRUCTURED_INPUT_PREAMBLE as STRUCTURED_INPUT_PREAMBLE
+from outlast.definitions.agent_tool_input import StructuredInputSchemaInfo as StructuredInputSchemaInfo
+from outlast.definitions.agent_tool_input import StructuredToolInputBuilder as StructuredToolInputBuilder
+from outlast.definitions.agent_tool_input import StructuredToolInputBuilderOptions as StructuredToolInputBuilderOptions
+from outlast.definitions.agent_tool_input import StructuredToolInputResult as StructuredToolInputResult
+from outlast.definitions.agent_tool_input import build_structured_input_schema_info as build_structured_input_schema_info
+from outlast.definitions.agent_tool_input import default_tool_input_builder as default_tool_input_builder
+from outlast.definitions.agent_tool_input import resolve_agent_tool_input as resolve_agent_tool_input
+from outlast.run.agent_tool import AnyAgent as AnyAgent
+from outlast.run.agent_tool import agent_as_tool as agent_as_tool

@@ -1,0 +1,10 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.agent_tool_input import PLAIN_INPUT_SCHEMA as PLAIN_INPUT_SCHEMA
+from outlast.definitions.agent_tool_input import STRUCTURED_INPUT_PREAMBLE as STRUCTURED_INPUT_PREAMBLE
+from outlast.definitions.agent_tool_input import StructuredInputSchemaInfo as StructuredInputSchemaInfo
+from outlast.definitions.agent_tool_input import StructuredToolInputBuilder as StructuredToolInputBuilder
+from outlast.definitions.agent_tool_input import StructuredToolInputBuilderOptions as StructuredToolInputBuilderOptions
+from outlast.definitions.agent_tool_input import StructuredToolInputResult as StructuredToolInputResult
+from outlast.definitions.agent_tool_input import build_structured_input_schema_info as build_structured_input_schema_info
+from outlast.definitions.agent_tool_input import default_tool_input_builder as default_tool_input_builder
+from outlast.definitions.agent_tool_input import resolve_agent_tool_input as resolve_agent_tool_input

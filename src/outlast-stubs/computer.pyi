@@ -1,0 +1,19 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.computer import AsyncComputer as AsyncComputer
+from outlast.definitions.computer import Button as Button
+from outlast.definitions.computer import Computer as Computer
+from outlast.definitions.computer import ComputerConfig as ComputerConfig
+from outlast.definitions.computer import ComputerCreate as ComputerCreate
+from outlast.definitions.computer import ComputerDispose as ComputerDispose
+from outlast.definitions.computer import ComputerLike as ComputerLike
+from outlast.definitions.computer import ComputerProvider as ComputerProvider
+from outlast.definitions.computer import ComputerT as ComputerT
+from outlast.definitions.computer import ComputerT_co as ComputerT_co
+from outlast.definitions.computer import ComputerT_contra as ComputerT_contra
+from outlast.definitions.computer import ComputerTool as ComputerTool
+from outlast.definitions.computer import ComputerToolCustomDataContext as ComputerToolCustomDataContext
+from outlast.definitions.computer import ComputerToolCustomDataExtractor as ComputerToolCustomDataExtractor
+from outlast.definitions.computer import ComputerToolSafetyCheckData as ComputerToolSafetyCheckData
+from outlast.definitions.computer import Environment as Environment
+from outlast.definitions.computer import dispose_resolved_computers as dispose_resolved_computers
+from outlast.definitions.computer import resolve_computer as resolve_computer

@@ -1,0 +1,20 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.models.adapters.any_llm import AnyLLM as AnyLLM
+from outlast.models.adapters.any_llm import AnyLLMModel as AnyLLMModel
+from outlast.models.adapters.any_llm import AnyLLMProvider as AnyLLMProvider
+from outlast.models.adapters.any_llm import Api as Api
+from outlast.models.chat import ChatCmplHelpers as ChatCmplHelpers
+from outlast.models.chat import ChatCmplStreamHandler as ChatCmplStreamHandler
+from outlast.models.chat import Converter as Converter
+from outlast.models.chat import HEADERS as HEADERS
+from outlast.models.chat import HEADERS_OVERRIDE as HEADERS_OVERRIDE
+from outlast.models.chat import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
+from outlast.models.chat import arguments as arguments
+from outlast.models.chat import unsupported_reasoning as unsupported_reasoning
+from outlast.models.responses import ConvertedTools as ConvertedTools
+from outlast.models.responses import ENDS as ENDS
+from outlast.models.responses import FAILURES as FAILURES
+from outlast.models.responses import OpenAIResponsesModel as OpenAIResponsesModel
+from outlast.models.responses import clean_input as clean_input
+from outlast.models.responses import http_events as http_events
+from outlast.models.responses import passed_on as passed_on

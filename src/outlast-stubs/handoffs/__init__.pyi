@@ -1,0 +1,26 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.handoff import Handoff as Handoff
+from outlast.definitions.handoff import HandoffHistoryMapper as HandoffHistoryMapper
+from outlast.definitions.handoff import HandoffInputData as HandoffInputData
+from outlast.definitions.handoff import HandoffInputFilter as HandoffInputFilter
+from outlast.definitions.handoff import HandoffOptions as HandoffOptions
+from outlast.definitions.handoff import Named as Named
+from outlast.definitions.handoff import OnHandoffWithInput as OnHandoffWithInput
+from outlast.definitions.handoff import OnHandoffWithoutInput as OnHandoffWithoutInput
+from outlast.definitions.handoff import RECOMMENDED_PROMPT_PREFIX as RECOMMENDED_PROMPT_PREFIX
+from outlast.definitions.handoff import TAgent as TAgent
+from outlast.definitions.handoff import THandoffInput as THandoffInput
+from outlast.definitions.handoff import handoff as handoff
+from outlast.definitions.handoff import handoff_target as handoff_target
+from outlast.definitions.handoff import prompt_with_handoff_instructions as prompt_with_handoff_instructions
+from outlast.definitions.handoff_history import Transcript as Transcript
+from outlast.definitions.handoff_history import default_handoff_history_mapper as default_handoff_history_mapper
+from outlast.definitions.handoff_history import get_conversation_history_wrappers as get_conversation_history_wrappers
+from outlast.definitions.handoff_history import held_items as held_items
+from outlast.definitions.handoff_history import held_positions as held_positions
+from outlast.definitions.handoff_history import nest_handoff_history as nest_handoff_history
+from outlast.definitions.handoff_history import number_of as number_of
+from outlast.definitions.handoff_history import own_copy as own_copy
+from outlast.definitions.handoff_history import remove_all_tools as remove_all_tools
+from outlast.definitions.handoff_history import reset_conversation_history_wrappers as reset_conversation_history_wrappers
+from outlast.definitions.handoff_history import set_conversation_history_wrappers as set_conversation_history_wrappers

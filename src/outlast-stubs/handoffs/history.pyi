@@ -1,0 +1,12 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.handoff_history import Transcript as Transcript
+from outlast.definitions.handoff_history import default_handoff_history_mapper as default_handoff_history_mapper
+from outlast.definitions.handoff_history import get_conversation_history_wrappers as get_conversation_history_wrappers
+from outlast.definitions.handoff_history import held_items as held_items
+from outlast.definitions.handoff_history import held_positions as held_positions
+from outlast.definitions.handoff_history import nest_handoff_history as nest_handoff_history
+from outlast.definitions.handoff_history import number_of as number_of
+from outlast.definitions.handoff_history import own_copy as own_copy
+from outlast.definitions.handoff_history import remove_all_tools as remove_all_tools
+from outlast.definitions.handoff_history import reset_conversation_history_wrappers as reset_conversation_history_wrappers
+from outlast.definitions.handoff_history import set_conversation_history_wrappers as set_conversation_history_wrappers

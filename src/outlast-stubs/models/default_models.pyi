@@ -1,0 +1,9 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.default_models import KNOWN_MODELS as KNOWN_MODELS
+from outlast.definitions.default_models import OPENAI_DEFAULT_MODEL_ENV_VARIABLE_NAME as OPENAI_DEFAULT_MODEL_ENV_VARIABLE_NAME
+from outlast.definitions.default_models import are_default_settings as are_default_settings
+from outlast.definitions.default_models import default_settings_for as default_settings_for
+from outlast.definitions.default_models import get_default_model as get_default_model
+from outlast.definitions.default_models import get_default_model_settings as get_default_model_settings
+from outlast.definitions.default_models import gpt_5_reasoning_settings_required as gpt_5_reasoning_settings_required
+from outlast.definitions.default_models import is_gpt_5_default as is_gpt_5_default

@@ -1,0 +1,27 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.model import Model as Model
+from outlast.definitions.model import ModelProvider as ModelProvider
+from outlast.definitions.model import ModelTracing as ModelTracing
+from outlast.definitions.openai_types import ShellToolContainerAutoEnvironment as ShellToolContainerAutoEnvironment
+from outlast.definitions.openai_types import ShellToolContainerNetworkPolicy as ShellToolContainerNetworkPolicy
+from outlast.definitions.openai_types import ShellToolContainerNetworkPolicyAllowlist as ShellToolContainerNetworkPolicyAllowlist
+from outlast.definitions.openai_types import ShellToolContainerNetworkPolicyDisabled as ShellToolContainerNetworkPolicyDisabled
+from outlast.definitions.openai_types import ShellToolContainerNetworkPolicyDomainSecret as ShellToolContainerNetworkPolicyDomainSecret
+from outlast.definitions.openai_types import ShellToolContainerReferenceEnvironment as ShellToolContainerReferenceEnvironment
+from outlast.definitions.openai_types import ShellToolContainerSkill as ShellToolContainerSkill
+from outlast.definitions.openai_types import ShellToolEnvironment as ShellToolEnvironment
+from outlast.definitions.openai_types import ShellToolHostedEnvironment as ShellToolHostedEnvironment
+from outlast.definitions.openai_types import ShellToolInlineSkill as ShellToolInlineSkill
+from outlast.definitions.openai_types import ShellToolInlineSkillSource as ShellToolInlineSkillSource
+from outlast.definitions.openai_types import ShellToolLocalEnvironment as ShellToolLocalEnvironment
+from outlast.definitions.openai_types import ShellToolLocalSkill as ShellToolLocalSkill
+from outlast.definitions.openai_types import ShellToolSkillReference as ShellToolSkillReference
+from outlast.definitions.openai_types import TResponse as TResponse
+from outlast.definitions.openai_types import TResponseInputItem as TResponseInputItem
+from outlast.definitions.openai_types import TResponseOutputItem as TResponseOutputItem
+from outlast.definitions.openai_types import TResponseStreamEvent as TResponseStreamEvent
+from outlast.definitions.openai_types import ToolApprovalRawItem as ToolApprovalRawItem
+from outlast.definitions.openai_types import ToolCallItemTypes as ToolCallItemTypes
+from outlast.definitions.openai_types import ToolCallOutputTypes as ToolCallOutputTypes
+from outlast.definitions.openai_types import ToolSearchCallRawItem as ToolSearchCallRawItem
+from outlast.definitions.openai_types import ToolSearchOutputRawItem as ToolSearchOutputRawItem

@@ -1,0 +1,21 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.run.repl import run_demo_loop as run_demo_loop
+from outlast.engine.config import CallModelData as CallModelData
+from outlast.engine.config import CallModelInputFilter as CallModelInputFilter
+from outlast.engine.config import DEFAULT_MAX_TURNS as DEFAULT_MAX_TURNS
+from outlast.engine.config import Durability as Durability
+from outlast.engine.config import ModelInputData as ModelInputData
+from outlast.engine.config import OnAbandon as OnAbandon
+from outlast.engine.config import OnConflict as OnConflict
+from outlast.engine.config import OutputGuardrailBlockedMessageArgs as OutputGuardrailBlockedMessageArgs
+from outlast.engine.config import OutputGuardrailBlockedMessageFormatter as OutputGuardrailBlockedMessageFormatter
+from outlast.engine.config import ReasoningItemIdPolicy as ReasoningItemIdPolicy
+from outlast.engine.config import RunConfig as RunConfig
+from outlast.engine.config import RunOptions as RunOptions
+from outlast.engine.config import ToolErrorFormatter as ToolErrorFormatter
+from outlast.engine.config import ToolErrorFormatterArgs as ToolErrorFormatterArgs
+from outlast.engine.config import ToolExecutionConfig as ToolExecutionConfig
+from outlast.engine.config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
+from outlast.engine.config import ToolNotFoundBehavior as ToolNotFoundBehavior
+from outlast.engine.config import brings_model_provider as brings_model_provider
+from outlast.engine.config import coerce_run_config as coerce_run_config

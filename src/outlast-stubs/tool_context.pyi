@@ -1,0 +1,7 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.context import AgentHookContext as AgentHookContext
+from outlast.definitions.context import EffectHandle as EffectHandle
+from outlast.definitions.context import RunContextWrapper as RunContextWrapper
+from outlast.definitions.context import TContext as TContext
+from outlast.definitions.context import ToolContext as ToolContext
+from outlast.definitions.context import plain_context as plain_context

@@ -1,0 +1,17 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.definitions.tool_guardrail import AllowBehavior as AllowBehavior
+from outlast.definitions.tool_guardrail import InputGuardrailFunction as InputGuardrailFunction
+from outlast.definitions.tool_guardrail import OutputGuardrailFunction as OutputGuardrailFunction
+from outlast.definitions.tool_guardrail import RaiseExceptionBehavior as RaiseExceptionBehavior
+from outlast.definitions.tool_guardrail import RejectContentBehavior as RejectContentBehavior
+from outlast.definitions.tool_guardrail import TContext_co as TContext_co
+from outlast.definitions.tool_guardrail import ToolGuardrailFunctionOutput as ToolGuardrailFunctionOutput
+from outlast.definitions.tool_guardrail import ToolInputGuardrail as ToolInputGuardrail
+from outlast.definitions.tool_guardrail import ToolInputGuardrailData as ToolInputGuardrailData
+from outlast.definitions.tool_guardrail import ToolInputGuardrailResult as ToolInputGuardrailResult
+from outlast.definitions.tool_guardrail import ToolOutputGuardrail as ToolOutputGuardrail
+from outlast.definitions.tool_guardrail import ToolOutputGuardrailData as ToolOutputGuardrailData
+from outlast.definitions.tool_guardrail import ToolOutputGuardrailResult as ToolOutputGuardrailResult
+from outlast.definitions.tool_guardrail import check_tool_guardrails as check_tool_guardrails
+from outlast.definitions.tool_guardrail import tool_input_guardrail as tool_input_guardrail
+from outlast.definitions.tool_guardrail import tool_output_guardrail as tool_output_guardrail

@@ -1,0 +1,20 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.tracing.context import TraceCtxManager as TraceCtxManager
+from outlast.tracing.context import create_trace_for_run as create_trace_for_run
+from outlast.tracing.context import get_model_tracing_impl as get_model_tracing_impl
+from outlast.tracing.create import agent_span as agent_span
+from outlast.tracing.create import custom_span as custom_span
+from outlast.tracing.create import function_span as function_span
+from outlast.tracing.create import generation_span as generation_span
+from outlast.tracing.create import get_current_span as get_current_span
+from outlast.tracing.create import get_current_trace as get_current_trace
+from outlast.tracing.create import guardrail_span as guardrail_span
+from outlast.tracing.create import handoff_span as handoff_span
+from outlast.tracing.create import mcp_tools_span as mcp_tools_span
+from outlast.tracing.create import response_span as response_span
+from outlast.tracing.create import speech_group_span as speech_group_span
+from outlast.tracing.create import speech_span as speech_span
+from outlast.tracing.create import task_span as task_span
+from outlast.tracing.create import trace as trace
+from outlast.tracing.create import transcription_span as transcription_span
+from outlast.tracing.create import turn_span as turn_span
