@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos flips endpoints conformance faults stub clean
+.PHONY: help demo test check format bench chaos flips services endpoints conformance faults stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,13 +26,13 @@ demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), witho
 	@$(BIN)/python -m outlast.demo $(ARGS)
 
 test: $(DEV)  ## Run every test
-	$(BIN)/python -m pytest -q -m "not chaos and not endpoints" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -q -m "not chaos and not endpoints and not services" -n 2 $(ARGS)
 
 check: $(DEV)  ## What a change has to pass, in under a minute
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -q -m "not slow and not chaos and not endpoints" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow and not chaos and not endpoints and not services" -n 2 $(ARGS)
 
 format: $(DEV)  ## Format, fix what can be fixed, rewrite the stub of public names
 	$(BIN)/python tests/public_names.py
@@ -52,6 +52,11 @@ endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 
 flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --largest 8")
 	$(BIN)/python tests/journal/flips.py $(ARGS)
+
+services: $(DEV)  ## Test sessions on real Redis, PostgreSQL, MongoDB and Dapr (builds two, once)
+	python3 tests/services.py up redis postgres mongo dapr
+	eval "$$(python3 tests/services.py env)" && \
+	  $(BIN)/python -m pytest -q -m services -n 2 $(ARGS)
 
 bench:  ## Compare the cost of a turn with other SDKs; writes benchmarks/RESULTS.md
 	$(PYTHON) benchmarks/compare.py $(ARGS)

@@ -36,7 +36,7 @@ MAX_NESTING = 3
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
     "core": 4_200, "definitions": 8_900, "tracing": 2_500, "models": 9_000, "journal": 4_200,
-    "sessions": 700, "engine": 8_000, "run": 4_200, "testing": 4_000, "compat": 1_800, "cli": 3_400,
+    "sessions": 3_300, "engine": 8_000, "run": 4_200, "testing": 4_000, "compat": 1_800, "cli": 3_400,
     "demo": 700, "mcp": 100, "views": 1_500,
 }  # fmt: skip
 

@@ -242,6 +242,7 @@ from outlast.run.result import RunResult as RunResult
 from outlast.run.run_state import RunState as RunState
 from outlast.run.runner import Runner as Runner
 from outlast.run.stream import RunResultStreaming as RunResultStreaming
+from outlast.sessions.conversations import OpenAIConversationsSession as OpenAIConversationsSession
 from outlast.sessions.session import OpenAIResponsesCompactionArgs as OpenAIResponsesCompactionArgs
 from outlast.sessions.session import OpenAIResponsesCompactionAwareSession as OpenAIResponsesCompactionAwareSession
 from outlast.sessions.session import Session as Session
@@ -407,6 +408,7 @@ __all__ = [
     "OfflineModel",
     "OpenAIAgentRegistrationConfig",
     "OpenAIChatCompletionsModel",
+    "OpenAIConversationsSession",
     "OpenAIProvider",
     "OpenAIResponsesCompactionArgs",
     "OpenAIResponsesCompactionAwareSession",

@@ -45,7 +45,7 @@ from outlast.engine.projection import approval_item
 from outlast.engine.registry import AnyAgent, Registry
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
-from outlast.sessions.session import Session
+from outlast.sessions.session import Session, session_id_of
 
 
 @dataclass(kw_only=True, slots=True)
@@ -179,7 +179,7 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
         options = msgspec.structs.replace(
             options,
             session=request.session is not None,
-            session_id=str(getattr(request.session, "session_id", "")),
+            session_id=session_id_of(request.session),
             hold_side_effects=config.guardrails_hold_tools,
             forgive_unknown_tools=config.tool_not_found_behavior == "return_error_to_model",
             max_parallel_calls=execution.max_function_tool_concurrency if execution else None,

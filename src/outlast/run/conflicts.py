@@ -14,6 +14,7 @@ from outlast.core.state import RunState
 from outlast.engine.local_runs import RunRequest, open_log
 from outlast.engine.log import RunLog
 from outlast.journal.journal import Journal
+from outlast.sessions.session import session_id_of
 
 
 async def claimed_log(journal: Journal, request: RunRequest, items: list[Item]) -> RunLog:
@@ -81,7 +82,7 @@ def check_session(run_id: str, state: RunState, session: Any) -> None:
     options = state.options
     if not options.session:
         return
-    own = str(getattr(session, "session_id", "") or "")
+    own = session_id_of(session)
     is_same = session is not None and (
         not own or not options.session_id or own == options.session_id
     )

@@ -18,6 +18,7 @@ from outlast.engine.projection import as_items, wire
 from outlast.journal.journal import Journal
 from outlast.run.run_state import RunState
 from outlast.run.state_json import is_closed, unsaved_items
+from outlast.sessions.session import session_id_of
 
 
 async def continued(
@@ -56,7 +57,7 @@ def _check(log: RunLog, request: local_runs.RunRequest) -> None:
     if not unsaved_items(log.state):
         return
     wanted = log.state.options.session_id
-    given = getattr(request.session, "session_id", None)
+    given = session_id_of(request.session) or None
     if request.session is None or (wanted and given != wanted):
         raise UserError(
             f"The run has a pending Session write for session {wanted!r}, but was given "

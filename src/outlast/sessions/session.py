@@ -44,6 +44,15 @@ class SyncedSession(Protocol):
         ...
 
 
+@runtime_checkable
+class SelectiveSession(Protocol):
+    """A session that keeps items in a form of its own, such as a provider's."""
+
+    def storable_items(self, items: list[Any]) -> list[Any]:
+        """What `add_items` will keep of ``items``, as it will keep it."""
+        ...
+
+
 _METHODS = ("get_items", "add_items", "pop_item", "clear_session")
 
 
@@ -174,6 +183,14 @@ def is_openai_responses_compaction_aware_session(
 ) -> TypeGuard[OpenAIResponsesCompactionAwareSession]:
     """Whether ``session`` can shorten itself."""
     return callable(getattr(session, "run_compaction", None))
+
+
+def session_id_of(session: object) -> str:
+    """The id of a session; empty if it has none, or none before its first use."""
+    try:
+        return str(getattr(session, "session_id", "") or "")
+    except ValueError:
+        return ""
 
 
 def accepts_wrapper(session: Session) -> bool:

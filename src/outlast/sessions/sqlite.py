@@ -8,27 +8,30 @@ never cancelled in the middle on the loop, and one in a thread is waited for bef
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import sqlite3
 import threading
-import time
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from outlast.definitions.forks import at_fork, take
 from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
+from outlast.sessions.sqlite_tables import (
+    BUSY_TIMEOUT_S,
+    SessionTables,
+    database_file,
+    decoded,
+    is_busy,
+    open_database,
+)
+from outlast.sessions.stored import run_to_end
 
 if TYPE_CHECKING:
     from outlast.definitions.run_items import TResponseInputItem
 
 _T = TypeVar("_T")
-_BUSY_TIMEOUT_S = 5.0
-_RETRY_S = 0.01
-_IN_MEMORY = ("", ":memory:")
 
 
 class SQLiteSession(SessionABC):
@@ -64,13 +67,12 @@ class SQLiteSession(SessionABC):
         self.db_path = db_path
         self.sessions_table = sessions_table
         self.messages_table = messages_table
-        self._sessions, self._messages = _quoted(sessions_table), _quoted(messages_table)
+        self._tables = SessionTables(sessions_table, messages_table)
         self._lock = threading.Lock()
         self._is_closed = False
         self._is_synced = self._must_sync = False
-        # Absolute: a fork closes the connection, and the working directory may be another by then.
-        self._path = "" if str(db_path) in _IN_MEMORY else str(Path(db_path).absolute())
-        self._connection: sqlite3.Connection | None = _opened(self._path, self._schema())
+        self._path = database_file(db_path)
+        self._connection: sqlite3.Connection | None = self._opened()
         at_fork(self)
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
@@ -90,6 +92,12 @@ class SQLiteSession(SessionABC):
 
     async def pop_item(self) -> TResponseInputItem | None:
         return await self._run(self._pop)
+
+    async def pop_item_if(
+        self, check: Callable[[TResponseInputItem], None]
+    ) -> TResponseInputItem | None:
+        """`pop_item`, unless ``check`` raises: then the item stays, and nobody sees it gone."""
+        return await self._run(lambda connection: self._pop(connection, check))
 
     async def clear_session(self) -> None:
         await self._run(self._clear)
@@ -118,69 +126,42 @@ class SQLiteSession(SessionABC):
         """See `Forked`."""
         self._lock = threading.Lock()
 
-    # --- What is done with the tables. Their names are quoted; everything else is bound. --
+    # --- What is done with the tables. ----------------------------------------------------
 
-    def _schema(self) -> str:
-        index = _quoted(f"idx_{self.messages_table}_session_id")
-        return f"""
-            BEGIN IMMEDIATE;
-            CREATE TABLE IF NOT EXISTS {self._sessions} (
-                session_id TEXT PRIMARY KEY,
-                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-                updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-            );
-            CREATE TABLE IF NOT EXISTS {self._messages} (
-                id INTEGER PRIMARY KEY AUTOINCREMENT,
-                session_id TEXT NOT NULL REFERENCES {self._sessions} (session_id) ON DELETE CASCADE,
-                message_data TEXT NOT NULL,
-                created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-            );
-            CREATE INDEX IF NOT EXISTS {index} ON {self._messages} (session_id, id);
-            COMMIT;
-        """
+    def _opened(self) -> sqlite3.Connection:
+        return open_database(
+            self._path, lambda connection: connection.executescript(self._tables.schema)
+        )
 
     def _newest(self, connection: sqlite3.Connection, limit: int | None) -> list[Any]:
-        if limit == 0:
-            return []
-        items: list[Any] = []
-        query = f"SELECT message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC"  # noqa: S608
-        rows: Iterable[tuple[str]] = connection.execute(query, (self.session_id,))
-        for (data,) in rows:
-            item = _decoded(data)
-            if item is not None:
-                items.append(item)
-            if len(items) == limit:
-                break
-        items.reverse()
-        return items
+        return newest_items(connection.execute(self._tables.newest, (self.session_id,)), limit)
 
     def _insert(self, connection: sqlite3.Connection, rows: list[tuple[str, str]]) -> None:
         if not rows:
             return
-        touch = (
-            f"INSERT INTO {self._sessions} (session_id) VALUES (?) "  # noqa: S608
-            "ON CONFLICT (session_id) DO UPDATE SET updated_at = CURRENT_TIMESTAMP"
-        )
-        insert = f"INSERT INTO {self._messages} (session_id, message_data) VALUES (?, ?)"  # noqa: S608
-        with _transaction(connection):
-            connection.execute(touch, (self.session_id,))
-            connection.executemany(insert, rows)
+        with transaction(connection):
+            connection.execute(self._tables.touch, (self.session_id,))
+            connection.executemany(self._tables.insert, rows)
 
-    def _pop(self, connection: sqlite3.Connection) -> Any:
-        pop = (
-            f"DELETE FROM {self._messages} WHERE id = (SELECT id FROM {self._messages} "  # noqa: S608
-            "WHERE session_id = ? ORDER BY id DESC LIMIT 1) RETURNING message_data"
-        )
-        with _transaction(connection):
-            while rows := connection.execute(pop, (self.session_id,)).fetchall():
-                if (item := _decoded(rows[0][0])) is not None:
-                    return item
+    def _pop(
+        self, connection: sqlite3.Connection, check: Callable[[Any], None] | None = None
+    ) -> Any:
+        with transaction(connection):
+            item = self._take_newest(connection)
+            if item is not None and check is not None:
+                check(item)
+            return item
+
+    def _take_newest(self, connection: sqlite3.Connection) -> Any:
+        while rows := connection.execute(self._tables.pop, (self.session_id,)).fetchall():
+            if (item := decoded(rows[0][0])) is not None:
+                return item
         return None
 
     def _clear(self, connection: sqlite3.Connection) -> None:
-        with _transaction(connection):
-            for table in (self._messages, self._sessions):
-                connection.execute(f"DELETE FROM {table} WHERE session_id = ?", (self.session_id,))  # noqa: S608
+        with transaction(connection):
+            for statement in self._tables.clear:
+                connection.execute(statement, (self.session_id,))
 
     # --- How it is done. -----------------------------------------------------------------
 
@@ -189,15 +170,15 @@ class SQLiteSession(SessionABC):
             try:
                 return work(self._open_connection())
             except sqlite3.OperationalError as error:
-                if not _is_busy(error):
+                if not is_busy(error):
                     raise
             finally:
                 self._lock.release()
-        return await _await_mutation(asyncio.to_thread(self._run_waiting, work))
+        return await run_to_end(asyncio.to_thread(self._run_waiting, work))
 
     def _run_waiting(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with self._locked_connection() as connection:
-            connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
+            connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
             try:
                 return work(connection)
             finally:
@@ -214,86 +195,32 @@ class SQLiteSession(SessionABC):
                 f"SQLiteSession is closed (session {self.session_id!r}). Make a new one to go on."
             )
         if self._connection is None:
-            self._connection, self._is_synced = _opened(self._path, self._schema()), False
+            self._connection, self._is_synced = self._opened(), False
         if self._must_sync and not self._is_synced:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._is_synced = True
         return self._connection
 
 
-async def _await_mutation(mutation: Awaitable[_T]) -> _T:
-    """Wait for ``mutation`` to the end even if cancelled, so that its outcome is never unknown."""
-    task = asyncio.ensure_future(mutation)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(asyncio.wait([task]))
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is None:
-        return task.result()
-    if not task.cancelled():
-        task.exception()  # The caller has been cancelled; a failure is nobody's any more.
-    raise cancelled
+def newest_items(rows: Iterable[tuple[str]], limit: int | None) -> list[Any]:
+    """The first ``limit`` items that can be read of ``rows``, which are newest first, turned round.
 
-
-def _opened(path: str, schema: str) -> sqlite3.Connection:
-    if path:
-        _make_private(path)
-    connection = sqlite3.connect(
-        path or ":memory:", timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        _switch_to_wal(connection)
-        connection.executescript(schema)
-        connection.execute("PRAGMA busy_timeout = 0")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _make_private(path: str) -> None:
-    """Begin the file as one that only its owner may read: SQLite would ask the umask."""
-    with contextlib.suppress(OSError):  # It is there, or cannot be: SQLite says which.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work side by side. SQLite does not wait for this lock by itself."""
-    deadline = time.monotonic() + _BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(_RETRY_S)
-        else:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            return
+    Less than 0 is no limit, as in SQLite.
+    """
+    items: list[Any] = []
+    for (data,) in rows if limit != 0 else ():
+        if (item := decoded(data)) is not None:
+            items.append(item)
+        if len(items) == limit:
+            break
+    items.reverse()
+    return items
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Generator[None]:
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """What happens in it happens whole or not at all."""
     with connection:  # It commits, or rolls back.
         # The lock for writing is taken first, so nothing is half done when it is not to be had.
         connection.execute("BEGIN IMMEDIATE")
         yield
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    # An extended code holds the plain one in its lowest byte.
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _decoded(data: str) -> dict[str, Any] | None:
-    try:
-        item: object = json.loads(data)
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", item) if isinstance(item, dict) else None

@@ -18,7 +18,7 @@ from outlast.engine.outcome import Emit, Outcome
 from outlast.engine.perform.session_marks import held_of, mark_of, place_behind
 from outlast.engine.projection import wire
 from outlast.engine.view import RunView
-from outlast.sessions.session import SyncedSession, ask_session
+from outlast.sessions.session import SelectiveSession, SyncedSession, ask_session
 
 
 async def load(effect: LoadSession, view: RunView, emit: Emit) -> Outcome:
@@ -81,7 +81,10 @@ async def save(effect: SaveSession, view: RunView, emit: Emit) -> Outcome:
     if items:
         if isinstance(view.session, SyncedSession) and view.durability == "power":
             view.session.sync_writes()  # The log is about to say that it was saved.
-        await ask_session(view.session, "add_items", copy.deepcopy(items), wrapper=view.context)
+        items = copy.deepcopy(items)
+        if isinstance(view.session, SelectiveSession):
+            items = view.session.storable_items(items)
+        await ask_session(view.session, "add_items", items, wrapper=view.context)
     return Outcome([SessionSaved(effect.id, effect.upto, effect.is_last)])
 
 

@@ -1,0 +1,223 @@
+"""A session in MongoDB: a document per conversation, and one per batch of items."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from outlast.sessions.extras import library
+from outlast.sessions.session import SessionSettings
+from outlast.sessions.stored import StoredSession, run_to_end
+
+if TYPE_CHECKING:
+    from pymongo import AsyncMongoClient
+
+    from outlast.definitions.run_items import TResponseInputItem
+
+
+class MongoDBSession(StoredSession):
+    """A conversation in MongoDB, which any number of processes may share.
+
+    A call of `add_items` is one document: all items or none, and at most 16 MB of them. Needs the
+    extra ``mongodb``.
+
+    Args:
+        session_id: The conversation.
+        client: A `pymongo.AsyncMongoClient`. It stays the caller's to close.
+        database: The database.
+        sessions_collection: The collection of conversations.
+        messages_collection: The collection of items.
+        session_settings: How the session is read where a run does not say.
+
+    Raises:
+        TypeError: ``session_id`` is no text.
+        RuntimeError: By every call after `close`, if the session made its client.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        *,
+        client: AsyncMongoClient[Any],
+        database: str = "agents",
+        sessions_collection: str = "agent_sessions",
+        messages_collection: str = "agent_messages",
+        session_settings: SessionSettings | dict[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(session_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's value
+            raise TypeError("session_id must be a string")
+        super().__init__(session_id, session_settings)
+        self._client: Any = client
+        self._sessions: Any = self._client[database][sessions_collection]
+        self._messages: Any = self._client[database][messages_collection]
+        self._lock = asyncio.Lock()
+        self._is_indexed = False
+        self._owns_client = False
+        self._closed = False
+
+    @classmethod
+    def from_uri(
+        cls,
+        session_id: str,
+        *,
+        uri: str,
+        database: str = "agents",
+        client_kwargs: dict[str, Any] | None = None,
+        session_settings: SessionSettings | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> MongoDBSession:
+        """A session with a client of its own, which `close` closes.
+
+        Args:
+            session_id: The conversation.
+            uri: Such as ``mongodb://localhost:27017``.
+            database: The database.
+            client_kwargs: More arguments for the client.
+            session_settings: How the session is read where a run does not say.
+            **kwargs: More arguments for the session.
+        """
+        pymongo = library("pymongo", cls.__name__, "mongodb")
+        client = pymongo.AsyncMongoClient(uri, **(client_kwargs or {}))
+        session = cls(
+            session_id,
+            client=client,
+            database=database,
+            session_settings=session_settings,
+            **kwargs,
+        )
+        session._owns_client = True
+        return session
+
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """The newest ``limit`` items, the oldest first; none if it is 0 or less."""
+        self._require_open()
+        limit = self.read_limit(limit)
+        if limit is not None and limit <= 0:
+            return []
+        batches = self._messages.find(await self._own())
+        # A batch holds at least one item, and an emptied one none, so all may have to be read.
+        documents = await batches.sort([("seq", 1), ("_id", 1)]).to_list()
+        texts = [text for document in documents for text in _texts(document)]
+
+        async def tail(count: int | None) -> list[Any]:
+            return texts if count is None else texts[-count:]
+
+        return await self.newest(limit, tail)
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        self._require_open()
+        if items:
+            texts = await self.serialized(items)
+            await run_to_end(self._append(texts))
+
+    async def pop_item(self) -> TResponseInputItem | None:
+        self._require_open()
+        while True:
+            found, text = await run_to_end(self._pop())
+            if not found:
+                return None
+            if (item := await self.readable(text)) is not None:
+                return item
+
+    async def clear_session(self) -> None:
+        self._require_open()
+        await run_to_end(self._clear())
+
+    async def close(self) -> None:
+        """Close the client if the session made it. A second close does nothing."""
+        if self._owns_client and not self._closed:
+            self._closed = True
+            await self._client.close()
+
+    async def ping(self) -> bool:
+        """Whether the database answers."""
+        self._require_open()
+        try:
+            await self._client.admin.command("ping")
+        except Exception:  # noqa: BLE001  # whatever keeps it from answering
+            return False
+        return True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def _append(self, texts: list[str]) -> None:
+        async with self._lock:
+            await self._make_indexes()
+            session = await self._touch({"$inc": {"_seq": len(texts)}})
+            await self._messages.insert_one(
+                {
+                    "session_id": self.session_id,
+                    "seq": session["_seq"],
+                    "generation": session.get("_generation", 0),
+                    "message_data": texts,
+                }
+            )
+
+    async def _pop(self) -> tuple[bool, str | None]:
+        """Take the newest text away. Whether there was one, and the text."""
+        own = await self._own()
+        newest = [("seq", -1), ("_id", -1)]
+        while True:
+            batch = await self._messages.find_one_and_update(
+                own, {"$pop": {"message_data": 1}}, sort=newest
+            )
+            if batch is None:
+                return False, None
+            texts = _texts(batch)
+            if len(texts) <= 1:  # It is empty now: only then it may go.
+                await self._messages.delete_one({"_id": batch["_id"], "message_data": []})
+            if texts:
+                return True, texts[-1]
+
+    async def _clear(self) -> None:
+        """Begin a new generation, which hides the items at once, and delete those of the old one."""
+        async with self._lock:
+            session = await self._touch({"$inc": {"_generation": 1}})
+            await self._messages.delete_many(
+                {"session_id": self.session_id, "generation": {"$lt": session["_generation"]}}
+            )
+
+    async def _touch(self, change: dict[str, Any]) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        return cast(
+            "dict[str, Any]",
+            await self._sessions.find_one_and_update(
+                {"session_id": self.session_id},
+                {**change, "$set": {"updated_at": now}, "$setOnInsert": {"created_at": now}},
+                upsert=True,
+                return_document=True,
+            ),
+        )
+
+    async def _own(self) -> dict[str, Any]:
+        """What matches the batches of this session since it was cleared last."""
+        found = await self._sessions.find({"session_id": self.session_id}).limit(1).to_list()
+        generation = found[0].get("_generation", 0) if found else 0
+        own: dict[str, Any] = {"session_id": self.session_id, "generation": generation}
+        if generation == 0:  # Batches of old have none.
+            own["generation"] = {"$in": [0, None]}
+        return own
+
+    async def _make_indexes(self) -> None:
+        if self._is_indexed:
+            return
+        await self._sessions.create_index([("session_id", 1)], unique=True)
+        await self._messages.create_index([("session_id", 1), ("generation", 1), ("seq", 1)])
+        self._is_indexed = True
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(
+                f"MongoDBSession is closed (session {self.session_id!r}). Make a new one to go on."
+            )
+
+
+def _texts(document: dict[str, Any]) -> list[Any]:
+    """The texts of a batch; a document of old holds one of them, and no list."""
+    data: object = document.get("message_data")
+    return cast("list[Any]", data) if isinstance(data, list) else [data]

@@ -1,0 +1,253 @@
+"""A session in Redis: one hash, one list of items, and one counter of old, as openai-agents has them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from outlast.sessions.extras import library
+from outlast.sessions.session import SessionSettings
+from outlast.sessions.stored import StoredSession, run_to_end
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from outlast.definitions.run_items import TResponseInputItem
+
+_LAST_MS = 2**63 - 1
+"""The latest time at which Redis lets a key expire: a signed 64-bit number of milliseconds."""
+
+
+class RedisSession(StoredSession):
+    """A conversation in Redis, which any number of processes may share.
+
+    A call of `add_items` is one transaction: all items or none. Needs the extra ``redis``. On a
+    cluster it can only read, for its keys lie in different slots.
+
+    Args:
+        session_id: The conversation.
+        redis_client: An `asyncio` client of `redis`. It stays the caller's to close.
+        key_prefix: What the keys begin with.
+        ttl: Seconds after the last write in which the conversation is forgotten; None for never.
+        session_settings: How the session is read where a run does not say.
+
+    Raises:
+        ImportError: `redis` is not installed.
+        RuntimeError: By every call after `close`, if the session made its client.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        *,
+        redis_client: Redis,
+        key_prefix: str = "agents:session",
+        ttl: int | None = None,
+        session_settings: SessionSettings | dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(session_id, session_settings)
+        self._redis: Any = redis_client
+        self._key_prefix = key_prefix
+        self._ttl = ttl
+        self._session_key = f"{key_prefix}:{session_id}"
+        self._messages_key = f"{self._session_key}:messages"
+        self._counter_key = f"{self._session_key}:counter"
+        self._lock = asyncio.Lock()
+        self._owns_client = False
+        self._closed = False
+
+    @classmethod
+    def from_url(
+        cls,
+        session_id: str,
+        *,
+        url: str,
+        redis_kwargs: dict[str, Any] | None = None,
+        session_settings: SessionSettings | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> RedisSession:
+        """A session with a client of its own, which `close` closes.
+
+        Args:
+            session_id: The conversation.
+            url: Such as ``redis://localhost:6379/0``.
+            redis_kwargs: More arguments for the client.
+            session_settings: How the session is read where a run does not say.
+            **kwargs: More arguments for the session.
+        """
+        client = library("redis.asyncio", cls.__name__, "redis").from_url(
+            url, **(redis_kwargs or {})
+        )
+        session = cls(session_id, redis_client=client, session_settings=session_settings, **kwargs)
+        session._owns_client = True
+        return session
+
+    async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
+        """The newest ``limit`` items, the oldest first; none if it is 0 or less."""
+        self._require_open()
+        limit = self.read_limit(limit)
+        if limit is not None and limit <= 0:
+            return []
+        async with self._lock:
+            return await self.newest(limit, self._tail)
+
+    async def add_items(self, items: list[TResponseInputItem]) -> None:
+        self._require_open()
+        if items:
+            texts = await self.serialized(items)
+            async with self._lock:
+                await self._append(texts)
+
+    async def pop_item(self) -> TResponseInputItem | None:
+        self._require_open()
+        async with self._lock:
+            return await run_to_end(self._pop())
+
+    async def clear_session(self) -> None:
+        self._require_open()
+        async with self._lock:
+            await run_to_end(
+                self._redis.delete(self._session_key, self._messages_key, self._counter_key)
+            )
+
+    async def close(self) -> None:
+        """Close the client if the session made it. A second close does nothing."""
+        if self._owns_client and not self._closed:
+            self._closed = True
+            await self._redis.aclose()
+
+    async def ping(self) -> bool:
+        """Whether Redis answers."""
+        self._require_open()
+        try:
+            return bool(await self._redis.ping())
+        except Exception:  # noqa: BLE001  # whatever keeps it from answering
+            return False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def _tail(self, count: int | None) -> list[str | bytes]:
+        first = 0 if count is None else -count
+        return cast("list[str | bytes]", await self._redis.lrange(self._messages_key, first, -1))
+
+    async def _pop(self) -> TResponseInputItem | None:
+        while (text := await self._redis.rpop(self._messages_key)) is not None:
+            if (item := await self.readable(text)) is not None:
+                return item
+        return None
+
+    async def _append(self, texts: list[str]) -> None:
+        """Add and touch in one transaction, again if somebody else wrote meanwhile."""
+        from redis.exceptions import WatchError
+
+        while True:
+            pipeline = self._redis.pipeline(transaction=True)
+            try:
+                await self._fill(pipeline, texts)
+                await _execute(pipeline)
+            except WatchError:
+                await pipeline.reset()
+                continue
+            except asyncio.CancelledError:
+                await _discard(pipeline)  # An answer may still be on its way in it.
+                raise
+            except BaseException:
+                await pipeline.reset()
+                raise
+            await run_to_end(_reset_quietly(pipeline))
+            return
+
+    async def _fill(self, pipeline: Any, texts: list[str]) -> None:
+        keys = (self._session_key, self._messages_key, self._counter_key)
+        await pipeline.watch(*keys)
+        await self._require_types(pipeline)
+        expires = await self._expiry(pipeline)
+        now = str(int(time.time()))
+        pipeline.multi()
+        pipeline.hsetnx(self._session_key, "created_at", now)
+        pipeline.hset(self._session_key, mapping={"session_id": self.session_id, "updated_at": now})
+        pipeline.rpush(self._messages_key, *texts)
+        if expires is not None:
+            for key in keys:
+                pipeline.pexpireat(key, expires)
+
+    async def _require_types(self, pipeline: Any) -> None:
+        """Refuse keys that hold something else: in a transaction the other half would be done."""
+        from redis.exceptions import ResponseError
+
+        for key, kind in ((self._session_key, "hash"), (self._messages_key, "list")):
+            found = await pipeline.type(key)
+            found = found.decode() if isinstance(found, bytes) else found
+            if found not in ("none", kind):
+                raise ResponseError(
+                    f"WRONGTYPE Redis key {key!r} holds a {found}, and a session needs a {kind}. "
+                    "Choose another key_prefix."
+                )
+
+    async def _expiry(self, pipeline: Any) -> int | None:
+        """When the session expires, in milliseconds of the server's clock."""
+        if self._ttl is None:
+            return None
+        seconds, microseconds = await pipeline.time()
+        expires = int(seconds) * 1000 + int(microseconds) // 1000 + self._ttl * 1000
+        if not 0 <= expires <= _LAST_MS:
+            raise ValueError(
+                f"The ttl of {self._ttl} seconds is outside Redis's supported expiration range."
+            )
+        return expires
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(
+                f"RedisSession is closed (session {self.session_id!r}). Make a new one to go on."
+            )
+
+
+async def _execute(pipeline: Any) -> None:
+    """Send the transaction. Giving the connection back is a step of its own.
+
+    The client does both in one call, and so a connection that cannot be given back would look like
+    a transaction that failed: it would be done again.
+    """
+    give_back = pipeline.reset
+
+    async def keep() -> None:
+        pass
+
+    pipeline.reset = keep
+    try:
+        await pipeline.execute()
+    finally:
+        pipeline.reset = give_back
+
+
+async def _reset_quietly(pipeline: Any) -> None:
+    """Give the connection back. The items are in Redis: what fails here does not undo that."""
+    connection = pipeline.connection
+    try:
+        await pipeline.reset()
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001   # it cancels itself: nobody waits for a caller here
+        await _close(pipeline, connection)
+
+
+async def _discard(pipeline: Any) -> None:
+    connection, pipeline.connection, pipeline.watching = pipeline.connection, None, False
+    await run_to_end(_close(pipeline, connection))
+
+
+async def _close(pipeline: Any, connection: Any) -> None:
+    """Close a connection, so that nobody reads what is left in it, and let the pool have it."""
+    if connection is None:
+        return
+    try:
+        await connection.disconnect(nowait=True)
+    except Exception:  # noqa: BLE001  # it is given up either way
+        connection.mark_for_reconnect()
+    with contextlib.suppress(KeyError):  # It was given back before it failed.
+        await pipeline.connection_pool.release(connection)
