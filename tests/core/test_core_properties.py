@@ -10,13 +10,22 @@ from hypothesis import given, settings, strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from world import World, play  # a module beside this one
+from world import World, play, started  # a module beside this one
 
 from outlast.core import events, evolve as evolving
-from outlast.core.decide import decide
+from outlast.core.decide import decide, leaves_wishes
 from outlast.core.effects import Record
-from outlast.core.events import EffectStarted, GuardrailNames, HandedOff, ModelReplied, ToolReturned
+from outlast.core.events import (
+    Call,
+    EffectStarted,
+    GuardrailNames,
+    HandedOff,
+    ModelReplied,
+    ToolReturned,
+    TurnPrepared,
+)
 from outlast.core.evolve import evolve, fold
+from outlast.core.ids import approval_id
 from outlast.core.state import RunState, answered
 
 SEEDS = st.integers(0, 2**32)
@@ -71,6 +80,32 @@ def test_an_effect_is_not_wanted_once_its_result_is_recorded(seed, options, guar
             finished.add(event.id)
         wanted = {effect.id for effect in decide(state) if not isinstance(effect, Record)}
         assert not wanted & finished
+
+
+@FEW
+@given(SEEDS, OPTIONS, GUARDS, st.booleans())
+def test_what_leaves_the_wishes_as_they_are_needs_no_new_decision(seed, options, guards, trips):
+    state = RunState()
+    for event in a_log(seed, options, guards, crashes=0.1, trips=trips):
+        after = evolve(state, event)
+        if leaves_wishes(state, event):
+            ended = {getattr(event, "id", ""), approval_id(getattr(event, "id", ""))}
+            assert decide(after) == [each for each in decide(state) if each.id not in ended], event
+        state = after
+
+
+def test_of_many_calls_each_ends_without_a_new_decision():
+    calls = tuple(Call(f"c{n}", "look", "function", n) for n in range(50))
+    items = [{"type": "function_call", "call_id": each.id, "name": "look"} for each in calls]
+    state = fold([started(), TurnPrepared("p1", "desk"), ModelReplied("m1", "desk", items, calls)])
+    for effect in decide(state):
+        state = evolve(state, EffectStarted(effect.id, "tool"))
+    again = 0
+    for call in calls:
+        event = ToolReturned(f"t1.{call.id}", call.id, {"output": "x"})
+        again += not leaves_wishes(state, event)
+        state = evolve(state, event)
+    assert again == 1  # The last one.
 
 
 @FEW

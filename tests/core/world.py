@@ -126,6 +126,7 @@ class World:
                 n,
                 rng.choice(["no", "no", "no", "yes", "ask"]),
                 rng.choice(["retry", "once", "ask"]),
+                lane=rng.choice(["", "", "", "screen"]),
             )
             for n in range(rng.randint(1, 4))
         )

@@ -27,6 +27,8 @@ from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
     Call,
+    ChildCompleted,
+    ChildStarted,
     EffectFailed,
     EffectStarted,
     ErrorFacts,
@@ -37,7 +39,9 @@ from outlast.core.events import (
     RunCompleted,
     RunFailed,
     RunStarted,
+    StepRecorded,
     ToolReturned,
+    UsageAdded,
 )
 from outlast.core.failing import parks
 from outlast.core.ids import END, EffectId, approval_id, check_id, check_place, effect_id, timer_id
@@ -71,6 +75,33 @@ def decide(state: RunState) -> list[Effect]:
     checks = _input_checks(state, state.started)
     blocking = [check for check in checks if check.index < _blocking(state, check)]
     return [*blocking] or [*checks, *_turn(state, is_checked=False)]
+
+
+def leaves_wishes(state: RunState, event: Event) -> bool:
+    """Whether the run wants after ``event`` what it wants now, but for the effect that the event ends.
+
+    So it is where one of several calls in flight ends: nothing waits for it in particular. Deciding
+    again would look at all the others. False says nothing.
+    """
+    if isinstance(event, StepRecorded | ChildStarted | ChildCompleted | UsageAdded):
+        return True
+    if isinstance(event, GuardrailChecked):
+        return event.stage not in ("input", "output")
+    if isinstance(event, ToolReturned):
+        effect = event.id
+    elif isinstance(event, ApprovalRequested) and not event.child:
+        effect = approval_id(event.id)
+    else:
+        return False
+    call = state.open_calls.get(event.call_id)
+    if call is None or call.lane or effect not in state.in_flight or len(state.in_flight) == 1:
+        return False
+    is_stopped = state.failures or state.tripped or state.spent or state.ended
+    return not (is_stopped or state.open_checks or state.in_doubt or _has_limit(state))
+
+
+def _has_limit(state: RunState) -> bool:
+    return state.options.max_parallel_calls is not None
 
 
 # --- Failing. ----------------------------------------------------------------------------
@@ -309,13 +340,14 @@ def _calls(state: RunState) -> list[Effect]:
     """What the open calls need. Handoffs come last: they end the agent's turn."""
     wanted: list[Effect] = []
     lanes: set[str] = set()
+    asking = _asking(state)
     handoffs = [call for call in state.open_calls.values() if call.kind == "handoff"]
     for call in state.open_calls.values():
         if call.kind == "handoff" or call.lane in lanes:
             continue
         if call.lane:
             lanes.add(call.lane)
-        if effect := _call(state, call):
+        if effect := _call(state, call, asking):
             wanted.append(effect)
     limit = state.options.max_parallel_calls
     if limit is not None:
@@ -323,6 +355,12 @@ def _calls(state: RunState) -> list[Effect]:
     if len(handoffs) == len(state.open_calls):
         return _handoffs(state, handoffs)
     return wanted or _pause_save(state)
+
+
+def _asking(state: RunState) -> set[str]:
+    """The tool effects whose own runs wait for a person."""
+    requests = [each for each in state.requested.values() if each.child]
+    return {each.id for each in requests if approval_key(each) not in state.decided}
 
 
 def _pause_save(state: RunState) -> list[Effect]:
@@ -346,7 +384,7 @@ def _handoffs(state: RunState, handoffs: list[Call]) -> list[Effect]:
     return [HandOff(id=key, name=first.name, agent=state.agent, call=first)]
 
 
-def _call(state: RunState, call: Call) -> Effect | None:
+def _call(state: RunState, call: Call, asking: set[str]) -> Effect | None:
     key = effect_id("tool", state.turn, call.id)
     if key in state.parked:
         return None
@@ -354,9 +392,8 @@ def _call(state: RunState, call: Call) -> Effect | None:
         return effect
     if call.kind == "unknown":
         return _tool(state, key, call, "unknown")
-    for request in state.requested.values():
-        if request.id == key and request.child and approval_key(request) not in state.decided:
-            return None
+    if key in asking:
+        return None
     if call.approval == "no" or call.id in state.waived:
         if call.id not in state.requested:
             return _tool(state, key, call)

@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
-from outlast.core.decide import decide
+from outlast.core.decide import decide, leaves_wishes
 from outlast.core.effects import Effect, Record
 from outlast.core.errors import machine_error
 from outlast.core.events import EffectStarted, Event
+from outlast.core.ids import EffectId
 from outlast.core.state import RunState, idempotency_key
 from outlast.engine.outcome import DRAIN_S, Emit, HookCall, Outcome
 
@@ -97,9 +98,9 @@ async def drive(log: Log, engine: Engine) -> None:
                 return
             for effect in fresh:
                 flight.start(effect)
-            await _settle(log, engine, await flight.landed())
+            await _settle(log, engine, flight, await flight.landed())
             while flight.has_landed:  # Meanwhile; a failure must not lose what has happened.
-                await _settle(log, engine, await flight.landed())
+                await _settle(log, engine, flight, await flight.landed())
             if flight.error is not None:
                 await log.commit()
                 raise flight.error
@@ -109,6 +110,8 @@ async def drive(log: Log, engine: Engine) -> None:
 
 def _advance(log: Log, engine: Engine, flight: _Flight) -> list[Effect]:
     """Record what follows without performing; return what is to begin, its start recorded."""
+    if flight.tasks and flight.decided is log.state:
+        return []
     while True:
         wanted = decide(log.state)
         derived = [event for effect in wanted for event in _derived(effect, engine, log, flight)]
@@ -119,6 +122,7 @@ def _advance(log: Log, engine: Engine, flight: _Flight) -> list[Effect]:
         flight.cancel_all_but({effect.id for effect in wanted})
     fresh = [effect for effect in wanted if effect.id not in flight.tasks]
     log.add([_start(effect, log) for effect in fresh])
+    flight.decided = log.state
     return fresh
 
 
@@ -140,9 +144,8 @@ def _start(effect: Effect, log: Log) -> EffectStarted:
     state = log.state
     doubt = state.in_doubt.get(effect.id)
     before = max(doubt.attempt if doubt else 0, state.attempts.get(effect.id, 0))
-    for request in state.requested.values():
-        if request.id == effect.id:
-            before = max(before, request.number)
+    if state.requested and (asked := state.requested.get(EffectId.parse(effect.id).key)):
+        before = max(before, asked.number)
     key = idempotency_key(state, log.run_id, effect.id) if effect.kind == "tool" else ""
     return EffectStarted(effect.id, effect.kind, effect.name, before + 1, effect.policy, key)
 
@@ -154,9 +157,11 @@ async def _paced(log: Log, flight: _Flight) -> None:
         await log.pace()
 
 
-async def _settle(log: Log, engine: Engine, landed: list[tuple[Effect, Outcome]]) -> None:
+async def _settle(
+    log: Log, engine: Engine, flight: _Flight, landed: list[tuple[Effect, Outcome]]
+) -> None:
     for _, outcome in landed:
-        log.add(outcome.events)
+        flight.add(outcome.events)
     tellings = [(effect, outcome.hooks) for effect, outcome in landed if outcome.hooks]
     if log.listeners:
         # Whoever watches hears of a result before the next effect begins, and may stop the run.
@@ -187,6 +192,8 @@ class _Flight:
         self._landed: deque[tuple[Effect, asyncio.Task[Outcome]]] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._leaving: set[asyncio.Task[Outcome]] = set()
+        self.decided: RunState | None = None
+        """The state for which all that is wanted is in flight, unless it has ended since."""
         self.error: BaseException | None = None
         """What is no event: an error of the machine, or the end of the process."""
 
@@ -196,8 +203,17 @@ class _Flight:
         task.add_done_callback(lambda done: self._land(effect, done))
 
     async def _emit(self, *events: Event) -> None:
-        self._log.add(events)
+        self.add(events)
         await self._log.commit()
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Add to the log what came of effects."""
+        log = self._log
+        for event in events:
+            is_decided = self.decided is log.state and leaves_wishes(log.state, event)
+            log.add((event,))
+            if is_decided:
+                self.decided = log.state
 
     def _land(self, effect: Effect, task: asyncio.Task[Outcome]) -> None:
         self._leaving.discard(task)

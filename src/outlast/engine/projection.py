@@ -231,7 +231,10 @@ def _asking(view: RunParts, request: ApprovalRequested) -> Any:
 def call_item(state: RunState, call_id: str) -> Item:
     """The item of a call of the reply in progress."""
     assert state.reply
-    return next(state.reply.output[call.index] for call in state.reply.calls if call.id == call_id)
+    call = state.open_calls.get(call_id)
+    if call is None:
+        call = next(each for each in state.reply.calls if each.id == call_id)
+    return state.reply.output[call.index]
 
 
 def model_response(view: RunParts, event: ModelReplied) -> ModelResponse:

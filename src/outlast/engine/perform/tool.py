@@ -126,7 +126,8 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     checks = Checks(view, effect)
     hooks, agent_hooks = view.hooks, turn.agent.hooks
     # An agent's run that a person was asked about goes on: what comes before it has been.
-    goes_on = any(each.child and each.id == effect.id for each in view.state.requested.values())
+    requests = view.state.requested.values() if effect.id in view.state.children else ()
+    goes_on = any(each.child and each.id == effect.id for each in requests)
     refusal = None if goes_on else await checks.ask_about_input(context, tool)
     if refusal is not None:
         return await returned(view, effect, tool, context, refusal, checks)
