@@ -14,6 +14,7 @@ from outlast.core.errors import ModelBehaviorError, UserError, machine_error
 from outlast.definitions import debug
 from outlast.definitions.approvals import field_of
 from outlast.definitions.arguments import json_object, parsed_object, validated
+from outlast.definitions.attempts import attempt_in_thread
 from outlast.definitions.callables import Handler
 from outlast.definitions.callers import (
     ApprovalFunction,
@@ -27,7 +28,7 @@ from outlast.definitions.logger import logger
 from outlast.definitions.output_contract import OutputContract
 from outlast.definitions.schema import Arguments
 from outlast.definitions.strict_schema import ensure_strict_json_schema
-from outlast.definitions.threads import awaited, run_in_thread
+from outlast.definitions.threads import awaited
 from outlast.definitions.tool_guardrail import (
     ToolInputGuardrail,
     ToolOutputGuardrail,
@@ -144,7 +145,7 @@ class FunctionBody:
         if self._is_async:
             result = await self.handler.call(*args, **kwargs)
         else:
-            result = await run_in_thread(self.handler.call, *args, **kwargs)
+            result = await attempt_in_thread(_key_of(context), self.handler.call, *args, **kwargs)
         return _checked(tool, result)
 
     def accepts(self, name: str, text: str) -> bool:
@@ -160,6 +161,10 @@ class FunctionBody:
         given = json_object(name, text)
         message = f"Invalid JSON input for tool {name}"
         return vars(validated(message, given, model.model_validate, self.arguments.optional))
+
+
+def _key_of(context: Any) -> str:
+    return context.idempotency_key if isinstance(context, ToolContext) else ""
 
 
 def _checked(tool: FunctionTool, result: Any) -> Any:

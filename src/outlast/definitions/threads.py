@@ -12,7 +12,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from outlast.definitions.forks import at_fork, take
@@ -31,13 +31,17 @@ async def awaited(result: T | Awaitable[T]) -> T:
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What ``function`` returns, called in a thread that sees the caller's context variables.
+    """What ``function`` returns, called in a thread that sees the caller's context variables."""
+    return await asyncio.wrap_future(in_thread(function, *args, **kwargs))
 
-    A cancelled caller stops waiting; the function itself runs on to its end.
+
+def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """The call of ``function`` in a thread that sees the caller's context variables.
+
+    Whoever waits for it may be cancelled; the function itself runs on to its end.
     """
     call = functools.partial(_call, function, *args, **kwargs)
-    context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_threads.pool(), context.run, call)
+    return _threads.pool().submit(contextvars.copy_context().run, call)
 
 
 def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

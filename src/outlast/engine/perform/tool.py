@@ -24,6 +24,7 @@ from outlast.core.events import (
 from outlast.core.state import approval_key, idempotency_key
 from outlast.core.surrogates import without_surrogates
 from outlast.definitions.arguments import told_fault
+from outlast.definitions.attempts import one_attempt
 from outlast.definitions.context import ToolContext
 from outlast.definitions.enabled import gathered
 from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
@@ -246,7 +247,8 @@ async def wrapped(name: str, call: Any) -> None:
 
 async def _invoke(tool: FunctionTool, context: ToolContext[Any]) -> Any:
     try:
-        return await invoke_function_tool(tool, context, context.tool_arguments)
+        async with one_attempt(context.idempotency_key):
+            return await invoke_function_tool(tool, context, context.tool_arguments)
     except AgentsException:
         raise
     except asyncio.CancelledError as error:
