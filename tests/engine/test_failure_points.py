@@ -7,6 +7,8 @@ disturbed, but for the failure's own events, and nothing that was recorded is pe
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,12 +24,15 @@ from outlast import (
     MaxTurnsExceeded,
     ModelUnavailable,
     OutputGuardrail,
+    Recoverer,
     RunConfig,
     RunHooks,
     Runner,
+    RunParked,
     SQLiteSession,
     StorageFull,
     function_tool,
+    recover_runs,
 )
 from outlast.core.errors import ModelTimeoutError, UserError
 from outlast.core.events import (
@@ -39,6 +44,7 @@ from outlast.core.events import (
     StepRecorded,
     ToolReturned,
 )
+from outlast.core.failing import LONGEST_PARK_S
 from outlast.core.usage import Usage
 from outlast.definitions.context import ToolContext
 from outlast.definitions.model import Model
@@ -57,8 +63,12 @@ KINDS: dict[str, tuple[str, Callable[[], Exception]]] = {
     "session": ("session", lambda: ConnectionError("the session's store is away")),
     "storage": ("storage", lambda: StorageFull("No space is left.")),
     "turn limit": ("turns", lambda: MaxTurnsExceeded("")),
+    "outage": ("outage", lambda: ModelUnavailable("The provider is down.")),
 }
-"""A kind of failure: where it strikes, and the error."""
+"""A kind of failure: where it strikes, and the error. In an outage runs are parked, and do not fail."""
+
+WAYS = ("resume", "the same call", "recover_runs", "Recoverer")
+"""How a run that is parked goes on, once its time has come."""
 
 
 @dataclass
@@ -73,6 +83,8 @@ class Faults:
 
     def strike(self, where: str) -> None:
         self.asked[where] += 1
+        if where == "model":
+            self.strike("outage")
         if where == self.where and self.asked[where] == self.at:
             raise self.error()
 
@@ -256,8 +268,9 @@ class World:
         self.inner = MemoryJournal()
         self.session = Book("s", place)
         self.done: list[str] = []
+        self.parks = False
 
-    async def live(self, faults: Faults, *, resumes: bool) -> Any:
+    async def live(self, faults: Faults, *, resumes: bool, way: str = "") -> Any:
         """One process: fresh agents, and the same journal."""
         scene = self.play(faults)
         self.session.faults = faults
@@ -271,13 +284,28 @@ class World:
                 raise faults.error()
 
             journal = CrashingJournal(self.inner, at=faults.at, crash=full)
-        options["run_config"] = RunConfig(journal=journal)
+        on_outage = "park" if self.parks else "fail"
+        options["run_config"] = RunConfig(journal=journal, on_outage=on_outage)
         if faults.where == "turns":
             options["max_turns"] = faults.at
         try:
+            if way in ("recover_runs", "Recoverer"):
+                return await self._recovered(scene, options, way)
             return await self._performed(scene, options, resumes=resumes)
         finally:
             self.done += faults.done
+
+    async def _recovered(self, scene: Any, options: Any, way: str) -> Any:
+        if way == "recover_runs":
+            return (await recover_runs(scene["agent"], on_error="raise", **options))["r"]
+        async with Recoverer(scene["agent"], interval_s=0.001, **options) as recoverer:
+            for _ in range(10_000):
+                if "r" in recoverer.report:
+                    break
+                await asyncio.sleep(0.001)
+        result = recoverer.report["r"]
+        assert not isinstance(result, Exception), result
+        return result
 
     async def _performed(self, scene: Any, options: Any, *, resumes: bool) -> Any:
         if resumes:
@@ -360,6 +388,36 @@ CASES = [
     for play in SCENARIOS
     for kind in KINDS
 ]
+
+
+async def check_parking(play: Play, way: str, place: Any, patch: pytest.MonkeyPatch) -> int:
+    """Park at each call of a model, and go on in this way when it is time. Returns how often."""
+    expected, _, done = await undisturbed(play, place / "undisturbed.db")
+    count = await points(play, place / "points.db", "outage")
+    for at in range(1, count + 1):
+        world = World(play, place / f"{at}.db")
+        world.parks = True
+        with pytest.raises(RunParked):
+            await world.live(Faults("outage", at, KINDS["outage"][1]), resumes=False)
+        with patch.context() as later:
+            due = time.time() + LONGEST_PARK_S
+            later.setattr(time, "time", lambda due=due: due)
+            result = await world.live(Faults(), resumes=way == "resume", way=way)
+        assert await world.outcome(result) == expected, (play.__name__, way, at)
+        assert not Counter(world.done) - Counter(done), (play.__name__, way, at)
+    return count
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "play",
+    [pytest.param(each, marks=() if each in QUICK else pytest.mark.slow) for each in SCENARIOS],
+    ids=lambda each: each.__name__,
+)
+async def test_a_run_that_was_parked_anywhere_ends_as_if_it_had_not_been(
+    play: Play, way: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+):
+    assert await check_parking(play, way, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(("play", "kind"), CASES, ids=lambda each: getattr(each, "__name__", each))
