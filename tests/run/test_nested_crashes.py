@@ -28,6 +28,7 @@ from outlast.definitions.model import Model
 from outlast.definitions.run_items import ModelResponse
 from outlast.journal import MemoryJournal
 from outlast.journal.journal import Lease
+from outlast.models.streaming import reply_events
 from outlast.testing import assistant_message, function_call
 from outlast.testing.crashing import CrashingJournal
 
@@ -62,13 +63,16 @@ class Rules(Model):
         outputs = [item["output"] for item in items if item.get("type") == "function_call_output"]
         if len(outputs) < len(self.names):
             name = self.names[len(outputs)]
-            output: Any = function_call(name, {}, call_id=f"{name}{len(outputs)}")
+            output: Any = function_call(
+                name, {"input": "x"} if name == "work" else {}, call_id=f"{name}{len(outputs)}"
+            )
         else:
             output = assistant_message("+".join(map(str, outputs)) or "fine")
         return ModelResponse([output], Usage(requests=1), None)
 
-    def stream_response(self, *args: Any, **options: Any) -> Any:
-        raise NotImplementedError
+    async def stream_response(self, *args: Any, **options: Any) -> Any:
+        for event in reply_events(await self.get_response(*args, **options), model="rules"):
+            yield event
 
 
 class Life:
@@ -192,6 +196,27 @@ def in_instructions(life: Life) -> tuple[Agent[Any], Any]:
     return life.boss(work, instructions=say), None
 
 
+def streamed(life: Life) -> tuple[Agent[Any], Any]:
+    async def work() -> str:
+        result = Runner.run_streamed(life.helper(), "a")
+        async for _ in result.stream_events():
+            pass
+        return str(result.final_output)
+
+    return life.boss(work), None
+
+
+def in_an_output_extractor(life: Life) -> tuple[Agent[Any], Any]:
+    async def extracted(_: Any) -> str:
+        return await life.ask("shorten it")
+
+    asked = life.helper("asked")
+    asked.model = Rules("pay")
+    tool = asked.as_tool("work", "Asks.", custom_output_extractor=extracted)
+    tool.params_json_schema = {"type": "object", "properties": {"input": {"type": "string"}}}
+    return Agent(name="boss", tools=[tool], model=Rules("work")), None
+
+
 def with_an_id_of_its_own(life: Life) -> tuple[Agent[Any], Any]:
     async def work() -> str:
         return await life.ask("a", run_id="order-17")
@@ -201,7 +226,7 @@ def with_an_id_of_its_own(life: Life) -> tuple[Agent[Any], Any]:
 
 SCENARIOS = [
     single, gathered, one_by_one, three_deep, blocking, in_a_start_hook, in_all_start_hooks,
-    in_guardrails, in_instructions, with_an_id_of_its_own,
+    in_guardrails, in_instructions, with_an_id_of_its_own, streamed, in_an_output_extractor,
 ]  # fmt: skip
 QUICK = {single, gathered, in_a_start_hook, with_an_id_of_its_own}
 
