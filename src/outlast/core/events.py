@@ -453,7 +453,7 @@ class ChildCompleted(Fact, frozen=True, tag="child.completed"):
 
 
 class UsageAdded(Fact, frozen=True, tag="usage.added"):
-    """Tokens that were spent for this run outside its own model calls."""
+    """Tokens that were spent for this run on what is no reply of it: one that was refused, or a child."""
 
     id: str
     usage: UsageFacts

@@ -75,6 +75,7 @@ class RunEnv:
     """None where nobody traces the run."""
     entered: list[AnyAgent] = field(default_factory=list[AnyAgent])
     """The agents that this run has used so far."""
+    last_view: RunView | None = None
 
     @property
     def run_id(self) -> str:
@@ -98,8 +99,15 @@ class RunEnv:
 
     def view(self) -> RunView:
         """The run as it is now, for whoever performs an effect of it."""
-        log = self.log
-        return RunView(
+        log, last = self.log, self.last_view
+        if (
+            last is not None
+            and last.state is log.state
+            and last.show is self.show
+            and last.watcher is self.spans
+        ):
+            return last  # Effects that begin together see the same.
+        self.last_view = view = RunView(
             run_id=log.run_id,
             state=log.state,
             agents=self.agents,
@@ -116,6 +124,7 @@ class RunEnv:
             show=self.show,
             watcher=self.spans,
         )
+        return view
 
     def enter(self, agent: AnyAgent) -> None:
         """Note that the run uses ``agent`` from now on."""

@@ -58,6 +58,10 @@ class Live:
     tool_ends: dict[str, tuple[Any, Any, Any]] = field(default_factory=new_dict)
     """What hooks are about to hear of calls that have ended, by effect id: context, tool, value."""
 
+    counted: set[str] = field(default_factory=set[str])
+    """Calls that runs of this process performed: those have counted what they cost."""
+    has_usage: bool = False
+    """Whether the context's usage has what runs inside this one have cost before they went on."""
     trace: TraceState | None = None
     """The trace that the run was told to, where somebody listened."""
 
@@ -84,6 +88,7 @@ class Live:
         for name in ("behind", "items", "waiting", "tools", "responses", "checks", "results"):
             getattr(fresh, name).update(getattr(self, name))
         fresh.output, fresh.has_output = self.output, self.has_output
+        fresh.counted |= self.counted
         return fresh
 
 

@@ -50,7 +50,7 @@ class LocalEngine:
             outcome = await perform(effect, view, emit, within)
         if outcome.hooks:
             self._places[effect.id] = place
-        return self._kept(outcome)
+        return self._kept(outcome) if outcome.blobs else outcome
 
     async def tell(self, effect: Effect, hooks: Sequence[HookCall]) -> None:
         """Let hooks hear of what ``effect`` came to."""

@@ -38,6 +38,7 @@ from outlast.engine.config import RunConfig
 from outlast.engine.env import Live, RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.fit import asks_at_end
+from outlast.engine.ledger import Ledger
 from outlast.engine.log import RunLog, require_known
 from outlast.engine.perform.guardrail import guardrail_names
 from outlast.engine.place import Place
@@ -82,6 +83,8 @@ def environment(
     request: RunRequest, log: RunLog, context: RunContextWrapper[Any], live: Live | None = None
 ) -> RunEnv:
     """The live side of a run."""
+    live = live or Live()
+    log.ledger = Ledger(context, live).count
     return RunEnv(
         log=log,
         agents=Registry(request.agent),
@@ -90,7 +93,7 @@ def environment(
         hooks=request.hooks,
         session=request.session,
         error_handlers=request.error_handlers,
-        live=live or Live(),
+        live=live,
     )
 
 

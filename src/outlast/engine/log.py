@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from outlast.core.errors import IncompatibleRun, JournalError
-from outlast.core.events import Event, RunCancelled, RunCompleted, RunFailed, UnknownEvent
+from outlast.core.events import (
+    Event,
+    ModelReplied,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    UnknownEvent,
+    UsageAdded,
+)  # fmt: skip
 from outlast.core.evolve import evolve, fold
 from outlast.core.health import HealthStore
 from outlast.core.state import RunState
@@ -17,6 +25,7 @@ from outlast.journal.journal import Journal, Lease
 from outlast.views.status import status
 
 Listener = Callable[[Sequence[Event]], None]
+_COSTS = (ModelReplied, UsageAdded)
 
 
 class RunLog:
@@ -29,6 +38,7 @@ class RunLog:
         "events",
         "journal",
         "lease",
+        "ledger",
         "listeners",
         "pace",
         "state",
@@ -45,6 +55,8 @@ class RunLog:
         self.listeners: list[Listener] = []
         self.pace: Callable[[], Awaitable[None]] | None = None
         """Waits until whoever watches the run has seen what happened so far."""
+        self.ledger: Callable[[ModelReplied | UsageAdded], None] | None = None
+        """Hears what calls have cost, once the state has it."""
         self._waiting: list[Event] = []
         self._broken: JournalError | None = None
 
@@ -58,6 +70,8 @@ class RunLog:
         state = self.state
         for event in events:
             state = evolve(state, event)
+            if self.ledger is not None and isinstance(event, _COSTS):
+                self.ledger(event)
             self._waiting.append(event)
             self.events.append(event)
         self.state = state

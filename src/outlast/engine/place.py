@@ -28,7 +28,7 @@ class Place:
     """One effect while it is performed."""
 
     __slots__ = (
-        "_counts", "_emit", "_lock", "_loop", "effect_id", "is_over", "journal", "run_id", "state",
+        "_counts", "_emit", "_lock", "_loop", "counted", "effect_id", "is_over", "journal", "run_id", "state",
     )  # fmt: skip
 
     def __init__(self, view: RunParts, effect_id: str, emit: Emit, journal: Journal) -> None:
@@ -39,6 +39,8 @@ class Place:
         self.journal = journal
         """Where the runs inside it are kept."""
         self._emit = emit
+        self.counted = view.context.usage if view.live.has_usage else None
+        """The usage that has the cost of what runs inside the effect have done before."""
         self.is_over = False
         """Whether the effect has ended: what its code has left running is nobody's part."""
         self._lock = threading.Lock()

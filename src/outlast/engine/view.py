@@ -115,7 +115,9 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 
     def call_item(self, index: int) -> Item:
         """The item of the reply in progress at ``index``."""
-        return call_item_at(self.state, index)
+        reply = self.state.reply
+        assert reply
+        return reply.output[index]
 
 
 def call_item_at(state: RunState, index: int) -> Item:

@@ -38,6 +38,7 @@ async def continued(
     async with local_runs.released_on_error(log):
         _check(log, request)
         env = local_runs.environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        env.live.has_usage = env.context is state._context  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if log.state.started:
             _reopen(env, request)
         else:

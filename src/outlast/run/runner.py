@@ -224,7 +224,8 @@ class _Call:
         async with released_on_error(log):
             env = environment(self.request, log, self.context)
             if log.state.started:
-                env.context.usage.add(usage_of(log.state.usage))
+                if self.place is None or env.context.usage is not self.place.counted:
+                    env.context.usage.add(usage_of(log.state.usage))
                 reopen(log, self.request)
                 unpark(log, self.request)
                 take_over(env, self.request)

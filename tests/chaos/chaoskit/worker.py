@@ -17,6 +17,7 @@ from outlast.core.decide import decide
 from outlast.core.errors import machine_error
 from outlast.core.events import Event
 from outlast.core.evolve import fold
+from outlast.core.usage import usage_of
 from outlast.definitions.context import RunContextWrapper
 from outlast.engine.config import coerce_run_config
 from outlast.engine.failures import error_facts
@@ -91,16 +92,17 @@ class Worker:
         return await perform(effect, view, emit)
 
     def _view(self, message: dict[str, Any]) -> RunView:
-        journal = self._world.journal
+        journal, state = self._world.journal, fold(msgspec.convert(message["log"], list[Event]))
+        context = RunContextWrapper(self._options.get("context"), usage_of(state.usage))
 
         async def blobs(name: str) -> bytes:
             return journal.blobs.get(name)
 
         return RunView(
             run_id=message["run_id"],
-            state=fold(msgspec.convert(message["log"], list[Event])),
+            state=state,
             agents=self._agents,
-            context=RunContextWrapper(self._options.get("context")),
+            context=context,
             config=coerce_run_config(self._options.get("run_config")),
             hooks=self._options.get("hooks"),
             session=self._options.get("session"),

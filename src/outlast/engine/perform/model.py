@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from outlast.core.effects import CallModel
 from outlast.core.errors import ModelBehaviorError, UserError, machine_error
-from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied
+from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied, UsageAdded
 from outlast.core.items import call_id, copied, invocation, without_reasoning_id
 from outlast.core.state import RunState
 from outlast.core.surrogates import without_surrogates
@@ -34,7 +34,7 @@ from outlast.engine.perform.attempt import Attempt
 from outlast.engine.perform.cache_key import with_cache_key
 from outlast.engine.perform.callers import check_caller, require_programs
 from outlast.engine.perform.excess import check_excess
-from outlast.engine.perform.outage import IN_PLACE_S, is_outage, longest_wish
+from outlast.engine.perform.outage import IN_PLACE_S, failure_event, is_outage, longest_wish
 from outlast.engine.perform.prepare import live_turn
 from outlast.engine.perform.retry import (
     LOCKED,
@@ -94,13 +94,13 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
         return Outcome([failed])
     live.began.pop(effect.id, None)
     response = with_failures(response, way.sent)
-    view.context.usage.add(response.usage)
     try:
         event = _replied(view, effect, turn, response, way.label)
         check_excess(view.state, event.output, event.calls, attempt.bounds)
-    except Exception:
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with what the model said
         await attempt.acceptance.over()
-        raise
+        cost = UsageAdded(effect.id, facts_of(response.usage))
+        return Outcome([cost, failure_event(effect, live, error)])
     live.responses[effect.id] = response
     if turn.agent.hooks is None and view.hooks is None:
         return Outcome([event])

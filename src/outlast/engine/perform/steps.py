@@ -13,15 +13,18 @@ from outlast.core.events import StepRecorded
 from outlast.definitions.values import Lookup, NotKept, pack, scope_of, unpack
 from outlast.engine.outcome import Emit
 
+_NOTHING: dict[str, StepRecorded] = {}
+
 
 class Steps:
     """The steps of one call. Of two at once under one name, the second gets the first's result."""
 
-    __slots__ = ("_busy", "_effect_id", "_emit", "_known", "_loop")
+    __slots__ = ("_busy", "_effect_id", "_emit", "_fresh", "_known", "_loop")
 
     def __init__(self, known: dict[str, StepRecorded], emit: Emit, effect_id: str) -> None:
-        self._known = known.copy()
-        """Those that are recorded, by name."""
+        self._known = known
+        """Those that were recorded when the effect began, by name."""
+        self._fresh: dict[str, StepRecorded] = _NOTHING
         self._emit = emit
         self._effect_id = effect_id
         self._busy: dict[str, asyncio.Lock] = {}
@@ -33,9 +36,10 @@ class Steps:
             raise UserError(f"A step needs a name, a text that is not empty; got {name!r}.")
         see = scope_of(fn, *(() if returns is None else (returns,)))
         async with self._busy.setdefault(name, asyncio.Lock()):
-            known = self._known.get(name)
+            known = self._known.get(name) or self._fresh.get(name)
             if known is None:
-                known = self._known[name] = await self._recorded(name, fn, see)
+                known = await self._recorded(name, fn, see)
+                self._fresh = {**self._fresh, name: known}
         if known.refused:
             raise UserError(known.refused)
         return unpack(known.result, see)

@@ -92,6 +92,7 @@ class Handle:
         """What the end of the child run adds to the log; nothing where there was none."""
         if self.spent is None:
             return []
+        self._view.live.counted.add(self.effect_id)
         return [
             ChildCompleted(self.effect_id, self.child_id),
             UsageAdded(self.effect_id, self.spent),
