@@ -268,6 +268,12 @@ class EffectFailed(Fact, frozen=True, tag="effect.failed"):
     """Whether the provider is down, or does not want to be asked, and the wait is a long one."""
 
 
+class EffectLost(Fact, frozen=True, tag="effect.lost"):
+    """Whoever performed this effect is gone, without a result; the run and its other effects go on."""
+
+    id: str
+
+
 class ModelReplied(Fact, frozen=True, tag="model.replied"):
     """The model answered: the result of a model call."""
 
@@ -471,7 +477,7 @@ Event = (
     | RunParked | RunUnparked
     | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
     | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
-    | EffectFailed | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked
+    | EffectFailed | EffectLost | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked
     | ApprovalRequested | ApprovalWaived | ApprovalDecided | HandedOff | OutputProduced
     | TurnContinued | OutputBlocked | TimerSet | TimerFired | ChildStarted | ChildCompleted
     | UsageAdded | UnknownEvent

@@ -28,6 +28,7 @@ from outlast.core.events import (
     ContextPatched,
     EffectAccepted,
     EffectFailed,
+    EffectLost,
     EffectStarted,
     Event,
     GuardrailChecked,
@@ -148,6 +149,10 @@ def _is_no_repetition(state: RunState, event: EffectFailed) -> bool:
     return state.failures.get(event.id) != event or event.id in state.in_flight
 
 
+def _is_in_flight(state: RunState, event: EffectLost) -> bool:
+    return event.id in state.in_flight
+
+
 def _in(*phases: Phase) -> frozenset[Phase]:
     return frozenset(phases)
 
@@ -178,6 +183,7 @@ PLACES: dict[type, tuple[frozenset[Phase], Callable[[RunState, Any], bool] | Non
     EffectStarted: (_LIVE, _may_begin),
     EffectAccepted: (_LIVE, None),
     EffectFailed: (_LIVE, _is_no_repetition),
+    EffectLost: (_LIVE, _is_in_flight),
     ModelReplied: (_in("prepared"), _is_next_reply),
     ToolReturned: (_in("acting"), _answers),
     StepRecorded: (_LIVE, None),

@@ -22,6 +22,7 @@ from outlast.core.events import (
     ApprovalRequested,
     ChildStarted,
     EffectFailed,
+    EffectLost,
     EffectStarted,
     ErrorFacts,
     GuardrailChecked,
@@ -37,7 +38,7 @@ from outlast.core.events import (
     ToolReturned,
     TurnPrepared,
     UsageFacts,
-)
+)  # fmt: skip
 from outlast.core.evolve import evolve
 from outlast.core.failing import can_go_on
 from outlast.core.identity import NO_METADATA, RunMetadata
@@ -56,7 +57,6 @@ Outcome = Literal[
 Settled = Literal["retried", "told unknown", "asked", "open"]
 
 _EFFECTS = ("model", "tool", "handoff", "guardrail", "session")
-"""The kinds of effects that are steps."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -366,9 +366,12 @@ class Reader:
             takeover.same_keys = False
         return key == old_key
 
-    def fail(self, stored: Stored, event: EffectFailed) -> None:
-        """An attempt has failed, perhaps the last one."""
+    def fail(self, stored: Stored, event: EffectFailed | EffectLost) -> None:
+        """An attempt has failed, perhaps the last one, or nobody knows what became of it."""
         if event.id not in self._open:
+            return
+        if isinstance(event, EffectLost):
+            self._open[event.id].outcome, self._open.pop(event.id).ended_at = "in doubt", stored.at
             return
         kind, message = event.error.kind, event.error.message
         if event.retry_at is None:
@@ -412,8 +415,7 @@ class Reader:
     def hand_off(self, stored: Stored, event: HandedOff) -> None:
         """Another agent has taken over."""
         step = self._finish(stored, event.id, "handoff", "ok", f"{event.source} → {event.to}")
-        step.call, step.output = self._calls.get(event.call_id), (event.item,)
-        step.to = event.to
+        step.call, step.output, step.to = self._calls.get(event.call_id), (event.item,), event.to
         self._handoffs += 1
 
     def check(self, stored: Stored, event: GuardrailChecked) -> None:
@@ -479,6 +481,7 @@ _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
     TurnPrepared: Reader.prepare,
     EffectStarted: Reader.begin,
     EffectFailed: Reader.fail,
+    EffectLost: Reader.fail,
     ModelReplied: Reader.reply,
     ToolReturned: Reader.answer,
     HandedOff: Reader.hand_off,

@@ -10,6 +10,7 @@ from outlast.core.events import (
     ChildStarted,
     EffectAccepted,
     EffectFailed,
+    EffectLost,
     EffectStarted,
     StepRecorded,
     TimerFired,
@@ -37,6 +38,12 @@ def _effect_started(state: RunState, event: EffectStarted) -> RunState:
 def _effect_accepted(state: RunState, event: EffectAccepted) -> RunState:
     others = without(state.accepted, event.id)
     return replace(state, accepted={**others, event.id: event} if event.response_id else others)
+
+
+def _effect_lost(state: RunState, event: EffectLost) -> RunState:
+    """The effect is in doubt; its policy says what follows."""
+    doubt = {**state.in_doubt, event.id: state.in_flight[event.id]}
+    return replace(state, in_doubt=doubt, in_flight=without(state.in_flight, event.id))
 
 
 def _effect_failed(state: RunState, event: EffectFailed) -> RunState:
@@ -94,6 +101,7 @@ FOLDS: Folds = {
     EffectStarted: _effect_started,
     EffectAccepted: _effect_accepted,
     EffectFailed: _effect_failed,
+    EffectLost: _effect_lost,
     TimerFired: _fired,
     StepRecorded: _step,
     ChildStarted: _child,
