@@ -290,7 +290,7 @@ async def test_the_reference_does_what_the_program_is_about() -> None:
         "message_output_item", "tool_call_item", "tool_call_item",
         "tool_call_output_item", "tool_call_output_item",
         "handoff_call_item", "handoff_output_item",
-        "tool_call_item", "tool_call_output_item", "message_output_item",
+        "tool_call_item", "tool_approval_item", "tool_call_output_item", "message_output_item",
     ]  # fmt: skip
     assert seen.events[:4] == [
         "agent desk", "message_output_created message_output_item",

@@ -146,7 +146,7 @@ def _fail(state: RunState, error: ErrorFacts) -> list[Effect]:
     if state.options.session and state.is_loaded and not is_session_broken:
         if not state.is_input_saved:
             return [SaveSession(id=_INPUT_SAVE, name="save", upto=0)]
-        is_trip = error.kind == "InputGuardrailTripwireTriggered"
+        is_trip = error.kind == "InputGuardrailTripwireTriggered" or _is_input_check(error.source)
         entries = len(state.entries) + len(state.answers) - len(state.saved_ahead)
         if error.kind == "OutputGuardrailTripwireTriggered":
             entries -= _refused_messages(state)
@@ -154,6 +154,12 @@ def _fail(state: RunState, error: ErrorFacts) -> list[Effect]:
             key = effect_id("session", state.turn, "fail")
             return [SaveSession(id=key, name="save", upto=entries, is_last=True)]
     return [_record(END, RunFailed(error))]
+
+
+def _is_input_check(key: str) -> bool:
+    """Whether a guardrail failed before which nothing that the first turn did counts."""
+    place = EffectId.parse(key)
+    return place.kind == "guardrail" and place.turn == 1 and check_place(key)[0] == "in"
 
 
 def _refused_messages(state: RunState) -> int:

@@ -36,6 +36,7 @@ from outlast.core.events import (
 )
 from outlast.core.growing import Index, Vector
 from outlast.core.ids import EffectId, check_place
+from outlast.core.records import CallKind
 
 Answer = ToolReturned | HandedOff
 Ending = RunCompleted | RunFailed | RunCancelled
@@ -243,16 +244,31 @@ def plus(one: UsageFacts, other: UsageFacts) -> UsageFacts:
 
 
 def answered(state: RunState) -> list[Entry]:
-    """Entries for the calls that are answered and not in the conversation yet, in call order.
-
-    A handoff comes last wherever it was called: it begins when all else is answered.
-    """
+    """Entries for the calls that are answered and not in the conversation yet, see `answer_places`."""
     if not state.answers or not state.reply:
         return []
-    answers = [state.answers[call.id] for call in state.reply.calls if call.id in state.answers]
+    answers = list(state.answers.values())
     if len(answers) > 1:
-        answers.sort(key=lambda answer: isinstance(answer, HandedOff))
+        places = answer_places(state.reply)
+        answers.sort(key=lambda answer: places.get(answer.call_id, len(places)))
     return [answer_entry(answer, state.reply.agent) for answer in answers]
+
+
+def answer_places(reply: ModelReplied) -> dict[str, int]:
+    """Where the answers of a reply's calls stand among each other, by the ids of the calls.
+
+    By kind, as in openai-agents, and those of one kind in the order of the calls. The first handoff comes
+    last wherever it was called: it begins when all else is answered, other handoffs too.
+    """
+    first = next((call for call in reply.calls if call.kind == "handoff"), None)
+    calls = sorted(reply.calls, key=lambda call: (call is first, _KINDS.index(call.kind)))
+    return {call.id: number for number, call in enumerate(calls)}
+
+
+_KINDS: tuple[CallKind, ...] = (
+    "function", "computer", "custom", "shell", "apply_patch", "local_shell", "mcp_approval", "hosted",
+    "unknown", "handoff",
+)  # fmt: skip
 
 
 def answer_entry(answer: Answer, agent: str) -> Entry:
@@ -261,3 +277,16 @@ def answer_entry(answer: Answer, agent: str) -> Entry:
         return Entry(answer.item, "handoff_output", answer.source, answer.id, answer.to)
     kind = "tool_output" if answer.outcome != "ignored" else "ignored_handoff"
     return Entry(answer.item, kind, agent, answer.id, data=answer.data, value=answer.value)
+
+
+def blocked_output(state: RunState) -> str | None:
+    """What stands for a tool's answer that was to be the output and that a guardrail refused.
+
+    None where nothing like that happened.
+    """
+    if state.tripped is None or state.tripped.stage != "output":
+        return None
+    if state.output is None or state.output.kind != "tool":
+        return None
+    outputs = [entry.item for entry in state.entries if entry.kind == "tool_output"]
+    return str(outputs[-1].get("output")) if outputs else None

@@ -147,7 +147,7 @@ class ComputerToolSafetyCheckData:
     safety_check: PendingSafetyCheck
 
 
-@dataclass
+@dataclass(frozen=True)
 class ComputerToolCustomDataContext:
     """What `ComputerTool.custom_data_extractor` gets to see of a finished call."""
 

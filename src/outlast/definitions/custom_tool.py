@@ -27,7 +27,7 @@ CustomToolApprovalFunction = ApprovalFunction[str]
 CustomToolExecutor = Callable[[ToolContext[Any], str], Awaitable[Any] | Any]
 
 
-@dataclass
+@dataclass(frozen=True)
 class CustomToolCustomDataContext:
     """What `CustomTool.custom_data_extractor` gets to see of a finished call."""
 

@@ -61,7 +61,7 @@ ApplyPatchOnApprovalFunction = OnApprovalFunction
 ApplyPatchApprovalFunction = ApprovalFunction[ApplyPatchOperation]
 
 
-@dataclass
+@dataclass(frozen=True)
 class ApplyPatchToolCustomDataContext:
     """What `ApplyPatchTool.custom_data_extractor` gets to see of a finished call."""
 

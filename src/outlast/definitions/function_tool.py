@@ -53,7 +53,7 @@ USE_DEFAULT: Any = object()
 """Stands for `default_tool_error_function`, whatever that is when a tool fails."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class FunctionToolCustomDataContext:
     """What `FunctionTool.custom_data_extractor` gets to see of a finished call."""
 
@@ -353,7 +353,9 @@ class FunctionTool:
         if function is None or machine_error(error) is not None:
             return None
         _log_failure(self.name, error)
-        text = await awaited(function(context, error))
+        text: Any = await awaited(function(context, error))
+        if text is None:  # Its author has nothing to say to the model about this one.
+            return None
         return FailureText(text, error, is_default=self._use_default_failure_error_function)
 
     def accepts(self, text: str) -> bool:

@@ -177,8 +177,16 @@ class ToolCallItem(_OfCall):
 
     @property
     def tool_name(self) -> str | None:
-        """The name of the tool, where the call has one."""
-        return _text(self.raw_item, "name")
+        """The name of the tool, where the call has one, or is of a kind with only one tool."""
+        return _text(self.raw_item, "name") or _OWN_NAMES.get(_text(self.raw_item, "type") or "")
+
+
+_OWN_NAMES = {
+    "computer_call": "computer_use_preview",
+    "shell_call": "shell",
+    "local_shell_call": "local_shell",
+    "apply_patch_call": "apply_patch",
+}
 
 
 @dataclass

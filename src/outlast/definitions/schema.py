@@ -297,8 +297,9 @@ def _check_context(handler: Handler, parameters: list[Parameter], kinds: list[An
         if index > 0 or (handler.is_object and not is_plain):
             refuse_object(handler, "does not take the context as its first positional parameter")
             raise UserError(
-                f"Parameter {parameter.name!r} of function {handler.name()} is a context, but the "
-                "context is passed first. Make it the first parameter."
+                "RunContextWrapper/ToolContext param found at non-first position in function "
+                f"{handler.name()}: {parameter.name!r}. The context is passed first; make it the first "
+                "parameter."
             )
 
 

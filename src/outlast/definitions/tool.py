@@ -260,10 +260,12 @@ async def invoke_function_tool(
     try:
         async with deadline:
             return await invoke(given, arguments)
-    except TimeoutError:
+    except TimeoutError as expired:
         if not deadline.expired():
             raise  # The tool's own.
-    return await _timed_out(function_tool, context, ToolTimeoutError(function_tool.name, seconds))
+        error = ToolTimeoutError(function_tool.name, seconds)
+        error.__cause__ = expired
+    return await _timed_out(function_tool, context, error)
 
 
 async def _timed_out(

@@ -47,6 +47,7 @@ from outlast.engine.registry import AnyAgent, Registry
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
 from outlast.sessions.session import Session, session_id_of
+from outlast.views.waiting import requested_item
 
 
 @dataclass(kw_only=True, slots=True)
@@ -352,9 +353,10 @@ def record_decisions(env: RunEnv) -> None:
         return
     decided: list[ApprovalDecided] = []
     for key, request in state.requested.items():
-        if key in state.decided:
+        call = requested_item(state, request)
+        if key in state.decided or call is None:
             continue
-        item = approval_item(env, key, request)
+        item = approval_item(env, key, request, call)
         decision = approvals.about(item, item.call_id or "")
         if decision is not None:
             decided.append(

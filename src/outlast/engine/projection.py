@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from itertools import pairwise
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from outlast.core.events import ApprovalRequested, Entry, Item, ModelReplied, RunFailed
+from outlast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Entry,
+    Event,
+    Item,
+    ModelReplied,
+    RunFailed,
+)
 from outlast.core.ids import EffectId
 from outlast.core.items import call_id, copied
-from outlast.core.state import RunState, answered
+from outlast.core.state import RunState, answered, approval_key, blocked_output
 from outlast.core.usage import usage_of
 from outlast.definitions import run_items
 from outlast.definitions.approvals import qualified
@@ -118,7 +128,7 @@ def _made(view: RunParts, entry: Entry) -> RunItem:
     return kind(
         agent=agent,
         raw_item=raw,
-        description=getattr(tool, "description", None),
+        description=tool.description if isinstance(tool, FunctionTool) else None,
         title=getattr(tool, "_mcp_title", None),
         tool_origin=_origin(item, tool),
     )
@@ -165,10 +175,75 @@ def _new_entry(view: RunParts, item: RunItem, source: str) -> Entry:
 # --- A whole run. ------------------------------------------------------------------------
 
 
-def new_items(view: RunParts) -> list[RunItem]:
-    """What the run has added to the conversation, with what waits for a person at the end."""
-    items = [run_item(view, entry) for entry in conversation(view.state)]
-    return [*items, *interruptions(view)]
+def new_items(view: RunParts, events: Sequence[Event] = ()) -> list[RunItem]:
+    """What the run has added to the conversation, and what it asked a person, where it asked.
+
+    Args:
+        view: The run.
+        events: Its log, which alone knows what it asked.
+    """
+    replies = _asking_replies(view, events)
+    if not replies:
+        return [run_item(view, entry) for entry in conversation(view.state)]
+    items: list[RunItem] = []
+    waiting: list[_Question] = []
+    places: dict[str, int] = {}
+    for entry in conversation(view.state):
+        if (reply := replies.get(entry.source)) is not None:
+            if places is not reply.places:
+                items += [question.item for question in waiting]
+                waiting, places = list(reply.questions), reply.places
+        elif waiting and entry.kind != "input":
+            place = places.get(call_id(entry.item), len(places))
+            # What is answered before a person is stands in the order of the calls, all else behind.
+            is_asked = any(question.place == place for question in waiting)
+            due = [question for question in waiting if is_asked or question.place < place]
+            items += [question.item for question in due]
+            waiting = waiting[len(due) :]
+        items.append(run_item(view, entry))
+    return [*items, *(question.item for question in waiting)]
+
+
+class _Question(NamedTuple):
+    """A call that a person was asked about."""
+
+    place: int
+    """Of the call, among those of its reply."""
+    item: ToolApprovalItem
+
+
+class _AskingReply(NamedTuple):
+    """A reply with calls that a person was asked about."""
+
+    places: dict[str, int]
+    questions: list[_Question]
+
+
+def _asking_replies(view: RunParts, events: Sequence[Event]) -> dict[str, _AskingReply]:
+    """The replies with calls that a person was asked about, by their id; not those of child runs."""
+    found: dict[str, _AskingReply] = {}
+    waiting = {call.key for call in waiting_calls(view.state)}
+    reply: ModelReplied | None = None
+    for event, following in pairwise([*events, None]):
+        if isinstance(event, ModelReplied):
+            reply = event
+            found.pop(event.id, None)
+            continue
+        if reply is None or not isinstance(event, ApprovalRequested) or event.child:
+            continue
+        if isinstance(following, ApprovalDecided) and following.call_id == event.call_id:
+            continue  # The program's own function has decided: nobody was asked.
+        if event.reason == "in_doubt" and approval_key(event) not in waiting:
+            continue  # What a crash has asked does not belong to what was said.
+        places = {call.id: number for number, call in enumerate(reply.calls)}
+        asking = found.setdefault(reply.id, _AskingReply(places, []))
+        place = asking.places.get(event.call_id)
+        if place is not None and all(known.place != place for known in asking.questions):
+            item = reply.output[reply.calls[place].index]
+            known = approval_item(view, approval_key(event), event, item)
+            asking.questions.append(_Question(place, known))
+            asking.questions.sort(key=lambda each: each.place)
+    return found
 
 
 def conversation(state: RunState) -> list[Entry]:
@@ -182,10 +257,20 @@ def conversation(state: RunState) -> list[Entry]:
 def left_out(view: RunParts) -> set[int]:
     """Identities of the new items that the run's input as a list leaves out.
 
-    Those that the input tells already, and those that a handoff's filter took away.
+    Those that the input tells already, and those of a turn that hands off which the handoff's filter
+    took away: what was said in the turns before is still what was said.
     """
     entries = view.state.entries
-    return {id(run_item(view, each)) for each in entries if each.is_told or each.is_filtered}
+    handoffs = {_turn(each) for each in entries if each.kind == "handoff_output"}
+    return {
+        id(run_item(view, each))
+        for each in entries
+        if each.is_told or (each.is_filtered and _turn(each) in handoffs)
+    }
+
+
+def _turn(entry: Entry) -> int:
+    return EffectId.parse(entry.source).turn
 
 
 def interruptions(view: RunParts) -> list[ToolApprovalItem]:
@@ -196,21 +281,36 @@ def interruptions(view: RunParts) -> list[ToolApprovalItem]:
 def waiting(view: RunParts) -> dict[str, ToolApprovalItem]:
     """The calls that wait for a person, by the key of their request."""
     calls = waiting_calls(view.state)
-    return {call.key: approval_item(view, call.key, call.request) for call in calls}
+    return {call.key: approval_item(view, call.key, call.request, call.item) for call in calls}
 
 
-def approval_item(view: RunParts, key: str, request: ApprovalRequested) -> ToolApprovalItem:
-    """The typed form of a request for a person's word; the same object every time."""
+def approval_item(
+    view: RunParts, key: str, request: ApprovalRequested, item: Item
+) -> ToolApprovalItem:
+    """The typed form of a request for a person's word about a call; the same object every time."""
     known = view.live.waiting.get(key)
     if known is None:
-        item = request.item if request.child else call_item(view.state, request.call_id)
         known = view.live.waiting[key] = ToolApprovalItem(
             agent=_asking(view, request),
             raw_item=behind(view, item),
             tool_name=request.name,
             tool_namespace=item.get("namespace"),
         )
+        if known.agent is not None and item.get("type") == "function_call":
+            tool = _own_tool(known.agent, {qualified(request.name, item.get("namespace"))})
+            known.tool_origin = _origin(item, tool)
+            is_deferred = tool is not None and tool.defer_loading
+            known.tool_lookup_key = lookup_key(
+                request.name, item.get("namespace"), is_deferred=is_deferred
+            )
     return known
+
+
+def lookup_key(name: str, namespace: str | None, *, is_deferred: bool) -> tuple[str, ...]:
+    """What openai-agents' programs look a function tool up by."""
+    if namespace and namespace != name:
+        return ("namespaced", namespace, name)
+    return ("deferred_top_level" if is_deferred else "bare", name)
 
 
 def _asking(view: RunParts, request: ApprovalRequested) -> Any:
@@ -228,15 +328,6 @@ def _asking(view: RunParts, request: ApprovalRequested) -> Any:
     return None
 
 
-def call_item(state: RunState, call_id: str) -> Item:
-    """The item of a call of the reply in progress."""
-    assert state.reply
-    call = state.open_calls.get(call_id)
-    if call is None:
-        call = next(each for each in state.reply.calls if each.id == call_id)
-    return state.reply.output[call.index]
-
-
 def model_response(view: RunParts, event: ModelReplied) -> ModelResponse:
     """A model's answer as it came, or made again from the log."""
     known = view.live.responses.get(event.id)
@@ -252,9 +343,15 @@ def model_response(view: RunParts, event: ModelReplied) -> ModelResponse:
 
 def raw_responses(view: RunParts) -> list[ModelResponse]:
     """All answers of models in the run, oldest first; not one whose calls the run's end cut off."""
+    ended = view.state.ended
+    if isinstance(ended, RunFailed) and ended.error.kind == "InputGuardrailTripwireTriggered":
+        return []  # Nor does what they led to count.
     before = view.state.before_failure if view.state.ended else None
     cut_off = before.reply if before is not None and before.open_calls else None
-    return [model_response(view, each) for each in view.state.replies if each is not cut_off]
+    responses = [model_response(view, each) for each in view.state.replies if each is not cut_off]
+    if responses and blocked_output(view.state) is not None:
+        responses[-1] = dataclasses.replace(responses[-1], output=[])
+    return responses
 
 
 def given_input(view: RunParts) -> Any:
@@ -273,7 +370,9 @@ def as_given(state: RunState, head: list[Item]) -> Any:
     """What a run begins with: a text where it was given one and no session stands before it."""
     is_text = state.started and state.started.is_text and not state.is_loaded
     is_text = is_text and len(head) == 1 and head[0].keys() == {"content", "role"}
-    return head[0]["content"] if is_text else [copied(item) for item in head]
+    if is_text and head[0]["role"] == "user" and isinstance(head[0]["content"], str):
+        return head[0]["content"]
+    return [copied(item) for item in head]
 
 
 def as_items(given: Any) -> list[Any]:
@@ -285,7 +384,7 @@ def error_data(view: RunParts) -> RunErrorData:
     """What an error handler is told of the run."""
     state = view.state
     items = new_items(view)
-    output = [item.to_input_item() for item in items]
+    output = [item.to_input_item() for item in items if not isinstance(item, ToolApprovalItem)]
     return RunErrorData(
         input=given_input(view),
         new_items=items,

@@ -79,7 +79,7 @@ class Converter:
         """
         if not isinstance(tool, FunctionTool):
             raise UserError(
-                "Hosted tools are not supported with the Chat Completions API, and "
+                "Hosted tools are not supported with the ChatCompletions API, and "
                 f"{type(tool).__name__} is not a function tool. Use a Responses model."
             )
         _check_features(tool)

@@ -328,7 +328,7 @@ def _unhandled(kind: Any) -> UserError:
         )
     if kind == "compaction":
         return UserError(
-            "Compaction items are not supported for Chat Completions. Use a Responses model."
+            "Compaction items are not supported for chat completions. Use a Responses model."
         )
     return UserError(
         f"Unhandled item type or structure: {kind!r}. Chat Completions takes messages, function "

@@ -30,6 +30,7 @@ from outlast.definitions.function_tool import FunctionTool, ToolInvoker
 from outlast.definitions.logger import logger
 from outlast.definitions.names import function_name
 from outlast.definitions.run_items import ItemHelpers, MessageOutputItem, ToolCallOutputItem
+from outlast.definitions.strict_schema import ensure_strict_json_schema
 from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
 from outlast.engine.config import coerce_run_config
 from outlast.engine.kept import output_classes
@@ -96,7 +97,7 @@ class _AgentBody:
             from pydantic import TypeAdapter
 
             self._adapter = TypeAdapter(options["parameters"])
-            self.schema = self._adapter.json_schema()
+            self.schema = ensure_strict_json_schema(self._adapter.json_schema())
         self._info = build_structured_input_schema_info(
             None if self._adapter is None else self.schema,
             include_json_schema=options["include_input_schema"],

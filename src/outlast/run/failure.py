@@ -10,7 +10,7 @@ from outlast.core import errors
 from outlast.core.errors import AgentsException
 from outlast.core.events import ErrorFacts
 from outlast.core.failing import why_final
-from outlast.core.state import RunState
+from outlast.core.state import RunState, blocked_output
 from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
     InputGuardrail,
@@ -45,7 +45,8 @@ def failure(env: RunEnv, facts: ErrorFacts, *, goes_on: bool = False) -> Excepti
         error = _TRIPPED[facts.kind](env, facts)
     if error is None:
         error = error_of(facts)
-    if isinstance(error, AgentsException) and error.run_data is None:
+    is_blocked = blocked_output(env.log.state) is not None  # Nobody is to see what there was.
+    if isinstance(error, AgentsException) and error.run_data is None and not is_blocked:
         error.run_data = details(env)
     if error.__context__ is None and error.__cause__ is None:
         error.__context__ = _other_failure(env, error)

@@ -56,7 +56,7 @@ class AgentToolInvocation:
 
 _MADE_WHEN_READ: dict[str, Callable[[RunEnv], Any]] = {
     "input": given_input,
-    "new_items": new_items,
+    "new_items": lambda env: new_items(env, env.log.events),
     "raw_responses": raw_responses,
 }
 """Fields that most callers never look at, and what makes them."""
@@ -269,7 +269,7 @@ def details(env: RunEnv) -> RunErrorDetails:
     """What a run had done when it failed."""
     return RunErrorDetails(
         input=given_input(env),
-        new_items=[_settled(item) for item in new_items(env)],
+        new_items=[_settled(item) for item in new_items(env, env.log.events)],
         raw_responses=raw_responses(env),
         last_agent=env.agents.named(env.log.state.agent),
         context_wrapper=env.context,

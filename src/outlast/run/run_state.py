@@ -38,6 +38,7 @@ from outlast.run.state_json import (
     read_events,
     texts_of,
 )
+from outlast.run.state_view import tools_used
 from outlast.tracing.traces import TraceState
 
 if TYPE_CHECKING:
@@ -127,6 +128,10 @@ class RunState(Generic[TContext, TAgent]):
     def get_interruptions(self) -> list[ToolApprovalItem]:
         """The calls that wait for a person."""
         return interruptions(self._view())
+
+    def get_tool_use_tracker_snapshot(self) -> dict[str, list[str]]:
+        """The names of what each agent has called so far, in order, each as often as it was called."""
+        return tools_used(self._view())
 
     def approve(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
         """Let a waiting call go on, and all later calls of its tool if ``always_approve``."""
@@ -249,7 +254,8 @@ class RunState(Generic[TContext, TAgent]):
         """The state that `to_json` stored, for the program that ``initial_agent`` begins.
 
         Raises:
-            UserError: Its version is missing or not supported, or it is not Outlast's.
+            UserError: Its version is missing or not supported, or it is not Outlast's; or the program
+                does not have the agent whose turn it is.
         """
         check_document(state_json)
         saved: dict[str, Any] = state_json["context"]
@@ -264,7 +270,17 @@ class RunState(Generic[TContext, TAgent]):
         context._approvals = read_decisions(state_json, initial_agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         state: RunState[Any] = cls(context, "", initial_agent, state_json.get("max_turns"))
         state._restore(state_json)
+        state._require_agent()
         return state
+
+    def _require_agent(self) -> None:
+        view = self._view()
+        name = view.log.state.agent
+        if not view.log.state.ended and name and view.agents.find(name) is None:
+            raise UserError(
+                f"Run state agent not found in agent map: the run stands at {name!r}, and agent "
+                f"{self._agent.name!r} neither is it nor hands off to it. Give the agent that began the run."
+            )
 
     def _restore(self, stored: dict[str, Any]) -> None:
         self._run_id, self._events = read_events(stored)

@@ -6,7 +6,6 @@ what was said, what waits. They are a view, written from the log and not read ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
@@ -16,21 +15,16 @@ from outlast.core.events import Event, RunFailed, TurnPrepared
 from outlast.core.ids import EffectId
 from outlast.core.state import RunState as Folded, answered
 from outlast.core.usage import serialize_usage
-from outlast.definitions.approvals import Approvals, owner_of
-from outlast.definitions.run_items import ModelResponse
+from outlast.definitions.approvals import Approvals, Decision, owner_of
 from outlast.engine.env import RunEnv
-from outlast.engine.projection import (
-    conversation,
-    given_input,
-    interruptions,
-    raw_responses,
-    run_item,
-)
+from outlast.engine.projection import given_input
 from outlast.engine.registry import AnyAgent, Registry, definition, reachable
 from outlast.journal.journal import BlobStore
+from outlast.run.state_view import named, normal_input, views_of
 
 CURRENT_SCHEMA_VERSION = "1.21"
 SUPPORTED_SCHEMA_VERSIONS = frozenset(f"1.{minor}" for minor in range(22))
+_NEEDED: dict[str, type] = {"context": dict, "current_agent": dict}
 _FIRST_WITH_MARKER = 17
 """The first minor version that knows of outputs that were accepted and not saved."""
 
@@ -58,7 +52,13 @@ def check_document(data: Any) -> None:
     is_old = int(version.partition(".")[2]) < _FIRST_WITH_MARKER
     if is_old and document.get("terminal_unrecoverable"):
         raise UserError("Run state terminal marker is invalid: its version does not have one")
-    context: Any = document.get("context") or {}
+    lacking = [name for name in _NEEDED if not isinstance(document.get(name), _NEEDED[name])]
+    if lacking:
+        raise UserError(
+            f"The run state is damaged or no run state: {', '.join(map(repr, lacking))} is missing or of "
+            "another type. Store what `to_json` or `to_string` returned, as it is."
+        )
+    context: Any = document["context"]
     if version == CURRENT_SCHEMA_VERSION and not isinstance(
         context.get("tool_invocations", {}), dict
     ):
@@ -68,14 +68,13 @@ def check_document(data: Any) -> None:
 def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> dict[str, Any]:
     """A run and its log as JSON types; ``context`` is as `context_to_json` keeps it."""
     state = env.log.state
-    items = [_item(env, run_item(env, entry)) for entry in conversation(state)]
-    responses = [_response(each) for each in raw_responses(env)]
+    options = state.options
+    is_chained = options.chains_responses or options.previous_response_id is not None
     document: dict[str, Any] = {
         "$schemaVersion": CURRENT_SCHEMA_VERSION,
         "current_turn": state.turn,
-        "current_agent": _agent(env, env.agents.named(state.agent)),
-        "original_input": _normal(given_input(env)),
-        "model_responses": responses,
+        "current_agent": named(env, env.agents.named(state.agent)),
+        "original_input": normal_input(given_input(env)),
         "context": {
             "usage": serialize_usage(env.context.usage),
             "approvals": {},
@@ -83,21 +82,15 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
             **context,
             "function_tool_approvals": _decisions(env),
         },
-        "tool_use_tracker": {},
         "max_turns": state.max_turns,
         "no_active_agent_run": True,
-        "input_guardrail_results": [],
-        "output_guardrail_results": [],
-        "tool_input_guardrail_results": [],
-        "tool_output_guardrail_results": [],
-        "conversation_id": state.options.conversation_id,
-        "previous_response_id": state.response_id or state.options.previous_response_id,
-        "auto_previous_response_id": state.options.chains_responses,
+        "conversation_id": options.conversation_id,
+        "previous_response_id": (state.response_id or options.previous_response_id)
+        if is_chained
+        else None,
+        "auto_previous_response_id": options.chains_responses,
         "generated_prompt_cache_key": None,
-        "reasoning_item_id_policy": "omit" if state.options.omits_reasoning_ids else None,
-        "generated_items": items,
-        "session_items": items,
-        "last_model_response": responses[-1] if responses else None,
+        "reasoning_item_id_policy": "omit" if options.omits_reasoning_ids else None,
         "current_turn_persisted_item_count": state.saved,
         "outlast": {
             "run_id": env.log.run_id,
@@ -105,7 +98,7 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
             "decisions": _own_decisions(env),
         },
     }
-    document |= _step(env)
+    document |= views_of(env)
     if unsaved := unsaved_items(state):
         session = {"session_id": state.options.session_id, "items": unsaved}
         document["pending_session_write"] = msgspec.to_builtins(session)
@@ -177,76 +170,6 @@ def is_closed(state: Folded) -> bool:
     return len(before.passed) >= len(before.output.guardrails) and before.turn > 0
 
 
-# --- Parts of the view. ------------------------------------------------------------------
-
-
-def _step(env: RunEnv) -> dict[str, Any]:
-    """What waits for a person, and the reply that asked for it."""
-    state = env.log.state
-    waiting = [{**_item(env, item), "tool_name": item.tool_name} for item in interruptions(env)]
-    step: Any = None
-    if waiting:
-        step = {"type": "next_step_interruption", "data": {"interruptions": waiting}}
-    reply: Any = None
-    if state.reply and not state.ended:
-        functions = [
-            {"tool_call": state.reply.output[call.index], "tool": {"name": call.name}}
-            for call in state.reply.calls
-            if call.kind in ("function", "unknown")
-        ]
-        reply = {"functions": functions, "interruptions": waiting}
-    return {"current_step": step, "last_processed_response": reply}
-
-
-def _item(env: RunEnv, item: Any) -> dict[str, Any]:
-    raw = msgspec.to_builtins(item.raw_item, enc_hook=_as_sent)
-    form = {"type": item.type, "raw_item": raw, "agent": _agent(env, item.agent)}
-    if item.type == "tool_call_output_item":
-        form["output"] = msgspec.to_builtins(item.output, enc_hook=_jsonable)
-    return form
-
-
-def _agent(env: RunEnv, agent: Any) -> dict[str, Any]:
-    known = env.agents.name(agent)
-    return {"name": agent.name} if known == agent.name else {"name": agent.name, "identity": known}
-
-
-def _jsonable(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
-
-
-def _as_sent(value: Any) -> Any:
-    """The JSON form of a model's item: what was not set is not there."""
-    if isinstance(value, Mapping):
-        return dict(cast("Mapping[str, Any]", value))
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json", exclude_unset=True, warnings=False)
-    return str(value)
-
-
-def _response(response: ModelResponse) -> dict[str, Any]:
-    return {
-        "usage": serialize_usage(response.usage),
-        "output": msgspec.to_builtins(response.output, enc_hook=_as_sent),
-        "response_id": response.response_id,
-        "request_id": response.request_id,
-    }
-
-
-def _normal(given: Any) -> Any:
-    """A run's input with messages of an assistant in full."""
-    if not isinstance(given, list):
-        return given
-    items = cast("list[Any]", msgspec.to_builtins(given, enc_hook=_jsonable))
-    for n, item in enumerate(items):
-        fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
-        if fields.get("role") == "assistant":
-            items[n] = {"status": "completed", **fields}
-            if isinstance(text := fields.get("content"), str):
-                items[n]["content"] = [{"type": "output_text", "text": text, "annotations": []}]
-    return items
-
-
 # --- Decisions. --------------------------------------------------------------------------
 
 
@@ -261,17 +184,37 @@ def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
 
 
 def _decisions(env: RunEnv) -> list[dict[str, Any]]:
-    """The decisions by agent and tool, to look at."""
+    """The decisions by agent and tool, to look at; the last one about a call, or about all, holds."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for each in env.context._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
         key = (each.agent_name, each.capability.name)
-        decision = found.setdefault(key, {"approved": [], "rejected": []})
-        side, other = ("approved", "rejected") if each.approved else ("rejected", "approved")
-        if each.always:
-            decision[side], decision[other] = True, []
-        elif isinstance(decision[side], list) and each.call_id not in decision[side]:
-            decision[side].append(each.call_id)
+        found[key] = _decided(found.get(key, {"approved": [], "rejected": []}), each)
     return [
         {"agent": {"name": agent}, "tool_key": tool, "decision": decision}
         for (agent, tool), decision in found.items()
     ]
+
+
+def _decided(before: dict[str, Any], decision: Decision) -> dict[str, Any]:
+    """What is decided about a tool, with one decision more."""
+    side, other = ("approved", "rejected") if decision.approved else ("rejected", "approved")
+    call_id, text = decision.call_id, decision.message
+    messages = {
+        key: said for key, said in before.get("rejection_messages", {}).items() if key != call_id
+    }
+    if text is not None and not decision.approved:
+        messages[call_id] = text
+    after = {key: value for key, value in before.items() if key != "rejection_messages"}
+    if messages:
+        after["rejection_messages"] = messages
+    if decision.always:
+        after |= {side: True, other: []}
+        after.pop("sticky_rejection_message", None)
+        is_told = text is not None and not decision.approved
+        return after if not is_told else after | {"sticky_rejection_message": text}
+    for name in (side, other):
+        if isinstance(after[name], list):
+            after[name] = [known for known in after[name] if known != call_id]
+    if isinstance(after[side], list):
+        after[side].append(call_id)
+    return after

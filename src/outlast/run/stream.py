@@ -17,10 +17,12 @@ from outlast.core.events import (
     HandedOff,
     ModelReplied,
     OutputProduced,
+    RunFailed,
+    SessionLoaded,
     ToolReturned,
     TurnPrepared,
 )
-from outlast.core.state import answer_entry
+from outlast.core.state import answer_entry, answer_places
 from outlast.definitions.agent import Agent
 from outlast.definitions.choices import check_choice
 from outlast.definitions.stream_events import (
@@ -97,6 +99,8 @@ class RunResultStreaming(RunResultBase):
     is_complete: bool = False
     run_loop_task: asyncio.Task[Any] | None = field(default=None, repr=False, kw_only=True)
     _feed: Feed = field(default_factory=Feed, repr=False, kw_only=True)
+    _past: set[int] = field(default_factory=set[int], repr=False, kw_only=True)
+    """Identities of the events that happened before anybody watched: those of a copy's original too."""
     _answers: list[Entry] = field(default_factory=list[Entry], repr=False, kw_only=True)
     _cancel: Literal["", "immediate", "after_turn"] = field(default="", repr=False, kw_only=True)
     _is_interrupted: bool = field(default=False, repr=False, kw_only=True)
@@ -208,13 +212,17 @@ class RunResultStreaming(RunResultBase):
         env.show = self._feed.put
         env.log.listeners.append(self._heard)
         env.log.pace = self._feed.caught_up
-        self._feed.put(AgentUpdatedStreamEvent(new_agent=env.agents.named(env.log.state.agent)))
+        self._past = {id(event) for event in env.log.events}
+        state = env.log.state
+        if state.is_loaded or not state.options.session:
+            self.current_turn = max(state.turn, 1)
+        self._feed.put(AgentUpdatedStreamEvent(new_agent=env.agents.named(state.agent)))
         if self._cancel == "after_turn":
             env.log.add([CancelRequested()])
 
     def settle(self, env: RunEnv) -> None:
         """Bring every field up to the run's last event."""
-        self._tell_answers(env)
+        self._tell_answers(env, is_last=True)
         fill(self, env)
         self.current_agent = env.agents.named(env.log.state.agent)
 
@@ -228,35 +236,39 @@ class RunResultStreaming(RunResultBase):
         env = self._env
         if env is None:
             return
+        past, self._past = self._past, set()
         for event in events:
-            match event:
-                case TurnPrepared() | EffectStarted(kind="prepare"):
-                    self.current_turn = env.log.state.turn + 1
-                case ModelReplied():
-                    newest = _tail(env, len(event.output))
-                    self._tell(env, *(entry for entry in newest if entry.source == event.id))
-                case ToolReturned() | HandedOff():
-                    self._answers.append(_answer(env, event))
-                    if not env.log.state.open_calls:
-                        self._tell_answers(env)
-                    if isinstance(event, HandedOff):
-                        self.current_agent = env.agents.agent(event.to)
-                        self._feed.put(AgentUpdatedStreamEvent(new_agent=self.current_agent))
-                case OutputProduced(message=dict()):
-                    self._tell(env, _tail(env, 1)[-1])
-                case _:
-                    pass
+            if id(event) in past:
+                continue
+            self.current_turn = _turn(env, event) or self.current_turn
+            if isinstance(event, ToolReturned | HandedOff):
+                self._answers.append(_answer(env, event))
+            if not isinstance(event, ToolReturned):
+                self._tell_answers(env)
+                self._tell_event(env, event)
+        self._tell_answers(env)
 
-    def _tell_answers(self, env: RunEnv) -> None:
-        """Answers are told in the order in which they stand in the conversation."""
-        reply = env.log.state.reply
-        places = {call.id: n for n, call in enumerate(reply.calls)} if reply else {}
+    def _tell_event(self, env: RunEnv, event: Event) -> None:
+        match event:
+            case ModelReplied():
+                newest = _tail(env, len(event.output))
+                self._tell(env, *(entry for entry in newest if entry.source == event.id))
+            case HandedOff():
+                self.current_agent = env.agents.agent(event.to)
+                self._feed.put(AgentUpdatedStreamEvent(new_agent=self.current_agent))
+            case OutputProduced(message=dict()):
+                self._tell(env, _tail(env, 1)[-1])
+            case _:
+                pass
 
-        def place(entry: Entry) -> tuple[bool, int]:
-            is_handoff = entry.kind == "handoff_output"
-            return is_handoff, places.get(str(entry.item.get("call_id")), 0)
-
-        self._answers.sort(key=place)
+    def _tell_answers(self, env: RunEnv, *, is_last: bool = False) -> None:
+        """Answers are told when none is open, in the order in which they stand in the conversation."""
+        if not self._answers or (env.log.durable.open_calls and not is_last):
+            return
+        reply = env.log.durable.reply
+        if reply is not None and len(self._answers) > 1:
+            places = answer_places(reply)
+            self._answers.sort(key=lambda entry: places.get(str(entry.item.get("call_id")), 0))
         self._tell(env, *self._answers)
         self._answers.clear()
 
@@ -265,6 +277,19 @@ class RunResultStreaming(RunResultBase):
             name: Any = KINDS.get(entry.kind, (None, ""))[1]
             if name:
                 self._feed.put(RunItemStreamEvent(name=name, item=run_item(env, entry)))
+
+
+def _turn(env: RunEnv, event: Event) -> int | None:
+    """The turn that an event begins, or that the run was not allowed to begin."""
+    match event:
+        case SessionLoaded():
+            return max(env.log.state.turn, 1)
+        case TurnPrepared() | EffectStarted(kind="prepare"):
+            return env.log.state.turn + 1
+        case RunFailed(error=ErrorFacts(kind="MaxTurnsExceeded")):
+            return env.log.state.turn + 1
+        case _:
+            return None
 
 
 def _answer(env: RunEnv, event: ToolReturned | HandedOff) -> Entry:

@@ -134,12 +134,19 @@ def _blocked(state: RunState, event: OutputBlocked) -> RunState:
         is_it = entry.kind == "tool_output" and entry.item.get("call_id") == event.call_id
         return replace(entry, item=event.item, value=None) if is_it else entry
 
-    entries = Vector([blocked(entry) for entry in state.entries])
+    def stays(place: int, entry: Entry) -> bool:
+        # What the model said beside the call may tell of its answer.
+        is_beside = state.reply is not None and entry.source == state.reply.id
+        return place < state.saved or not is_beside or entry.kind != "message"
+
+    def left(entries: Vector[Entry]) -> Vector[Entry]:
+        return Vector([blocked(entry) for n, entry in enumerate(entries) if stays(n, entry)])
+
+    entries = left(state.entries)
     if state.model_entries is state.entries:
         return replace(state, entries=entries, model_entries=entries)
     # A handoff's filter made them differ: what it took from the model stays away from it.
-    seen = Vector([blocked(entry) for entry in state.model_entries])
-    return replace(state, entries=entries, model_entries=seen)
+    return replace(state, entries=entries, model_entries=left(state.model_entries))
 
 
 FOLDS: Folds = {

@@ -71,10 +71,10 @@ async def _checked_before(
 async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
-    asks = invocation(view.call_item(call.index))
-    request = ApprovalRequested(run.id, call.id, run.agent, call.name, asks)
+    item = view.call_item(call.index)
+    request = ApprovalRequested(run.id, call.id, run.agent, call.name, invocation(item))
     view.live.waiting.pop(call.id, None)  # A model may use an id again.
-    waiting = approval_item(view, call.id, request)
+    waiting = approval_item(view, call.id, request, item)
     said: dict[str, Any]
     if (asked := getattr(tool, "on_approval", None)) is not None:
         answer: Any = asked(view.context, waiting)

@@ -231,7 +231,7 @@ async def _handled(
     if schema is not None and not schema.is_plain_text():
         output, text = _fitting(schema, output, kind)
     else:
-        text = output if isinstance(output, str) else _encoded(output)
+        text = str(output)
     message = _message(text) if result.include_in_history else None
     return await _end(view, key, agent, output, "handler", message)
 

@@ -9,7 +9,7 @@ from outlast.core.errors import IncompatibleRun, UserError
 from outlast.core.events import GuardrailChecked, GuardrailNames, OutputBlocked
 from outlast.core.ids import EffectId, check_place
 from outlast.core.items import copied
-from outlast.core.state import checks_input, guardrail_of
+from outlast.core.state import blocked_output, checks_input, guardrail_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
@@ -154,13 +154,19 @@ def check_results(view: RunParts, stage: str) -> list[Any]:
     """The results of the run's guardrails at one stage, as they answered; from the log if need be."""
     # A tool's guardrail that was asked again, after a person, has answered once.
     asked = {event.id: event for event in view.state.checks if event.stage == stage}
-    return [check_result(view, event) for event in asked.values()]
+    checks = list(asked.values())
+    if (tripped := view.state.tripped) is not None and tripped in checks:
+        checks = checks[
+            : checks.index(tripped) + 1
+        ]  # Those that answered later were not waited for.
+    return [check_result(view, event) for event in checks]
 
 
 def check_result(view: RunParts, event: GuardrailChecked) -> Any:
     """A guardrail's result, made again from the log where another process saw it."""
     known = view.live.checks.get(event.id)
-    if known is not None:
+    blocked = blocked_output(view.state) if event.stage == "output" else None
+    if known is not None and blocked is None:
         return known
     name, place = guardrail_of(view.state, event.id)
     place = place if name == event.name else 0  # The run has had another output since.
@@ -173,6 +179,9 @@ def check_result(view: RunParts, event: GuardrailChecked) -> Any:
         return _tool_result(agent, event)
     asked = _named(output_guardrails(agent, view.config), event.name, place)
     ended = cast("OutputGuardrail[Any]", asked or OutputGuardrail(_gone, event.name))
+    if blocked is not None:  # Nobody is to see the output, nor what a guardrail found in it.
+        answer = GuardrailFunctionOutput(output_info=None, tripwire_triggered=event.tripped)
+        return OutputGuardrailResult(ended, blocked, agent, answer)
     return OutputGuardrailResult(ended, final_output(view), agent, _output(event, ended))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import time
@@ -65,6 +66,8 @@ LANES = {"computer", "shell", "apply_patch", "local_shell"}
 async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     """Ask the model for the turn's reply."""
     turn, live = await live_turn(view), view.live
+    if view.state.open_checks:
+        await _unless_refused(view)
     given = live.asked.pop(effect.id, None) or await _begun(view, turn)
     way = await route(view, turn, effect.id, given, earlier_failures(view.state, effect.id))
     if isinstance(way, EffectFailed):
@@ -133,6 +136,13 @@ def _failed(
     retry_at = None if pause is None else time.time() + pause
     facts = error_facts(error, effect_id, **data)
     return EffectFailed(effect_id, facts, retry_at, model, is_spent, pause)
+
+
+async def _unless_refused(view: RunView) -> None:
+    """Ask no model where a guardrail that needs no time has said no: the run ends, and with it this."""
+    checks = (view.live.checks.get(key) for key in view.state.open_checks)
+    if any(check is not None and check.output.tripwire_triggered for check in checks):
+        await asyncio.Event().wait()
 
 
 async def _begun(view: RunView, turn: PreparedTurn) -> ModelInputData:
@@ -343,12 +353,13 @@ def _is_known(state: RunState, seen: dict[str, str], call: Call, mark: str) -> b
         )
     if (here := seen.get(call.id)) is not None and here != mark:
         raise ModelBehaviorError(
-            f"Model used the tool call ID {call.id!r} for different invocations in one response."
+            f"Model reused a tool call ID for a different invocation in one response: {call.id!r}, of "
+            f"{call.name!r}. Each invocation needs a unique call ID."
         )
     known = state.seen_calls.get(call.id)
     if known is not None and known != mark:
         raise ModelBehaviorError(
-            f"Model reused the tool call ID {call.id!r} for a different invocation, of "
+            f"Model reused a completed tool call ID for a different invocation: {call.id!r}, of "
             f"{call.name!r}. Each invocation needs a unique call ID."
         )
     return here is not None or known is not None
