@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 from outlast import AlreadyDecided, MaxTurnsExceeded, Runner
 from outlast.cli.app import app
 from outlast.cli.approvals import calls_of, record
+from outlast.cli.command import finish
 from outlast.cli.program import load_program
+from outlast.core.events import ApprovalDecided
+from outlast.journal import open_journal
 
 PROGRAM = """
 from outlast import Agent, function_tool
@@ -171,7 +174,7 @@ def test_what_waits_is_listed_with_its_arguments_and_nothing_is_decided(cli, wai
     listed = cli("approve", "order-17")
     assert listed.exit_code == 0
     assert "order: 17" in listed.stdout
-    assert f"outlast approve order-17 {waiting} --reject" in listed.stdout
+    assert f"outlast reject order-17 {waiting}" in listed.stdout
     assert "waiting" in cli("runs").stdout
 
 
@@ -202,17 +205,10 @@ async def test_of_two_who_decide_at_once_one_is_told_that_he_is_late(tmp_path, m
     assert await calls_of("order-17") == []
 
 
-def test_a_rejected_call_is_not_performed_and_the_model_is_told_why(cli, waiting):
-    done = cli(
-        "approve",
-        "order-17",
-        waiting,
-        "--reject",
-        "--message",
-        "we are closed",
-        "--agent",
-        "asking.py",
-    )
+@pytest.mark.parametrize("words", [["reject"], ["approve", "--reject"]])
+def test_a_rejected_call_is_not_performed_and_the_model_is_told_why(cli, waiting, words):
+    told = ["--message", "we are closed", "--agent", "asking.py"]
+    done = cli(*words, "order-17", waiting, *told)
     assert done.exit_code == 0, done.output
     assert "we are closed" in done.stdout
     assert "on its way" not in " ".join(cli("show", "order-17").stdout.split())
@@ -230,6 +226,22 @@ outer = Agent(name="Outer", model="offline", tools=[agent.as_tool("find_order_17
     done = cli("approve", "outer", call, "--agent", "nested.py:outer")
     assert done.exit_code == 0, done.output
     assert "order 17 is on its way" in " ".join(done.stdout.split())
+
+
+def test_a_rejection_says_who_and_why_and_waits_for_whoever_goes_on(cli, waiting):
+    done = cli("reject", "order-17", waiting, "--by", "ada", "--why", "not ours")
+    assert done.exit_code == 0, done.output
+    assert "outlast resume order-17 --agent" in done.stdout
+    events = [stored.event for stored in finish(open_journal().read("order-17"))]
+    (decision,) = [event for event in events if isinstance(event, ApprovalDecided)]
+    assert (decision.approved, decision.by, decision.why) == (False, "ada", "not ours")
+
+
+def test_a_rejection_names_its_call(cli, waiting):
+    done = cli("reject", "order-17")
+    assert done.exit_code == 2
+    assert "Name the call to reject" in done.stderr
+    assert cli("approvals", "order").stdout.startswith(waiting)
 
 
 @pytest.mark.parametrize(

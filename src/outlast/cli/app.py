@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from outlast.cli.command import app
 from outlast.cli.commands import (
+    approvals,
     approve,
     cancel,
     demo,
     doctor,
     provider,
     prune,
+    reject,
     resume,
     retry,
     run,
@@ -18,7 +20,10 @@ from outlast.cli.commands import (
     stubs,
 )
 
-COMMANDS = (demo, run, runs, show, resume, retry, approve, cancel, prune, doctor, provider, stubs)
+COMMANDS = (
+    demo, run, runs, show, resume, retry, approvals, approve, reject, cancel, prune, doctor, provider,
+    stubs,
+)  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 
 __all__ = ["COMMANDS", "app"]

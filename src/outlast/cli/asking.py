@@ -33,9 +33,8 @@ def call_lines(
     yield f"  {plain(call.tool)}"
     for name, value in fields(call.item):
         yield from _field(name, value, width, is_full=is_full)
-    command = shlex.join(["outlast", "approve", run_id, call.key])
-    yield f"  yes: {plain(command)}"
-    yield f"  no:  {plain(command)} --reject"
+    for word, command in (("yes", "approve"), ("no", "reject")):
+        yield f"  {word + ':':4} {plain(shlex.join(['outlast', command, run_id, call.key]))}"
 
 
 def fields(item: Item) -> list[tuple[str, str]]:

@@ -98,6 +98,13 @@ AgentPlace = Annotated[
     str,
     typer.Option("--agent", metavar="FILE[:AGENT]", help="The program to go on with."),
 ]
+CallId = Annotated[str, typer.Argument(metavar="CALL", help="A call's whole id.")]
+AllCalls = Annotated[bool, typer.Option("--all", help="All calls of the run that wait.")]
+Message = Annotated[str, typer.Option(help="What the model is told of a call that is refused.")]
+By = Annotated[str, typer.Option(help="Who decides; you, by the name of your account.")]
+Why = Annotated[str, typer.Option(help="A reason, for whoever reads the log.")]
+Full = Annotated[bool, typer.Option("--full", help="Cut nothing, however long.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, with whole ids, uncut.")]
 _TRACE = inspect.Parameter(
     "trace",
     inspect.Parameter.KEYWORD_ONLY,

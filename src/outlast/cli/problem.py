@@ -8,8 +8,9 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
+from outlast.cli.advice import advice
 from outlast.core.errors import (
     AgentsException,
     AlreadyDecided,
@@ -17,6 +18,7 @@ from outlast.core.errors import (
     JournalError,
     RunConflict,
     RunNotFound,
+    UserError,
 )
 
 _OURS = Path(__file__).parents[1]
@@ -46,32 +48,52 @@ class Missing(Exception):
 class RunError(Exception):
     """An error of a run, with the place of the agent that was run; its cause is the error itself."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, *fix: str) -> None:
         super().__init__(place)
-        self.place = place
+        self.place, self.fix = place, fix
 
 
 def problem_of(error: BaseException) -> Problem:
     """What to say about ``error``, whoever raised it."""
     if isinstance(error, RunError) and error.__cause__ is not None:
         problem = problem_of(error.__cause__)
-        return problem._replace(where=problem.where or error.place)
+        fix = (*(line for line in problem.fix if line != _TRACE), *error.fix) or problem.fix
+        return problem._replace(where=problem.where or error.place, fix=fix)
+    if isinstance(error, BaseExceptionGroup):
+        first, *others = _leaves(cast("BaseExceptionGroup[Any]", error))
+        problem = problem_of(first)
+        more = f" (and {len(others)} more errors)" if others else ""
+        return problem._replace(what=f"{problem.what}{more}")
+    return _ours(error) or _of_program(error)
+
+
+def _ours(error: BaseException) -> Problem | None:
+    """What to say about an error that Outlast raised on purpose."""
     if isinstance(error, Missing):
         return error.problem
-    if isinstance(error, SyntaxError):
-        return _syntax(error)
-    if isinstance(error, ModuleNotFoundError) and error.name and not _is_ours(error):
-        return _module(error, error.name)
     where = place_of(error)
     for kind, (said, status) in _TITLES.items():
         if isinstance(error, kind):
             return Problem(said, str(error), where, status=status)
     if isinstance(error, JournalError):
         return Problem("The journal", _said(error), where)
+    if isinstance(error, UserError):
+        title = "A mistake in the program" if where else "This did not work"
+        return Problem(title, str(error), where, advice(error))
     if isinstance(error, AgentsException):
-        return Problem("The run failed", _said(error), where)
+        return Problem("The run failed", _said(error), where, advice(error))
+    return None
+
+
+def _of_program(error: BaseException) -> Problem:
+    """What to say about any other error."""
+    if isinstance(error, SyntaxError):
+        return _syntax(error)
+    if isinstance(error, ModuleNotFoundError) and error.name and not _is_ours(error):
+        return _module(error, error.name)
+    where = place_of(error)
     title = "The program failed" if where else "This did not work"
-    return Problem(title, _said(error), where, (_TRACE,))
+    return Problem(title, _said(error), where, (*advice(error), _TRACE))
 
 
 _TITLES: dict[type[AgentsException], tuple[str, int]] = {
@@ -142,7 +164,17 @@ def _said(error: BaseException) -> str:
 def _syntax(error: SyntaxError) -> Problem:
     line = f": {error.text.strip()}" if error.text and error.text.strip() else ""
     where = f"{near(error.filename)}:{error.lineno}" if error.filename else ""
-    return Problem("Syntax error", f"{error.msg}{line}", where, ("Mend that line, and try again.",))
+    fix = advice(error) or ("Mend that line, and try again.",)
+    return Problem("Syntax error", f"{error.msg}{line}", where, fix)
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    errors: tuple[BaseException, ...] = group.exceptions
+    for error in errors:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(cast("BaseExceptionGroup[Any]", error))
+        else:
+            yield error
 
 
 def _is_ours(error: ModuleNotFoundError) -> bool:
@@ -152,7 +184,7 @@ def _is_ours(error: ModuleNotFoundError) -> bool:
 
 def _module(error: ModuleNotFoundError, name: str) -> Problem:
     root = name.partition(".")[0]
-    fix = (f"Install it for this Python: {sys.executable} -m pip install {root}",)
+    fix = (f"If that is its name, install it: {sys.executable} -m pip install {root}",)
     if root in ("agents", "outlast"):
         fix = ("Outlast has no such module: docs/compatibility.md lists what is missing.",)
     return Problem("A module is missing", str(error), place_of(error), fix)

@@ -19,7 +19,7 @@ from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console
 from outlast.cli.text import lines, plain
-from outlast.core.errors import RunNotFound
+from outlast.core.errors import AgentsException, RunNotFound
 from outlast.core.failing import why_final
 from outlast.definitions.agent import Agent
 from outlast.engine.config import RunConfig
@@ -158,13 +158,23 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
         raise
     except Exception as error:
         live.end()
-        raise RunError(line_of(program)) from error
+        raise RunError(line_of(program), *(await _ways_on(result.run_id, program))) from error
     if result.interruptions:
         screen.print(Text("waits for a person", style="cyan"))
         show_waiting(result.run_id, await calls_of(result.run_id))
     else:
         screen.print(Text(f"\noutlast show {plain(result.run_id)}", style="dim"))
     return 0
+
+
+async def _ways_on(run_id: str, program: Program) -> tuple[str, ...]:
+    """The commands for a run that has failed; none if it has no log."""
+    try:
+        view, _ = await read_run(run_id)
+    except AgentsException:  # What it failed of is the news.
+        return ()
+    retry = how_to_go_on(run_id, program.place, "retry")
+    return (*([retry] if view.can_go_on else []), f"outlast show {plain(run_id)}")
 
 
 def show_waiting(run_id: str, calls: list[WaitingCall], *, is_full: bool = False) -> None:

@@ -76,6 +76,14 @@ class UserError(_Message):
     """The library is used in a way that cannot work; the text says what to change."""
 
 
+class WrongType(UserError, TypeError):
+    """An argument is of another type than it has to be."""
+
+
+class WrongPlace(UserError, RuntimeError):
+    """Something is called where no event loop runs, or where one does."""
+
+
 class MCPToolCancellationError(_Message):
     """An MCP server cancelled a tool call on its own."""
 

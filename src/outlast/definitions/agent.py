@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, Self, Type
 
 from typing_extensions import TypedDict
 
+from outlast.core.errors import WrongType
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.default_models import are_default_settings, default_settings_for
 from outlast.definitions.enabled import enabled
@@ -234,7 +235,7 @@ class Agent(AgentBase[TContext]):
             return instructions
         names = _parameters(instructions)
         if len(names) != 2:  # noqa: PLR2004 (the two that the text names)
-            raise TypeError(
+            raise WrongType(
                 "'instructions' callable must accept exactly 2 arguments (context, agent), but got"
                 f" {len(names)}: {names}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
@@ -68,7 +69,43 @@ class Check:
                 f"Guardrail function must be callable, got {self.guardrail_function}. Pass a "
                 "function that takes what the guardrail gets to see."
             )
-        return await awaited(self.guardrail_function(*args))
+        try:
+            outcome = self.guardrail_function(*args)
+        except TypeError:
+            if (taken := _refused(self.guardrail_function, args)) is None:
+                raise
+            raise UserError(  # What Python says of it names no line of the program.
+                f"Guardrail function {self.get_name()}{taken} is called with {len(args)} arguments: "
+                "see the docstring of its decorator. Write a parameter for each."
+            ) from None
+        return await awaited(outcome)
+
+    def verdict(self, found: Any) -> Any:
+        """What its function returned, if that can be a verdict.
+
+        Raises:
+            UserError: It is something else.
+        """
+        if hasattr(found, "tripwire_triggered") and hasattr(found, "output_info"):
+            return found
+        raise UserError(
+            f"Guardrail function {self.get_name()} returned an object of type "
+            f"{type(found).__name__}. Return GuardrailFunctionOutput(output_info=..., "
+            "tripwire_triggered=...)."
+        )
+
+
+def _refused(function: Callable[..., Any], args: tuple[Any, ...]) -> inspect.Signature | None:
+    """The signature of a function that cannot be called with so many arguments."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # A builtin that has none.
+        return None
+    try:
+        signature.bind(*args)
+    except TypeError:
+        return signature
+    return None
 
 
 @dataclass
@@ -88,7 +125,7 @@ class InputGuardrail(Check, Generic[TContext]):
         context: RunContextWrapper[TContext],
     ) -> InputGuardrailResult:
         """Make the check."""
-        return InputGuardrailResult(self, await self.found(context, agent, input))
+        return InputGuardrailResult(self, self.verdict(await self.found(context, agent, input)))
 
 
 @dataclass
@@ -102,7 +139,7 @@ class OutputGuardrail(Check, Generic[TContext]):
         self, context: RunContextWrapper[TContext], agent: Any, agent_output: Any
     ) -> OutputGuardrailResult:
         """Make the check."""
-        found = await self.found(context, agent, agent_output)
+        found = self.verdict(await self.found(context, agent, agent_output))
         return OutputGuardrailResult(self, agent_output, agent, found)
 
 

@@ -165,6 +165,10 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
         UserError: `on_handoff` does not take what it would be given, or there is an `input_type` but
             nothing that takes the input.
     """
+    if not isinstance(getattr(agent, "name", None), str):
+        raise UserError(
+            f"handoff() takes the agent itself, and got an object of type {type(agent).__name__}."
+        )
     _check(on_handoff, input_type)
     schema, adapter = _schema_of(input_type)
 

@@ -84,12 +84,12 @@ class AgentOutputSchema(AgentOutputSchemaBase):
             return schema
         try:
             return ensure_strict_json_schema(schema)
-        except UserError as error:
+        except UserError:
             raise UserError(
                 "Strict JSON schema is enabled, but the output type is not valid: "
                 f"{self.name()} has no strict form. Change the type, or wrap it: "
                 f"AgentOutputSchema({self.name()}, strict_json_schema=False)."
-            ) from error
+            ) from None  # It says which keyword of the schema is in the way, and this which type.
 
     @functools.cached_property
     def _adapter(self) -> TypeAdapter[Any]:

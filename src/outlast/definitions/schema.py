@@ -168,12 +168,30 @@ class Arguments:
     @functools.cached_property
     def model(self) -> type[BaseModel]:
         """Validates arguments. Has a field for each parameter."""
-        from pydantic import ConfigDict, create_model
+        from pydantic import ConfigDict, PydanticSchemaGenerationError, create_model
 
         fields: dict[str, Any] = {each.name: _field(each, kind) for each, kind in self._parameters}
         # With **kwargs, an argument that is in no schema is more likely a misplaced one.
         config = ConfigDict(extra="forbid") if self.shape.double_star else None
-        return create_model(f"{self.name}_args", __config__=config, **fields)
+        try:
+            return create_model(f"{self.name}_args", __config__=config, **fields)
+        except PydanticSchemaGenerationError as error:
+            raise self._without_schema(error) from None  # Its dozens of lines say less.
+
+    def _without_schema(self, error: Exception) -> UserError:
+        """What to say of parameters of a type that no JSON can be turned into."""
+        from pydantic import TypeAdapter
+
+        for each, kind in self._parameters:
+            try:
+                TypeAdapter(kind)
+            except type(error):
+                return UserError(
+                    f"Parameter {each.name!r} of function {self.name} is annotated with {kind!r}, which "
+                    "a model cannot send: it sends JSON. Take a text, a number, a list or a pydantic "
+                    "model, and make the object inside the function."
+                )
+        return UserError(f"The parameters of function {self.name} have no JSON schema: {error}")
 
     def are_exactly(self, given: dict[str, Any]) -> bool:
         """Whether the function gets just ``given``, without anybody's code having looked at it.

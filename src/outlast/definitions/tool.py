@@ -189,7 +189,15 @@ def function_tool(  # noqa: PLR0913 (upstream's signature)
     """
     options = locals()  # Exactly the parameters: nothing else has a name yet.
     del options["func"]
-    return functools.partial(_tool_from, options) if func is None else _tool_from(options, func)
+    return functools.partial(_made, options) if func is None else _made(options, func)
+
+
+def _made(options: dict[str, Any], func: Callable[..., Any]) -> FunctionTool:
+    try:
+        return _tool_from(options, func)
+    except UserError as error:
+        # Where a schema was being made when it turned out that there is none helps nobody.
+        raise error.with_traceback(None)  # noqa: B904  # it is the same error
 
 
 def _tool_from(options: dict[str, Any], func: Callable[..., Any]) -> FunctionTool:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
+from outlast.core.errors import WrongType
 from outlast.core.health import CircuitBreaker
 from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
@@ -300,13 +301,13 @@ def _coerced(value: object, kind: type[_T], name: str) -> _T | None:
     if value is None or isinstance(value, kind):
         return value
     if not isinstance(value, dict):
-        raise TypeError(
+        raise WrongType(
             f"{name} must be a {kind.__name__} instance or a dict, got {type(value).__name__}"
         )
     given = cast("dict[str, Any]", value)
     known = {one.name for one in fields(cast("Any", kind)) if one.init}
     if unknown := sorted(str(key) for key in given if key not in known):
-        raise TypeError(
+        raise WrongType(
             f"Unknown {name} settings: {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         )
     return kind(**given)

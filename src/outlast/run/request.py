@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
 from outlast.core.events import Item
 from outlast.core.identity import check_run_id
 from outlast.core.state import Options
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, ToolContext
-from outlast.definitions.hooks import RunHooksBase
+from outlast.definitions.hooks import AgentHooksBase, RunHooksBase
 from outlast.engine.config import RunConfig
 from outlast.engine.history import unrepeated
 from outlast.engine.local_runs import RunRequest
@@ -32,10 +33,10 @@ def request_of(agent: AnyAgent, config: RunConfig, options: dict[str, Any]) -> R
     request = RunRequest(
         agent=agent,
         config=config,
-        max_turns=options.get("max_turns", 10),
+        max_turns=_checked_limit(options.get("max_turns", 10)),
         hooks=_checked_hooks(options.get("hooks")),
         error_handlers=options.get("error_handlers"),
-        session=options.get("session"),
+        session=_checked_session(options.get("session")),
         run_id=options.get("run_id"),
         options=_kept_by_provider(options),
         goes_on=bool(options.get("goes_on")),
@@ -74,10 +75,21 @@ def as_items(value: Any) -> list[Item]:
     if isinstance(value, str):
         return [{"content": value, "role": "user"}]
     if isinstance(value, list):
-        return unrepeated([wire(item) for item in cast("list[Any]", value)])
+        items = cast("list[Any]", value)
+        for index, item in enumerate(items):
+            _check_item(index, item)
+        return unrepeated([wire(item) for item in items])
     raise UserError(
         f"A run's input must be a text, a list of items or a RunState, got {type(value).__name__}."
     )
+
+
+def _check_item(index: int, item: Any) -> None:
+    if not isinstance(item, Mapping) and not hasattr(item, "model_dump"):
+        raise UserError(
+            f"Item {index} of the input is of type {type(item).__name__}, and an item is a dict such "
+            'as {"role": "user", "content": "..."}.'
+        )
 
 
 def wrapped(context: Any) -> RunContextWrapper[Any]:
@@ -121,9 +133,37 @@ _PLAIN = Options()
 
 
 def _checked_hooks(hooks: Any) -> Any:
-    if hooks is not None and not isinstance(hooks, RunHooksBase):
-        raise TypeError(
+    if hooks is None or isinstance(hooks, RunHooksBase):
+        return hooks  # pyright: ignore[reportUnknownVariableType]  # a subclass of any context
+    if isinstance(hooks, AgentHooksBase):
+        raise WrongType(
             f"Run hooks must be instances of RunHooks. Received agent hooks of type "
-            f"{type(hooks).__name__}; give those to an agent: Agent(hooks=...)."
+            f"{type(hooks).__name__}; give those to an agent: Agent(hooks=...)."  # pyright: ignore[reportUnknownArgumentType]
         )
-    return hooks  # pyright: ignore[reportUnknownVariableType]  # a subclass of any context
+    raise WrongType(f"Run hooks must be instances of RunHooks. Received {_named(hooks)}")
+
+
+def _checked_limit(limit: Any) -> int | None:
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool)):
+        raise WrongType(
+            f"max_turns must be a number of turns, or None for no limit, got {limit!r:.40}."
+        )
+    return limit
+
+
+def _checked_session(session: Any) -> Any:
+    if session is None or (hasattr(session, "get_items") and not isinstance(session, type)):
+        return session
+    raise WrongType(
+        f"session must be a Session such as SQLiteSession({_SESSION_ID!r}). Received {_named(session)}"
+    )
+
+
+_SESSION_ID = "an id"
+
+
+def _named(value: Any) -> str:
+    """What somebody passed, and what to do where it is a class."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}. Make an object of it: {value.__name__}(...)."
+    return f"an object of type {type(value).__name__}."

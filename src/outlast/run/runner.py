@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongPlace
 from outlast.core.events import RunCancelled, RunFailed
 from outlast.core.identity import check_run_id
 from outlast.core.items import copied
@@ -50,7 +50,7 @@ from outlast.run.resume import continued
 from outlast.run.run_state import RunState
 from outlast.run.stream import RunResultStreaming
 from outlast.run.thread_loop import run_in_loop
-from outlast.run.tracebacks import shorten
+from outlast.run.tracebacks import shorten, shortened
 from outlast.sessions.session import SessionLike
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ class AgentRunner:
     def run_sync(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run_sync`."""
         if _is_in_loop():
-            raise RuntimeError(
-                "AgentRunner.run_sync() cannot be called when an event loop is already running."
+            raise WrongPlace(
+                "AgentRunner.run_sync() cannot be called when an event loop is already running. "
+                "In a coroutine or a notebook, write `await Runner.run(...)`."
             )
         return run_in_loop(self.run(starting_agent, input, **options))
 
@@ -97,6 +98,11 @@ class AgentRunner:
     ) -> RunResultStreaming:
         """See `Runner.run_streamed`."""
         call = _Call(starting_agent, input, options, self._engine)
+        if not _is_in_loop():
+            raise WrongPlace(
+                "Runner.run_streamed needs a running event loop. Call it in a coroutine, as one that "
+                "asyncio.run(main()) runs; without a loop there is Runner.run_sync."
+            )
         result = RunResultStreaming(
             **empty(call.context),
             current_agent=starting_agent,
@@ -386,20 +392,24 @@ class Runner:
 
         Takes what `run` takes. Must be called while an event loop runs.
         """
-        return get_default_agent_runner().run_streamed(
-            starting_agent,
-            input,
-            context=context,
-            max_turns=max_turns,
-            hooks=hooks,
-            run_config=run_config,
-            error_handlers=error_handlers,
-            previous_response_id=previous_response_id,
-            auto_previous_response_id=auto_previous_response_id,
-            conversation_id=conversation_id,
-            session=session,
-            **_named(run_id),
-        )
+        try:
+            return get_default_agent_runner().run_streamed(
+                starting_agent,
+                input,
+                context=context,
+                max_turns=max_turns,
+                hooks=hooks,
+                run_config=run_config,
+                error_handlers=error_handlers,
+                previous_response_id=previous_response_id,
+                auto_previous_response_id=auto_previous_response_id,
+                conversation_id=conversation_id,
+                session=session,
+                **_named(run_id),
+            )
+        except Exception as error:
+            shorten(error)
+            raise
 
     @classmethod
     async def resume(
@@ -432,15 +442,18 @@ class Runner:
                 f"Runner.resume takes the id of a run first, and got {type(run_id).__name__}. "
                 "Write Runner.resume(run_id, agent)."
             )
-        config = coerce_run_config(options.get("run_config"))
-        check_run_id(run_id)
-        await journal_of(config, here()).read(run_id)
         told: dict[str, Any] = {**options, "run_id": run_id, "goes_on": True}
-        return await get_default_agent_runner().run(starting_agent, "", **told)
+        return await shortened(_resumed)(starting_agent, run_id, told)
 
-    approve = staticmethod(approve)
-    reject = staticmethod(reject)
-    cancel = staticmethod(cancel)
+    approve = staticmethod(shortened(approve))
+    reject = staticmethod(shortened(reject))
+    cancel = staticmethod(shortened(cancel))
+
+
+async def _resumed(agent: AnyAgent, run_id: str, options: dict[str, Any]) -> RunResult:
+    check_run_id(run_id)
+    await journal_of(coerce_run_config(options.get("run_config")), here()).read(run_id)
+    return await get_default_agent_runner().run(agent, "", **options)
 
 
 def _named(run_id: str | None) -> dict[str, Any]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import sysconfig
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
 
 from outlast.core.errors import AgentsException, ModelRequestError, ModelTimeoutError, UserError
 
 _OURS = f"{Path(__file__).parents[1]}/"
 _MACHINERY = (_OURS, f"{Path(asyncio.__file__).parent}/")
+_PACKAGES = sysconfig.get_path("purelib")
+_CARRIERS = (*_MACHINERY, *(f"{_PACKAGES}/{name}/" for name in ("openai", "httpx", "httpcore")))
+"""What lies between a run and an error that Outlast raises in a client of a provider."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 def shorten(error: BaseException) -> None:
@@ -18,11 +28,27 @@ def shorten(error: BaseException) -> None:
     A run is performed some fifteen calls below its caller, and the error says what to do. Frames of
     the user's code and of other libraries stay; an error that is no run's, a bug of ours, stays whole.
     """
-    trace = error.__traceback__
-    if isinstance(error, AgentsException) or not _is_of(_last(trace), (_OURS,)):
-        error.__traceback__ = _without(trace)
+    is_told = isinstance(error, AgentsException)
+    if is_told or not _is_of(_last(error.__traceback__), (_OURS,)):
+        error.__traceback__ = _without(error.__traceback__, _CARRIERS if is_told else _MACHINERY)
     if isinstance(error, _OF_MODELS):
         _quiet(error)
+    elif error.__cause__ is not None:
+        shorten(error.__cause__)
+
+
+def shortened(work: Callable[_P, Awaitable[_T]]) -> Callable[_P, Coroutine[Any, Any, _T]]:
+    """``work``, with errors that `shorten` has made short."""
+
+    @functools.wraps(work)
+    async def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return await work(*args, **kwargs)
+        except Exception as error:
+            shorten(error)
+            raise
+
+    return run
 
 
 _OF_MODELS = (ModelRequestError, ModelTimeoutError)
@@ -56,10 +82,10 @@ def _is_of(trace: TracebackType | None, folders: tuple[str, ...]) -> bool:
     return trace is not None and trace.tb_frame.f_code.co_filename.startswith(folders)
 
 
-def _without(trace: TracebackType | None) -> TracebackType | None:
+def _without(trace: TracebackType | None, folders: tuple[str, ...]) -> TracebackType | None:
     if trace is None:
         return None
-    rest = _without(trace.tb_next)
-    if _is_of(trace, _MACHINERY):
+    rest = _without(trace.tb_next, folders)
+    if _is_of(trace, folders):
         return rest
     return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from outlast.cli.command import command, finish
+from outlast.cli.command import By, Why, command, finish
 from outlast.cli.running import account, whole_run
 from outlast.cli.screen import console
 from outlast.cli.text import plain
@@ -20,8 +20,8 @@ outlast cancel ticket-12 --why "ordered twice"
 """)
 def cancel(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's whole id.")],
-    by: Annotated[str, typer.Option(help="Who decides; you, by the name of your account.")] = "",
-    why: Annotated[str, typer.Option(help="A reason, for whoever reads the log.")] = "",
+    by: By = "",
+    why: Why = "",
 ) -> int:
     """End a run that no process performs: one that waits, was interrupted, abandoned or failed."""
     run_id = finish(whole_run(run_id))

@@ -77,6 +77,7 @@ def _run_file(path: Path) -> int:
             "No message",
             f"{path.name} makes an agent and runs nothing by itself, so it wants a message.",
             f'outlast run {path.name} "MESSAGE"',
+            "If it calls Runner.run(...), that wants `await`; or use Runner.run_sync(...).",
         )
     return 0
 

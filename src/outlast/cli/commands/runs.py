@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from outlast.cli.command import command, finish
+from outlast.cli.command import AsJson, Full, command, finish
 from outlast.cli.logs import journal_place, list_runs, read_run, status_of
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import STATUS_STYLES, duration
@@ -33,8 +33,8 @@ def runs(  # noqa: PLR0913  # a command has the options that it has
     session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="As many at most; 0 lists all.")] = 30,
-    full: Annotated[bool, typer.Option("--full", help="Cut no id and no name.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with whole ids.")] = False,
+    full: Full = False,
+    as_json: AsJson = False,
 ) -> int:
     """List the runs of the journal, the newest first."""
     if status and status not in STATUSES:

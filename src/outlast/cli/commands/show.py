@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from outlast.cli.command import RunId, command, finish
+from outlast.cli.command import AsJson, Full, RunId, command, finish
 from outlast.cli.logs import list_runs, read_run, status_of
 from outlast.cli.running import matching_run
 from outlast.cli.screen import console, print_json
@@ -26,8 +26,8 @@ outlast show order-17 --json
 """)
 def show(
     run_id: RunId,
-    full: Annotated[bool, typer.Option("--full", help="Cut no argument and no result.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, uncut.")] = False,
+    full: Full = False,
+    as_json: AsJson = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Print steps as they happen, until it ends or waits.")
     ] = False,

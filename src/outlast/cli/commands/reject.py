@@ -1,0 +1,31 @@
+"""`outlast reject`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from outlast.cli.command import AgentPlace, AllCalls, By, CallId, Message, Why, command
+from outlast.cli.deciding import Answer, decide, one_or_all
+
+
+@command("""
+outlast reject ticket-12 call_7f3a --why "not our customer"
+outlast reject ticket-12 call_7f3a --message "We are closed." --agent desk.py
+outlast reject ticket-12 --all
+""")
+def reject(  # noqa: PLR0913  # a command has the options that it has
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's whole id.")],
+    call: CallId = "",
+    everything: AllCalls = False,
+    message: Message = "",
+    by: By = "",
+    why: Why = "",
+    place: AgentPlace = "",
+) -> int:
+    """Refuse a call that waits for a person. The model is told, and goes on without it."""
+    one_or_all(call, everything=everything)
+    if not (call or everything):
+        raise typer.BadParameter("Name the call to reject, or say --all. See: outlast approvals")
+    return decide(run_id, call, Answer(approved=False, message=message, by=by, why=why), place)

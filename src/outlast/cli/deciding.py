@@ -1,0 +1,97 @@
+"""What people decide about calls that wait: what `approve`, `reject` and `approvals` share."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import typer
+from rich.text import Text
+
+from outlast.cli.approvals import calls_of, chosen_call, record
+from outlast.cli.command import finish
+from outlast.cli.logs import journal_place, list_runs, read_run
+from outlast.cli.running import account, how_to_go_on, perform, program_of, show_waiting, whole_run
+from outlast.cli.screen import console, print_json
+from outlast.cli.text import plain
+from outlast.views.waiting import WaitingCall
+
+
+class Answer(NamedTuple):
+    """What a person says about a call."""
+
+    approved: bool
+    message: str = ""
+    """What the model is told of a call that is refused; empty is a default text."""
+    by: str = ""
+    """Who says it; empty is whoever sits at the terminal."""
+    why: str = ""
+
+
+def decide(run_id: str, call: str, answer: Answer, place: str) -> int:
+    """Record an answer to one call of a run, or to all that wait if ``call`` is empty.
+
+    Args:
+        run_id: The whole id of the run.
+        call: The whole id of the call.
+        answer: What to record.
+        place: The program to go on with at once, as `FILE[:AGENT]`; empty leaves that for later.
+    """
+    run_id = finish(whole_run(run_id))
+    waiting = finish(calls_of(run_id))
+    if not waiting:
+        console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
+        return 0
+    keys = [chosen_call(waiting, call).key] if call else [each.key for each in waiting]
+    view, _ = finish(read_run(run_id))
+    program = program_of(run_id, view, place) if place else None
+    finish(record(run_id, keys, **answer._replace(by=answer.by or account())._asdict()))
+    word = "approved" if answer.approved else "rejected"
+    console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
+    if program is None:
+        say = how_to_go_on(run_id, view.program)
+        console().print(Text(f"\n{say}", style="dim"), soft_wrap=True)
+        return 0
+    return finish(perform(program, "", run_id))
+
+
+def one_or_all(call: str, *, everything: bool) -> None:
+    """Refuse a call and `--all` together.
+
+    Raises:
+        typer.BadParameter: Both were said.
+    """
+    if call and everything:
+        raise typer.BadParameter("Name a call, or say --all.")
+
+
+def list_waiting(run_id: str, *, is_full: bool, as_json: bool) -> int:
+    """Show the calls of one run that wait or, without an id, of all runs."""
+    waiting = {
+        each: finish(calls_of(each)) for each in ([run_id] if run_id else finish(_asking()))
+    }
+    if as_json:
+        print_json([_facts(each, call) for each, calls in waiting.items() for call in calls])
+        return 0
+    if not any(waiting.values()):
+        where = f"in run {run_id}" if run_id else f"in {journal_place()}"
+        console().print(Text(f"Nothing waits for a person {plain(where)}."), soft_wrap=True)
+    for each, calls in waiting.items():
+        if calls and not run_id:
+            console().print(Text(f"run {plain(each)}", style="bold"))
+        show_waiting(each, calls, is_full=is_full)
+    return 0
+
+
+async def _asking() -> list[str]:
+    """The runs that may wait for a person, the oldest first; a parked one may do that too."""
+    rows = [row for word in _MAY_ASK for row in await list_runs(word) if not row.parent]
+    return [row.run_id for row in sorted(rows, key=lambda row: row.created_at)]
+
+
+_MAY_ASK = ("waiting", "parked", "running")
+"""What a run can be while one of its calls waits: another call may run, or wait for a provider."""
+
+
+def _facts(run_id: str, call: WaitingCall) -> dict[str, Any]:
+    named = {"run_id": run_id, "call": call.key, "agent": call.agent, "tool": call.tool}
+    return {**named, "item": call.item}
