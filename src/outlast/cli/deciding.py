@@ -66,9 +66,7 @@ def one_or_all(call: str, *, everything: bool) -> None:
 
 def list_waiting(run_id: str, *, is_full: bool, as_json: bool) -> int:
     """Show the calls of one run that wait or, without an id, of all runs."""
-    waiting = {
-        each: finish(calls_of(each)) for each in ([run_id] if run_id else finish(_asking()))
-    }
+    waiting = {each: finish(calls_of(each)) for each in ([run_id] if run_id else finish(_asking()))}
     if as_json:
         print_json([_facts(each, call) for each, calls in waiting.items() for call in calls])
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import shlex
 from typing import Any
 
@@ -135,6 +136,7 @@ def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
 async def perform(program: Program, message: str, run_id: str | None, **options: Any) -> int:
     """Start a run, or go on with it, and show what happens. Returns the status of the command."""
     # The log remembers the program, for whoever looks at the run. `Runner` has no argument for that.
+    logging.getLogger("outlast").addHandler(logging.NullHandler())  # The screen says all of it.
     screen = console()
     live = LiveScreen(screen)
     live.agent(program.agent.name)

@@ -21,6 +21,7 @@ from outlast.core.events import (
 from outlast.core.evolve import evolve, fold
 from outlast.core.health import HealthStore
 from outlast.core.state import RunState
+from outlast.engine.report import report
 from outlast.journal.journal import Journal, Lease
 from outlast.views.status import status
 
@@ -108,6 +109,7 @@ class RunLog:
             self._broken = error
             raise
         self.durable = state
+        report(self.run_id, events)
         for listener in self.listeners:
             listener(events)
 

@@ -18,8 +18,8 @@ from outlast.core.evolve import fold
 from outlast.core.failing import can_go_on, is_due
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import TContext
-from outlast.definitions.logger import logger
 from outlast.engine.config import coerce_run_config
+from outlast.engine.report import log_recovery, log_runs
 from outlast.journal.journal import Journal, MetadataFilter, RunSummary
 from outlast.run.options import RecoveryOptions
 from outlast.run.request import journal_of
@@ -144,7 +144,7 @@ class Recoverer:
         try:
             due = await self._plan.due()
         except Exception as failure:  # noqa: BLE001  # the journal may be back next time
-            logger.warning("Looking for interrupted runs: %s", type(failure).__name__)
+            log_runs.warning("looking for interrupted runs failed: %s", type(failure).__name__)
             return
         for run in due:
             if run.run_id not in tasks and self._may_try(run.run_id):
@@ -199,7 +199,7 @@ class _Plan:
         left = [run for run in runs if not run.owner_alive and not run.parent]
         if others := [run for run in left if run.agent not in known]:
             names = ", ".join(sorted({repr(run.agent) for run in others}))
-            logger.info(
+            log_runs.info(
                 "%d interrupted runs of other agents are left alone: %s", len(others), names
             )
         parked = await journal.runs(status="parked", **self.only)
@@ -226,7 +226,7 @@ class _Plan:
                 except AlreadyRunning:
                     return None  # Another worker was quicker.
                 except Exception as error:  # noqa: BLE001  # a row of the report, whoever raised it
-                    logger.warning("Run %s did not go on: %s", run.run_id, type(error).__name__)
+                    log_recovery(run.run_id, error)
                     return error
 
         tasks = [asyncio.ensure_future(one(run)) for run in runs]
@@ -246,7 +246,7 @@ class _Plan:
             if _is_factory(options.get(name)):
                 made = options[name](run)
                 options[name] = await made if inspect.isawaitable(made) else made
-        logger.info("Going on with run %s of agent %s", run.run_id, run.agent)
+        log_recovery(run.run_id)
         resume: Callable[..., Awaitable[RunResult]] = cast("Any", Runner.resume)
         try:
             # Stopped with its recovery, it is for the next one to go on with.
