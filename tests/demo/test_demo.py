@@ -39,6 +39,18 @@ def test_the_desk_is_killed_goes_on_and_refunds_once(demo):
     assert re.search(r"A-1007 +EUR 49.90 .* 2 x +once", result.stdout)
 
 
+def test_the_readme_shows_what_the_demo_shows(demo):
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    block = re.search(r"```text\n(1  process.*?)```", readme, re.DOTALL)[1]
+    assert set(masked(block)) - set(masked(demo(PYTHONIOENCODING="utf-8").stdout)) == set()
+    assert len(masked(block)) > 15
+
+
+def masked(text):
+    """The lines, without what differs each time."""
+    return re.sub(r"process \d+|desk-[0-9a-f]{6}", "*", text).splitlines()
+
+
 def test_the_screen_fits_80_columns_and_needs_no_terminal(demo):
     shown = demo().stdout
     assert max(map(len, shown.splitlines())) <= 80

@@ -7,6 +7,7 @@ from outlast.cli.commands import (
     approvals,
     approve,
     cancel,
+    completion,
     demo,
     doctor,
     provider,
@@ -22,7 +23,7 @@ from outlast.cli.commands import (
 
 COMMANDS = (
     demo, run, runs, show, resume, retry, approvals, approve, reject, cancel, prune, doctor, provider,
-    stubs,
+    completion, stubs,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 

@@ -11,14 +11,17 @@ import functools
 import inspect
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
+from outlast.cli.logs import list_runs
 from outlast.cli.panel import panel, print_lines
 from outlast.cli.problem import Problem, problem_of, whole_trace
+from outlast.cli.text import plain
+from outlast.core.errors import AgentsException
 from outlast.version import __version__
 
 STOPPED = 128
@@ -90,7 +93,39 @@ def main(
         typer.echo(context.get_help())
 
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the start of one.")]
+def check_known(option: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a value of an option that there is not.
+
+    Raises:
+        typer.BadParameter: It is not ``known``.
+    """
+    names = sorted(set(known))
+    if value not in names:
+        listed = ", ".join(plain(name) for name in names)
+        raise typer.BadParameter(f"There is no {option} {value!r}: {listed}.")
+
+
+def known_ids(incomplete: str) -> list[str]:
+    """The ids of runs that begin so, for a shell that completes them. Never an error."""
+    try:
+        rows = asyncio.run(list_runs())
+    except AgentsException:
+        return []
+    starts = [row.run_id for row in rows if row.run_id.startswith(incomplete) and not row.parent]
+    return starts[:_COMPLETED]
+
+
+_COMPLETED = 50
+
+RunId = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's id, or the start of one.", autocompletion=known_ids
+    ),
+]
+WholeRunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's whole id.", autocompletion=known_ids)
+]
 MaxTurns = Annotated[
     int | None, typer.Option("--max-turns", min=1, help="How many turns the whole run may make.")
 ]
@@ -104,6 +139,7 @@ Message = Annotated[str, typer.Option(help="What the model is told of a call tha
 By = Annotated[str, typer.Option(help="Who decides; you, by the name of your account.")]
 Why = Annotated[str, typer.Option(help="A reason, for whoever reads the log.")]
 Full = Annotated[bool, typer.Option("--full", help="Cut nothing, however long.")]
+Limit = Annotated[int, typer.Option(min=0, help="As many at most; 0 lists all.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, with whole ids, uncut.")]
 _TRACE = inspect.Parameter(
     "trace",

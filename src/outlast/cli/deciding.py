@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from outlast.cli.approvals import calls_of, chosen_call, record
-from outlast.cli.command import finish
+from outlast.cli.command import check_known, finish
 from outlast.cli.logs import journal_place, list_runs, read_run
 from outlast.cli.running import account, how_to_go_on, perform, program_of, show_waiting, whole_run
 from outlast.cli.screen import console, print_json
@@ -64,19 +64,39 @@ def one_or_all(call: str, *, everything: bool) -> None:
         raise typer.BadParameter("Name a call, or say --all.")
 
 
-def list_waiting(run_id: str, *, is_full: bool, as_json: bool) -> int:
+class Shown(NamedTuple):
+    """Which of the calls that wait are listed, and how."""
+
+    agent: str = ""
+    """Only calls of the agent of this name."""
+    limit: int = 0
+    """As many at most; 0 lists all."""
+    is_full: bool = False
+    as_json: bool = False
+
+
+def list_waiting(run_id: str, shown: Shown) -> int:
     """Show the calls of one run that wait or, without an id, of all runs."""
-    waiting = {each: finish(calls_of(each)) for each in ([run_id] if run_id else finish(_asking()))}
-    if as_json:
-        print_json([_facts(each, call) for each, calls in waiting.items() for call in calls])
+    runs = [run_id] if run_id else finish(_asking())
+    known = [(each, call) for each in runs for call in finish(calls_of(each))]
+    if shown.agent and known:
+        check_known("agent", shown.agent, {call.agent for _, call in known})
+    found = [(each, call) for each, call in known if shown.agent in ("", call.agent)]
+    calls = found[: shown.limit] if shown.limit else found
+    if shown.as_json:
+        print_json([_facts(each, call) for each, call in calls])
         return 0
-    if not any(waiting.values()):
+    screen = console()
+    if not found:
         where = f"in run {run_id}" if run_id else f"in {journal_place()}"
-        console().print(Text(f"Nothing waits for a person {plain(where)}."), soft_wrap=True)
-    for each, calls in waiting.items():
-        if calls and not run_id:
-            console().print(Text(f"run {plain(each)}", style="bold"))
-        show_waiting(each, calls, is_full=is_full)
+        screen.print(Text(f"Nothing waits for a person {plain(where)}."), soft_wrap=True)
+    for each in dict.fromkeys(each for each, _ in calls):
+        if not run_id:
+            screen.print(Text(f"run {plain(each)}", style="bold"))
+        of_run = [call for other, call in calls if other == each]
+        show_waiting(each, of_run, is_full=shown.is_full)
+    if len(calls) < len(found):
+        screen.print(Text(f"{len(found) - len(calls)} more: --limit 0", style="dim"))
     return 0
 
 

@@ -22,6 +22,7 @@ from outlast.core.errors import (
 )
 
 _OURS = Path(__file__).parents[1]
+_NOWHERE = "This did not work"
 _TRACE = "--trace shows the whole traceback."
 
 
@@ -58,7 +59,10 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, RunError) and error.__cause__ is not None:
         problem = problem_of(error.__cause__)
         fix = (*(line for line in problem.fix if line != _TRACE), *error.fix) or problem.fix
-        return problem._replace(where=problem.where or error.place, fix=fix)
+        title = (
+            problem.title if problem.where else problem.title.replace(_NOWHERE, "The run failed")
+        )
+        return problem._replace(title=title, where=problem.where or error.place, fix=fix)
     if isinstance(error, BaseExceptionGroup):
         first, *others = _leaves(cast("BaseExceptionGroup[Any]", error))
         problem = problem_of(first)
@@ -78,7 +82,7 @@ def _ours(error: BaseException) -> Problem | None:
     if isinstance(error, JournalError):
         return Problem("The journal", _said(error), where)
     if isinstance(error, UserError):
-        title = "A mistake in the program" if where else "This did not work"
+        title = "A mistake in the program" if where else _NOWHERE
         return Problem(title, str(error), where, advice(error))
     if isinstance(error, AgentsException):
         return Problem("The run failed", _said(error), where, advice(error))
@@ -91,8 +95,11 @@ def _of_program(error: BaseException) -> Problem:
         return _syntax(error)
     if isinstance(error, ModuleNotFoundError) and error.name and not _is_ours(error):
         return _module(error, error.name)
+    if isinstance(error, FileNotFoundError) and not _has_folder():
+        what = "The folder that this shell is in was removed."
+        return Problem("No folder", what, fix=("cd to another one.",), status=2)
     where = place_of(error)
-    title = "The program failed" if where else "This did not work"
+    title = "The program failed" if where else _NOWHERE
     return Problem(title, _said(error), where, (*advice(error), _TRACE))
 
 
@@ -139,6 +146,14 @@ def near(file: str) -> str:
     except OSError:  # It was removed.
         return file
     return str(path.relative_to(here)) if path.is_relative_to(here) else file
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _installed() -> Iterator[str]:

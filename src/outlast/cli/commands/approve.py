@@ -17,8 +17,9 @@ from outlast.cli.command import (
     Why,
     command,
     finish,
+    known_ids,
 )
-from outlast.cli.deciding import Answer, decide, list_waiting, one_or_all
+from outlast.cli.deciding import Answer, Shown, decide, list_waiting, one_or_all
 from outlast.cli.running import matching_run
 
 
@@ -30,7 +31,12 @@ outlast approve ticket-12 call_7f3a --agent desk.py
 """)
 def approve(  # noqa: PLR0913  # a command has the options that it has
     run_id: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's whole id; to list, the start of one.")
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's whole id; to list, the start of one.",
+            autocompletion=known_ids,
+        ),
     ] = "",
     call: CallId = "",
     everything: AllCalls = False,
@@ -52,5 +58,5 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
         raise typer.BadParameter("Name the call to reject, or say --all.")
     if not (call or everything):
         run_id = finish(matching_run(run_id)) if run_id else ""
-        return list_waiting(run_id, is_full=full, as_json=as_json)
+        return list_waiting(run_id, Shown(is_full=full, as_json=as_json))
     return decide(run_id, call, Answer(not reject, message, by, why), place)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
 from rich.text import Text
 
-from outlast.cli.command import By, Why, command, finish
+from outlast.cli.command import By, WholeRunId, Why, command, finish
 from outlast.cli.running import account, whole_run
 from outlast.cli.screen import console
 from outlast.cli.text import plain
@@ -19,7 +16,7 @@ outlast cancel ticket-12
 outlast cancel ticket-12 --why "ordered twice"
 """)
 def cancel(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's whole id.")],
+    run_id: WholeRunId,
     by: By = "",
     why: Why = "",
 ) -> int:

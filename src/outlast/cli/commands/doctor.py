@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from outlast.cli.command import command, finish
-from outlast.cli.doctor import examine, forget_health
-from outlast.cli.screen import console
+from outlast.cli.command import AsJson, command, finish
+from outlast.cli.doctor import Check, examine, forget_health
+from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
 
 
@@ -22,17 +23,26 @@ def doctor(
     reset: Annotated[
         bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
     ] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Check what runs need: Python, the journal, a key, models that answer."""
     if reset:
         known = finish(forget_health())
-        console().print(f"Forgot the circuits and counts of {known} models.")
+        if not as_json:
+            console().print(f"Forgot the circuits and counts of {known} models.")
     checks = finish(examine())
+    if as_json:
+        print_json([check._asdict() for check in checks])
+        return _status(checks)
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checks:
         style, mark = _VERDICTS[check.verdict]
         table.add_row(Text(mark, style=style), Text(check.name), Text(plain(check.found)))
     console().print(table)
+    return _status(checks)
+
+
+def _status(checks: Sequence[Check]) -> int:
     return 1 if any(check.verdict == "bad" for check in checks) else 0
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from outlast.cli.command import command, finish
+from outlast.cli.command import AsJson, command, finish
 from outlast.cli.logs import journal_file
-from outlast.cli.screen import console
+from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain, short
 from outlast.journal import TERMINAL, MemoryJournal, Pruned, SqliteJournal, open_journal
 
@@ -28,17 +28,29 @@ def prune(
     ] = "",
     user: Annotated[str, typer.Option(help="Only runs of this user.")] = "",
     force: Annotated[bool, typer.Option(help="Runs that have not ended, too.")] = False,
+    as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would go, and delete nothing.")] = False,
 ) -> int:
     """Delete runs that are over, with the runs inside them, and make the journal smaller."""
     age_s, statuses = _seconds(older_than), _statuses(status, force=force)
     file = journal_file()
     if file is None or not file.exists():
+        if as_json:
+            print_json(_facts(Pruned((), 0, 0)))
+            return 0
         console().print("No runs here, so nothing to delete.")
         return 0
     gone = finish(_pruned(age_s, statuses, user, dry_run=dry_run))
-    _say(gone, dry_run=dry_run)
+    if as_json:
+        print_json(_facts(gone))
+    else:
+        _say(gone, dry_run=dry_run)
     return 0
+
+
+def _facts(gone: Pruned) -> dict[str, Any]:
+    children, freed = gone.children, gone.freed_bytes
+    return {"run_ids": list(gone.run_ids), "children": children, "freed_bytes": freed}
 
 
 async def _pruned(age_s: float, statuses: frozenset[str], user: str, *, dry_run: bool) -> Pruned:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from outlast.cli.command import AgentPlace, AllCalls, By, CallId, Message, Why, command
+from outlast.cli.command import AgentPlace, AllCalls, By, CallId, Message, WholeRunId, Why, command
 from outlast.cli.deciding import Answer, decide, one_or_all
 
 
@@ -16,7 +14,7 @@ outlast reject ticket-12 call_7f3a --message "We are closed." --agent desk.py
 outlast reject ticket-12 --all
 """)
 def reject(  # noqa: PLR0913  # a command has the options that it has
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's whole id.")],
+    run_id: WholeRunId,
     call: CallId = "",
     everything: AllCalls = False,
     message: Message = "",

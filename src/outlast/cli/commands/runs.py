@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from outlast.cli.command import AsJson, Full, command, finish
+from outlast.cli.command import AsJson, Full, Limit, check_known, command, finish
 from outlast.cli.logs import journal_place, list_runs, read_run, status_of
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import STATUS_STYLES, duration
@@ -32,15 +32,17 @@ def runs(  # noqa: PLR0913  # a command has the options that it has
     tenant: Annotated[str | None, typer.Option(help="Only runs of this tenant.")] = None,
     session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="As many at most; 0 lists all.")] = 30,
+    limit: Limit = 30,
     full: Full = False,
     as_json: AsJson = False,
 ) -> int:
     """List the runs of the journal, the newest first."""
-    if status and status not in STATUSES:
-        raise typer.BadParameter(f"There is no status {status!r}: {', '.join(STATUSES)}.")
+    if status:
+        check_known("status", status, STATUSES)
     whose: MetadataFilter = {"user": user, "tenant": tenant, "session_id": session, "tag": tag}
     rows = [row for row in finish(list_runs(**whose)) if not row.parent]
+    if agent and rows:
+        check_known("agent", agent, {row.agent for row in rows})
     found = [row for row in rows if status in ("", status_of(row)) and agent in ("", row.agent)]
     shown = found[:limit] if limit else found
     if as_json:
