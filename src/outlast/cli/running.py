@@ -19,7 +19,7 @@ from outlast.cli.logs import list_runs, read_run
 from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console
-from outlast.cli.text import lines, plain
+from outlast.cli.text import lines, plain, short_id
 from outlast.core.errors import AgentsException, RunNotFound
 from outlast.core.failing import why_final
 from outlast.definitions.agent import Agent
@@ -165,7 +165,7 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
         screen.print(Text("waits for a person", style="cyan"))
         show_waiting(result.run_id, await calls_of(result.run_id))
     else:
-        screen.print(Text(f"\noutlast show {plain(result.run_id)}", style="dim"))
+        screen.print(Text(f"\n{await _how_to_show(result.run_id)}", style="dim"))
     return 0
 
 
@@ -176,7 +176,12 @@ async def _ways_on(run_id: str, program: Program) -> tuple[str, ...]:
     except AgentsException:  # What it failed of is the news.
         return ()
     retry = how_to_go_on(run_id, program.place, "retry")
-    return (*([retry] if view.can_go_on else []), f"outlast show {plain(run_id)}")
+    return (*([retry] if view.can_go_on else []), await _how_to_show(run_id))
+
+
+async def _how_to_show(run_id: str) -> str:
+    known = [row.run_id for row in await list_runs()]
+    return f"outlast show {shlex.quote(plain(short_id(run_id, known)))}"
 
 
 def show_waiting(run_id: str, calls: list[WaitingCall], *, is_full: bool = False) -> None:

@@ -77,10 +77,11 @@ def _visible(character: str) -> str:
 
 def short_ids(run_ids: Collection[str]) -> dict[str, str]:
     """For each id, one that is enough to find it by. Ids that somebody chose stay whole."""
-    return {each: _shortened(each, run_ids) for each in run_ids}
+    return {each: short_id(each, run_ids) for each in run_ids}
 
 
-def _shortened(run_id: str, known: Collection[str]) -> str:
+def short_id(run_id: str, known: Collection[str]) -> str:
+    """As much of an id as is enough to find it by, among those that there are."""
     if not _RANDOM.fullmatch(run_id):
         return run_id
     lengths = range(_SHORTEST, len(run_id))
