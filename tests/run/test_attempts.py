@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outlast import Agent, RunConfig, Runner, function_tool
+from outlast import Agent, RunConfig, Runner, ToolContext, function_tool
 from outlast.definitions import attempts
 from outlast.journal import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
@@ -56,7 +56,7 @@ def agent(tool: Any, *replies: Any) -> Agent[Any]:
     return Agent(name="desk", tools=[tool], model=ScriptedModel([[each] for each in replies]))
 
 
-async def cut_off(work: Work, tool: Any, config: RunConfig) -> None:
+async def cut_off(work: Any, tool: Any, config: RunConfig) -> None:
     """Begin a run, and cancel it while its tool is at work."""
     call = function_call("pay", {}, call_id="c")
     run = asyncio.create_task(Runner.run(agent(tool, call), "go", run_id="r", run_config=config))
@@ -122,3 +122,55 @@ def test_an_attempt_of_a_closed_loop_keeps_nobody_waiting():
 async def test_calls_of_other_keys_do_not_wait():
     async with attempts.one_attempt("a"), attempts.one_attempt("b"), attempts.one_attempt(""):
         assert set(attempts._attempts.running) == {"a", "b"}
+
+
+class Steps:
+    """A tool that is slow before its only step; the step must have one result in all lives."""
+
+    def __init__(self) -> None:
+        self.has_begun, self.may_go_on = threading.Event(), threading.Event()
+        self.charged = 0
+        self.failures: list[str] = []
+
+    def _charge(self) -> str:
+        self.charged += 1
+        return "charged"
+
+    def tool(self, **options: Any) -> Any:
+        def pay(ctx: ToolContext[Any]) -> str:
+            if not self.has_begun.is_set():
+                self.has_begun.set()
+                self.may_go_on.wait(10)
+            try:
+                return ctx.step_sync("charge", self._charge)
+            except Exception as error:
+                self.failures.append(str(error))
+                raise
+
+        return function_tool(pay, **options)
+
+
+async def test_an_attempt_that_nobody_waits_for_begins_no_step():
+    work, config = Steps(), RunConfig(journal=MemoryJournal())
+    tool = work.tool()
+    await cut_off(work, tool, config)
+    done = assistant_message("done")
+    resumed = asyncio.create_task(Runner.resume("r", agent(tool, done), run_config=config))
+    await asyncio.sleep(0)
+    work.may_go_on.set()
+    assert (await resumed).final_output == "done"
+    assert work.charged == 1
+    assert len(work.failures) == 1
+    assert "'charge' of call 't1.c' was not begun" in work.failures[0]
+
+
+async def test_a_tool_that_was_too_late_begins_no_step():
+    work, config = Steps(), RunConfig(journal=MemoryJournal())
+    tool = work.tool()
+    tool.timeout_seconds = 0.05
+    call = function_call("pay", {}, call_id="c")
+    result = await Runner.run(agent(tool, call, assistant_message("done")), "go", run_config=config)
+    work.may_go_on.set()
+    while not work.failures:  # noqa: ASYNC110  # a thread's
+        await asyncio.sleep(0.001)
+    assert (result.final_output, work.charged) == ("done", 0)

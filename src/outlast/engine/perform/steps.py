@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from outlast.core.errors import UserError
+from outlast.core.errors import AgentsException, UserError
 from outlast.core.events import StepRecorded
 from outlast.definitions.values import Lookup, NotKept, pack, scope_of, unpack
 from outlast.engine.outcome import Emit
@@ -19,7 +19,7 @@ _NOTHING: dict[str, StepRecorded] = {}
 class Steps:
     """The steps of one call. Of two at once under one name, the second gets the first's result."""
 
-    __slots__ = ("_busy", "_effect_id", "_emit", "_fresh", "_known", "_loop")
+    __slots__ = ("_busy", "_effect_id", "_emit", "_fresh", "_is_closed", "_known", "_loop")
 
     def __init__(self, known: dict[str, StepRecorded], emit: Emit, effect_id: str) -> None:
         self._known = known
@@ -29,6 +29,11 @@ class Steps:
         self._effect_id = effect_id
         self._busy: dict[str, asyncio.Lock] = {}
         self._loop = asyncio.get_running_loop()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Begin no step any more: nobody waits for the call, and nothing would be recorded."""
+        self._is_closed = True
 
     async def perform(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
         """The recorded result of the step, or ``fn``'s, recorded now and read back."""
@@ -38,11 +43,20 @@ class Steps:
         async with self._busy.setdefault(name, asyncio.Lock()):
             known = self._known.get(name) or self._fresh.get(name)
             if known is None:
+                self._require_open(name)
                 known = await self._recorded(name, fn, see)
                 self._fresh = {**self._fresh, name: known}
         if known.refused:
             raise UserError(known.refused)
         return unpack(known.result, see)
+
+    def _require_open(self, name: str) -> None:
+        if self._is_closed:
+            raise AgentsException(
+                f"Step {name!r} of call {self._effect_id!r} was not begun: the run does not wait for this "
+                "call any more, because it was cancelled or too late, and could not record the result. "
+                "Let this error leave the tool."
+            )
 
     async def _recorded(self, name: str, fn: Callable[[], Any], see: Lookup) -> StepRecorded:
         result = fn()
@@ -66,6 +80,7 @@ class Steps:
                 "step_sync waits for the run's loop, and was called on it. In an async tool, await "
                 "ctx.step instead."
             )
+        self._require_open(name)  # The loop may not even run any more.
         turn: concurrent.futures.Future[asyncio.Future[Any]] = concurrent.futures.Future()
 
         async def in_turn() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from outlast.core.effects import RunTool
@@ -83,6 +83,10 @@ class Handle:
         """The same, for a tool's thread."""
         return self._steps.perform_in_thread(name, fn, returns)
 
+    def close(self) -> None:
+        """Begin no step any more: the tool works on, perhaps, and nobody waits for it."""
+        self._steps.close()
+
     @property
     def child_id(self) -> str:
         """The id of the run that performs this call, for an agent used as a tool."""
@@ -135,7 +139,7 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
         return await returned(view, effect, tool, context, refusal, checks)
     if not goes_on and (hooks is not None or agent_hooks is not None):
         await wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
-    value = await _invoke(tool, context)
+    value = await _waited_for(handle, _invoke(tool, context))
     if isinstance(value, FailureText):
         if view.watcher is not None:
             view.watcher.excused(tool.name, value)
@@ -150,6 +154,18 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     value = str(value) if isinstance(value, FailureText) else value
     view.live.tool_ends[effect.id] = (context, tool, value)
     return Outcome(done.events, (HookCall("on_tool_end", effect.id, effect.agent),))
+
+
+async def _waited_for(handle: Handle, result: Coroutine[Any, Any, Any]) -> Any:
+    """What the tool returned. Where nobody waits for it any more it begins no step."""
+    try:
+        value = await result
+    except BaseException:
+        handle.close()
+        raise
+    if isinstance(value, FailureText) and isinstance(value.error, ToolTimeoutError):
+        handle.close()
+    return value
 
 
 def call_context(
