@@ -39,7 +39,17 @@ REQUIREMENTS = {
     "langgraph": ["langgraph", "langchain", "langchain-core", "langgraph-checkpoint-sqlite"],
 }
 
-SPEED = ("build", "single", "single10t", "loop10", "par50", "long200", "stream1000", "conc")
+SPEED = (
+    "build",
+    "single",
+    "single10t",
+    "loop10",
+    "par50",
+    "par800",
+    "long200",
+    "stream1000",
+    "conc",
+)
 WIRE = ("wire_stream", "wire_stream_chat", "wire_paced", "wire_single")
 DISK = ("durable_loop", "durable_conc", "fsyncs", "size200")
 
@@ -79,6 +89,7 @@ COLUMNS = (
     Column("single10t", "cpu_us", "the same, agent has 10 tools, µs"),
     Column("loop10", "cpu_us", "turn with a tool call, µs"),
     Column("par50", "cpu_us", "one of 50 parallel calls, µs"),
+    Column("par800", "cpu_us", "one of 800 parallel calls, µs"),
     Column("long200", "turn10_us", "10th turn of a run, µs"),
     Column("long200", "turn200_us", "200th turn of a run, µs"),
     Column("stream1000", "cpu_us", "streamed delta, µs"),

@@ -260,6 +260,7 @@ SCENARIOS: dict[str, Scenario] = {
     "single10t": runs(0, 0, 1, tools=10),
     "loop10": runs(10, 1, 11, tools=1),
     "par50": runs(1, 50, 50, tools=1),
+    "par800": runs(1, 800, 800, tools=1),
     "long200": long200,
     "stream1000": stream1000,
     "wire_stream": wire("responses"),

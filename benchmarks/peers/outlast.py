@@ -20,7 +20,8 @@ class OutlastDriver(AgentsDriver):
     def __init__(self, variant: str) -> None:
         super().__init__(variant)
         os.environ["OUTLAST_HOME"] = tempfile.mkdtemp(dir=os.environ.get("BENCH_TMP"))
-        config = self.sdk.RunConfig(durability=variant or "process")
+        limits = self.sdk.ModelLimits(tool_calls=800)
+        config = self.sdk.RunConfig(durability=variant or "process", model_limits=limits)
         self.options = {"run_config": config}
 
     async def durable(self, tools: list[Any], script: list[Any], folder: str) -> Any:
