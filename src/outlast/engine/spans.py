@@ -11,47 +11,49 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from typing import Any
-
-import msgspec
 
 from outlast import tracing
 from outlast.core import effects, events
 from outlast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
 from outlast.core.usage import task_usage_to_span_data
 from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
-from outlast.definitions.handoff import Handoff
 from outlast.definitions.tool_output import FailureText
 from outlast.engine.config import RunConfig
 from outlast.engine.env import RunEnv, Told
 from outlast.engine.outcome import Outcome
-from outlast.engine.turn import output_schema
+from outlast.engine.past_spans import Past, PastSpans, about_agent, date, note_told, traced_name
 from outlast.engine.view import call_item_at
 from outlast.tracing.config import TracingConfig, include_task_and_turn_spans
 from outlast.tracing.scope import Scope
 from outlast.tracing.traces import TraceState
+from outlast.views.spans import REDACTED, TOOL_REDACTED, RunIds
+from outlast.views.words import body_of
 
-REDACTED = "Error details are redacted."
-TOOL_REDACTED = f"Tool execution failed. {REDACTED}"
 _TOOLS = {"function", "computer", "custom", "shell", "apply_patch", "local_shell"}
 _AnySpan = tracing.Span[Any]
 _Perform = Callable[[Any], Awaitable[Outcome]]
 
 
-def spans_of(env: RunEnv) -> AbstractContextManager[Spans] | None:
-    """The spans of a run, to be held open around it; None if nobody would be told of them."""
-    return _opened(env) if tracing.is_listening() else None
+def spans_of(env: RunEnv, past: Past | None = None) -> AbstractContextManager[Spans] | None:
+    """The spans of a run, to be held open around it; None if nobody would be told of them.
+
+    Those of its ``past`` are told first.
+    """
+    return _opened(env, past) if tracing.is_listening() else None
 
 
 @contextmanager
-def _opened(env: RunEnv) -> Generator[Spans]:
+def _opened(env: RunEnv, past: Past | None) -> Generator[Spans]:
     outer = tracing.get_current_span()
-    workflow, scope = _trace_of(env)
+    ids = _ids_of(env)
+    workflow, scope = _trace_of(env, ids)
     with scope:
         env.live.trace = TraceState.from_trace(tracing.get_current_trace())
-        spans = env.spans = Spans(env, outer, scope.trace)
+        spans = env.spans = Spans(env, ids, outer, scope.trace)
         try:
-            spans.begin(workflow)
+            spans.begin(workflow, past)
             yield spans
         except Exception as error:
             spans.fail(error)
@@ -64,10 +66,21 @@ def _opened(env: RunEnv) -> Generator[Spans]:
 class Spans:
     """What is open of one run's spans."""
 
-    def __init__(self, env: RunEnv, outer: _AnySpan | None, trace: tracing.Trace | None) -> None:
+    def __init__(
+        self, env: RunEnv, ids: RunIds, outer: _AnySpan | None, trace: tracing.Trace | None
+    ) -> None:
         self.trace = trace
         """The trace that was started for the run; None where it belongs to another one."""
         self._env = env
+        self._ids = ids
+        self._activation = sum(isinstance(event, events.HandedOff) for event in env.log.events)
+        """How many handoffs the run has had: which span of an agent is open."""
+        self._is_over = False
+        """Whether the run had ended before, and is only asked what it came to."""
+        self._sitting = 0
+        """How often the run was put down before."""
+        self._begun: set[int] = set()
+        """The turns that another process has begun since."""
         self._outer = outer
         """What was current before the run."""
         self._task: _AnySpan | None = None
@@ -83,13 +96,34 @@ class Spans:
 
     # --- The run. ------------------------------------------------------------------------
 
-    def begin(self, workflow: str) -> None:
-        """Open the run's own span."""
+    def begin(self, workflow: str, past: Past | None) -> None:
+        """Open the run's own span, and tell of what was done before."""
         config = self._env.config
-        if config.tracing_disabled or include_task_and_turn_spans(config.tracing):
+        if past:
+            self._is_over = past.is_over
+            self._sitting, self._begun = past.sitting.number, past.sitting.turns
+        has_task = config.tracing_disabled or include_task_and_turn_spans(config.tracing)
+        key = self._ids.task(self._sitting) if has_task else ""
+        told: PastSpans | None = None
+        if past and not past.is_told and not config.tracing_disabled:
+            told = PastSpans(self._env, past, workflow, key)
+            told.tell_earlier()
+        if has_task:
             # Also where the run is not traced: what was current around it does not go on in it.
-            self._task = tracing.task_span(workflow)
+            self._task = tracing.task_span(workflow, key)
+            if past and (past.is_over or told):
+                date(self._task, past.sitting.started_at, past.sitting.ended_at)
             self._task.start(mark_as_current=True)
+        note_told(self._ids, self._env.log.lease.epoch)
+        if told:
+            self._go_on(told.tell_begun(self._task), self._env.log.state.turn)
+
+    def _go_on(self, spans: dict[str, _AnySpan], turn: int) -> None:
+        """Let what another process began and did not end be what is open."""
+        self._agent = spans.get(self._ids.agent(self._activation, self._sitting))
+        for number in (turn, turn + 1):
+            if (open_turn := spans.get(self._ids.turn(number, self._sitting))) is not None:
+                self._turn, self._number = open_turn, number
 
     def fail(self, error: Exception) -> None:
         """Let the agent's span say that the run fails with ``error``."""
@@ -100,7 +134,7 @@ class Spans:
     def end(self) -> None:
         """Close what is open."""
         ended = self._env.log.state.ended
-        if isinstance(ended, events.RunFailed):
+        if isinstance(ended, events.RunFailed) and not self._is_over:
             self._fail_as(ended.error)
         self._end_agent()
         if self._task is not None:
@@ -157,6 +191,10 @@ class Spans:
             case effects.Prepare() | effects.CallModel():
                 self._begin_agent()
                 self._begin_turn(self._env.log.state.turn + 1)
+            case effects.RunTool() | effects.HandOff() | effects.AskApproval():
+                self._begin_agent()
+                if self._env.log.state.turn in self._begun:
+                    self._begin_turn(self._env.log.state.turn)
             case _:
                 self._begin_agent()
 
@@ -166,12 +204,8 @@ class Spans:
         self._end_agent()
         self._has_left = False
         agent = self._env.agents.agent(self._env.log.state.agent)
-        targets = [
-            target.agent_name if isinstance(target, Handoff) else target.name
-            for target in agent.handoffs
-        ]
-        tools = [_traced(tool) for tool in agent.tools]
-        self._agent = tracing.agent_span(agent.name, targets, tools, _output_name(agent))
+        key = self._ids.agent(self._activation, self._sitting)
+        self._agent = tracing.agent_span(agent.name, *about_agent(agent), key)
         self._agent.start(mark_as_current=True)
 
     def _end_agent(self) -> None:
@@ -181,7 +215,7 @@ class Spans:
         turn = self._env.turn
         if turn is not None and turn.agent.name == self._agent.span_data.name:
             # What was enabled is known by now.
-            self._agent.span_data.tools = [_traced(tool) for tool in turn.tools]
+            self._agent.span_data.tools = [traced_name(tool) for tool in turn.tools]
             self._agent.span_data.handoffs = [target.agent_name for target in turn.handoffs]
         self._agent.finish(reset_current=True)
         self._agent = None
@@ -194,7 +228,9 @@ class Spans:
         self._at_turn = task_usage_to_span_data(self._env.context.usage)
         if include_task_and_turn_spans(self._env.config.tracing):
             agent = self._env.agents.agent(self._env.log.state.agent)
-            self._turn = tracing.turn_span(number, agent.name)
+            self._turn = tracing.turn_span(
+                number, agent.name, self._ids.turn(number, self._sitting)
+            )
             self._turn.start(mark_as_current=True)
 
     def _end_turn(self) -> None:
@@ -210,6 +246,19 @@ class Spans:
 
     async def perform(self, effect: effects.Effect, perform: _Perform) -> Outcome:
         """What ``perform`` makes of ``effect``, with a span around it where there is one for it."""
+        token = Scope.set_span_ids(self._names_of(effect))
+        try:
+            return await self._performed(effect, perform)
+        finally:
+            Scope.reset_span_ids(token)
+
+    def _names_of(self, effect: effects.Effect) -> Callable[[], str]:
+        """What names the spans that an effect opens: by their number, in this attempt."""
+        begun = self._env.log.state.in_flight.get(effect.id)
+        attempt, numbers = begun.attempt if begun else 1, count()
+        return lambda: self._ids.effect(effect.id, attempt, next(numbers))
+
+    async def _performed(self, effect: effects.Effect, perform: _Perform) -> Outcome:
         match effect:
             case effects.RunTool(verdict="run") if effect.call.kind in _TOOLS:
                 return await self._call(effect, perform)
@@ -270,6 +319,7 @@ class Spans:
                 if isinstance(event, events.HandedOff):
                     span.span_data.to_agent = env.agents.agent(event.to).name
                     self._has_left = True
+                    self._activation += 1
         if done.hooks:
             self._ended[effect.id] = span
         return done
@@ -315,9 +365,8 @@ class Spans:
         tool = env.turn.tool(call) if env.turn is not None else None
         name = getattr(tool, "trace_name", None) or call.qualified_name
         has_data = env.config.trace_include_sensitive_data
-        span = tracing.function_span(
-            name, _arguments(call_item_at(env.state, call.index)) if has_data else None
-        )
+        item = call_item_at(env.state, call.index)
+        span = tracing.function_span(name, body_of(item) if has_data else None)
         span.span_data.call_id = call.id
         return span
 
@@ -327,7 +376,12 @@ def _mark(span: _AnySpan | None, message: str, **data: Any) -> None:
         span.set_error({"message": message, "data": data})
 
 
-def _trace_of(env: RunEnv) -> tuple[str, tracing.TraceCtxManager]:
+def _ids_of(env: RunEnv) -> RunIds:
+    started = env.log.state.started
+    return RunIds(env.log.run_id, started.salt if started else "")
+
+
+def _trace_of(env: RunEnv, ids: RunIds) -> tuple[str, tracing.TraceCtxManager]:
     """The workflow's name and its trace: for a run that goes on, as it was where nothing is said."""
     config, before = env.config, env.live.trace
     name, how = config.workflow_name, config.tracing
@@ -339,6 +393,10 @@ def _trace_of(env: RunEnv) -> tuple[str, tracing.TraceCtxManager]:
         metadata = before.metadata if metadata is None else metadata
         if how is None and before.tracing_api_key:
             how = TracingConfig(api_key=before.tracing_api_key)
+    elif trace_id is None and tracing.has_own_ids():
+        trace_id = ids.trace()
+        # Where this process has begun the trace before, nobody is told of that again.
+        before = TraceState(trace_id, name, group_id, metadata, (how or {}).get("api_key"))
     return name, tracing.TraceCtxManager(
         workflow_name=name,
         trace_id=trace_id,
@@ -349,29 +407,6 @@ def _trace_of(env: RunEnv) -> tuple[str, tracing.TraceCtxManager]:
         trace_state=before,
         reattach_resumed_trace=before is not None,
     )
-
-
-def _traced(tool: Any) -> str:
-    """What spans call a tool."""
-    return getattr(tool, "trace_name", None) or tool.name
-
-
-def _output_name(agent: Any) -> str | None:
-    try:
-        schema = output_schema(agent)
-    except UserError:
-        return None  # Whoever needs the schema fails with this.
-    return schema.name() if schema else "str"
-
-
-def _arguments(item: dict[str, Any]) -> str | None:
-    """What a call gives its tool, as text."""
-    if "arguments" in item:
-        return item["arguments"]
-    given = item.get("input") or item.get("action") or item.get("operation") or item.get("actions")
-    if given is None or isinstance(given, str):
-        return given
-    return msgspec.json.encode(given, enc_hook=str).decode()
 
 
 def _root(error: Exception) -> BaseException:

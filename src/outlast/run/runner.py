@@ -36,6 +36,7 @@ from outlast.engine.local_runs import (
     take_over,
     unpark,
 )
+from outlast.engine.past_spans import past_of
 from outlast.engine.place import here
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
@@ -182,7 +183,7 @@ class _Call:
     async def _driven(self, env: RunEnv, watcher: RunResultStreaming | None) -> None:
         log = env.log
         try:
-            with spans_of(env) or _UNTRACED as spans:
+            with spans_of(env, await past_of(log)) or _UNTRACED as spans:
                 if watcher:
                     watcher.attach(env)
                     watcher.trace = spans.trace if spans else None

@@ -34,6 +34,7 @@ from outlast.tracing.setup import (
     enable_openai_export as enable_openai_export,
     flush_traces as flush_traces,
     get_trace_provider as get_trace_provider,
+    has_own_ids as has_own_ids,
     is_listening as is_listening,
     set_trace_processors as set_trace_processors,
     set_trace_provider as set_trace_provider,

@@ -214,13 +214,18 @@ class DefaultTraceProvider(TraceProvider):
         metadata = parent.trace_metadata if is_span else getattr(parent, "metadata", None)
         return SpanImpl(
             trace_id=parent.trace_id,
-            span_id=span_id or self.gen_span_id(),
+            span_id=span_id or self._next_span_id(),
             parent_id=parent_id,
             processor=self._multi_processor,
             span_data=span_data,
             tracing_api_key=parent.tracing_api_key,
             trace_metadata=metadata,
         )
+
+    def _next_span_id(self) -> str:
+        named = Scope.get_span_ids()
+        is_ours = type(self).gen_span_id is Clock.gen_span_id
+        return named() if named is not None and is_ours else self.gen_span_id()
 
     def force_flush(self) -> None:
         self._is_disabled()

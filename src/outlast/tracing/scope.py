@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, ClassVar, Self
 
 _trace: ContextVar[Any] = ContextVar("outlast_trace", default=None)
 _span: ContextVar[Any] = ContextVar("outlast_span", default=None)
+_ids: ContextVar[Callable[[], str] | None] = ContextVar("outlast_span_ids", default=None)
 
 
 class Scope:
@@ -18,6 +20,10 @@ class Scope:
     get_current_trace = staticmethod(_trace.get)
     set_current_trace = staticmethod(_trace.set)
     reset_current_trace = staticmethod(_trace.reset)
+    get_span_ids = staticmethod(_ids.get)
+    """What names the spans that are opened here, where their ids follow from what they are about."""
+    set_span_ids = staticmethod(_ids.set)
+    reset_span_ids = staticmethod(_ids.reset)
 
 
 class _Current:

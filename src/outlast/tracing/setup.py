@@ -48,6 +48,11 @@ def set_trace_provider(provider: TraceProvider) -> None:
         _shut_down_at_exit()
 
 
+def has_own_ids() -> bool:
+    """Whether ids of traces are Outlast's to choose: a provider of another system may make its own."""
+    return getattr(type(get_trace_provider()), "gen_trace_id", None) is util.Clock.gen_trace_id
+
+
 def is_listening() -> bool:
     """Whether anybody would be told of a span. If not, there is no need to open one."""
     provider = get_trace_provider()

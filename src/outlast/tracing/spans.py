@@ -46,19 +46,24 @@ class SpanImpl(CurrentSpan, Span[TSpanData]):
         self._processor = processor
         self._tracing_api_key = tracing_api_key
         self._trace_metadata = trace_metadata
+        self._dates: tuple[str | None, str | None] = (None, None)
+
+    def date(self, started_at: str | None, ended_at: str | None = None) -> None:
+        """Tell of work of the past: the times of its start and end, in place of those of the telling."""
+        self._dates = (started_at, ended_at)
 
     def start(self, mark_as_current: bool = False) -> None:
         if self._started_at is not None:
             logger.warning("Span already started")
             return
-        self._started_at = util.time_iso()
+        self._started_at = self._dates[0] or util.time_iso()
         self._processor.on_span_start(self)
         super().start(mark_as_current)
 
     def finish(self, reset_current: bool = False) -> None:
         try:
             if self._ended_at is None:
-                self._ended_at = util.time_iso()
+                self._ended_at = self._dates[1] or util.time_iso()
                 self._processor.on_span_end(self)
             else:
                 logger.warning("Span already finished")

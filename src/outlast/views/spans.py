@@ -2,6 +2,9 @@
 
     run (task) → agent (one activation) → turn → model call, tool call, handoff, guardrail
 
+A run that was put down, because it waited or had ended, goes on in a new sitting: with new spans of
+itself, its agent and its turn, for none of them lasts while nobody works. A crash ends no sitting.
+
 The id of a span follows from the run and from the place in it, and from nothing else. So whoever
 performed a part of the run, and whoever tells of it later, gives each span the same id, and an
 exporter that hears of one twice has one. A process that goes on with a run tells the spans of its
@@ -17,7 +20,6 @@ from typing import Any, Literal
 
 from outlast.core.events import ErrorFacts
 from outlast.core.ids import effect_id
-from outlast.views.status import ENDED
 from outlast.views.steps import Step, Timeline, Turn
 from outlast.views.words import body_of
 
@@ -43,17 +45,17 @@ class RunIds:
         """The id of the trace that begins with the run."""
         return f"trace_{self._digest('trace')[:32]}"
 
-    def task(self) -> str:
+    def task(self, sitting: int) -> str:
         """The id of the run's own span."""
-        return self.span("run")
+        return self.span(f"run.{sitting}")
 
-    def agent(self, activation: int) -> str:
+    def agent(self, activation: int, sitting: int) -> str:
         """The id of an agent's span, by the number of handoffs before it."""
-        return self.span(f"agent.{activation}")
+        return self.span(f"agent.{activation}.{sitting}")
 
-    def turn(self, number: int) -> str:
+    def turn(self, number: int, sitting: int) -> str:
         """The id of a turn's span."""
-        return self.span(f"turn.{number}")
+        return self.span(f"turn.{number}.{sitting}")
 
     def effect(self, effect_id: str, attempt: int, number: int = 0) -> str:
         """The id of the ``number``-th span that an attempt of an effect opens."""
@@ -82,6 +84,8 @@ class SpanView:
     """None while the work goes on."""
     epoch: int
     """Of the process that performed it, or the last part of it."""
+    child: str = ""
+    """The run that a call was answered by: its spans stand inside this one."""
     error: str = ""
     """What went wrong, as tracing says it; empty where nothing did."""
     error_data: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -106,9 +110,48 @@ def spans(
         has_turns: Whether the run itself and its turns are spans.
         has_data: Whether spans say what models and tools were given, and answered.
     """
-    if not timeline.rows and not timeline.turns:
+    tree = _Tree(run_id, timeline, has_turns=has_turns, has_data=has_data)
+    return [span for sitting in sittings(timeline) for span in tree.sitting(sitting, workflow)]
+
+
+@dataclass(slots=True, kw_only=True)
+class Sitting:
+    """A part of a run in which somebody worked on it, crashes included."""
+
+    number: int
+    started_at: float
+    ended_at: float | None = None
+    """None while it goes on."""
+    is_last: bool = False
+    epoch: int = 1
+    """Of the last process that worked in it."""
+    steps: list[Step] = field(default_factory=list[Step])
+    turns: set[int] = field(default_factory=set[int])
+    """The numbers of the turns that began in it. What is left of another stands below its agent."""
+
+
+def sittings(timeline: Timeline) -> list[Sitting]:
+    """The sittings of a run, the first one first; none of an empty log."""
+    if timeline.status == "empty":
         return []
-    return list(_Tree(run_id, timeline, has_turns=has_turns, has_data=has_data).walk(workflow))
+    end = timeline.started_at + timeline.duration_s
+    current = Sitting(number=0, started_at=timeline.started_at)
+    found, of_epoch = [current], dict[int, Sitting]()
+    for row in timeline.rows:
+        if isinstance(row, Step):
+            current.steps.append(row)
+            current.epoch = max(current.epoch, row.epoch)
+            continue
+        if not row.was_crash:
+            current.ended_at = row.at - row.gap_s
+            current = Sitting(number=len(found), started_at=row.at)
+            found.append(current)
+        current.epoch, of_epoch[row.epoch] = row.epoch, current
+    for turn in timeline.turns:
+        of_epoch.get(turn.epoch, found[0]).turns.add(turn.number)
+    current.is_last = True
+    current.ended_at = None if timeline.status in ("running", "interrupted") else end
+    return found
 
 
 class _Tree:
@@ -117,80 +160,87 @@ class _Tree:
         self._ids = RunIds(run_id, timeline.salt)
         self._has_turns = has_turns
         self._has_data = has_data
-        self._end = timeline.started_at + timeline.duration_s
-        self._ended = self._end if timeline.status in ENDED else None
-        self._by_turn: dict[int, list[Step]] = {}
-        for step in timeline.steps:
-            if _is_span(step):
-                self._by_turn.setdefault(_turn_of(step), []).append(step)
+        self._turns = {turn.number: turn for turn in timeline.turns}
 
-    def walk(self, workflow: str) -> Iterator[SpanView]:
-        task = self._ids.task() if self._has_turns else ""
+    def sitting(self, sitting: Sitting, workflow: str) -> Iterator[SpanView]:
+        if sitting.number and not (sitting.is_last or sitting.steps or sitting.turns):
+            return  # Somebody decided about a call, or found that it is not time yet.
+        task = self._ids.task(sitting.number) if self._has_turns else ""
         if task:
             yield SpanView(
                 id=task,
                 parent="",
                 kind="task",
                 name=workflow,
-                started_at=self._view.started_at,
-                ended_at=self._ended,
-                epoch=self._view.last_epoch,
+                started_at=sitting.started_at,
+                ended_at=sitting.ended_at,
+                epoch=sitting.epoch,
                 data={"name": workflow},
             )
-        activations = sorted({0, *(turn.activation for turn in self._view.turns)})
+        numbers = sitting.turns | {step.turn for step in sitting.steps}
+        turns = [self._turns[number] for number in sorted(numbers) if number in self._turns]
+        first = {0} if sitting.number == 0 else set[int]()
+        activations = sorted(first | {turn.activation for turn in turns})
         for number in activations:
-            yield from self._agent(number, task, is_last=number == activations[-1])
+            own = [turn for turn in turns if turn.activation == number]
+            later = [turn.started_at for turn in turns if turn.activation > number]
+            yield from self._agent(sitting, number, own, task, min(later, default=None))
 
-    def _agent(self, number: int, parent: str, *, is_last: bool) -> Iterator[SpanView]:
+    def _agent(
+        self, sitting: Sitting, number: int, turns: list[Turn], parent: str, until: float | None
+    ) -> Iterator[SpanView]:
         """One agent from when it took over to when the next one did."""
-        turns = [turn for turn in self._view.turns if turn.activation == number]
-        first = self._view.started_at if number == 0 else turns[0].started_at
-        later = [turn.started_at for turn in self._view.turns if turn.activation > number]
-        key = self._ids.agent(number)
-        message, data = self._run_error() if is_last else ("", {})
+        key = self._ids.agent(number, sitting.number)
+        is_last = until is None
+        message, data = self._run_error() if is_last and sitting.is_last else ("", {})
         name = turns[0].agent if turns else self._view.agent
+        began = turns[0].started_at if turns and number else self._view.started_at
+        began = max(began, sitting.started_at)
         yield SpanView(
             id=key,
             parent=parent,
             kind="agent",
             name=name,
-            started_at=first,
-            ended_at=self._ended if is_last else later[0],
-            epoch=turns[-1].epoch if turns else self._view.last_epoch,
+            started_at=began,
+            ended_at=sitting.ended_at if until is None else max(until, began),
+            epoch=max((turn.epoch for turn in turns), default=sitting.epoch),
             error=message,
             error_data=data,
             data={"name": name},
         )
-        if number == 0:
-            yield from self._steps(0, key)
+        yield from self._steps(sitting, 0 if number == 0 else None, key)
         for turn in turns:
-            yield from self._turn(turn, key)
+            yield from self._turn(sitting, turn, key)
         if is_last:
-            yield from self._steps(_AFTER, key)
+            yield from self._steps(sitting, _AFTER, key)
 
-    def _turn(self, turn: Turn, parent: str) -> Iterator[SpanView]:
-        steps = self._by_turn.get(turn.number, [])
-        is_open = turn is self._view.turns[-1] and self._ended is None
+    def _turn(self, sitting: Sitting, turn: Turn, parent: str) -> Iterator[SpanView]:
+        steps = [step for step in sitting.steps if step.turn == turn.number and _is_span(step)]
+        is_open = sitting.ended_at is None and turn is self._view.turns[-1]
+        began = max(turn.started_at, sitting.started_at)
         ends = [step.ended_at for step in steps if step.ended_at is not None]
-        key = self._ids.turn(turn.number) if self._has_turns else parent
-        if self._has_turns:
+        has_span = self._has_turns and turn.number in sitting.turns
+        key = self._ids.turn(turn.number, sitting.number) if has_span else parent
+        if has_span:
             message, data = self._turn_error(turn, steps)
             yield SpanView(
                 id=key,
                 parent=parent,
                 kind="turn",
                 name=f"turn {turn.number}",
-                started_at=turn.started_at,
-                ended_at=None if is_open else max(ends, default=turn.started_at),
-                epoch=steps[-1].epoch if steps else turn.epoch,
+                started_at=began,
+                ended_at=None if is_open else max([began, *ends]),
+                epoch=max([turn.epoch, *(step.epoch for step in steps)]),
                 error=message,
                 error_data=data,
                 data={"turn": turn.number, "agent_name": turn.agent},
             )
-        yield from self._steps(turn.number, key)
+        yield from self._steps(sitting, turn.number, key)
 
-    def _steps(self, turn: int, parent: str) -> Iterator[SpanView]:
-        for step in self._by_turn.get(turn, []):
+    def _steps(self, sitting: Sitting, turn: int | None, parent: str) -> Iterator[SpanView]:
+        for step in sitting.steps:
+            if _turn_of(step) != turn or not _is_span(step):
+                continue
             kind, name, data = self._facts(step)
             message, error_data = self._step_error(step)
             effect = step.key if step.kind == "approval" else step.id
@@ -203,6 +253,7 @@ class _Tree:
                 started_at=started or 0.0,
                 ended_at=started if step.kind == "approval" else step.ended_at,
                 epoch=step.epoch,
+                child=step.child if step.is_recorded else "",
                 error=message,
                 error_data=error_data,
                 data=data,
@@ -262,12 +313,12 @@ class _Tree:
 
     def _rivals(self, step: Step) -> list[str]:
         """The handoffs that one reply asked for, if there are several."""
-        names = [
-            each.name
+        names = {
+            each.id: each.name
             for each in self._view.steps
             if each.turn == step.turn and each.kind == "handoff"
-        ]
-        return names if len(names) > 1 else []
+        }
+        return [*names.values()] if len(names) > 1 else []
 
     def _turn_error(self, turn: Turn, steps: list[Step]) -> tuple[str, dict[str, Any]]:
         unknown = [name for step in steps for name in step.unknown]

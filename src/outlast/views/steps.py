@@ -71,7 +71,7 @@ class Step:
     turn: int
     """The turn that it belongs to, from 1; 0 before the first."""
     epoch: int
-    """Of the process that recorded the outcome, or that left it in doubt."""
+    """Of the process that recorded the outcome, or left it in doubt; of a wait, that began to wait."""
     outcome: Outcome = "open"
     detail: str = ""
     """What it was about and came to, in words."""
@@ -230,6 +230,8 @@ class Reader:
         self._doubts: dict[str, tuple[Takeover, str]] = {}
         """The takeover that an effect in doubt belongs to, and the effect's key."""
         self._calls: dict[str, Item] = {}
+        self._parents: dict[str, Step] = {}
+        """The step that a run inside the run stands below, by the effect that it performs."""
         self._first: Stored | None = None
         self._last: Stored | None = None
 
@@ -328,15 +330,19 @@ class Reader:
         if event.kind in ("tool", "handoff"):
             step.call = self._calls.get(EffectId.parse(event.id).key)
             step.detail = arguments_of(step.call or {})
+        if (before := self._parents.get(event.id)) is not None and before is not step:
+            step.child, before.child = before.child, ""  # The run inside goes on, and is still one.
+            self._parents[event.id] = step
 
     def _finish(
         self, stored: Stored, effect_id: str, kind: str, outcome: Outcome, detail: str = ""
     ) -> Step:
         """An effect has an outcome, which may be the first that the log says of it."""
         step = self._opened(stored, effect_id, kind)
+        if step.outcome != "waiting":
+            step.epoch = stored.epoch
         step.outcome = outcome
         step.detail = detail or step.detail
-        step.epoch = stored.epoch
         step.ended_at = stored.at
         self._place(step)
         return step
@@ -473,8 +479,9 @@ class Reader:
 
     def enter(self, _: Stored, event: ChildStarted) -> None:
         """A step is a run of its own."""
-        if event.id in self._open:
-            self._open[event.id].child = event.run_id
+        if (step := self._open.get(event.id)) is not None:
+            step.child = event.run_id
+            self._parents[event.id] = step
 
 
 _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
