@@ -1,6 +1,7 @@
-"""Makes the helpers beside the tests, and the logs of the views' tests, importable."""
+"""Makes the helpers beside the tests, and the logs of the views' and the core's tests, importable."""
 
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "views")]
+_TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(Path(__file__).parent), str(_TESTS / "views"), str(_TESTS / "core")]

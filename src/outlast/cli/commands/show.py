@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from outlast.cli.command import AsJson, Full, RunId, command, finish
 from outlast.cli.logs import list_runs, read_run, status_of
+from outlast.cli.page import run_page
 from outlast.cli.running import matching_run
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import run_summary, run_tree, step_line
@@ -22,12 +24,17 @@ from outlast.views.steps import Reader, Step, Takeover, Timeline
 outlast show 3f9c
 outlast show order-17 --full       every argument and result, uncut
 outlast show order-17 --follow     its steps as they happen
+outlast show order-17 --html run.html      one page that needs no network
 outlast show order-17 --json
 """)
 def show(
     run_id: RunId,
     full: Full = False,
     as_json: AsJson = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write it as one page for a browser."),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Print steps as they happen, until it ends or waits.")
     ] = False,
@@ -42,9 +49,23 @@ def show(
         print_json({"run_id": found, **_facts(view)})
         return 0
     screen = console()
+    if html is not None:
+        _write(html, run_page(found, view, children))
+        screen.print(Text(f"Wrote {plain(html)}."), soft_wrap=True)
+        return 0
     screen.print(run_tree(found, view, children, screen.width, full=full))
     screen.print(run_summary(view, full=full))
     return 0
+
+
+def _write(file: Path, page: str) -> None:
+    """Write a page; a new file is its owner's alone, for a run may hold anything."""
+    try:
+        file.touch(mode=0o600)
+        file.write_text(page, "utf-8")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise typer.BadParameter(f"{plain(file)} cannot be written: {why}.") from error
 
 
 async def _status(run_id: str) -> str:
