@@ -224,6 +224,59 @@ def test_reading_an_id_by_hand_is_found(line: str):
     assert any(is_id_made(node) or is_id_read(node) for node in ast.walk(ast.parse(line)))
 
 
+# What an event means is said in the core (the fold) and in the views. Elsewhere, who makes events may
+# look at what it made, and a journal at what it stores; the numbers only go down.
+MAX_EVENTS_READ = {"engine": 16, "run": 14, "journal": 4}
+EVENTS = {
+    event.name
+    for event in ast.parse((SOURCE / "core" / "events.py").read_text()).body
+    if isinstance(event, ast.ClassDef) and any(word.arg == "tag" for word in event.keywords)
+}
+
+
+@pytest.mark.parametrize("package", [*LAYERS[2:], *LEAVES])
+def test_events_are_interpreted_in_the_core_and_in_views(package: str):
+    found = [
+        f"{path.relative_to(SOURCE)}:{ast.unparse(node)}"
+        for path in (SOURCE / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if is_event_read(node)
+    ]
+    assert len(found) <= MAX_EVENTS_READ.get(package, 0), found
+
+
+def is_event_read(node: ast.AST) -> bool:
+    """Whether a kind of event is asked for: by `isinstance`, or in a `case`."""
+    match node:
+        case ast.Call(func=ast.Name(id="isinstance"), args=[_, kinds]) | ast.MatchClass(cls=kinds):
+            names = (getattr(each, "id", getattr(each, "attr", "")) for each in ast.walk(kinds))
+            return not EVENTS.isdisjoint(names)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("isinstance(event, ToolReturned)", True),
+        ("isinstance(event, events.ToolReturned | HandedOff)", True),
+        ("isinstance(event, (TurnPrepared, int))", True),
+        ("match event:\n case ModelReplied():\n  pass", True),
+        ("isinstance(effect, RunTool)", False),
+        ("ToolReturned(key)", False),
+    ],
+)
+def test_reading_an_event_is_found(line: str, is_one: bool):
+    assert any(map(is_event_read, ast.walk(ast.parse(line)))) == is_one
+
+
+def test_views_are_pure():
+    """They read logs that are handed to them: no layer above the core, no clock, no file."""
+    for path in (SOURCE / "views").rglob("*.py"):
+        assert parts_imported(path) <= {"core", "views"}
+        roots = {name.split(".")[0] for name in imported(ast.parse(path.read_text()))}
+        assert not roots & IMPURE
+
+
 def is_typing_block(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 

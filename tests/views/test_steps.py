@@ -21,7 +21,8 @@ from outlast.core.events import (
     SessionSaved,
     TurnPrepared,
 )
-from outlast.views.steps import Takeover, timeline
+from outlast.views.steps import timeline
+from outlast.views.timeline import Takeover
 
 
 def kinds(view):

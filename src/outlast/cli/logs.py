@@ -11,7 +11,8 @@ from outlast.core.errors import RunNotFound
 from outlast.journal.journal import Journal, MetadataFilter, RunSummary
 from outlast.journal.opening import open_journal
 from outlast.views.status import seen
-from outlast.views.steps import Timeline, timeline
+from outlast.views.steps import timeline
+from outlast.views.timeline import Timeline
 
 
 def journal_file() -> Path | None:

@@ -17,7 +17,7 @@ from outlast.cli.show import duration
 from outlast.cli.text import lines, plain
 from outlast.core.items import text_of
 from outlast.core.records import Item, UsageFacts
-from outlast.views.steps import Step, Takeover, Timeline
+from outlast.views.timeline import Step, Takeover, Timeline
 from outlast.views.words import body_of, text_from
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"

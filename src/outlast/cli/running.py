@@ -26,7 +26,7 @@ from outlast.definitions.agent import Agent
 from outlast.engine.config import RunConfig
 from outlast.journal.journal import TERMINAL
 from outlast.run.runner import get_default_agent_runner
-from outlast.views.steps import Timeline
+from outlast.views.timeline import Timeline
 from outlast.views.waiting import WaitingCall
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from outlast.cli.text import lines as text_lines, plain, short
-from outlast.views.steps import Step, Takeover, Timeline
+from outlast.views.timeline import Step, Takeover, Timeline
 from outlast.views.words import counted
 
 _GUIDES = "grey50"

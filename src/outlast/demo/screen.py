@@ -25,7 +25,7 @@ from outlast.cli.show import run_summary, run_tree
 from outlast.cli.text import plain, short
 from outlast.demo.orders import Shop, euros
 from outlast.demo.worker import KILL, LIVE
-from outlast.views.steps import Timeline
+from outlast.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from rich.console import Console

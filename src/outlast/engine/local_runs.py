@@ -20,8 +20,6 @@ from outlast.core.events import (
     Item,
     RunAbandoned,
     RunAcquired,
-    RunCompleted,
-    RunFailed,
     RunForked,
     RunReopened,
     RunStarted,
@@ -47,6 +45,7 @@ from outlast.engine.registry import AnyAgent, Registry
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
 from outlast.sessions.session import Session, session_id_of
+from outlast.views.status import failure_of, status
 from outlast.views.waiting import requested_item
 
 
@@ -215,11 +214,11 @@ def reopen(log: RunLog, request: RunRequest) -> None:
     Whoever makes the first call again wants to hear the same error again, unless the limit of turns
     was what the run failed of, and is higher now.
     """
-    ended, state = log.state.ended, log.state
-    if not isinstance(ended, RunFailed) or not can_go_on(ended.error):
+    state, error = log.state, failure_of(log.state)
+    if error is None or not can_go_on(error):
         return
     is_raised = _is_limit_new(state, request)
-    if ended.error.kind == "MaxTurnsExceeded":
+    if error.kind == "MaxTurnsExceeded":
         has_handler = "max_turns" in (request.error_handlers or {})
         if not is_raised and not (request.goes_on and has_handler):
             return
@@ -282,7 +281,7 @@ async def continue_log(
         if not log.events:
             log.add(events)
         since = log.events[len(events) :]
-        is_complete = isinstance(log.state.ended, RunCompleted)
+        is_complete = status(log.state) == "completed"
         if not since or (_begins(since, planned) and not is_complete):
             return log, bool(since)
     await log.release()

@@ -9,21 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from outlast.core.errors import IncompatibleRun, JournalError
-from outlast.core.events import (
-    Event,
-    ModelReplied,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    UnknownEvent,
-    UsageAdded,
-)  # fmt: skip
+from outlast.core.events import Event, ModelReplied, UsageAdded
 from outlast.core.evolve import evolve, fold
 from outlast.core.health import HealthStore
 from outlast.core.state import RunState
 from outlast.engine.report import report
 from outlast.journal.journal import Journal, Lease
-from outlast.views.status import status
+from outlast.views.status import status, unknown_events
 
 Listener = Callable[[Sequence[Event]], None]
 _COSTS = (ModelReplied, UsageAdded)
@@ -122,12 +114,7 @@ def require_known(log: RunLog) -> None:
     Raises:
         IncompatibleRun: It holds some, and has not ended since.
     """
-    kinds: set[str] = set()
-    for event in reversed(log.events):
-        if log.state.ended and isinstance(event, RunCompleted | RunFailed | RunCancelled):
-            break
-        if isinstance(event, UnknownEvent):
-            kinds.add(event.kind)
+    kinds = unknown_events(log.state, log.events)
     if not kinds:
         return
     names = ", ".join(map(repr, sorted(kinds)))

@@ -26,7 +26,8 @@ from outlast.engine.turn import output_schema
 from outlast.journal.journal import Journal
 from outlast.tracing.spans import SpanImpl
 from outlast.views.spans import RunIds, Sitting, SpanView, sittings, spans
-from outlast.views.steps import Timeline, timeline
+from outlast.views.steps import timeline
+from outlast.views.timeline import Timeline
 
 AnySpan = tracing.Span[Any]
 

@@ -17,11 +17,10 @@ from outlast.core.events import (
     Event,
     Item,
     ModelReplied,
-    RunFailed,
 )
 from outlast.core.ids import EffectId
 from outlast.core.items import call_id, copied
-from outlast.core.state import RunState, answered, approval_key, blocked_output
+from outlast.core.state import RunState, approval_key, blocked_output
 from outlast.core.usage import usage_of
 from outlast.definitions import run_items
 from outlast.definitions.approvals import qualified
@@ -32,6 +31,8 @@ from outlast.engine.error_handlers import RunErrorData
 from outlast.engine.kept import kept_value
 from outlast.engine.registry import reachable
 from outlast.engine.view import RunParts
+from outlast.views.items import conversation, replies
+from outlast.views.status import failure_of
 from outlast.views.waiting import waiting_calls
 
 KINDS: dict[str, tuple[Any, str]] = {
@@ -182,14 +183,14 @@ def new_items(view: RunParts, events: Sequence[Event] = ()) -> list[RunItem]:
         view: The run.
         events: Its log, which alone knows what it asked.
     """
-    replies = _asking_replies(view, events)
-    if not replies:
+    asking = _asking_replies(view, events)
+    if not asking:
         return [run_item(view, entry) for entry in conversation(view.state)]
     items: list[RunItem] = []
     waiting: list[_Question] = []
     places: dict[str, int] = {}
     for entry in conversation(view.state):
-        if (reply := replies.get(entry.source)) is not None:
+        if (reply := asking.get(entry.source)) is not None:
             if places is not reply.places:
                 items += [question.item for question in waiting]
                 waiting, places = list(reply.questions), reply.places
@@ -244,14 +245,6 @@ def _asking_replies(view: RunParts, events: Sequence[Event]) -> dict[str, _Askin
             asking.questions.append(_Question(place, known))
             asking.questions.sort(key=lambda each: each.place)
     return found
-
-
-def conversation(state: RunState) -> list[Entry]:
-    """What the run has added, but for an output that no caller got."""
-    entries = [*state.entries, *answered(state)]
-    if isinstance(state.ended, RunFailed) and state.output:
-        entries = [entry for entry in entries if entry.source != state.output.id]
-    return entries
 
 
 def left_out(view: RunParts) -> set[int]:
@@ -343,12 +336,10 @@ def model_response(view: RunParts, event: ModelReplied) -> ModelResponse:
 
 def raw_responses(view: RunParts) -> list[ModelResponse]:
     """All answers of models in the run, oldest first; not one whose calls the run's end cut off."""
-    ended = view.state.ended
-    if isinstance(ended, RunFailed) and ended.error.kind == "InputGuardrailTripwireTriggered":
+    failure = failure_of(view.state)
+    if failure is not None and failure.kind == "InputGuardrailTripwireTriggered":
         return []  # Nor does what they led to count.
-    before = view.state.before_failure if view.state.ended else None
-    cut_off = before.reply if before is not None and before.open_calls else None
-    responses = [model_response(view, each) for each in view.state.replies if each is not cut_off]
+    responses = [model_response(view, each) for each in replies(view.state)]
     if responses and blocked_output(view.state) is not None:
         responses[-1] = dataclasses.replace(responses[-1], output=[])
     return responses

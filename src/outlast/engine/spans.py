@@ -29,6 +29,7 @@ from outlast.tracing.config import TracingConfig, include_task_and_turn_spans
 from outlast.tracing.scope import Scope
 from outlast.tracing.traces import TraceState
 from outlast.views.spans import REDACTED, TOOL_REDACTED, RunIds
+from outlast.views.status import failure_of
 from outlast.views.words import body_of
 
 _TOOLS = {"function", "computer", "custom", "shell", "apply_patch", "local_shell"}
@@ -133,9 +134,9 @@ class Spans:
 
     def end(self) -> None:
         """Close what is open."""
-        ended = self._env.log.state.ended
-        if isinstance(ended, events.RunFailed) and not self._is_over:
-            self._fail_as(ended.error)
+        error = failure_of(self._env.log.state)
+        if error is not None and not self._is_over:
+            self._fail_as(error)
         self._end_agent()
         if self._task is not None:
             self._task.span_data.usage = self._spent(self._at_start)

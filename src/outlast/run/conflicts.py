@@ -6,15 +6,15 @@ from typing import Any
 
 from outlast.core.decide import decide
 from outlast.core.errors import AlreadyRunning, RunConflict, RunNotFound
-from outlast.core.events import Item, RunAcquired, RunFailed
+from outlast.core.events import Item, RunAcquired
 from outlast.core.evolve import evolve, fold
-from outlast.core.failing import can_go_on
 from outlast.core.identity import input_difference
 from outlast.core.state import RunState
 from outlast.engine.local_runs import RunRequest, open_log
 from outlast.engine.log import RunLog
 from outlast.journal.journal import Journal
 from outlast.sessions.session import session_id_of
+from outlast.views.status import can_go_on_after
 
 
 async def claimed_log(journal: Journal, request: RunRequest, items: list[Item]) -> RunLog:
@@ -34,7 +34,7 @@ async def claimed_log(journal: Journal, request: RunRequest, items: list[Item]) 
     try:
         if log.state.started:
             _check_same(log.run_id, log.state, request, items)
-            if not log.state.ended or (request.goes_on and _may_go_on(log.state)):
+            if not log.state.ended or (request.goes_on and can_go_on_after(log.state)):
                 check_session(log.run_id, log.state, request.session)
     except BaseException:
         await log.release()
@@ -94,11 +94,6 @@ def check_session(run_id: str, state: RunState, session: Any) -> None:
         f"Run {run_id!r} has session {options.session_id!r} in its log, and was given {offered}. Go on "
         "with it in that session: nothing was done, and nothing was written.",
     )
-
-
-def _may_go_on(state: RunState) -> bool:
-    ended = state.ended
-    return isinstance(ended, RunFailed) and can_go_on(ended.error)
 
 
 def _conflict(run_id: str, message: str) -> RunConflict:

@@ -13,9 +13,8 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, Unpack, cast
 
 from outlast.core.errors import AgentsException, AlreadyRunning, UserError
-from outlast.core.events import RunFailed
 from outlast.core.evolve import fold
-from outlast.core.failing import can_go_on, is_due
+from outlast.core.failing import is_due
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import TContext
 from outlast.engine.config import coerce_run_config
@@ -25,6 +24,7 @@ from outlast.run.options import RecoveryOptions
 from outlast.run.request import journal_of
 from outlast.run.result import RunResult
 from outlast.run.runner import Runner
+from outlast.views.status import can_go_on_after
 
 RecoveryReport: TypeAlias = dict[str, RunResult | Exception]
 """What each run came to, by its id: its result, or what stopped it."""
@@ -261,10 +261,10 @@ class _Plan:
 async def _can_pass(journal: Journal, run_id: str) -> bool:
     """Whether what a run has failed of can pass. A log that cannot be read is a row of the report."""
     try:
-        ended = fold([each.event for each in await journal.read(run_id)]).ended
+        state = fold([each.event for each in await journal.read(run_id)])
     except AgentsException:
         return True
-    return isinstance(ended, RunFailed) and can_go_on(ended.error)
+    return can_go_on_after(state)
 
 
 async def _may_ask_again(journal: Journal, run_id: str) -> bool:

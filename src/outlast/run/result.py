@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from outlast.core.errors import AgentsException, RunErrorDetails, UserError
-from outlast.core.events import RunCompleted, UsageFacts
+from outlast.core.events import UsageFacts
 from outlast.core.growing import new_list
 from outlast.core.items import without_reasoning_id
 from outlast.definitions.agent import Agent
@@ -37,6 +37,7 @@ from outlast.engine.projection import (
 )
 from outlast.run.copies import own_fields, portable_fields
 from outlast.run.run_state import RunState
+from outlast.views.status import status
 
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem
@@ -254,7 +255,7 @@ def fill(result: RunResultBase, env: RunEnv) -> None:
     state = env.log.state
     for name in _MADE_WHEN_READ:
         result.__dict__.pop(name, None)
-    result.final_output = final_output(env) if isinstance(state.ended, RunCompleted) else None
+    result.final_output = final_output(env) if status(state) == "completed" else None
     result.input_guardrail_results = check_results(env, "input")
     result.output_guardrail_results = check_results(env, "output")
     result.tool_input_guardrail_results = check_results(env, "tool_input")

@@ -10,7 +10,7 @@ import msgspec
 from typing_extensions import TypeVar
 
 from outlast.core.errors import UserError
-from outlast.core.events import Event, InputAdded, RunCompleted, RunStarted
+from outlast.core.events import Event, InputAdded, RunStarted
 from outlast.core.ids import effect_id
 from outlast.core.items import copied
 from outlast.core.usage import copy_usage, deserialize_usage
@@ -40,6 +40,8 @@ from outlast.run.state_json import (
 )
 from outlast.run.state_view import tools_used
 from outlast.tracing.traces import TraceState
+from outlast.views.items import staged_inputs
+from outlast.views.status import status
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseInputItemParam
@@ -165,7 +167,7 @@ class RunState(Generic[TContext, TAgent]):
         view = self._view()
         _require_next_call(view)
         items = [wire(item) for item in as_items(input)]
-        number = sum(isinstance(event, InputAdded) for event in self._events) + len(self._added)
+        number = staged_inputs(self._events) + len(self._added)
         names = guardrail_names(self._agent, view.config)
         self._added.append(InputAdded(effect_id("input", number + 1), items, names))
 
@@ -311,7 +313,7 @@ def _copied(context: RunContextWrapper[Any]) -> RunContextWrapper[Any]:
 
 def _require_next_call(view: RunEnv) -> None:
     state = view.log.state
-    if isinstance(state.ended, RunCompleted):
+    if status(state) == "completed":
         raise UserError(
             "Input cannot be added to a terminal RunState: the run has its output. Start a new run with "
             "result.to_input_list() and the new input."

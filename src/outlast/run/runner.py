@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from outlast.core.errors import UserError, WrongPlace
-from outlast.core.events import RunCancelled, RunFailed
+from outlast.core.events import RunCancelled
 from outlast.core.identity import check_run_id
 from outlast.core.items import copied
 from outlast.core.usage import usage_of
@@ -53,6 +53,7 @@ from outlast.run.stream import RunResultStreaming
 from outlast.run.thread_loop import run_in_loop
 from outlast.run.tracebacks import shorten, shortened
 from outlast.sessions.session import SessionLike
+from outlast.views.status import failure_of
 
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem
@@ -196,9 +197,9 @@ class _Call:
             elif not self.request.parent:  # What a nested run comes to is its parent's concern.
                 await record_departure(log, self.on_abandon)
             raise
-        if isinstance(log.state.ended, RunFailed):
+        if (error := failure_of(log.state)) is not None:
             self._follow(env)
-            raise failure(env, log.state.ended.error, goes_on=self.request.goes_on)
+            raise failure(env, error, goes_on=self.request.goes_on)
         if log.state.parked and not log.state.ended:
             self._follow(env)
             raise parked(log.run_id, log.state)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from outlast.core.errors import UserError
-from outlast.core.events import Event, RunFailed, TurnPrepared
+from outlast.core.events import Event
 from outlast.core.ids import EffectId
 from outlast.core.state import RunState as Folded, answered
 from outlast.core.usage import serialize_usage
@@ -21,6 +21,8 @@ from outlast.engine.projection import given_input
 from outlast.engine.registry import AnyAgent, Registry, definition, reachable
 from outlast.journal.journal import BlobStore
 from outlast.run.state_view import named, normal_input, views_of
+from outlast.views.items import contents
+from outlast.views.status import failure_of
 
 CURRENT_SCHEMA_VERSION = "1.21"
 SUPPORTED_SCHEMA_VERSIONS = frozenset(f"1.{minor}" for minor in range(22))
@@ -122,9 +124,8 @@ def read_events(document: dict[str, Any]) -> tuple[str, list[Event]]:
 
 def texts_of(events: list[Event], blobs: BlobStore) -> dict[str, str]:
     """What a log refers to by the hash of its content: instructions and the documents of tools."""
-    turns = [event for event in events if isinstance(event, TurnPrepared)]
-    names = {name for turn in turns for name in (turn.instructions, turn.tools) if name}
-    return {name: blobs.get(name).decode("utf-8", "replace") for name in sorted(names)}
+    names = sorted(contents(events))
+    return {name: blobs.get(name).decode("utf-8", "replace") for name in names}
 
 
 def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
@@ -149,10 +150,8 @@ def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
 
 def unsaved_items(state: Folded) -> list[dict[str, Any]]:
     """What a failed run could not add to its session; empty when that is not why it failed."""
-    if (
-        not isinstance(state.ended, RunFailed)
-        or EffectId.parse(state.ended.error.source).kind != "session"
-    ):
+    failure = failure_of(state)
+    if failure is None or EffectId.parse(failure.source).kind != "session":
         return []
     before = state.before_failure
     assert before

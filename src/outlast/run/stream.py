@@ -36,6 +36,7 @@ from outlast.engine.projection import KINDS, run_item
 from outlast.run.abandon import note_departure
 from outlast.run.result import RunResultBase, described, fill
 from outlast.run.tracebacks import is_of_setup, shorten
+from outlast.views.items import tool_error
 
 
 class Feed:
@@ -127,8 +128,7 @@ class RunResultStreaming(RunResultBase):
     def tool_error(self, call_id: str | None) -> ErrorFacts | None:
         """What the tool raised whose answer has this id; None if it did not fail."""
         events = self._env.log.events if self._env else []
-        answers = (each for each in reversed(events) if isinstance(each, ToolReturned))
-        return next((each.error for each in answers if each.call_id == call_id), None)
+        return tool_error(reversed(events), call_id)
 
     def cancel(self, mode: Literal["immediate", "after_turn"] = "immediate") -> None:
         """Stop the run.

@@ -7,6 +7,5 @@ result, a stream, the command line, tracing and a page on the web are drawn from
     waiting   who waits for what
     steps     what was done, by which process, and where one died
     items     the conversation as the caller sees it
-    usage     what it took
     spans     the same as a tree of spans
 """

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from outlast.core.events import ErrorFacts
 from outlast.core.ids import effect_id
-from outlast.views.steps import Step, Timeline, Turn
+from outlast.views.timeline import Step, Timeline, Turn
 from outlast.views.words import body_of
 
 SpanKind = Literal["task", "agent", "turn", "generation", "function", "handoff", "guardrail"]

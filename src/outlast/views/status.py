@@ -7,10 +7,11 @@ process is at work on the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 from outlast.core.events import (
+    ErrorFacts,
     Event,
     RunAbandoned,
     RunAcquired,
@@ -21,7 +22,9 @@ from outlast.core.events import (
     RunReopened,
     RunStarted,
     RunUnparked,
+    UnknownEvent,
 )
+from outlast.core.failing import can_go_on
 from outlast.core.state import RunState
 from outlast.views.waiting import waits_for_person, waits_for_provider
 
@@ -56,6 +59,28 @@ def status(state: RunState) -> Status:
             return "cancelled"
         case None:
             return _open_status(state)
+
+
+def failure_of(state: RunState) -> ErrorFacts | None:
+    """What a run has failed of; None if it has not failed, or goes on since."""
+    return state.ended.error if isinstance(state.ended, RunFailed) else None
+
+
+def can_go_on_after(state: RunState) -> bool:
+    """Whether a run has failed of something that can pass."""
+    failure = failure_of(state)
+    return failure is not None and can_go_on(failure)
+
+
+def unknown_events(state: RunState, events: Sequence[Event]) -> set[str]:
+    """The kinds of events that this version does not know, and that matter: none before a run's end."""
+    kinds: set[str] = set()
+    for event in reversed(events):
+        if state.ended and isinstance(event, RunCompleted | RunFailed | RunCancelled):
+            break
+        if isinstance(event, UnknownEvent):
+            kinds.add(event.kind)
+    return kinds
 
 
 def _open_status(state: RunState) -> Status:

@@ -17,7 +17,8 @@ from outlast.cli.screen import console, print_json
 from outlast.cli.show import run_summary, run_tree, step_line
 from outlast.cli.text import plain
 from outlast.journal.opening import open_journal
-from outlast.views.steps import Reader, Step, Takeover, Timeline
+from outlast.views.steps import Reader
+from outlast.views.timeline import Step, Takeover, Timeline
 
 
 @command("""
