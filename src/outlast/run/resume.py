@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from outlast.core.errors import UserError
 from outlast.core.events import Event, RunReopened
 from outlast.core.state import Options
-from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.engine import local_runs
 from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog
 from outlast.engine.projection import as_items, wire
 from outlast.journal.journal import Journal
-from outlast.run.run_state import RunState
+from outlast.run.run_state import RunState, StateParts
 from outlast.run.state_json import is_closed, unsaved_items
 from outlast.sessions.session import session_id_of
 
@@ -31,21 +31,24 @@ async def continued(
     Raises:
         UserError: The run has nothing left to do, or its session is missing.
     """
-    for text in state._texts.values():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    parts = state.parts()
+    for text in parts.texts.values():
         journal.blobs.put(text.encode())
-    run_id, events = state._run_id, state._events  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
-    log, has_gone_on = await local_runs.continue_log(journal, run_id, events, _planned(state))
+    log, has_gone_on = await local_runs.continue_log(
+        journal, parts.run_id, parts.events, _planned(parts)
+    )
     async with local_runs.released_on_error(log):
         _check(log, request)
-        env = local_runs.environment(request, log, _context(state, context), state._live.copied())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        env.live.has_usage = env.context is state._context  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        own = _context(parts.context, context)
+        env = local_runs.environment(request, log, own, parts.live.copied())
+        env.live.has_usage = own is parts.context
         if log.state.started:
             _reopen(env, request)
         else:
-            _begin(env, request, state)
+            _begin(env, request, parts)
         if not has_gone_on:  # Else somebody has gone on from here with the same decisions.
             local_runs.record_decisions(env)
-            log.add(state._added)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            log.add(parts.added)
     return env
 
 
@@ -66,16 +69,16 @@ def _check(log: RunLog, request: local_runs.RunRequest) -> None:
         )
 
 
-def _context(state: RunState[Any], given: Any) -> RunContextWrapper[Any]:
-    own = state._context  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+def _context(own: RunContextWrapper[Any], given: Any) -> RunContextWrapper[Any]:
     if given is None:
         return own
     if not isinstance(given, RunContextWrapper):
         own.context = given
         return own
-    for decision in own._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
-        given._approvals.add(decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return given  # pyright: ignore[reportUnknownVariableType]  # a wrapper of any context
+    wrapper = cast("RunContextWrapper[Any]", given)  # Of any context.
+    for decision in approvals_of(own).decisions:
+        approvals_of(wrapper).add(decision)
+    return wrapper
 
 
 def _reopen(env: RunEnv, request: local_runs.RunRequest) -> None:
@@ -85,20 +88,19 @@ def _reopen(env: RunEnv, request: local_runs.RunRequest) -> None:
     local_runs.take_over(env, request)
 
 
-def _planned(state: RunState[Any]) -> list[Event]:
+def _planned(parts: StateParts) -> list[Event]:
     """What was decided and added since the state was taken, as the log will say it."""
-    events, added = state._events, state._added  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    if not events:
+    if not parts.events:
         return []
-    view = local_runs.detached(state._agent, state._run_id, events, state._context)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    view = local_runs.detached(parts.agent, parts.run_id, parts.events, parts.context)
     local_runs.record_decisions(view)
-    return [*view.log.events[len(events) :], *added]
+    return [*view.log.events[len(parts.events) :], *parts.added]
 
 
-def _begin(env: RunEnv, request: local_runs.RunRequest, state: RunState[Any]) -> None:
+def _begin(env: RunEnv, request: local_runs.RunRequest, parts: StateParts) -> None:
     """The run of a state that a program made by hand."""
-    given: Any = state._live.input  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    conversation, previous, chains = state._kept_by_provider  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    given: Any = parts.live.input
+    conversation, previous, chains = parts.kept_by_provider
     options: Options = msgspec.structs.replace(
         request.options,
         conversation_id=request.options.conversation_id or conversation,
@@ -106,7 +108,7 @@ def _begin(env: RunEnv, request: local_runs.RunRequest, state: RunState[Any]) ->
         chains_responses=request.options.chains_responses or chains,
     )
     check_request(replace(request, options=options))
-    wanted = replace(request, options=options, max_turns=state._max_turns)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    wanted = replace(request, options=options, max_turns=parts.max_turns)
     items = [wire(item) for item in as_items(given)]
     local_runs.begin(env.log, wanted, items, is_text=isinstance(given, str))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 import msgspec
@@ -15,7 +16,7 @@ from outlast.core.ids import effect_id
 from outlast.core.items import copied
 from outlast.core.usage import copy_usage, deserialize_usage
 from outlast.definitions.agent import Agent
-from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.run_items import ToolApprovalItem
 from outlast.engine.env import Live, RunEnv
 from outlast.engine.local_runs import detached, new_run_id
@@ -51,6 +52,25 @@ TAgent = TypeVar("TAgent", default=Any)
 __all__ = ["CURRENT_SCHEMA_VERSION", "SUPPORTED_SCHEMA_VERSIONS", "ContextOverride", "RunState"]
 
 ContextOverride = Mapping[str, Any] | RunContextWrapper[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateParts:
+    """What a `RunState` consists of."""
+
+    agent: Any
+    context: RunContextWrapper[Any]
+    run_id: str
+    events: list[Event]
+    """The run's log; empty where the run has not begun."""
+    added: list[InputAdded]
+    """Input that was staged since."""
+    texts: dict[str, str]
+    """What the log refers to by the hash of its content."""
+    live: Live
+    max_turns: int | None
+    kept_by_provider: tuple[str | None, str | None, bool]
+    """The conversation, the response before, and whether each call continues the one before it."""
 
 
 class RunState(Generic[TContext, TAgent]):
@@ -107,7 +127,8 @@ class RunState(Generic[TContext, TAgent]):
         """The same, with a copy of the caller's context too, where that can be copied."""
         twin = memo[id(self)] = copy.copy(self)
         own = own_fields(self._context.__dict__, None, memo)
-        twin._context.context = own["context"]  # noqa: SLF001  # its own class
+        twin_context: RunContextWrapper[Any] = vars(twin)["_context"]
+        twin_context.context = own["context"]
         return twin
 
     def follow(self, env: RunEnv) -> None:
@@ -119,6 +140,20 @@ class RunState(Generic[TContext, TAgent]):
     def _stand_at(self, env: RunEnv) -> None:
         self._run_id, self._events = env.log.run_id, list(env.log.events)
         self._live, self._blobs = env.live, env.log.journal.blobs
+
+    def parts(self) -> StateParts:
+        """What the state consists of, for whoever goes on with the run."""
+        return StateParts(
+            agent=self._agent,
+            context=self._context,
+            run_id=self._run_id,
+            events=self._events,
+            added=self._added,
+            texts=self._texts,
+            live=self._live,
+            max_turns=self._max_turns,
+            kept_by_provider=self._kept_by_provider,
+        )
 
     @property
     def _trace_state(self) -> TraceState | None:
@@ -306,8 +341,8 @@ class RunState(Generic[TContext, TAgent]):
 def _copied(context: RunContextWrapper[Any]) -> RunContextWrapper[Any]:
     fresh: RunContextWrapper[Any] = RunContextWrapper(context.context, copy_usage(context.usage))
     fresh.turn_input, fresh.tool_input = list(context.turn_input), context.tool_input
-    for decision in context._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
-        fresh._approvals.add(decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    for decision in approvals_of(context).decisions:
+        approvals_of(fresh).add(decision)
     return fresh
 
 

@@ -16,6 +16,7 @@ from outlast.core.ids import EffectId
 from outlast.core.state import RunState as Folded, answered
 from outlast.core.usage import serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, owner_of
+from outlast.definitions.context import approvals_of
 from outlast.engine.env import RunEnv
 from outlast.engine.projection import given_input
 from outlast.engine.registry import AnyAgent, Registry, definition, reachable
@@ -175,7 +176,7 @@ def is_closed(state: Folded) -> bool:
 def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
     """The decisions, each with the name that the log knows its agent by."""
     known = {owner_of(agent): (name, agent) for name, agent in env.agents.known().items()}
-    decisions = env.context._approvals.to_json()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    decisions = approvals_of(env.context).to_json()
     for decision in decisions:
         if (found := known.get(decision["capability"]["owner"])) is not None:
             decision["agent_name"], decision["definition"] = found[0], definition(found[1])
@@ -185,7 +186,7 @@ def _own_decisions(env: RunEnv) -> list[dict[str, Any]]:
 def _decisions(env: RunEnv) -> list[dict[str, Any]]:
     """The decisions by agent and tool, to look at; the last one about a call, or about all, holds."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for each in env.context._approvals.decisions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    for each in approvals_of(env.context).decisions:
         key = (each.agent_name, each.capability.name)
         found[key] = _decided(found.get(key, {"approved": [], "rejected": []}), each)
     return [

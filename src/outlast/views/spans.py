@@ -126,6 +126,8 @@ class Sitting:
     epoch: int = 1
     """Of the last process that worked in it."""
     steps: list[Step] = field(default_factory=list[Step])
+    by_turn: dict[int | None, list[Step]] = field(default_factory=dict[int | None, list[Step]])
+    """Those of them that are spans, by where they stand."""
     turns: set[int] = field(default_factory=set[int])
     """The numbers of the turns that began in it. What is left of another stands below its agent."""
 
@@ -140,6 +142,8 @@ def sittings(timeline: Timeline) -> list[Sitting]:
     for row in timeline.rows:
         if isinstance(row, Step):
             current.steps.append(row)
+            if _is_span(row):
+                current.by_turn.setdefault(_turn_of(row), []).append(row)
             current.epoch = max(current.epoch, row.epoch)
             continue
         if not row.was_crash:
@@ -180,11 +184,13 @@ class _Tree:
         numbers = sitting.turns | {step.turn for step in sitting.steps}
         turns = [self._turns[number] for number in sorted(numbers) if number in self._turns]
         first = {0} if sitting.number == 0 else set[int]()
-        activations = sorted(first | {turn.activation for turn in turns})
-        for number in activations:
-            own = [turn for turn in turns if turn.activation == number]
-            later = [turn.started_at for turn in turns if turn.activation > number]
-            yield from self._agent(sitting, number, own, task, min(later, default=None))
+        own: dict[int, list[Turn]] = {number: [] for number in first}
+        for turn in turns:
+            own.setdefault(turn.activation, []).append(turn)
+        activations = sorted(own)
+        for number, following in zip(activations, [*activations[1:], None], strict=True):
+            until = None if following is None else min(each.started_at for each in own[following])
+            yield from self._agent(sitting, number, own[number], task, until)
 
     def _agent(
         self, sitting: Sitting, number: int, turns: list[Turn], parent: str, until: float | None
@@ -215,7 +221,7 @@ class _Tree:
             yield from self._steps(sitting, _AFTER, key)
 
     def _turn(self, sitting: Sitting, turn: Turn, parent: str) -> Iterator[SpanView]:
-        steps = [step for step in sitting.steps if step.turn == turn.number and _is_span(step)]
+        steps = sitting.by_turn.get(turn.number, [])
         is_open = sitting.ended_at is None and turn is self._view.turns[-1]
         began = max(turn.started_at, sitting.started_at)
         ends = [step.ended_at for step in steps if step.ended_at is not None]
@@ -238,9 +244,7 @@ class _Tree:
         yield from self._steps(sitting, turn.number, key)
 
     def _steps(self, sitting: Sitting, turn: int | None, parent: str) -> Iterator[SpanView]:
-        for step in sitting.steps:
-            if _turn_of(step) != turn or not _is_span(step):
-                continue
+        for step in sitting.by_turn.get(turn, ()):
             kind, name, data = self._facts(step)
             message, error_data = self._step_error(step)
             effect = step.key if step.kind == "approval" else step.id

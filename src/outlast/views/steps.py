@@ -213,12 +213,16 @@ class Reader:
             takeover.same_keys = False
         return key == old_key
 
-    def fail(self, stored: Stored, event: EffectFailed | EffectLost) -> None:
-        """An attempt has failed, perhaps the last one, or nobody knows what became of it."""
+    def lose(self, stored: Stored, event: EffectLost) -> None:
+        """Nobody knows what became of an attempt, and the others go on."""
+        if (step := self._open.get(event.id)) is not None and step.outcome == "open":
+            step.outcome, step.ended_at = "in doubt", stored.at
+            self._place(step)
+            del self._open[event.id]
+
+    def fail(self, stored: Stored, event: EffectFailed) -> None:
+        """An attempt has failed, perhaps the last one."""
         if event.id not in self._open:
-            return
-        if isinstance(event, EffectLost):
-            self._open[event.id].outcome, self._open.pop(event.id).ended_at = "in doubt", stored.at
             return
         kind, message = event.error.kind, event.error.message
         if event.retry_at is None:
@@ -329,7 +333,7 @@ _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
     TurnPrepared: Reader.prepare,
     EffectStarted: Reader.begin,
     EffectFailed: Reader.fail,
-    EffectLost: Reader.fail,
+    EffectLost: Reader.lose,
     ModelReplied: Reader.reply,
     ToolReturned: Reader.answer,
     HandedOff: Reader.hand_off,

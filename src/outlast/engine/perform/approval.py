@@ -16,6 +16,7 @@ from outlast.core.events import (
 )
 from outlast.core.ids import EffectId
 from outlast.core.items import invocation
+from outlast.definitions.context import approvals_of
 from outlast.definitions.tool import FunctionTool
 from outlast.engine.outcome import Emit, Outcome
 from outlast.engine.perform.prepare import live_turn, missing_tool, tells_of_missing_tools
@@ -81,7 +82,7 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
         answer = await answer if inspect.isawaitable(answer) else answer
         said = {"approved": bool(answer["approve"]), "message": answer.get("reason")}
     else:
-        known = view.context._approvals.about(waiting, call.id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+        known = approvals_of(view.context).about(waiting, call.id)
         if known is None:
             return [request]
         said = {"approved": known.approved, "always": known.always, "message": known.message}
