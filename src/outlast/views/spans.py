@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any, Literal
 
 from outlast.core.events import ErrorFacts
@@ -188,7 +189,7 @@ class _Tree:
         for turn in turns:
             own.setdefault(turn.activation, []).append(turn)
         activations = sorted(own)
-        for number, following in zip(activations, [*activations[1:], None], strict=True):
+        for number, following in zip_longest(activations, activations[1:]):
             until = None if following is None else min(each.started_at for each in own[following])
             yield from self._agent(sitting, number, own[number], task, until)
 
