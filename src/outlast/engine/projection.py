@@ -10,14 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from outlast.core.events import (
-    ApprovalDecided,
-    ApprovalRequested,
-    Entry,
-    Event,
-    Item,
-    ModelReplied,
-)
+from outlast.core.events import ApprovalDecided, ApprovalRequested, Entry, Event, Item, ModelReplied
 from outlast.core.ids import EffectId
 from outlast.core.items import call_id, copied
 from outlast.core.state import RunState, approval_key, blocked_output
