@@ -15,6 +15,7 @@ from outlast.core.events import Item
 from outlast.core.health import HealthStore
 from outlast.core.items import copied
 from outlast.core.state import RunState
+from outlast.core.usage import usage_of
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.stream_events import StreamEvent
@@ -118,6 +119,11 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         reply = self.state.reply
         assert reply
         return reply.output[index]
+
+
+def restored_context(value: Any, state: RunState) -> RunContextWrapper[Any]:
+    """The context of a run for a process that performs one effect: what it has cost is in the log."""
+    return RunContextWrapper(value, usage_of(state.usage))
 
 
 def call_item_at(state: RunState, index: int) -> Item:

@@ -17,8 +17,6 @@ from outlast.core.decide import decide
 from outlast.core.errors import machine_error
 from outlast.core.events import Event
 from outlast.core.evolve import fold
-from outlast.core.usage import usage_of
-from outlast.definitions.context import RunContextWrapper
 from outlast.engine.config import coerce_run_config
 from outlast.engine.failures import error_facts
 from outlast.engine.live import Live
@@ -27,7 +25,7 @@ from outlast.engine.perform.performers import perform
 from outlast.engine.perform.told import tell_hooks
 from outlast.engine.place import HERE, Place
 from outlast.engine.registry import Registry
-from outlast.engine.view import RunView
+from outlast.engine.view import RunView, restored_context
 from outlast.run.runner import AgentRunner, set_default_agent_runner
 
 
@@ -93,7 +91,7 @@ class Worker:
 
     def _view(self, message: dict[str, Any]) -> RunView:
         journal, state = self._world.journal, fold(msgspec.convert(message["log"], list[Event]))
-        context = RunContextWrapper(self._options.get("context"), usage_of(state.usage))
+        context = restored_context(self._options.get("context"), state)
 
         async def blobs(name: str) -> bytes:
             return journal.blobs.get(name)
