@@ -16,13 +16,13 @@ from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.stream_events import StreamEvent
 from outlast.definitions.tool_output import FailureText
-from outlast.engine import sharing
 from outlast.engine.config import RunConfig
 from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.live import Live
 from outlast.engine.log import RunLog
 from outlast.engine.outcome import BlobReader, Outcome
-from outlast.engine.registry import AnyAgent, Registry
+from outlast.engine.registry import Registry
+from outlast.engine.scope import RunScope
 from outlast.engine.turn import PreparedTurn
 from outlast.engine.view import RunView
 from outlast.journal.journal import durability_of
@@ -73,9 +73,12 @@ class RunEnv:
     live: Live = field(default_factory=Live)
     spans: Spans | None = None
     """None where nobody traces the run."""
-    entered: list[AnyAgent] = field(default_factory=list[AnyAgent])
-    """The agents that this run has used so far."""
+    scope: RunScope = field(init=False)
+    """What the run has to give back."""
     last_view: RunView | None = None
+
+    def __post_init__(self) -> None:
+        self.scope = RunScope(self.log.run_id)
 
     @property
     def run_id(self) -> str:
@@ -120,20 +123,8 @@ class RunEnv:
             blobs=log.read_blob,
             health=log.health,
             durability=durability_of(log.journal),
-            enter=self.enter,
+            scope=self.scope,
             show=self.show,
             watcher=self.spans,
         )
         return view
-
-    def enter(self, agent: AnyAgent) -> None:
-        """Note that the run uses ``agent`` from now on."""
-        if not any(known is agent for known in self.entered):
-            self.entered.append(agent)
-            sharing.enter(agent)
-
-    def leave(self) -> None:
-        """Note that the run uses no agent any more."""
-        for agent in self.entered:
-            sharing.leave(agent)
-        self.entered.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +31,6 @@ from outlast.core.state import Options, RunState, approval_key, tool_name
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
-from outlast.definitions.logger import logger
 from outlast.engine.config import RunConfig
 from outlast.engine.env import Live, RunEnv
 from outlast.engine.error_handlers import RunErrorHandlers
@@ -42,6 +41,7 @@ from outlast.engine.perform.guardrail import guardrail_names
 from outlast.engine.place import Place
 from outlast.engine.projection import approval_item
 from outlast.engine.registry import AnyAgent, Registry
+from outlast.engine.scope import RunScope
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
 from outlast.sessions.session import Session, session_id_of
@@ -131,37 +131,15 @@ async def released_on_error(log: RunLog) -> AsyncGenerator[None]:
         raise
 
 
-@asynccontextmanager
-async def owned(env: RunEnv, *clean_ups: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """A block that goes on with the run, which is given back after it with all that it used.
+def scope_of(env: RunEnv) -> RunScope:
+    """The run's scope, to be entered while it goes on: whoever leaves it gives the run back.
 
-    What fails while cleaning up is raised only where the block itself did not fail.
+    The run is given back last, when nothing of it is open here any more.
     """
-    env.enter(env.agents.named(env.log.state.agent))
-    try:
-        yield
-    except BaseException:
-        for failure in await _cleaned(env, clean_ups):
-            what = type(failure).__name__
-            logger.error("Cleaning up after run %s failed: %s", env.log.run_id, what)
-        raise
-    if failures := await _cleaned(env, clean_ups):
-        raise failures[0]
-
-
-async def _cleaned(
-    env: RunEnv, clean_ups: Sequence[Callable[[], Awaitable[None]]]
-) -> list[Exception]:
-    """What failed of all that had to be done, which was done all the same."""
-    env.leave()
-    computers = partial(dispose_resolved_computers, run_context=env.context)
-    failures: list[Exception] = []
-    for clean_up in (env.log.release, computers, *clean_ups):
-        try:
-            await clean_up()
-        except Exception as failure:  # noqa: BLE001  # the journal's, or of user code
-            failures.append(failure)
-    return failures
+    env.scope.own("lease", env.log.release)
+    env.scope.own("computers", partial(dispose_resolved_computers, run_context=env.context))
+    env.scope.enter(env.agents.named(env.log.state.agent))
+    return env.scope
 
 
 def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool) -> None:

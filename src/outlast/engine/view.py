@@ -24,7 +24,8 @@ from outlast.engine.config import RunConfig
 from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.live import Live
 from outlast.engine.outcome import BlobReader
-from outlast.engine.registry import AnyAgent, Registry
+from outlast.engine.registry import Registry
+from outlast.engine.scope import RunScope
 from outlast.sessions.session import Session
 
 
@@ -107,8 +108,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """How models answer; asked for only where a run needs it."""
     durability: str
     """What the run's log survives."""
-    enter: Callable[[AnyAgent], None]
-    """Notes that the run uses an agent from now on."""
+    scope: RunScope
+    """Owns what is made for the run, and the agents that it uses."""
     show: Callable[[StreamEvent], None] | None = None
     """Where live events of the model go; None when nobody watches."""
     watcher: Watcher | None = None

@@ -29,10 +29,10 @@ from outlast.engine.local_runs import (
     begin,
     copy_for_fork,
     environment,
-    owned,
     record_decisions,
     released_on_error,
     reopen,
+    scope_of,
     take_over,
     unpark,
 )
@@ -175,7 +175,8 @@ class _Call:
         except BaseException:
             await self.close()
             raise
-        async with owned(env, self.close):
+        async with scope_of(env) as scope:
+            scope.own("model provider", self.close)
             is_state = isinstance(self.input, RunState)
             await (require_state_fit if is_state else require_fit)(env)
             await self._driven(env, watcher)

@@ -25,6 +25,7 @@ from outlast.engine.perform.performers import perform
 from outlast.engine.perform.told import tell_hooks
 from outlast.engine.place import HERE, Place
 from outlast.engine.registry import Registry
+from outlast.engine.scope import RunScope
 from outlast.engine.view import RunView, restored_context
 from outlast.run.runner import AgentRunner, set_default_agent_runner
 
@@ -109,7 +110,7 @@ class Worker:
             blobs=blobs,
             health=lambda: journal.health,
             durability="process",
-            enter=lambda _: None,
+            scope=RunScope(message["run_id"]),
         )
 
     def _send(self, **message: Any) -> None:

@@ -39,6 +39,7 @@ from outlast.engine.outcome import HookCall, Outcome
 from outlast.engine.perform.performers import perform
 from outlast.engine.perform.told import tell_hooks
 from outlast.engine.registry import Registry
+from outlast.engine.scope import RunScope
 from outlast.engine.view import RunView, restored_context
 from outlast.testing import assistant_message, function_call
 
@@ -112,7 +113,7 @@ async def act(name: str, effect_id: str, log: str, hooks: str) -> str:
         blobs=blob,
         health=lambda: NotImplemented,
         durability="",
-        enter=lambda _: None,
+        scope=RunScope("r"),
     )
     if name == "tell":
         for call in msgspec.json.decode(hooks, type=list[HookCall]):

@@ -47,7 +47,7 @@ async def hand_off(effect: HandOff, view: RunView, emit: Emit) -> Outcome:
         raise missing_tool(view, turn.agent, call)
     known: AnyAgent | None = handoff_target(transfer)
     if known is not None:
-        view.enter(known)  # User code that runs from here on may change it for another run.
+        view.scope.enter(known)  # User code that runs from here on may change it for another run.
     source = turn.agent
     arguments = view.call_item(call.index).get("arguments") or ""
     target: AnyAgent
@@ -59,7 +59,7 @@ async def hand_off(effect: HandOff, view: RunView, emit: Emit) -> Outcome:
         return await _refused(view, effect, error)
     item = tool_text(call.id, transfer.get_transfer_message(target))
     name = view.agents.name(target)
-    view.enter(target)
+    view.scope.enter(target)
     history = await _history(view, effect, transfer, item, name)
     event = HandedOff(effect.id, call.id, effect.agent, name, item, history)
     if view.hooks is None and source.hooks is None:
