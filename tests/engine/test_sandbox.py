@@ -23,6 +23,10 @@ def test_a_run_is_driven_in_the_sandbox_to_its_end(ended):
     assert (ended["ended"], ended["output"]) == ("RunCompleted", "order 7 is on its way")
 
 
+def test_a_workflow_reads_what_a_run_has_cost_without_the_provider_s_library(ended):
+    assert ended["cached_tokens"] == 0
+
+
 def test_activities_hand_back_what_tools_recorded_on_the_way(ended):
     log = json.loads(ended["log"])
     steps = [event["name"] for event in log if event["type"] == "step.recorded"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from outlast.core.events import UsageFacts
@@ -77,10 +78,13 @@ class _Details(Generic[T]):
 
 
 def _made(slot: str, counts: _Counts) -> Any:
-    from openai.types.responses import response_usage as types
-
+    named = dict(zip(_NAMES[slot], counts, strict=True))
+    try:
+        from openai.types.responses import response_usage as types
+    except Exception:  # noqa: BLE001  # a workflow's sandbox lets nobody import it, and says so its own way
+        return SimpleNamespace(**named)
     kind = types.InputTokensDetails if slot == _INPUT else types.OutputTokensDetails
-    return kind.model_validate(dict(zip(_NAMES[slot], counts, strict=True)))
+    return kind.model_validate(named)
 
 
 def input_details(cached: int = 0, cache_write: int = 0) -> InputTokensDetails:

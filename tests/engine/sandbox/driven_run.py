@@ -13,6 +13,7 @@ from outlast.core.effects import Effect
 from outlast.core.events import EffectFailed, ErrorFacts, Event
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
+from outlast.core.usage import usage_of
 from outlast.engine.drive import drive
 from outlast.engine.outcome import Emit, HookCall, Outcome
 
@@ -75,5 +76,6 @@ class DrivenRun:
         return {
             "ended": type(log.state.ended).__name__,
             "output": output.output if output else None,
+            "cached_tokens": usage_of(log.state.usage).input_tokens_details.cached_tokens,
             "log": msgspec.json.encode(log.events).decode(),
         }
