@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos flips services endpoints conformance faults stub clean
+.PHONY: help demo test check format bench chaos commands flips services endpoints conformance faults stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,9 @@ endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 	@$(MAKE) --no-print-directory -j 3 $(ENDPOINTS)
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} \
 	  .endpoints/client/bin/python -m pytest -q $(LENIENT) -m endpoints tests/endpoints $(ARGS)
+
+commands: $(DEV)  ## Kill who commands runs and who is commanded (ARGS="--seed 7 --rounds 50")
+	$(BIN)/python tests/chaos/commands.py $(ARGS)
 
 flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --largest 8")
 	$(BIN)/python tests/journal/flips.py $(ARGS)

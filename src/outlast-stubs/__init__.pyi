@@ -34,6 +34,8 @@ from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardr
 from outlast.core.errors import RunConflict as RunConflict
 from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore
+from outlast.core.errors import RunHasEnded as RunHasEnded
+from outlast.core.errors import RunIsPaused as RunIsPaused
 from outlast.core.errors import RunNotFound as RunNotFound
 from outlast.core.errors import RunParked as RunParked
 from outlast.core.errors import StateMismatch as StateMismatch
@@ -242,6 +244,7 @@ from outlast.run.result import RunResult as RunResult
 from outlast.run.run_state import RunState as RunState
 from outlast.run.runner import Runner as Runner
 from outlast.run.stream import RunResultStreaming as RunResultStreaming
+from outlast.sessions.conversations import OpenAIConversationsSession as OpenAIConversationsSession
 from outlast.sessions.session import OpenAIResponsesCompactionArgs as OpenAIResponsesCompactionArgs
 from outlast.sessions.session import OpenAIResponsesCompactionAwareSession as OpenAIResponsesCompactionAwareSession
 from outlast.sessions.session import Session as Session
@@ -407,6 +410,7 @@ __all__ = [
     "OfflineModel",
     "OpenAIAgentRegistrationConfig",
     "OpenAIChatCompletionsModel",
+    "OpenAIConversationsSession",
     "OpenAIProvider",
     "OpenAIResponsesCompactionArgs",
     "OpenAIResponsesCompactionAwareSession",
@@ -442,7 +446,9 @@ __all__ = [
     "RunErrorHandlerResult",
     "RunErrorHandlers",
     "RunFailedBefore",
+    "RunHasEnded",
     "RunHooks",
+    "RunIsPaused",
     "RunItem",
     "RunItemStreamEvent",
     "RunMetadata",

@@ -34,6 +34,8 @@ from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardr
 from outlast.core.errors import RunConflict as RunConflict
 from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore
+from outlast.core.errors import RunHasEnded as RunHasEnded
+from outlast.core.errors import RunIsPaused as RunIsPaused
 from outlast.core.errors import RunNotFound as RunNotFound
 from outlast.core.errors import RunParked as RunParked
 from outlast.core.errors import StateMismatch as StateMismatch
@@ -44,4 +46,6 @@ from outlast.core.errors import ToolInputGuardrailTripwireTriggered as ToolInput
 from outlast.core.errors import ToolOutputGuardrailTripwireTriggered as ToolOutputGuardrailTripwireTriggered
 from outlast.core.errors import ToolTimeoutError as ToolTimeoutError
 from outlast.core.errors import UserError as UserError
+from outlast.core.errors import WrongPlace as WrongPlace
+from outlast.core.errors import WrongType as WrongType
 from outlast.core.errors import machine_error as machine_error

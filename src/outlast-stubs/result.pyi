@@ -8,8 +8,10 @@ from outlast.run.result import described as described
 from outlast.run.result import details as details
 from outlast.run.result import empty as empty
 from outlast.run.result import fill as fill
+from outlast.run.stream import BREATH_TICKS as BREATH_TICKS
 from outlast.run.stream import Feed as Feed
 from outlast.run.stream import RunResultStreaming as RunResultStreaming
+from outlast.run.stream import UNREAD_TOKENS_MAX as UNREAD_TOKENS_MAX
 from outlast.definitions.context import AgentHookContext as AgentHookContext
 from outlast.definitions.context import EffectHandle as EffectHandle
 from outlast.definitions.context import RunContextWrapper as RunContextWrapper

@@ -156,6 +156,7 @@ from outlast.definitions.context import plain_context as plain_context
 from outlast.definitions.threads import MAX_THREADS as MAX_THREADS
 from outlast.definitions.threads import P as P
 from outlast.definitions.threads import awaited as awaited
+from outlast.definitions.threads import in_thread as in_thread
 from outlast.definitions.threads import run_in_thread as run_in_thread
 from outlast.definitions.docstrings import DocstringStyle as DocstringStyle
 from outlast.definitions.docstrings import FuncDocumentation as FuncDocumentation

@@ -23,7 +23,7 @@ core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitO
     ModelBehaviorError ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected
     ModelRefusalError ModelReplyMalformed ModelRequestError ModelResponseTooLarge
     ModelStreamTruncated ModelTimeoutError ModelUnavailable OutputGuardrailTripwireTriggered
-    RunErrorDetails RunFailedBefore RunParked RunNotFound StorageBusy StorageFull
+    RunErrorDetails RunFailedBefore RunHasEnded RunIsPaused RunParked RunNotFound StorageBusy StorageFull
     ToolInputGuardrailTripwireTriggered
     ToolOutputGuardrailTripwireTriggered ToolTimeoutError TooManyToolCalls UserError
 core.health: CircuitBreaker

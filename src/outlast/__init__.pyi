@@ -34,6 +34,8 @@ from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardr
 from outlast.core.errors import RunConflict as RunConflict
 from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore
+from outlast.core.errors import RunHasEnded as RunHasEnded
+from outlast.core.errors import RunIsPaused as RunIsPaused
 from outlast.core.errors import RunNotFound as RunNotFound
 from outlast.core.errors import RunParked as RunParked
 from outlast.core.errors import StateMismatch as StateMismatch
@@ -444,7 +446,9 @@ __all__ = [
     "RunErrorHandlerResult",
     "RunErrorHandlers",
     "RunFailedBefore",
+    "RunHasEnded",
     "RunHooks",
+    "RunIsPaused",
     "RunItem",
     "RunItemStreamEvent",
     "RunMetadata",

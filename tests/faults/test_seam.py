@@ -14,7 +14,7 @@ RUNNER = Path(__file__).parent / "run.py"
     [
         ("right  edges/one.py: holds", 0),
         ("FAULT  edges/one.py: it fails", 1),
-        ("right  edges/one.py: holds\\nFAULT  edges/slow_reader_stops_run.py: it waits", 0),
+        ("right  edges/one.py: holds\\nFAULT  edges/completed_run_unreadable.py: it is lost", 0),
         ("", 1),
     ],
 )

@@ -12,7 +12,6 @@ import pytest
 from outlast import (
     Agent,
     AlreadyDecided,
-    AlreadyRunning,
     CallNotFound,
     RunConfig,
     Runner,
@@ -20,7 +19,7 @@ from outlast import (
     UserError,
     function_tool,
 )
-from outlast.core.events import ApprovalDecided, RunCancelled, ToolReturned
+from outlast.core.events import ApprovalDecided, ApprovalRequested, RunCancelled, ToolReturned
 from outlast.journal import SqliteJournal
 from outlast.journal.memory import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
@@ -136,8 +135,7 @@ async def test_always_holds_for_later_calls_of_the_tool():
     assert (result.final_output, desk.paid) == ("done", ["a", "b"])
 
 
-async def test_a_run_that_goes_on_is_not_decided_about_behind_its_back(monkeypatch: Any):
-    monkeypatch.setattr("outlast.run.decisions._PATIENCE_S", 0.05)
+async def test_a_run_that_goes_on_takes_a_decision_at_once():
     desk, began, may_end = Desk(), asyncio.Event(), asyncio.Event()
 
     @function_tool
@@ -147,16 +145,24 @@ async def test_a_run_that_goes_on_is_not_decided_about_behind_its_back(monkeypat
         return ""
 
     agent = desk.agent(
-        [function_call("pay", {"order": "a"}, call_id="a"), function_call("look", {}, call_id="l")]
+        [function_call("pay", {"order": "a"}, call_id="a"), function_call("look", {}, call_id="l")],
+        assistant_message("done"),
     )
     agent.tools.append(look)
     run = asyncio.create_task(Runner.run(agent, "pay", run_id="r", run_config=desk.config))
     await began.wait()
-    with pytest.raises(AlreadyRunning):
-        await desk.decide("a", True)
+    async for stored in desk.config.journal.watch("r"):  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+        if isinstance(stored.event, ApprovalRequested):
+            break
+    await desk.decide("a", True, by="grace")
+    async for stored in desk.config.journal.watch("r"):  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+        if isinstance(stored.event, ToolReturned):
+            break
+    assert desk.paid == ["a"]
+    with pytest.raises(AlreadyDecided, match="'grace'"):
+        await desk.decide("a", False)
     may_end.set()
-    assert (await run).interruptions
-    await desk.decide("a", True)
+    assert ((await run).final_output, desk.paid) == ("done", ["a"])
 
 
 # --- Runs inside runs. -------------------------------------------------------------------

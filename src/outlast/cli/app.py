@@ -10,6 +10,7 @@ from outlast.cli.commands import (
     completion,
     demo,
     doctor,
+    pause,
     provider,
     prune,
     reject,
@@ -17,13 +18,14 @@ from outlast.cli.commands import (
     retry,
     run,
     runs,
+    send,
     show,
     stubs,
 )
 
 COMMANDS = (
-    demo, run, runs, show, resume, retry, approvals, approve, reject, cancel, prune, doctor, provider,
-    completion, stubs,
+    demo, run, runs, show, resume, retry, approvals, approve, reject, cancel, pause, send, prune,
+    doctor, provider, completion, stubs,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 

@@ -106,7 +106,7 @@ async def _asking() -> list[str]:
     return [row.run_id for row in sorted(rows, key=lambda row: row.created_at)]
 
 
-_MAY_ASK = ("waiting", "parked", "running")
+_MAY_ASK = ("waiting", "parked", "paused", "running")
 """What a run can be while one of its calls waits: another call may run, or wait for a provider."""
 
 

@@ -25,6 +25,7 @@ from outlast.core.failing import why_final
 from outlast.definitions.agent import Agent
 from outlast.engine.config import RunConfig
 from outlast.journal.journal import TERMINAL
+from outlast.run.control import unpause
 from outlast.run.runner import get_default_agent_runner
 from outlast.views.timeline import Timeline
 from outlast.views.waiting import WaitingCall
@@ -68,6 +69,11 @@ async def whole_run(run_id: str) -> str:
     starts = ", ".join([other for other in known if other.startswith(run_id)][:3])
     hint = f"These start so: {starts}." if starts and run_id else "See: outlast runs"
     raise RunNotFound(f"This needs the whole id of a run, and {run_id!r} is none. {hint}")
+
+
+def say(what: str, run_id: str) -> None:
+    """Say what was done with a run."""
+    console().print(Text(f"{what} {plain(run_id)}", style="bold"))
 
 
 def program_of(run_id: str, view: Timeline, place: str) -> Program:
@@ -126,6 +132,14 @@ def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
             view.error,
             f"{how_to_go_on(run_id, view.program)} --max-turns N",
         )
+    if view.status == "paused" and not place:
+        finish(unpause(run_id, by=account()))
+        say("goes on:", run_id)
+        hint = (
+            f"A worker that recovers runs goes on with it; or {how_to_go_on(run_id, view.program)}"
+        )
+        console().print(Text(f"\n{hint}", style="dim"), soft_wrap=True)
+        return 0
     program = program_of(run_id, view, place)
     word = "retrying" if view.status == "failed" else "resuming"
     console().print(Text(f"{word} {plain(run_id)}", style="bold"))

@@ -36,6 +36,7 @@ STATUS_STYLES = {
     "interrupted": "yellow",
     "abandoned": "yellow",
     "parked": "yellow",
+    "paused": "yellow",
 }
 _WHOLE_S = 10
 _SHORT_WAIT_S = 1.0

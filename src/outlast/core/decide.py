@@ -62,6 +62,14 @@ _INPUT_SAVE = effect_id("session", 0)
 
 def decide(state: RunState) -> list[Effect]:
     """Every effect that the run needs now, in the order in which to begin them."""
+    if state.paused:  # What runs may end, and nothing else happens: not even the run's own end.
+        return [
+            each for each in _wanted(state) if each.id in state.in_flight and each.kind != "timer"
+        ]
+    return _wanted(state)
+
+
+def _wanted(state: RunState) -> list[Effect]:
     if not state.started or state.ended:
         return []
     if error := _fatal(state):
@@ -246,6 +254,8 @@ def _turn(state: RunState, *, is_checked: bool) -> list[Effect]:
     if state.output:
         return _finish(state, state.output) if is_checked else []
     if state.prepared and not state.reply:
+        if state.cancel_requested and state.last_turn is not None and state.turn >= state.last_turn:
+            return [_record("end", RunCancelled("after_turn"))]
         return _model_call(state)
     if state.open_calls:
         return _calls(state) if may_act else []

@@ -387,6 +387,12 @@ class RunConflict(UserError):
     run_id: str = ""
 
 
+class RunHasEnded(UserError):
+    """A run that has ended was told something. Resume it if it failed, or begin another."""
+
+    run_id, status = "", ""
+
+
 class CallNotFound(UserError):
     """No call of this id waits, or waited, for a person in the run. See ``waiting``."""
 
@@ -435,6 +441,12 @@ class RunParked(MachineError):
         return RunParked, (self.run_id, self.retry_at, *self._told)
 
 
+class RunIsPaused(MachineError):
+    """Somebody has paused the run, and no process waits with it. `Runner.resume` goes on with it."""
+
+    run_id, by, why = "", "", ""
+
+
 class RunFailedBefore(AgentsException):
     """A run failed of an error whose class this process does not have. Load its module to catch it.
 
@@ -480,10 +492,7 @@ class IncompatibleRun(MachineError):
 
 
 class StateMismatch(IncompatibleRun, ModelBehaviorError):
-    """A stored state has a call of a tool or handoff that the agent it is run with lacks.
-
-    It is a `ModelBehaviorError` as well, which is what openai-agents raises there.
-    """
+    """A state has a call that its agent lacks; as in openai-agents, a `ModelBehaviorError` as well."""
 
 
 class HandoffNotFound(IncompatibleRun):

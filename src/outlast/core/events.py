@@ -19,14 +19,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
-
+from outlast.core.command_events import (
+    CancelRequested,
+    CommandTaken,
+    LimitRaised,
+    RunPaused,
+    RunUnpaused,
+)
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.records import (
     Call,
     CallKind,  # noqa: F401  # pyright: ignore[reportUnusedImport]  # records are imported from here
     Entry,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     ErrorFacts,
+    Fact,
     GuardrailNames,
     History,
     Item,
@@ -43,14 +49,6 @@ EffectKind = Literal[
 ]  # fmt: skip
 
 
-# gc=False here and in state.py and effects.py: these hold JSON and each other, never in a circle, and
-# with many runs in flight the collector's visits to them took a tenth of all time.
-
-
-class Fact(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
-    """The base of every event."""
-
-
 # --- The life of a run. ------------------------------------------------------------------
 
 
@@ -63,7 +61,7 @@ class RunStarted(Fact, frozen=True, tag="run.started"):
     """Whether the caller gave the input as one text."""
     max_turns: int | None = None
     guardrails: GuardrailNames = GuardrailNames()
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # noqa: RUF012  # each event gets its own
     """The settings of the run that `decide` reads; see `core.state.Options`."""
     parent: str = ""
     """The run whose tool call this run performs."""
@@ -77,7 +75,7 @@ class RunAcquired(Fact, frozen=True, tag="run.acquired"):
     """A process took a run over that another one had begun: what was in flight is now in doubt."""
 
     owner: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # noqa: RUF012  # each event gets its own
     """What the caller says anew about the run, in place of what `RunStarted.options` says."""
     ending: Literal["", "asked"] = ""
     """`asked` where user code has a word in how the turn in progress ends, which it had not before."""
@@ -138,10 +136,6 @@ class RunForked(Fact, frozen=True, tag="run.forked"):
     """How many events were copied."""
 
 
-class CancelRequested(Fact, frozen=True, tag="cancel.requested"):
-    """The run is to stop when the turn in progress is complete."""
-
-
 class RunReopened(Fact, frozen=True, tag="run.reopened"):
     """A run that had ended goes on: it was stopped after a turn, or failed of what can pass."""
 
@@ -169,6 +163,9 @@ class MessageReceived(Fact, frozen=True, tag="message.received"):
 
     id: str
     items: list[Item]
+    by: str = ""
+    guardrails: GuardrailNames = GuardrailNames()
+    """Those that it has to pass, once it enters the conversation."""
 
 
 class SessionLoaded(Fact, frozen=True, tag="session.loaded"):
@@ -354,7 +351,7 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
     reason: Literal["policy", "in_doubt", "child"] = "policy"
     child: str = ""
     """The child run that waits, for an agent used as a tool."""
-    item: Item = {}
+    item: Item = {}  # noqa: RUF012
     """The call itself, where it is not one of this run's own."""
     number: int = 0
     """How often this effect has asked before."""
@@ -474,7 +471,7 @@ class UnknownEvent(Fact, frozen=True, tag="unknown"):
 
 Event = (
     RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunAbandoned | RunForked
-    | RunParked | RunUnparked
+    | RunParked | RunUnparked | RunPaused | RunUnpaused | LimitRaised | CommandTaken
     | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
     | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
     | EffectFailed | EffectLost | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked

@@ -21,13 +21,15 @@ from msgspec.structs import replace
 
 from outlast.core.events import (
     ApprovalDecided,
+    CommandTaken,
     Event,
     InputAdded,
+    LimitRaised,
     MessageReceived,
     RunForked,
     UsageAdded,
 )
-from outlast.core.folds import conversation, effects, life, permissions, turns
+from outlast.core.folds import commands, conversation, effects, life, permissions, turns
 from outlast.core.folds.table import Folds
 from outlast.core.following import follows
 from outlast.core.state import RunState
@@ -53,7 +55,15 @@ def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
     return state
 
 
-_LATE = {InputAdded, MessageReceived, ApprovalDecided, UsageAdded, RunForked}
+_LATE = {
+    InputAdded,
+    MessageReceived,
+    ApprovalDecided,
+    UsageAdded,
+    RunForked,
+    CommandTaken,
+    LimitRaised,
+}
 """What may come between a run's end and its reopening, and counts where the run goes on."""
 
 _FOLDS: Folds = {
@@ -62,4 +72,5 @@ _FOLDS: Folds = {
     **turns.FOLDS,
     **effects.FOLDS,
     **permissions.FOLDS,
+    **commands.FOLDS,
 }

@@ -25,6 +25,7 @@ from outlast.core.events import (
     CancelRequested,
     ChildCompleted,
     ChildStarted,
+    CommandTaken,
     ContextPatched,
     EffectAccepted,
     EffectFailed,
@@ -35,6 +36,7 @@ from outlast.core.events import (
     HandedOff,
     HistoryCompacted,
     InputAdded,
+    LimitRaised,
     MessageReceived,
     ModelReplied,
     OutputBlocked,
@@ -46,9 +48,11 @@ from outlast.core.events import (
     RunFailed,
     RunForked,
     RunParked,
+    RunPaused,
     RunReopened,
     RunStarted,
     RunUnparked,
+    RunUnpaused,
     SessionLoaded,
     SessionSaved,
     StepRecorded,
@@ -137,6 +141,10 @@ def _is_new_input(state: RunState, event: InputAdded | MessageReceived) -> bool:
     return event not in state.inbox
 
 
+def _is_new_command(state: RunState, event: CommandTaken) -> bool:
+    return event.id not in state.commands
+
+
 def _has_no_output(state: RunState, _: OutputProduced) -> bool:
     return state.output is None
 
@@ -172,6 +180,10 @@ PLACES: dict[type, tuple[frozenset[Phase], Callable[[RunState, Any], bool] | Non
     RunParked: (_LIVE, _may_park),
     RunUnparked: (_LIVE, None),
     CancelRequested: (_LIVE, None),
+    CommandTaken: (_BEGUN, _is_new_command),
+    RunPaused: (_LIVE, None),
+    RunUnpaused: (_LIVE, None),
+    LimitRaised: (_BEGUN, None),
     RunReopened: (_in("ended"), None),
     InputAdded: (_BEGUN, _is_new_input),
     MessageReceived: (_BEGUN, _is_new_input),

@@ -27,6 +27,7 @@ from outlast.core.events import (
     RunCompleted,
     RunFailed,
     RunParked,
+    RunPaused,
     RunStarted,
     SessionLoaded,
     StepRecorded,
@@ -36,6 +37,7 @@ from outlast.core.events import (
 )
 from outlast.core.growing import Index, Vector
 from outlast.core.ids import EffectId, check_place
+from outlast.core.items import call_id
 from outlast.core.records import CallKind
 
 Answer = ToolReturned | HandedOff
@@ -95,7 +97,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many model entries the provider has seen or written itself."""
     response_id: str | None = None
     inbox: tuple[InputAdded | MessageReceived, ...] = ()
-    staged: tuple[InputAdded, ...] = ()
+    staged: tuple[InputAdded | MessageReceived, ...] = ()
     """What was staged for the turn that is next or in progress, for whoever checks it."""
 
     turn: int = 0
@@ -118,6 +120,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     requested: dict[str, ApprovalRequested] = {}
     """Calls that wait, or waited, for a person, by call id (`child/call id` for a child's)."""
     decided: dict[str, ApprovalDecided] = {}
+    verdicts: dict[str, ApprovalDecided] = {}
+    """The decisions of all turns, by the keys and the ids of calls that have not asked again since."""
     waived: frozenset[str] = frozenset()
     standing: dict[tuple[str, str], ApprovalDecided] = {}
     """Decisions that hold for all calls of a tool, by agent and tool."""
@@ -161,6 +165,12 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tool_users: frozenset[str] = frozenset()
     """Agents that have used a tool in this run."""
     cancel_requested: bool = False
+    last_turn: int | None = None
+    """The turn after which the run is to be cancelled, where whoever asks has said so."""
+    paused: RunPaused | None = None
+    """Who has paused the run; None where nobody has."""
+    commands: frozenset[str] = frozenset()
+    """The ids of the commands that the log has taken."""
     abandoned: str = ""
     """What is to become of the run whose caller went away (`finish`, `leave`); empty otherwise."""
     ended: Ending | None = None
@@ -215,6 +225,22 @@ def guardrail_of(state: RunState, key: str) -> tuple[str, int]:
 def approval_key(event: ApprovalRequested | ApprovalDecided) -> str:
     """Where a call's approval is kept: child runs have call ids of their own."""
     return f"{event.child}/{event.call_id}" if event.child else event.call_id
+
+
+def own_call_id(request: ApprovalRequested) -> str:
+    """The id that the model gave a call, in whichever run it is."""
+    return call_id(request.item) if request.child else request.call_id
+
+
+def waiting_keys(state: RunState) -> list[str]:
+    """The calls that wait for a person, by their keys, in the order in which they asked."""
+    if state.ended:
+        return []
+    return [
+        key
+        for key, request in state.requested.items()
+        if key not in state.decided and (request.child or request.call_id in state.open_calls)
+    ]
 
 
 def tool_name(state: RunState, request: ApprovalRequested, name: str | None) -> str:

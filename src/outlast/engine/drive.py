@@ -4,6 +4,8 @@ What is wanted is decided afresh after every event. A newly wanted effect is sta
 start was committed; one that is no longer wanted is cancelled. So a tripped guardrail, a handoff,
 an approval, a cancelled run, a message that arrives mid-run and a resume need no code here.
 
+It waits for results and for the run's inbox, where anybody posts commands; see `core.commanding`.
+
 The loop sees no clock, no random and no thread, and starts tasks in one order: an engine for a
 deterministic host (Temporal's workflows) is another `Engine`, not another loop.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from outlast.core.decide import decide, leaves_wishes
@@ -38,13 +40,8 @@ class Log(Protocol):
         ...
 
     @property
-    def listeners(self) -> Sequence[object]:
-        """Who hears of what is committed."""
-        ...
-
-    @property
-    def pace(self) -> Callable[[], Awaitable[None]] | None:
-        """Waits until whoever watches the run has seen what happened so far."""
+    def has_commands(self) -> bool:
+        """Whether somebody may have posted a command that was not taken yet."""
         ...
 
     def add(self, events: Iterable[Event]) -> None:
@@ -52,7 +49,19 @@ class Log(Protocol):
         ...
 
     async def commit(self) -> None:
-        """Make everything that was added durable, all or none."""
+        """Make everything that was added durable, all or none.
+
+        Where that would end the run and a command has come, nothing is written: `has_commands` says
+        that there is something to `take` first.
+        """
+        ...
+
+    def take(self) -> None:
+        """Add what comes of the commands that have come, each once."""
+        ...
+
+    def listen(self, wake: Callable[[], None], stop: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` when a command comes, ``stop`` to end it all. What this returns ends that."""
         ...
 
 
@@ -89,22 +98,26 @@ async def drive(log: Log, engine: Engine) -> None:
         JournalError: The log could not be written. Nothing was begun that is not in it.
     """
     flight = _Flight(log, engine)
+    ignore = log.listen(flight.wake, flight.stop)
     try:
         while True:
-            await _paced(log, flight)
+            if log.has_commands:
+                log.take()
             fresh = _advance(log, engine, flight)
             await log.commit()
-            if not fresh and not flight.tasks:
-                return
             for effect in fresh:
                 flight.start(effect)
-            await _settle(log, engine, flight, await flight.landed())
-            while flight.has_landed:  # Meanwhile; a failure must not lose what has happened.
-                await _settle(log, engine, flight, await flight.landed())
+            if not flight.tasks and not log.has_commands:
+                return
+            if not log.has_commands:
+                await flight.wait()
+            while flight.has_landed:  # A failure must not lose what else has happened.
+                await _settle(log, engine, flight, flight.landed())
             if flight.error is not None:
                 await log.commit()
                 raise flight.error
     finally:
+        ignore()
         await flight.drain()
 
 
@@ -150,23 +163,12 @@ def _start(effect: Effect, log: Log) -> EffectStarted:
     return EffectStarted(effect.id, effect.kind, effect.name, before + 1, effect.policy, key)
 
 
-async def _paced(log: Log, flight: _Flight) -> None:
-    """Between two turns, let whoever watches catch up: they may stop the run."""
-    state = log.state
-    if log.pace and state.reply and not (flight.tasks or state.open_calls or state.ended):
-        await log.pace()
-
-
 async def _settle(
     log: Log, engine: Engine, flight: _Flight, landed: list[tuple[Effect, Outcome]]
 ) -> None:
     for _, outcome in landed:
         flight.add(outcome.events)
     tellings = [(effect, outcome.hooks) for effect, outcome in landed if outcome.hooks]
-    if log.listeners:
-        # Whoever watches hears of a result before the next effect begins, and may stop the run.
-        await log.commit()
-        await asyncio.sleep(0)
     if not tellings:
         return
     await log.commit()
@@ -221,19 +223,31 @@ class _Flight:
             self._landed.append((effect, task))
         elif not task.cancelled():
             task.exception()  # Nobody wants its result any more.
+        self.wake()
+
+    def wake(self) -> None:
+        """End `wait`: something has happened."""
         if self._wake and not self._wake.done():
             self._wake.set_result(None)
+
+    def stop(self) -> None:
+        """Cancel what is performed, at once: what has not begun to run never does."""
+        for task in self.tasks.values():
+            task.cancel()
 
     @property
     def has_landed(self) -> bool:
         """Whether something has ended that nobody has looked at."""
         return bool(self._landed)
 
-    async def landed(self) -> list[tuple[Effect, Outcome]]:
-        """What has ended, at least one; waits for it."""
+    async def wait(self) -> None:
+        """Wait until something has ended, or somebody wakes who waits."""
         if not self._landed:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
+
+    def landed(self) -> list[tuple[Effect, Outcome]]:
+        """What has ended that nobody has looked at."""
         results: list[tuple[Effect, Outcome]] = []
         while self._landed:
             effect, task = self._landed.popleft()

@@ -16,14 +16,20 @@ from outlast.core.errors import RunNotFound
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
+    CancelRequested,
+    CommandTaken,
     Event,
     Item,
+    LimitRaised,
+    MessageReceived,
     RunAbandoned,
     RunAcquired,
     RunForked,
+    RunPaused,
     RunReopened,
     RunStarted,
     RunUnparked,
+    RunUnpaused,
 )
 from outlast.core.failing import can_go_on, is_due, raises_limit
 from outlast.core.identity import NO_METADATA, RunMetadata
@@ -196,9 +202,11 @@ def reopen(log: RunLog, request: RunRequest) -> None:
     if error is None or not can_go_on(error):
         return
     is_raised = _is_limit_new(state, request)
+    # Somebody may have raised the limit meanwhile.
+    has_turns = state.max_turns is None or state.turn < state.max_turns
     if error.kind == "MaxTurnsExceeded":
         has_handler = "max_turns" in (request.error_handlers or {})
-        if not is_raised and not (request.goes_on and has_handler):
+        if not is_raised and not (request.goes_on and (has_handler or has_turns)):
             return
     elif not request.goes_on:
         return
@@ -211,6 +219,12 @@ def unpark(log: RunLog, request: RunRequest) -> None:
     parked, now = log.state.parked.values(), time.time()
     if parked and (request.goes_on or any(is_due(each, now) for each in parked)):
         log.add([RunUnparked()])
+
+
+def end_pause(log: RunLog, request: RunRequest) -> None:
+    """Let a paused run go on, if that is what the caller wants."""
+    if log.state.paused and not log.state.ended and request.goes_on:
+        log.add([RunUnpaused()])
 
 
 def _is_limit_new(state: RunState, request: RunRequest) -> bool:
@@ -260,6 +274,8 @@ async def continue_log(
             log.add(events)
         since = log.events[len(events) :]
         is_complete = status(log.state) == "completed"
+        if not log.state.ended and _only_tells(since, planned):
+            return log, False
         if not since or (_begins(since, planned) and not is_complete):
             return log, bool(since)
     await log.release()
@@ -268,11 +284,27 @@ async def continue_log(
     return fork, False
 
 
+def _only_tells(since: Sequence[Event], planned: Sequence[Event]) -> bool:
+    """Whether people have told the run something since, nothing else, and not what ``planned`` denies."""
+    if not all(isinstance(event, _TOLD) for event in since):
+        return False
+    decided = {approval_key(e): _bare(e) for e in since if isinstance(e, ApprovalDecided)}
+    ours = {approval_key(e): _bare(e) for e in planned if isinstance(e, ApprovalDecided)}
+    return bool(since) and all(decided[key] == ours[key] for key in decided.keys() & ours.keys())
+
+
 def _begins(since: Sequence[Event], planned: Sequence[Event]) -> bool:
     """Whether what was added to a log begins with ``planned``, but for who performs the run."""
-    who_performs = RunAcquired | RunReopened | RunAbandoned
-    said = [_bare(event) for event in since if not isinstance(event, who_performs)]
+    said = [_bare(event) for event in since if not isinstance(event, _BESIDE)]
     return bool(planned) and said[: len(planned)] == [_bare(event) for event in planned]
+
+
+_BESIDE = RunAcquired | RunReopened | RunAbandoned | CommandTaken | RunPaused | RunUnpaused
+"""Events that say nothing about what the run does."""
+_TOLD = (
+    RunAcquired | RunAbandoned | CommandTaken | RunPaused | RunUnpaused
+    | MessageReceived | LimitRaised | CancelRequested | ApprovalDecided
+)  # fmt: skip
 
 
 def _bare(event: Event) -> Event:

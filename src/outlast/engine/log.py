@@ -1,23 +1,37 @@
 """A run's log as the process that owns the run sees it: append, fold, tell the listeners.
 
 `add` folds events at once and keeps them in memory; `commit` makes all of them durable as one
-unit. An effect begins, and a listener hears, only after the commit.
+unit. An effect begins, and a listener hears, only after the commit. `take` adds what comes of the
+commands that somebody has posted to the run.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from outlast.core.errors import IncompatibleRun, JournalError
-from outlast.core.events import Event, ModelReplied, UsageAdded
+from outlast.core.commanding import taken
+from outlast.core.commands import Command
+from outlast.core.errors import IncompatibleRun, JournalError, RunHasEnded, RunNotFound, StorageBusy
+from outlast.core.events import (
+    Event,
+    ModelReplied,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    UsageAdded,
+)  # fmt: skip
 from outlast.core.evolve import evolve, fold
 from outlast.core.health import HealthStore
 from outlast.core.state import RunState
 from outlast.engine.report import report
-from outlast.journal.journal import Journal, Lease
+from outlast.journal.journal import CommandWaits, Journal, Lease
 from outlast.views.status import status, unknown_events
 
-Listener = Callable[[Sequence[Event]], None]
+Listener = Callable[[Sequence[Event]], Awaitable[None] | None]
+"""Is told of events that are durable. What it returns is awaited before anything else begins."""
+
+_LOOK_AGAIN_S = 0.05
 _COSTS = (ModelReplied, UsageAdded)
 
 
@@ -26,15 +40,19 @@ class RunLog:
 
     __slots__ = (
         "_broken",
+        "_commands",
+        "_ending",
         "_waiting",
         "durable",
         "events",
+        "has_commands",
         "journal",
         "lease",
         "ledger",
         "listeners",
-        "pace",
         "state",
+        "stop",
+        "wake",
     )
 
     def __init__(self, journal: Journal, lease: Lease, events: Sequence[Event] = ()) -> None:
@@ -46,11 +64,19 @@ class RunLog:
         self.durable = self.state
         """The state without what is still to be committed."""
         self.listeners: list[Listener] = []
-        self.pace: Callable[[], Awaitable[None]] | None = None
-        """Waits until whoever watches the run has seen what happened so far."""
         self.ledger: Callable[[ModelReplied | UsageAdded], None] | None = None
         """Hears what calls have cost, once the state has it."""
+        self.has_commands = self.state.started is not None
+        """Whether somebody may have posted a command that was not taken yet."""
+        self.wake: Callable[[], None] | None = None
+        """Wakes whoever performs the run."""
+        self.stop: Callable[[], None] | None = None
+        """Cancels what is performed for the run, before anything of it that has not begun begins."""
+        self._commands: list[Command] = []
+        """Those of this process that are nowhere else: the log has no event on disk yet."""
         self._waiting: list[Event] = []
+        self._ending: asyncio.Future[None] | None = None
+        """Done when it is known whether the run has ended."""
         self._broken: JournalError | None = None
 
     @property
@@ -69,6 +95,49 @@ class RunLog:
             self.events.append(event)
         self.state = state
 
+    def listen(self, wake: Callable[[], None], stop: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` when a command comes, ``stop`` to end it all. What this returns ends that."""
+        self.wake, self.stop = wake, stop
+        ignore = self.journal.inbox.listen(self.run_id, self.ring)
+
+        def leave() -> None:
+            self.wake = self.stop = None
+            ignore()
+
+        return leave
+
+    def ring(self) -> None:
+        """Have the commands looked at that have come."""
+        self.has_commands = True
+        if self.wake is not None:
+            self.wake()
+
+    def post(self, command: Command) -> None:
+        """Give a command to this very run. It is on disk when this returns, if the run itself is."""
+        try:
+            self.journal.inbox.post(self.run_id, command)
+        except RunHasEnded:
+            return
+        except RunNotFound:  # Nothing of the run is written yet: it is written with the beginning.
+            self._commands.append(command)
+        except JournalError:
+            self._commands.append(command)
+            raise
+        finally:
+            self.ring()
+
+    def take(self) -> None:
+        """Add what comes of the commands that have come, each once."""
+        self.has_commands = False
+        commands, self._commands = self._commands, []
+        try:
+            commands += self.journal.inbox.pending(self.lease)
+        except StorageBusy:  # The run goes on meanwhile; it cannot end without having looked.
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.ring)
+        for command in commands:
+            if command.id not in self.state.commands:
+                self.add(taken(self.state, self.run_id, command))
+
     async def release(self) -> None:
         """Give the run back: whoever asks for it next gets it at once."""
         await self.journal.release(self.lease, waits=status(self.durable) == "waiting")
@@ -84,26 +153,57 @@ class RunLog:
     async def commit(self) -> None:
         """Make everything that was added durable, all or none, and tell the listeners.
 
+        Where that would end the run and a command has come, nothing is written: the end that followed
+        by itself is taken back, and `has_commands` says that there is something to `take` first.
+
         Raises:
             Fenced: Another process owns the run now; nothing was written. Stop.
             StorageFull: Nothing was written. The run goes on from its log when there is space.
         """
+        while self._ending is not None:  # It may be taken back, and this comes behind it.
+            await asyncio.wait([self._ending])
         if self._broken is not None:
             # What failed to be written is in the state: writing on would leave a hole in the log.
             raise self._broken
         if not self._waiting:
             return
+        ending = None
+        if self.state.ended and not self.durable.ended:
+            ending = self._ending = asyncio.get_running_loop().create_future()
         events, self._waiting, state = self._waiting, [], self.state
         self.lease.comes_to = status(state)
         try:
             await self.journal.append(self.lease, events)
+        except CommandWaits:
+            self._reconsider(events)
+            return
         except JournalError as error:
             self._broken = error
             raise
+        finally:
+            if ending is not None:
+                ending.set_result(None)
+                self._ending = None
         self.durable = state
         report(self.run_id, events)
         for listener in self.listeners:
-            listener(events)
+            if (heard := listener(events)) is not None:
+                await heard
+
+    def _reconsider(self, events: list[Event]) -> None:
+        """Go back to before the run's end, unless somebody has asked for that."""
+        added = [*events, *self._waiting]
+        del self.events[len(self.events) - len(added) :]
+        added = [event for event in added if not _follows_by_itself(event)]
+        self.state, self._waiting = fold(added, self.durable), added
+        self.events += added
+        self.has_commands = True
+
+
+def _follows_by_itself(event: Event) -> bool:
+    if isinstance(event, RunCancelled):
+        return event.mode == "after_turn"
+    return isinstance(event, RunCompleted | RunFailed)
 
 
 def require_known(log: RunLog) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
@@ -22,8 +23,10 @@ from outlast.journal.files import helper, is_there
 from outlast.journal.mark import mark_of, noted
 
 _APPLICATION = 0x486F6C64  # "Hold"
-LAYOUT = 4
-"""Of the tables in `schema.sql`. Raise it with every change there; a test remembers each."""
+LAYOUT = 5
+"""Of the tables in `schema.sql` and `inbox.sql`. Raise it with every change there; a test remembers each."""
+_ADDED = {4: "inbox.sql"}
+"""What has to be added to a file of an older layout to make it one of the next."""
 _OPEN_BUSY_MS = 10_000
 _CHECK_BYTES_MAX = 16 * 2**20
 _WAL_BYTES_MAX = 16 * 2**20
@@ -131,6 +134,18 @@ def _opened(path: Path) -> sqlite3.Connection:
     )
 
 
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Generator[sqlite3.Connection]:
+    """A block whose writes are all made, or none where it raises. Nobody else writes meanwhile."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
 def checkpoint(path: Path, lock: threading.Lock) -> None:
     """Copy the write-ahead log into the database, beside the writers as long as it is short.
 
@@ -199,6 +214,8 @@ def _check(path: Path, *, thoroughly: bool) -> None:
             raise JournalCorrupt(
                 f"{str(path)!r} is a database, but no Outlast journal. Choose another place."
             )
+        if layout in _ADDED:
+            layout = _upgraded(db)
         _check_layout(path, layout)
         _check_tables(path, db)
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0] if thoroughly else "ok"
@@ -227,6 +244,21 @@ def _check_layout(path: Path, layout: int) -> None:
     )
 
 
+def _upgraded(db: sqlite3.Connection) -> int:
+    """The layout of a file that was made by an older version, and now has what was added since.
+
+    Processes of that version may have it open, and go on with it.
+    """
+    with transaction(db):
+        layout = db.execute("PRAGMA user_version").fetchone()[0]
+        while layout in _ADDED:
+            for statement in _text(_ADDED[layout]).split(";\n"):
+                db.execute(statement)
+            layout += 1
+            db.execute(f"PRAGMA user_version = {layout}")
+    return layout
+
+
 def _check_tables(path: Path, db: sqlite3.Connection) -> None:
     """The tables are made of what `schema.sql` says: a flipped bit there makes other tables of them."""
     (mode,) = db.execute("PRAGMA journal_mode").fetchone()
@@ -246,7 +278,11 @@ def _tables() -> list[tuple[str, ...]]:
 
 
 def _schema() -> str:
-    return Path(__file__).with_name("schema.sql").read_text("utf-8")
+    return "".join(map(_text, ("schema.sql", *_ADDED.values())))
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
 
 
 def _check_reach(path: Path, db: sqlite3.Connection, places: list[int]) -> None:

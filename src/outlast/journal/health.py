@@ -11,8 +11,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ import msgspec
 from outlast.core.errors import StorageBusy
 from outlast.core.health import Change, Health
 from outlast.definitions.forks import at_fork, take
-from outlast.journal.database import closed_error, connect, storage_error
+from outlast.journal.database import closed_error, connect, storage_error, transaction
 
 _T = TypeVar("_T")
 
@@ -118,7 +117,7 @@ class SqliteHealth:
 
     def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
-            with self._lock, _transaction(self._db()) as db:
+            with self._lock, transaction(self._db()) as db:
                 return work(db)
         except sqlite3.Error as error:
             raise storage_error(error, self._path) from error
@@ -129,17 +128,6 @@ class SqliteHealth:
         if self._opened is None:
             self._opened = connect(self._path, busy_ms=_BUSY_INLINE_MS)
         return self._opened
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Generator[sqlite3.Connection]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield db
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
 
 
 def _changed(db: sqlite3.Connection, key: str, change: Change[_T]) -> _T:

@@ -14,7 +14,8 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 
-from outlast.core.errors import Fenced
+from outlast.core.commands import Command, Inbox
+from outlast.core.errors import Fenced, JournalConflict
 from outlast.core.events import Event
 from outlast.core.health import HealthStore
 from outlast.core.identity import NO_METADATA, RunMetadata
@@ -42,6 +43,7 @@ class Lease:
         "comes_to",
         "epoch",
         "head",
+        "heard",
         "keeper",
         "lost",
         "number",
@@ -55,6 +57,8 @@ class Lease:
         self.epoch = epoch
         self.head = head
         """How many events the log holds. Moves when an append is committed."""
+        self.heard = 0
+        """Up to which command the holder has looked into the run's inbox."""
         self.number = 0
         """The journal's own name for the run; 0 until the first append of a new one."""
         self.keeper = keeper
@@ -87,6 +91,20 @@ def fenced(lease: Lease) -> Fenced:
     error = Fenced(
         f"Run {lease.run_id!r} was taken over by somebody else (this lease is of epoch "
         f"{lease.epoch}). Nothing was written; stop working on it."
+    )
+    error.run_id, error.seq = lease.run_id, lease.head
+    return error
+
+
+class CommandWaits(JournalConflict):
+    """A command came before the run could end. Nothing was written: take it, and append again."""
+
+
+def command_waits(lease: Lease) -> CommandWaits:
+    """The error for an append that would end a run which has not heard of all commands."""
+    error = CommandWaits(
+        f"A command waits for run {lease.run_id!r}, which was about to end. Nothing was written; take the "
+        "command, and append again."
     )
     error.run_id, error.seq = lease.run_id, lease.head
     return error
@@ -168,6 +186,11 @@ class Journal(Protocol):
         """How models answer and how much they are asked; shared by all who use this journal."""
         ...
 
+    @property
+    def inbox(self) -> Inbox:
+        """The commands on their way to runs."""
+        ...
+
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         """The right to append to a run.
 
@@ -199,6 +222,8 @@ class Journal(Protocol):
         Raises:
             AlreadyRunning: The new run's id is taken. Acquire it.
             Fenced: Another process took the run over; stop working on it.
+            CommandWaits: The events end the run, and a command waits that it has not heard of. Nothing
+                was written: take the command, and append again.
             StorageFull: Nothing was written. Free space and append again.
             StorageBusy: Nothing was written. Append again.
         """
@@ -237,6 +262,20 @@ class Journal(Protocol):
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         """The events of a run behind `after`, and then each as it is committed. Does not end."""
+        ...
+
+    async def post(self, run_id: str, command: Command) -> None:
+        """Give a command to a run, whoever performs it. It is on disk when this returns.
+
+        Who performs the run takes it within 100 ms; a run that nobody performs takes it when it goes
+        on. What came of it is an event of the run's log that bears the command's id. Posting the
+        same command again changes nothing.
+
+        Raises:
+            RunNotFound: There is no such run.
+            RunHasEnded: It is over, and the command would change nothing.
+            RunConflict: The id is another command's.
+        """
         ...
 
     async def release(self, lease: Lease, *, waits: bool = False) -> None:

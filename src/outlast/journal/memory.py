@@ -7,6 +7,7 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Unpack
 
+from outlast.core.commands import Command
 from outlast.core.errors import (
     AlreadyRunning,
     JournalCorrupt,
@@ -18,6 +19,7 @@ from outlast.core.events import Event
 from outlast.core.identity import NO_METADATA, content_hash
 from outlast.journal.codec import Row, decode, encode, seal
 from outlast.journal.health import MemoryHealth
+from outlast.journal.inbox import MemoryInbox
 from outlast.journal.journal import (
     DONE,
     TERMINAL,
@@ -25,6 +27,7 @@ from outlast.journal.journal import (
     MetadataFilter,
     RunSummary,
     Stored,
+    command_waits,
     fenced,
 )
 from outlast.journal.retention import Pruned
@@ -78,6 +81,7 @@ class MemoryJournal:
         self._commits = 0
         self.blobs = _MemoryBlobs()
         self.health = MemoryHealth()
+        self.inbox = MemoryInbox(self._status)
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         run = self._runs.get(run_id)
@@ -110,6 +114,8 @@ class MemoryJournal:
         if run is None or run.epoch != lease.epoch:
             lease.lost = True
             raise fenced(lease)
+        if draft.status in TERMINAL and self.inbox.waits(lease):
+            raise command_waits(lease)
         at = time.time_ns() // 1000
         run.rows.append(seal(draft, lease.run_id, lease.head, lease.epoch, at))
         lease.head += draft.length
@@ -167,6 +173,7 @@ class MemoryJournal:
             )
         for each in tree:
             del self._runs[each]
+            self.inbox.forget(each)
             self._ended.pop(each, None)
         return Pruned((run_id,), len(tree) - 1, 0)
 
@@ -202,6 +209,13 @@ class MemoryJournal:
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         return self._watchers.follow(self, run_id, after, lambda: self._commits)
 
+    async def post(self, run_id: str, command: Command) -> None:
+        self.inbox.post(run_id, command)
+
+    def _status(self, run_id: str) -> str | None:
+        run = self._runs.get(run_id)
+        return run.status if run is not None and run.rows else None
+
     async def release(self, lease: Lease, *, waits: bool = False) -> None:
         run = self._runs.get(lease.run_id)
         if run is None or run.epoch != lease.epoch:
@@ -215,6 +229,7 @@ class MemoryJournal:
             while len(self._ended) > self._keep:
                 oldest = next(iter(self._ended))
                 del self._ended[oldest], self._runs[oldest]
+                self.inbox.forget(oldest)
 
     async def close(self) -> None:
         """See `Journal.close`. The logs stay until the journal is garbage, and may be acquired."""

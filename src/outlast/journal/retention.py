@@ -19,6 +19,7 @@ from outlast.core.errors import AlreadyRunning, RunNotFound, UserError
 from outlast.journal.blobs import FRESH_S
 from outlast.journal.codec import metadata_of
 from outlast.journal.database import STORAGE_ERRORS, connect, storage_error
+from outlast.journal.inbox import forget_commands
 from outlast.journal.journal import TERMINAL, MetadataFilter
 from outlast.journal.mark import forget
 from outlast.journal.owner import pid_of
@@ -149,6 +150,7 @@ def _delete(db: sqlite3.Connection, path: Path, trees: Sequence[list[RunRow]]) -
             for (body,) in db.execute(_BODIES, (row.number,)):
                 names.update(name.decode() for name in _NAME.findall(body))
             db.execute(f"DELETE FROM log {_LOG}", (row.number,))  # noqa: S608
+            forget_commands(db, row.number)
             db.execute("DELETE FROM run WHERE number = ?", (row.number,))
         _free_blobs(db, names)
         # Before the commit: a mark that asks for a deleted run would make the journal a damaged one.

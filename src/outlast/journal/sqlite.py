@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
 
+from outlast.core.commands import Command
 from outlast.core.errors import AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import Event
 from outlast.core.identity import RunMetadata
@@ -26,6 +27,7 @@ from outlast.journal.codec import decode, encode, metadata_of
 from outlast.journal.committer import Committer
 from outlast.journal.database import STORAGE_ERRORS, closed_error, connect, prepare, storage_error
 from outlast.journal.health import SqliteHealth
+from outlast.journal.inbox import SqliteInbox
 from outlast.journal.journal import DONE, TERMINAL, Lease, MetadataFilter, RunSummary, Stored
 from outlast.journal.owner import is_alive, this_process
 from outlast.journal.retention import Pruned, delete_run, prune_runs
@@ -80,6 +82,7 @@ class SqliteJournal:
         self._reader: sqlite3.Connection | None = None
         self.blobs = Blobs(self._load_blob)
         self.health = SqliteHealth(path, busy_s=busy_s)
+        self.inbox = SqliteInbox(path, power=durability == "power")
         self._committer: Committer | None = self._open()
         at_fork(self)
 
@@ -184,6 +187,9 @@ class SqliteJournal:
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         return self._watchers.follow(self, run_id, after, self._data_version)
 
+    async def post(self, run_id: str, command: Command) -> None:
+        await asyncio.to_thread(self.inbox.post, run_id, command, patience_s=self._busy_s)
+
     async def release(self, lease: Lease, *, waits: bool = False) -> None:
         self._forget(lease)
         try:
@@ -208,6 +214,7 @@ class SqliteJournal:
                 return
             self.is_closed = True
         self.health.close()
+        self.inbox.close()
         committer = self._committer
         if committer is None:
             return

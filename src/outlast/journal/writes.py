@@ -13,7 +13,8 @@ import time
 from outlast.core.errors import AgentsException, AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import VERSION
 from outlast.journal.codec import Draft, checksum, metadata_text
-from outlast.journal.journal import TERMINAL, Lease, fenced
+from outlast.journal.inbox import waits
+from outlast.journal.journal import TERMINAL, Lease, command_waits, fenced
 from outlast.journal.owner import is_alive, pid_of
 from outlast.journal.rows import COLUMNS, RunRow, find, run_key, sealed
 
@@ -105,6 +106,9 @@ class Append(Write):
         lease, draft, at = self.lease, self.draft, time.time_ns() // 1000
         if lease.lost:
             self.error = fenced(lease)
+            return
+        if draft.status in TERMINAL and lease.number and waits(db, lease):
+            self.error = command_waits(lease)
             return
         seq, epoch = lease.head, lease.epoch
         crc = checksum(draft, lease.run_id, seq, epoch, at)

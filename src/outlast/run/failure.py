@@ -63,6 +63,17 @@ def parked(run_id: str, state: RunState) -> errors.RunParked:
     return errors.RunParked(run_id, first.until, why, max(0.0, first.until - time.time()))
 
 
+def paused(run_id: str, state: RunState) -> errors.RunIsPaused:
+    """What a run raises that somebody has paused."""
+    by, why = (state.paused.by, state.paused.why) if state.paused else ("", "")
+    who = f" by {by!r}" if by else ""
+    error = errors.RunIsPaused(
+        f"Run {run_id!r} is paused{who}. Nothing is lost; Runner.resume goes on with it."
+    )
+    error.run_id, error.by, error.why = run_id, by, why
+    return error
+
+
 def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
     """What else failed, such as a guardrail before the session that could not be written."""
     known = (env.live.errors.get(key) for key in env.log.state.failures)

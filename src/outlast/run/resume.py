@@ -9,6 +9,7 @@ import msgspec
 
 from outlast.core.errors import UserError
 from outlast.core.events import Event, RunReopened
+from outlast.core.evolve import fold
 from outlast.core.state import Options
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.engine import local_runs
@@ -43,7 +44,7 @@ async def continued(
         env = local_runs.environment(request, log, own, parts.live.copied())
         env.live.has_usage = own is parts.context
         if log.state.started:
-            _reopen(env, request)
+            _reopen(env, replace(request, goes_on=fold(parts.events).paused is not None))
         else:
             _begin(env, request, parts)
         if not has_gone_on:  # Else somebody has gone on from here with the same decisions.
@@ -85,6 +86,7 @@ def _reopen(env: RunEnv, request: local_runs.RunRequest) -> None:
     if env.log.state.ended:
         env.log.add([RunReopened()])
         env.live.has_output = env.log.state.output is not None and env.live.has_output
+    local_runs.end_pause(env.log, request)
     local_runs.take_over(env, request)
 
 

@@ -28,6 +28,7 @@ from outlast.engine.local import LocalEngine
 from outlast.engine.local_runs import (
     begin,
     copy_for_fork,
+    end_pause,
     environment,
     record_decisions,
     released_on_error,
@@ -42,8 +43,9 @@ from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
 from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
 from outlast.run.conflicts import claimed_log
-from outlast.run.decisions import approve, cancel, reject
-from outlast.run.failure import failure, parked
+from outlast.run.control import cancel, pause, raise_limit, send, unpause
+from outlast.run.decisions import approve, reject
+from outlast.run.failure import failure, parked, paused
 from outlast.run.options import RunOptions
 from outlast.run.request import as_items, journal_of, nest, request_of, wrapped
 from outlast.run.result import RunResult, empty, fill
@@ -193,7 +195,9 @@ class _Call:
         except asyncio.CancelledError:
             self._follow(env)
             if watcher and watcher.is_given_up:
-                log.add([RunCancelled()])
+                log.take()
+                if not log.state.ended:
+                    log.add([RunCancelled()])
                 await asyncio.shield(log.commit())
             elif not self.request.parent:  # What a nested run comes to is its parent's concern.
                 await record_departure(log, self.on_abandon)
@@ -201,9 +205,10 @@ class _Call:
         if (error := failure_of(log.state)) is not None:
             self._follow(env)
             raise failure(env, error, goes_on=self.request.goes_on)
-        if log.state.parked and not log.state.ended:
-            self._follow(env)
-            raise parked(log.run_id, log.state)
+        if log.state.ended or not (log.state.paused or log.state.parked):
+            return
+        self._follow(env)
+        raise (paused if log.state.paused else parked)(log.run_id, log.state)
 
     def departed(self) -> None:
         """Whoever asked for the run has gone, and it goes on."""
@@ -235,8 +240,10 @@ class _Call:
             if log.state.started:
                 if self.place is None or env.context.usage is not self.place.counted:
                     env.context.usage.add(usage_of(log.state.usage))
+                log.take()
                 reopen(log, self.request)
                 unpark(log, self.request)
+                end_pause(log, self.request)
                 take_over(env, self.request)
                 record_decisions(env)
                 if self.place is not None:
@@ -421,7 +428,7 @@ class Runner:
         starting_agent: Agent[TContext],
         **options: Unpack[RunOptions[TContext]],
     ) -> RunResult:
-        """What a run came to that was interrupted, or failed of what can pass; it goes on.
+        """What a run came to that was interrupted, paused, or failed of what can pass; it goes on.
 
         Nothing that its log has is performed again. A tool that failed the run by raising is in
         doubt: its `on_uncertain` says what happens. Of a run that has ended otherwise you get what
@@ -451,6 +458,10 @@ class Runner:
     approve = staticmethod(shortened(approve))
     reject = staticmethod(shortened(reject))
     cancel = staticmethod(shortened(cancel))
+    send = staticmethod(shortened(send))
+    pause = staticmethod(shortened(pause))
+    unpause = staticmethod(shortened(unpause))
+    raise_limit = staticmethod(shortened(raise_limit))
 
 
 async def _resumed(agent: AnyAgent, run_id: str, options: dict[str, Any]) -> RunResult:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from outlast.core.commands import Cancel
+from outlast.core.errors import JournalError
 from outlast.core.events import (
-    CancelRequested,
     EffectStarted,
     Entry,
     ErrorFacts,
@@ -25,8 +26,10 @@ from outlast.core.events import (
 from outlast.core.state import answer_entry, answer_places
 from outlast.definitions.agent import Agent
 from outlast.definitions.choices import check_choice
+from outlast.definitions.logger import logger
 from outlast.definitions.stream_events import (
     AgentUpdatedStreamEvent,
+    RawResponsesStreamEvent,
     RunItemStreamEvent,
     StreamEvent,
 )
@@ -34,31 +37,69 @@ from outlast.engine.config import OnAbandon
 from outlast.engine.env import RunEnv
 from outlast.engine.projection import KINDS, run_item
 from outlast.run.abandon import note_departure
+from outlast.run.commands import new_command_id
 from outlast.run.result import RunResultBase, described, fill
 from outlast.run.tracebacks import is_of_setup, shorten
 from outlast.views.items import tool_error
 
+BREATH_TICKS = 64
+"""How many turns of the loop a reader gets to hear what was told, before more begins: 0.3 ms if idle."""
+
+
+UNREAD_TOKENS_MAX = 2000
+"""How many raw events of models wait for a reader; a megabyte or two. Then the older tokens go."""
+
 
 class Feed:
-    """Events on their way to one reader: never waits for the reader, ends when the run does."""
+    """Events on their way to one reader: never waits for the reader, ends when the run does.
 
-    __slots__ = ("_events", "_idle", "_wake", "is_closed", "readers")
+    What waits for one who does not read is bounded by the log: of more raw events than
+    `UNREAD_TOKENS_MAX`, the tokens are dropped, which nobody needs whose items are to come.
+    """
+
+    __slots__ = ("_events", "_is_late", "_raw", "_wake", "is_closed", "readers", "turn")
 
     def __init__(self) -> None:
-        self._events: deque[StreamEvent] = deque()
+        self._events: deque[tuple[int, StreamEvent]] = deque()
+        """Each with the turn that it is of."""
+        self._is_late = False
+        self._raw = 0
+        """How many of them are a model's own."""
+        self.turn = 0
+        """The turn of the newest event that was read."""
         self._wake = asyncio.Event()
         """Not set while a reader waits for an event."""
-        self._idle = asyncio.Event()
-        """Not set while somebody waits for the reader."""
         self.is_closed = False
         self.readers = 0
         """How many read."""
 
-    def put(self, event: StreamEvent) -> None:
+    def put(self, event: StreamEvent, turn: int) -> None:
         """Queue an event; nothing happens after `close`."""
-        if not self.is_closed:
-            self._events.append(event)
-            self._wake.set()
+        if self.is_closed:
+            return
+        self._events.append((turn, event))
+        self._wake.set()
+        if isinstance(event, RawResponsesStreamEvent):
+            self._raw += 1
+            if self._raw > UNREAD_TOKENS_MAX:
+                self._keep(lambda each: not _is_token(each))
+            if self._raw > UNREAD_TOKENS_MAX:
+                self._keep(lambda each: not isinstance(each, RawResponsesStreamEvent))
+
+    def _keep(self, is_kept: Callable[[StreamEvent], bool]) -> None:
+        self._events = deque(each for each in self._events if is_kept(each[1]))
+        self._raw = sum(isinstance(each[1], RawResponsesStreamEvent) for each in self._events)
+
+    async def breath(self) -> None:
+        """Give a reader who keeps up the time to hear what was told and to stop the run.
+
+        Never waits for one who does not: that one gets no more time until it has caught up.
+        """
+        for _ in range(0 if self._is_late or not self.readers else BREATH_TICKS):
+            if self.is_closed or not self._wake.is_set():
+                return
+            await asyncio.sleep(0)
+        self._is_late = True
 
     def close(self, *, drop: bool = False) -> None:
         """No more events come; those queued are dropped if ``drop``."""
@@ -66,25 +107,22 @@ class Feed:
         if drop:
             self._events.clear()
         self._wake.set()
-        self.release()
 
     async def take(self) -> StreamEvent | None:
         """The next event, waiting for it if need be; None after the last."""
         while not self._events and not self.is_closed:
+            self._is_late = False
             self._wake.clear()
-            self.release()
             await self._wake.wait()
-        return self._events.popleft() if self._events else None
+        if not self._events:
+            return None
+        self.turn, event = self._events.popleft()
+        self._raw -= isinstance(event, RawResponsesStreamEvent)
+        return event
 
-    async def caught_up(self) -> None:
-        """Wait until a reader has read all there is; at once where nobody reads."""
-        if self.readers and not self.is_closed and (self._events or self._wake.is_set()):
-            self._idle.clear()
-            await self._idle.wait()
 
-    def release(self) -> None:
-        """Let go who waits for the reader."""
-        self._idle.set()
+def _is_token(event: StreamEvent) -> bool:
+    return isinstance(event, RawResponsesStreamEvent) and str(event.data.type).endswith(".delta")
 
 
 @dataclass
@@ -102,6 +140,8 @@ class RunResultStreaming(RunResultBase):
     _feed: Feed = field(default_factory=Feed, repr=False, kw_only=True)
     _past: set[int] = field(default_factory=set[int], repr=False, kw_only=True)
     """Identities of the events that happened before anybody watched: those of a copy's original too."""
+    _reply: ModelReplied | None = field(default=None, repr=False, kw_only=True)
+    """The reply whose calls are answered."""
     _answers: list[Entry] = field(default_factory=list[Entry], repr=False, kw_only=True)
     _cancel: Literal["", "immediate", "after_turn"] = field(default="", repr=False, kw_only=True)
     _is_interrupted: bool = field(default=False, repr=False, kw_only=True)
@@ -145,13 +185,25 @@ class RunResultStreaming(RunResultBase):
             return  # What cleans up since the first time is not to be stopped.
         self._cancel = mode
         if mode == "after_turn":
-            if self._env and not self._env.log.state.ended:
-                self._env.log.add([CancelRequested()])
+            self._post(Cancel(id=new_command_id(), mode=mode, turn=max(1, self._feed.turn)))
             return
+        if not self._is_interrupted:
+            self._post(Cancel(id=new_command_id()))
         self._feed.close(drop=True)
         self.is_complete = True
         if self._env and self.run_loop_task and not self.run_loop_task.done():
+            if self._env.log.stop is not None:
+                self._env.log.stop()
             self.run_loop_task.cancel()
+
+    def _post(self, command: Cancel) -> None:
+        """Have the run ended; it is on disk when this returns, unless the disk refuses."""
+        if self._env is None or self._env.log.state.ended:
+            return
+        try:
+            self._env.log.post(command)
+        except JournalError as error:  # It is ended all the same, as long as this process lives.
+            logger.warning("Could not record that a run is to end: %s", type(error).__name__)
 
     def interrupt(self) -> None:
         """Stop the run, which can be resumed: a client has gone away, or Ctrl-C."""
@@ -192,7 +244,6 @@ class RunResultStreaming(RunResultBase):
                 raise
             finally:
                 feed.readers -= 1
-                feed.release()
         except GeneratorExit:
             if self.run_loop_task:  # Whoever closes the iterator finds the run at its end.
                 await asyncio.wait([self.run_loop_task])
@@ -209,16 +260,16 @@ class RunResultStreaming(RunResultBase):
     def attach(self, env: RunEnv) -> None:
         """Follow a run from here on."""
         self._env = env
-        env.show = self._feed.put
+        env.show = self._show
         env.log.listeners.append(self._heard)
-        env.log.pace = self._feed.caught_up
         self._past = {id(event) for event in env.log.events}
         state = env.log.state
         if state.is_loaded or not state.options.session:
             self.current_turn = max(state.turn, 1)
-        self._feed.put(AgentUpdatedStreamEvent(new_agent=env.agents.named(state.agent)))
+        self._reply = state.reply
+        self._show(AgentUpdatedStreamEvent(new_agent=env.agents.named(state.agent)))
         if self._cancel == "after_turn":
-            env.log.add([CancelRequested()])
+            self._post(Cancel(id=new_command_id(), mode="after_turn", turn=1))
 
     def settle(self, env: RunEnv) -> None:
         """Bring every field up to the run's last event."""
@@ -232,30 +283,35 @@ class RunResultStreaming(RunResultBase):
         self.is_complete = True
         self._feed.close()
 
-    def _heard(self, events: Sequence[Event]) -> None:
+    def _show(self, event: StreamEvent) -> None:
+        self._feed.put(event, self.current_turn)
+
+    def _heard(self, events: Sequence[Event]) -> Awaitable[None] | None:
         env = self._env
         if env is None:
-            return
+            return None
         past, self._past = self._past, set()
         for event in events:
             if id(event) in past:
                 continue
-            self.current_turn = _turn(env, event) or self.current_turn
             if isinstance(event, ToolReturned | HandedOff):
                 self._answers.append(_answer(env, event))
             if not isinstance(event, ToolReturned):
                 self._tell_answers(env)
-                self._tell_event(env, event)
+            self.current_turn = _turn(env, event) or self.current_turn
+            self._tell_event(env, event)
         self._tell_answers(env)
+        return self._feed.breath()
 
     def _tell_event(self, env: RunEnv, event: Event) -> None:
         match event:
             case ModelReplied():
+                self._reply = event
                 newest = _tail(env, len(event.output))
                 self._tell(env, *(entry for entry in newest if entry.source == event.id))
             case HandedOff():
                 self.current_agent = env.agents.agent(event.to)
-                self._feed.put(AgentUpdatedStreamEvent(new_agent=self.current_agent))
+                self._show(AgentUpdatedStreamEvent(new_agent=self.current_agent))
             case OutputProduced(message=dict()):
                 self._tell(env, _tail(env, 1)[-1])
             case _:
@@ -265,9 +321,8 @@ class RunResultStreaming(RunResultBase):
         """Answers are told when none is open, in the order in which they stand in the conversation."""
         if not self._answers or (env.log.durable.open_calls and not is_last):
             return
-        reply = env.log.durable.reply
-        if reply is not None and len(self._answers) > 1:
-            places = answer_places(reply)
+        if self._reply is not None and len(self._answers) > 1:
+            places = answer_places(self._reply)
             self._answers.sort(key=lambda entry: places.get(str(entry.item.get("call_id")), 0))
         self._tell(env, *self._answers)
         self._answers.clear()
@@ -276,7 +331,7 @@ class RunResultStreaming(RunResultBase):
         for entry in entries:
             name: Any = KINDS.get(entry.kind, (None, ""))[1]
             if name:
-                self._feed.put(RunItemStreamEvent(name=name, item=run_item(env, entry)))
+                self._show(RunItemStreamEvent(name=name, item=run_item(env, entry)))
 
 
 def _turn(env: RunEnv, event: Event) -> int | None:

@@ -12,6 +12,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Literal, Unpack
 
+from outlast.core.commands import Command, Inbox
 from outlast.core.events import Event
 from outlast.core.health import HealthStore
 from outlast.journal.journal import (
@@ -80,6 +81,15 @@ class CrashingJournal:
     def health(self) -> HealthStore:
         """The inner journal's."""
         return self.inner.health
+
+    @property
+    def inbox(self) -> Inbox:
+        """The inner journal's."""
+        return self.inner.inbox
+
+    async def post(self, run_id: str, command: Command) -> None:
+        """Give a command to a run, as the inner journal does."""
+        await self.inner.post(run_id, command)
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         """Take a run over, as the inner journal does."""

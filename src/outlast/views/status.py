@@ -19,9 +19,11 @@ from outlast.core.events import (
     RunCompleted,
     RunFailed,
     RunParked,
+    RunPaused,
     RunReopened,
     RunStarted,
     RunUnparked,
+    RunUnpaused,
     UnknownEvent,
 )
 from outlast.core.failing import can_go_on
@@ -29,14 +31,15 @@ from outlast.core.state import RunState
 from outlast.views.waiting import waits_for_person, waits_for_provider
 
 Status = Literal[
-    "empty", "running", "interrupted", "waiting", "parked", "abandoned", "completed", "failed",
-    "cancelled",
+    "empty", "running", "interrupted", "waiting", "parked", "paused", "abandoned", "completed",
+    "failed", "cancelled",
 ]  # fmt: skip
 """
 - `empty`: nothing has happened yet.
 - `running`: there is something to do; `interrupted`, if no process is at work on it.
 - `waiting`: it goes on when a person has decided about a call.
 - `parked`: it goes on when a provider answers again.
+- `paused`: somebody has paused it, and it goes on when somebody resumes it.
 - `abandoned`: whoever asked for it has gone, and wants nobody to go on with it.
 - `completed`, `failed`, `cancelled`: it has ended.
 """
@@ -86,6 +89,8 @@ def unknown_events(state: RunState, events: Sequence[Event]) -> set[str]:
 def _open_status(state: RunState) -> Status:
     if not state.started:
         return "empty"
+    if state.paused:
+        return "paused"
     if state.abandoned == "leave":
         return "abandoned"
     if waits_for_provider(state):
@@ -115,6 +120,8 @@ _WORDS: dict[type, Status | Callable[[Any], Status | None]] = {
     RunReopened: "running",
     RunUnparked: "running",
     RunParked: "parked",
+    RunPaused: "paused",
+    RunUnpaused: "running",
     RunAbandoned: _departure,
     RunCompleted: "completed",
     RunFailed: "failed",

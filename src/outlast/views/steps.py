@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from outlast.core.commanding import TOLD
 from outlast.core.decide import decide
 from outlast.core.events import (
     ApprovalDecided,
@@ -66,8 +67,7 @@ class Reader:
         self._rows: list[Step | Takeover] = []
         self._turns: list[Turn] = []
         self._handoffs = 0
-        self._open: dict[str, Step] = {}
-        """The step that an effect id began last."""
+        self._open: dict[str, Step] = {}  # The step that an effect id began last.
         self._doubts: dict[str, tuple[Takeover, str]] = {}
         """The takeover that an effect in doubt belongs to, and the effect's key."""
         self._calls: dict[str, Item] = {}
@@ -75,12 +75,14 @@ class Reader:
         """The step that a run inside the run stands below, by the effect that it performs."""
         self._first: Stored | None = None
         self._last: Stored | None = None
+        self._epoch: int = 0
 
     def add(self, stored: Stored) -> None:
-        """Read the next event."""
-        last = self._last
-        if last is not None and self.state.started and stored.epoch != last.epoch:
-            self._take_over(stored, last)
+        """Read an event."""
+        if not isinstance(stored.event, TOLD):  # Who notes a person's word need not go on.
+            if self._last and self.state.started and stored.epoch != self._epoch:
+                self._take_over(stored, self._last)
+            self._epoch = stored.epoch
         if read := _READERS.get(type(stored.event)):
             read(self, stored, stored.event)
         self.state = evolve(self.state, stored.event)
@@ -108,18 +110,16 @@ class Reader:
             usage=self.state.usage,
             started_at=self._first.at,
             duration_s=max(self._last.at - self._first.at, 0.0),
-            last_epoch=self._last.epoch,
+            last_epoch=self._epoch,
             salt=started.salt if started else "",
         )
 
     def _take_over(self, stored: Stored, last: Stored) -> None:
         steps = [row for row in self._rows if isinstance(row, Step)]
         doubts = [step for step in steps if step.outcome == "open"]
-        # Who records a person's word may leave the work to others.
-        is_decided = isinstance(last.event, ApprovalDecided)
+        is_left = not isinstance(last.event, TOLD) and decide(self.state)
         takeover = Takeover(
-            was_crash=not self.state.abandoned
-            and bool(doubts or (decide(self.state) and not is_decided)),
+            was_crash=not self.state.abandoned and bool(doubts or is_left),
             reused=sum(step.is_recorded for step in steps),
             settled=dict.fromkeys((step.id for step in doubts), "open"),
             at=stored.at,

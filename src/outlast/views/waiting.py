@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from outlast.core.decide import decide
 from outlast.core.events import ApprovalRequested, Item
-from outlast.core.items import call_id
-from outlast.core.state import RunState
+from outlast.core.state import RunState, own_call_id, waiting_keys
 
 
 class WaitingCall(NamedTuple):
@@ -37,12 +36,10 @@ class WaitingCall(NamedTuple):
 
 def waiting_calls(state: RunState) -> list[WaitingCall]:
     """The calls that wait for a person, in the order in which they asked; none once the run has ended."""
-    if state.ended:
-        return []
     return [
         WaitingCall(key, request, item)
-        for key, request in state.requested.items()
-        if key not in state.decided and (item := requested_item(state, request)) is not None
+        for key in waiting_keys(state)
+        if (item := requested_item(state, request := state.requested[key])) is not None
     ]
 
 
@@ -73,8 +70,3 @@ def requested_item(state: RunState, request: ApprovalRequested) -> Item | None:
         return request.item
     call = state.open_calls.get(request.call_id)
     return state.reply.output[call.index] if call and state.reply else None
-
-
-def own_call_id(request: ApprovalRequested) -> str:
-    """The id that the model gave a call, in whichever run it is."""
-    return call_id(request.item) if request.child else request.call_id

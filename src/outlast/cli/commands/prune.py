@@ -87,7 +87,7 @@ def _seconds(text: str) -> float:
 
 
 def _statuses(text: str, *, force: bool) -> frozenset[str]:
-    known = TERMINAL | {"running", "waiting", "abandoned"} if force else TERMINAL
+    known = TERMINAL | {"running", "waiting", "paused", "abandoned"} if force else TERMINAL
     wanted = frozenset(text.replace(",", " ").split()) or known
     if wanted <= known:
         return wanted

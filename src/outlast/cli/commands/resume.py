@@ -30,7 +30,7 @@ def resume(
     place: AgentPlace = "",
     max_turns: MaxTurns = None,
 ) -> int:
-    """Go on with a run that was interrupted or has failed, or with all that were interrupted."""
+    """Go on with a run that was interrupted, paused or has failed, or with all that were interrupted."""
     if bool(run_id) == everything:
         raise typer.BadParameter("Name a run, or say --all.")
     chosen = [finish(matching_run(run_id))] if run_id else finish(_interrupted())

@@ -8,8 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from outlast.core.events import (
-    CancelRequested,
     Entry,
+    MessageReceived,
     RunAbandoned,
     RunAcquired,
     RunCancelled,
@@ -67,7 +67,8 @@ def _with_options(options: Options, said: dict[str, Any]) -> Options:
 
 
 def _failed(state: RunState, event: RunFailed) -> RunState:
-    if event.error.kind == "InputGuardrailTripwireTriggered":
+    is_late = any(isinstance(message, MessageReceived) for message in state.staged)
+    if event.error.kind == "InputGuardrailTripwireTriggered" and not is_late:
         # Whatever the first turn has done beside its guardrail does not count.
         nothing: Vector[Entry] = Vector()
         cleared = replace(state, entries=nothing, model_entries=nothing, answers={})
@@ -100,6 +101,9 @@ def _without_open_calls(state: RunState) -> RunState:
 
 
 def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
+    if isinstance(event, RunCancelled) and event.mode == "after_turn" and not state.reply:
+        # Whoever asked has not seen the turn that had begun: if the run goes on, it begins anew.
+        state = replace(state, prepared=None, in_flight={}, in_doubt={}, accepted={})
     before = _before_end(state) if state.open_calls else None
     return replace(_without_open_calls(state), ended=event, before_failure=before)
 
@@ -116,21 +120,19 @@ def _reopened(state: RunState, event: RunReopened) -> RunState:
     limit = event.max_turns if event.has_limit else state.max_turns
     if state.before_failure:
         retried = repeated if event.repeats_tools else unrepeated
-        return replace(retried(state.before_failure), max_turns=limit)
+        fresh = retried(state.before_failure)
+        return replace(fresh, max_turns=limit, paused=None)
     return replace(
         state,
         ended=None,
         output=None,
         cancel_requested=False,
+        paused=None,
         is_settled=True,
         max_turns=limit,
         failures={},
         failed_attempts=(),
     )
-
-
-def _cancel_requested(state: RunState, _: CancelRequested) -> RunState:
-    return replace(state, cancel_requested=True)
 
 
 FOLDS: Folds = {
@@ -144,5 +146,4 @@ FOLDS: Folds = {
     RunReopened: _reopened,
     RunParked: parked,
     RunUnparked: unparked,
-    CancelRequested: _cancel_requested,
 }

@@ -9,7 +9,7 @@ from outlast.core.folds.conversation import flushed
 from outlast.core.folds.effects import finished, without
 from outlast.core.folds.table import Folds
 from outlast.core.ids import approval_id
-from outlast.core.state import RunState, approval_key
+from outlast.core.state import RunState, approval_key, own_call_id
 
 
 def _checked(state: RunState, event: GuardrailChecked) -> RunState:
@@ -27,15 +27,22 @@ def _checked(state: RunState, event: GuardrailChecked) -> RunState:
 def _requested(state: RunState, event: ApprovalRequested) -> RunState:
     key = approval_key(event)
     decided = without(state.decided, key)
-    state = replace(state, requested={**state.requested, key: event}, decided=decided)
+    # What was decided before about the same call is past.
+    verdicts = without(without(state.verdicts, key), own_call_id(event))
+    requested = {**state.requested, key: event}
+    state = replace(state, requested=requested, decided=decided, verdicts=verdicts)
     # The tool stops until a person has spoken; the effect that asked is over too.
     return finished(finished(state, event.id), approval_id(event.id))
 
 
 def _decided(state: RunState, event: ApprovalDecided) -> RunState:
+    key = approval_key(event)
+    request = state.requested.get(key)
+    own = own_call_id(request) if request else key
     state = replace(
         flushed(state),
-        decided={**state.decided, approval_key(event): event},
+        decided={**state.decided, key: event},
+        verdicts={**state.verdicts, key: event, own: event},
         activated=False,
     )
     if not event.always:

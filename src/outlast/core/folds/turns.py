@@ -8,6 +8,7 @@ from outlast.core.events import (
     Entry,
     HandedOff,
     Item,
+    MessageReceived,
     ModelReplied,
     OutputBlocked,
     OutputProduced,
@@ -19,6 +20,7 @@ from outlast.core.folds.conversation import flushed, has_shell_calls, with_entri
 from outlast.core.folds.effects import finished, without
 from outlast.core.folds.table import Folds
 from outlast.core.growing import Vector
+from outlast.core.ids import check_id
 from outlast.core.items import entry_kind, invocation
 from outlast.core.state import RunState, plus
 
@@ -29,7 +31,7 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         for message in state.inbox
         for item in message.items
     ]
-    state = with_entries(state, added) if added else state
+    state = _checked_anew(with_entries(state, added)) if added else state
     return replace(
         state,
         prepared=event,
@@ -47,6 +49,17 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         in_flight=without(state.in_flight, event.id),
         in_doubt=without(state.in_doubt, event.id),
     )
+
+
+def _checked_anew(state: RunState) -> RunState:
+    """What somebody has sent meanwhile passes the guardrails of the input in the turn that it enters."""
+    sent = [message for message in state.inbox if isinstance(message, MessageReceived)]
+    names = [message.guardrails for message in sent]
+    count = max((len(each.blocking) + len(each.parallel) for each in names), default=0)
+    if not count:
+        return state
+    fresh = {check_id("input", n, state.turn + 1) for n in range(count)}
+    return replace(state, staged=state.inbox, open_checks=state.open_checks | fresh)
 
 
 def _replied(state: RunState, event: ModelReplied) -> RunState:

@@ -30,7 +30,7 @@ from outlast.engine.config import OutputGuardrailBlockedMessageArgs, RunConfig
 from outlast.engine.kept import keep_info, kept_info
 from outlast.engine.outcome import Emit, Outcome
 from outlast.engine.perform.conclude import final_output, output_guardrails
-from outlast.engine.projection import given_input
+from outlast.engine.projection import as_items, given_input
 from outlast.engine.view import RunParts, RunView
 
 AnyGuardrail = InputGuardrail[Any] | OutputGuardrail[Any]
@@ -114,10 +114,10 @@ def missing_guardrail(view: RunParts, effect: CheckGuardrail) -> IncompatibleRun
 
 def _subject(view: RunView, effect: CheckGuardrail) -> Any:
     """What an input guardrail looks at: the conversation so far, or what was staged for this turn."""
-    state = view.state
+    staged = [copied(item) for message in view.state.staged for item in message.items]
     if not checks_input(effect.id):
-        return [copied(item) for message in state.staged for item in message.items]
-    return given_input(view)
+        return staged
+    return [*as_items(given_input(view)), *staged] if staged else given_input(view)
 
 
 def _withheld(view: RunView, effect: CheckGuardrail) -> list[OutputBlocked]:

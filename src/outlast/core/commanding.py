@@ -1,0 +1,215 @@
+"""What comes of a command: the events that taking it adds to a run's log.
+
+`taken(state, run_id, command)` is pure and total, so whoever takes a command says the same of it. Each
+command stands in the log once, as `CommandTaken`, and what it changed is in the same append. That is how
+a process that takes over knows what was taken, and how whoever posted it learns what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+from msgspec.structs import replace
+
+from outlast.core.commands import Cancel, Command, Decide, GoOn, Pause, RaiseLimit, Send
+from outlast.core.events import (
+    ApprovalDecided,
+    CancelRequested,
+    CommandTaken,
+    ErrorFacts,
+    Event,
+    GuardrailNames,
+    LimitRaised,
+    MessageReceived,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunPaused,
+    RunUnparked,
+    RunUnpaused,
+)
+from outlast.core.state import RunState, own_call_id, tool_name, waiting_keys
+
+TOLD = (
+    CommandTaken
+    | ApprovalDecided
+    | MessageReceived
+    | CancelRequested
+    | RunPaused
+    | RunUnpaused
+    | LimitRaised
+)
+"""What a person's word adds to a log: whoever writes it need not go on with the run."""
+
+
+def taken(state: RunState, run_id: str, command: Command) -> tuple[Event, ...]:
+    """The events that ``command`` comes to in ``state``; the first says that it was taken."""
+    receipt = CommandTaken(command.id, _kind(command), command.by)
+    try:
+        return (receipt, *_changes(state, run_id, command))
+    except _Refusal as refusal:
+        return (replace(receipt, error=refusal.facts),)
+
+
+class _Refusal(Exception):  # it leaves this module as facts
+    def __init__(self, kind: str, message: str, **data: Any) -> None:
+        super().__init__(message)
+        self.facts = ErrorFacts(kind, message, data=data)
+
+
+def _changes(state: RunState, run_id: str, command: Command) -> Sequence[Event]:
+    """What changes; nothing where all is as it is wanted already."""
+    match command:
+        case Cancel():
+            return _cancelled(state, run_id, command)
+        case Decide():
+            return _decided(state, run_id, command)
+        case RaiseLimit():
+            return _raised(state, run_id, command)
+        case Send():
+            _require_open(state, run_id)
+            names = state.started.guardrails if state.started else GuardrailNames()
+            return [MessageReceived(command.id, command.items, command.by, names)]
+        case Pause():
+            _require_open(state, run_id)
+            return [] if state.paused else [RunPaused(command.by, command.why)]
+        case GoOn():
+            _require_open(state, run_id)
+            return _gone_on(state, command)
+        case _:
+            assert_never(command)
+
+
+def _kind(command: Command) -> str:
+    return str(type(command).__struct_config__.tag)
+
+
+# --- Each command. -----------------------------------------------------------------------
+
+
+def status_word(state: RunState) -> str:
+    """How a run has ended, in a word; empty where it has not."""
+    match state.ended:
+        case None:
+            return ""
+        case RunCompleted():
+            return "completed"
+        case RunFailed():
+            return "failed"
+        case RunCancelled():
+            return "cancelled"
+
+
+def over(run_id: str, status: str) -> str:
+    """What is said to whoever wants something of a run that has ended."""
+    advice = {
+        "failed": "Runner.resume goes on with it where it stopped; then it can be told something.",
+        "cancelled": "What it did can be read; begin another run for more.",
+    }.get(status, "Its answer can be read; begin another run for more.")
+    return f"Run {run_id!r} is {status}: nothing was changed. {advice}"
+
+
+def _require_open(state: RunState, run_id: str) -> None:
+    status = status_word(state)
+    if status:
+        raise _Refusal("RunHasEnded", over(run_id, status), run_id=run_id, status=status)
+    if state.output is not None:
+        message = (
+            f"Run {run_id!r} has its answer and is about to end: nothing was changed. Begin another run "
+            "for more."
+        )
+        raise _Refusal("RunHasEnded", message, run_id=run_id, status="running")
+
+
+def _gone_on(state: RunState, command: GoOn) -> Sequence[Event]:
+    """A run that is parked asks its provider again, too: whoever wants it to go on does not wait."""
+    changes: list[Event] = []
+    if state.paused or state.abandoned == "leave":
+        changes.append(RunUnpaused(command.by, command.why))
+    if state.parked:
+        changes.append(RunUnparked())
+    return changes
+
+
+def _cancelled(state: RunState, run_id: str, command: Cancel) -> Sequence[Event]:
+    if isinstance(state.ended, RunCancelled):
+        return []
+    if isinstance(state.ended, RunCompleted):
+        raise _Refusal("RunHasEnded", over(run_id, "completed"), run_id=run_id, status="completed")
+    if state.ended or command.mode == "immediate":
+        return [RunCancelled(by=command.by, why=command.why)]
+    if state.cancel_requested:
+        return []
+    return [CancelRequested(command.by, command.why, command.turn)]
+
+
+def _raised(state: RunState, run_id: str, command: RaiseLimit) -> Sequence[Event]:
+    if not isinstance(state.ended, RunFailed):
+        _require_open(state, run_id)
+    old, new = state.max_turns, command.max_turns
+    if old == new:
+        return []
+    if old is None or (new is not None and new < old):
+        has = "no limit" if old is None else f"a limit of {old} turns"
+        raise _Refusal(
+            "UserError",
+            f"Run {run_id!r} has {has}, and was to get one of {new}: nothing was changed. A limit can "
+            "only be raised.",
+        )
+    return [LimitRaised(new, command.by, command.why)]
+
+
+def _decided(state: RunState, run_id: str, command: Decide) -> Sequence[Event]:
+    if _is_settled(state, run_id, command):
+        return []
+    waiting = waiting_keys(state)
+    named = [key for key in waiting if own_call_id(state.requested[key]) == command.call_id]
+    keys = [command.call_id] if command.call_id in waiting else named
+    if len(keys) != 1:
+        what = f"{len(keys)} calls have the id" if keys else "no call waits that has the whole id"
+        ended = f" The run is {status_word(state)}." if state.ended else ""
+        raise _Refusal(
+            "CallNotFound",
+            f"In run {run_id!r}, {what} {command.call_id!r}. These wait: "
+            f"{', '.join(waiting) or 'none'}.{ended} Nothing was decided.",
+            run_id=run_id,
+            waiting=tuple(waiting),
+        )
+    request = state.requested[keys[0]]
+    decision = ApprovalDecided(
+        call_id=request.call_id,
+        approved=command.approved,
+        always=command.always,
+        message=command.message,
+        agent=request.agent,
+        name=tool_name(state, request, None),
+        child=request.child,
+        by=command.by,
+        why=command.why,
+        at=command.at,
+    )
+    return [decision]
+
+
+def _is_settled(state: RunState, run_id: str, command: Decide) -> bool:
+    """Whether this very decision was made before, and the call has not asked again since."""
+    before = state.verdicts.get(command.call_id)
+    if before is None:
+        return False
+    said = (before.approved, before.always, before.by, before.message)
+    if said == (command.approved, command.always, command.by, command.message):
+        return True
+    who = f"by {before.by!r}" if before.by else "by somebody who gave no name"
+    word = "approved" if before.approved else "rejected"
+    raise _Refusal(
+        "AlreadyDecided",
+        f"Call {command.call_id!r} of run {run_id!r} was {word} already, {who}. That holds; nothing was "
+        "changed.",
+        run_id=run_id,
+        call_id=command.call_id,
+        approved=before.approved,
+        by=before.by,
+        why=before.why,
+        at=before.at,
+    )

@@ -1,0 +1,151 @@
+"""Telling a run something, whoever performs it: cancel, send, pause, go on, decide about a call.
+
+All of it is one path. A command is posted to the run's inbox, and is on disk then. The process that
+performs the run takes it; where nobody does, whoever posted it takes the run for a moment and has it
+taken. What came of it is read from the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+
+from outlast.core import errors
+from outlast.core.commanding import taken
+from outlast.core.commands import Command
+from outlast.core.errors import (
+    AgentsException,
+    AlreadyRunning,
+    CallNotFound,
+    IncompatibleRun,
+    UserError,
+)
+from outlast.core.events import CommandTaken, ErrorFacts, Event
+from outlast.core.evolve import fold
+from outlast.core.identity import root_of
+from outlast.core.state import RunState
+from outlast.engine.log import RunLog, require_known
+from outlast.journal.journal import Journal
+
+PATIENCE_S = 5.0
+"""How long to wait until a command is taken: its loop may be busy, or its process be stopped."""
+
+
+def new_command_id() -> str:
+    """An id that no other command has."""
+    return os.urandom(16).hex()
+
+
+async def command_run(journal: Journal, run_id: str, command: Command) -> None:
+    """Give a command to a run, and see what comes of it.
+
+    It is on disk when this returns. It was taken, too, unless the process that performs the run has not
+    come to it within five seconds; then it is taken when that process does, or the next one.
+
+    Raises:
+        RunNotFound: There is no such run.
+        RunHasEnded: It has ended.
+        AgentsException: The command was refused; nothing was changed.
+    """
+    events = await events_of(journal, run_id)
+    receipt, *changes = taken(fold(events), run_id, command)
+    _require_accepted(receipt)
+    if not changes:
+        return
+    await journal.post(run_id, command)
+    deadline = time.monotonic() + PATIENCE_S
+    while not await _is_taken(journal, run_id, command, len(events) - 1):
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(random.uniform(0.005, 0.03))  # noqa: S311  # not for secrets
+
+
+async def _is_taken(journal: Journal, run_id: str, command: Command, after: int) -> bool:
+    """Whether somebody has taken the command, if need be this process."""
+    try:
+        await _have_taken(journal, run_id)
+    except AlreadyRunning:
+        pass
+    except IncompatibleRun:  # A newer version wrote a part of it, and takes it when it goes on.
+        return True
+    for stored in await journal.read(run_id, after=after):
+        if isinstance(stored.event, CommandTaken) and stored.event.id == command.id:
+            _require_accepted(stored.event)
+            return True
+    return False
+
+
+async def _have_taken(journal: Journal, run_id: str) -> None:
+    """Take a run that nobody performs for a moment, with the commands that wait."""
+    log = await claimed(journal, run_id)
+    try:
+        while log.has_commands:
+            log.take()
+            await log.commit()
+    finally:
+        await log.release()
+
+
+def _require_accepted(receipt: Event) -> None:
+    if isinstance(receipt, CommandTaken) and receipt.error is not None:
+        raise _refusal(receipt.error)
+
+
+def _refusal(facts: ErrorFacts) -> AgentsException:
+    kind = getattr(errors, facts.kind, UserError)
+    error = kind(facts.message)
+    for name, value in facts.data.items():
+        setattr(error, name, value)
+    if isinstance(error, CallNotFound):
+        error.waiting = tuple(error.waiting)
+    return error
+
+
+async def require_whole(journal: Journal, run_id: str) -> None:
+    """Refuse to command a run that is a part of another one.
+
+    Raises:
+        UserError: It is.
+        RunNotFound: There is no such run.
+    """
+    if not isinstance(run_id, str) or not run_id:  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+        raise UserError(f"run_id must be a text, and a whole id; got {run_id!r:.40}.")
+    state = await state_of(journal, run_id)
+    if state.started is not None and state.started.parent:
+        raise UserError(
+            f"Run {run_id!r} is a part of run {state.started.parent!r}, and goes on and ends with it. Say "
+            f"it to {root_of(state.started.parent)!r}; nothing was changed."
+        )
+
+
+async def events_of(journal: Journal, run_id: str) -> list[Event]:
+    """A run's log.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
+    return [each.event for each in await journal.read(run_id)]
+
+
+async def state_of(journal: Journal, run_id: str) -> RunState:
+    """What a run's log amounts to."""
+    return fold(await events_of(journal, run_id))
+
+
+async def claimed(journal: Journal, run_id: str) -> RunLog:
+    """The log of a run that nobody performs, for a moment.
+
+    Raises:
+        AlreadyRunning: A living process performs it.
+        IncompatibleRun: A newer version of Outlast wrote a part of it, and it has not ended.
+    """
+    lease = await journal.acquire(run_id)
+    try:
+        log = RunLog(journal, lease, await events_of(journal, run_id))
+        require_known(log)
+    except BaseException:
+        await journal.release(lease)
+        raise
+    return log
