@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +24,7 @@ class History:
     """A log that Temporal's history keeps: what activities answered is there already."""
 
     run_id = "r"
-    listeners: Sequence[object] = ()
-    pace = None
+    has_commands = False
 
     def __init__(self, events: list[Event]) -> None:
         self.events, self.state = events, fold(events)
@@ -37,6 +36,12 @@ class History:
 
     async def commit(self) -> None:
         """Nothing waits to be written."""
+
+    def take(self) -> None:
+        """Nobody tells this run anything."""
+
+    def listen(self, wake: Callable[[], None], stop: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
 
 
 class Activities:
