@@ -147,6 +147,7 @@ from outlast.definitions.strict_schema import ensure_strict_json_schema as ensur
 from outlast.definitions.strict_schema import is_dict as is_dict
 from outlast.definitions.strict_schema import is_list as is_list
 from outlast.definitions.strict_schema import resolve_ref as resolve_ref
+from outlast.definitions.strict_schema import strict_parameters as strict_parameters
 from outlast.definitions.context import AgentHookContext as AgentHookContext
 from outlast.definitions.context import EffectHandle as EffectHandle
 from outlast.definitions.context import RunContextWrapper as RunContextWrapper

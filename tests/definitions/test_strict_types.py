@@ -1,18 +1,21 @@
 """Python's types as parameters of strict tools: OpenAI takes the schema, and the value arrives."""
 
+import collections
 import datetime as dt
 import decimal
 import enum
+import ipaddress
+import json
 import pathlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 import pytest
-from pydantic import AnyUrl, BaseModel, Field, RootModel
+from pydantic import AnyUrl, BaseModel, ConfigDict, Field, Json, RootModel, SecretStr
 
-from outlast import Agent, RunConfig, Runner, UserError, function_tool
+from outlast import Agent, AgentOutputSchema, RunConfig, Runner, UserError, function_tool
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
 T = TypeVar("T")
@@ -59,6 +62,38 @@ class Tree(BaseModel):
 
 class Page(BaseModel, Generic[T]):
     items: list[T]
+
+
+class Mixed(enum.Enum):
+    TEXT = "text"
+    ONE = 1
+
+
+class Tone(enum.StrEnum):
+    SOFT = "soft"
+
+
+class File(BaseModel):
+    name: str
+    inside: "Folder | None" = None
+
+
+class Folder(BaseModel):
+    files: list[File] = []
+
+
+@dataclass
+class Box:
+    size: Size
+    spare: Size | None = None
+
+
+class Loose(TypedDict, total=False):
+    id: int
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
 
 
 class Names(RootModel[list[str]]):
@@ -112,6 +147,46 @@ TYPES: dict[str, tuple[Any, Any, Any]] = {
     "root model": (Names, ["a"], Names(["a"])),
     "bounds": (Annotated[int, Field(ge=1, le=5)], 3, 3),
     "list bounds": (Annotated[list[int], Field(min_length=1, max_length=2)], [1], [1]),
+    "anything": (Any, ["a", 1, None], ["a", 1, None]),
+    "optional anything": (Any | None, 1.5, 1.5),
+    "described anything": (Annotated[Any, Field(description="It.")], True, True),
+    "bare list": (list, [1, "a", [None]], [1, "a", [None]]),
+    "list of anything": (list[Any], ["a", 2], ["a", 2]),
+    "list of bare lists": (list[list], [[1], ["a"]], [[1], ["a"]]),
+    "bare tuple": (tuple, [1, "a"], (1, "a")),
+    "bare set": (set, [1, 1], {1}),
+    "optional bare list": (list | None, None, None),
+    "deque": (collections.deque[int], [1], collections.deque([1])),
+    "literal of several types": (Literal["a", 1, True] | None, None, None),
+    "enum of several types": (Mixed, 1, Mixed.ONE),
+    "text enum": (Tone, "soft", Tone.SOFT),
+    "nothing": (None, None, None),
+    "optional": (int | None, None, None),
+    "union with null inside": (list[int | None], [1, None], [1, None]),
+    "union of containers": (list[int] | str, "a", "a"),
+    "mutually recursive models": (
+        Folder,
+        {"files": [{"name": "a", "inside": None}]},
+        Folder(files=[File(name="a")]),
+    ),
+    "dataclass in a dataclass": (
+        Box,
+        {"size": {"width": 1, "unit": "m"}, "spare": None},
+        Box(Size(1, "m")),
+    ),
+    "typed dict without required keys": (Loose, {"id": 1}, {"id": 1}),
+    "model with defaults": (
+        Page[Size],
+        {"items": [{"width": 2, "unit": "cm"}]},
+        Page[Size](items=[Size(2)]),
+    ),
+    "examples": (Annotated[int, Field(examples=[1, 2])], 2, 2),
+    "secret": (SecretStr, "a", SecretStr("a")),
+    "json in a text": (Json, "[1]", [1]),
+    "address": (ipaddress.IPv4Address, "127.0.0.1", ipaddress.IPv4Address("127.0.0.1")),
+    "network": (ipaddress.IPv4Network, "10.0.0.0/8", ipaddress.IPv4Network("10.0.0.0/8")),
+    "exclusive bounds": (Annotated[float, Field(gt=0, lt=2, multiple_of=0.5)], 1.5, 1.5),
+    "text bounds": (Annotated[str, Field(min_length=1, max_length=3)], "ab", "ab"),
     "pattern": (Annotated[str, Field(pattern="^a+$")], "aa", "aa"),
 }
 
@@ -141,6 +216,34 @@ async def test_the_value_arrives_as_its_type(name: str):
     await Runner.run(clerk, "hi", run_config=RunConfig(journal="off"))
     assert heard == [value]
     assert type(heard[0]) is type(value)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_openai_takes_the_strict_schema_of_a_type_as_an_output(name: str):
+    kind, sent, value = TYPES[name]
+    output = AgentOutputSchema(kind)
+    if output.is_plain_text():
+        return
+    schema = output.json_schema()
+    assert schema["type"] == "object"
+    assert list(refusals(schema, "")) == []
+    body = {"response": sent} if "response" in schema["properties"] else sent
+    assert output.validate_json(json.dumps(body)) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        (dict, "Parameter 'value'"),
+        (collections.Counter[str], "Parameter 'value'"),
+        (Open, "Type 'Open'"),
+        (list[Open], "Type 'Open'"),
+        (Callable[[int], int], "Parameter 'value'"),
+    ],
+)
+def test_a_refusal_names_the_parameter_or_the_type_at_fault(kind: Any, part: str):
+    with pytest.raises(UserError, match=f"^{part} of (tool|function) '?note'? has no"):
+        tool_of(kind, [])
 
 
 async def test_a_tuple_in_the_wrong_order_is_explained_to_the_model():

@@ -128,10 +128,13 @@ def _unresolved(
 # --- TypedDict, as pydantic wants it. ------------------------------------------------------
 
 
+def for_pydantic(kind: Any) -> Any:
+    """``kind`` as pydantic takes it."""
+    return kind if sys.version_info >= (3, 12) else _with_known_dicts(kind)
+
+
 def _plain(hints: dict[str, Any]) -> dict[str, Any]:
-    if sys.version_info >= (3, 12):
-        return hints
-    return {name: _with_known_dicts(kind) for name, kind in hints.items()}
+    return {name: for_pydantic(kind) for name, kind in hints.items()}
 
 
 def _with_known_dicts(kind: Any) -> Any:

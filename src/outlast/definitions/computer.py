@@ -48,28 +48,36 @@ class Computer(_Screen, ABC):
         """The screen as a PNG, base64 encoded, without a data prefix."""
 
     @abstractmethod
-    def click(self, x: int, y: int, button: Button) -> None: ...
+    def click(self, x: int, y: int, button: Button) -> None:
+        """Press and release ``button`` at a place."""
 
     @abstractmethod
-    def double_click(self, x: int, y: int) -> None: ...
+    def double_click(self, x: int, y: int) -> None:
+        """Click twice with the left button."""
 
     @abstractmethod
-    def scroll(self, x: int, y: int, scroll_x: int, scroll_y: int) -> None: ...
+    def scroll(self, x: int, y: int, scroll_x: int, scroll_y: int) -> None:
+        """Turn the wheel at a place, by so many pixels; down and right are positive."""
 
     @abstractmethod
-    def type(self, text: str) -> None: ...
+    def type(self, text: str) -> None:
+        """Type ``text``."""
 
     @abstractmethod
-    def wait(self) -> None: ...
+    def wait(self) -> None:
+        """Let the screen settle, for a second or so."""
 
     @abstractmethod
-    def move(self, x: int, y: int) -> None: ...
+    def move(self, x: int, y: int) -> None:
+        """Move the pointer, without a button."""
 
     @abstractmethod
-    def keypress(self, keys: list[str]) -> None: ...
+    def keypress(self, keys: list[str]) -> None:
+        """Press ``keys`` together, and release them."""
 
     @abstractmethod
-    def drag(self, path: list[tuple[int, int]]) -> None: ...
+    def drag(self, path: list[tuple[int, int]]) -> None:
+        """Move the pointer along ``path`` with the left button down."""
 
 
 class AsyncComputer(_Screen, ABC):
@@ -80,28 +88,36 @@ class AsyncComputer(_Screen, ABC):
         """The screen as a PNG, base64 encoded, without a data prefix."""
 
     @abstractmethod
-    async def click(self, x: int, y: int, button: Button) -> None: ...
+    async def click(self, x: int, y: int, button: Button) -> None:
+        """Press and release ``button`` at a place."""
 
     @abstractmethod
-    async def double_click(self, x: int, y: int) -> None: ...
+    async def double_click(self, x: int, y: int) -> None:
+        """Click twice with the left button."""
 
     @abstractmethod
-    async def scroll(self, x: int, y: int, scroll_x: int, scroll_y: int) -> None: ...
+    async def scroll(self, x: int, y: int, scroll_x: int, scroll_y: int) -> None:
+        """Turn the wheel at a place, by so many pixels; down and right are positive."""
 
     @abstractmethod
-    async def type(self, text: str) -> None: ...
+    async def type(self, text: str) -> None:
+        """Type ``text``."""
 
     @abstractmethod
-    async def wait(self) -> None: ...
+    async def wait(self) -> None:
+        """Let the screen settle, for a second or so."""
 
     @abstractmethod
-    async def move(self, x: int, y: int) -> None: ...
+    async def move(self, x: int, y: int) -> None:
+        """Move the pointer, without a button."""
 
     @abstractmethod
-    async def keypress(self, keys: list[str]) -> None: ...
+    async def keypress(self, keys: list[str]) -> None:
+        """Press ``keys`` together, and release them."""
 
     @abstractmethod
-    async def drag(self, path: list[tuple[int, int]]) -> None: ...
+    async def drag(self, path: list[tuple[int, int]]) -> None:
+        """Move the pointer along ``path`` with the left button down."""
 
 
 ComputerLike = Computer | AsyncComputer

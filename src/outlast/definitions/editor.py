@@ -49,11 +49,17 @@ Edited = ApplyPatchResult | str | None
 class ApplyPatchEditor(Protocol):
     """Makes changes to files. An exception tells the model that a change failed."""
 
-    def create_file(self, operation: ApplyPatchOperation) -> Awaitable[Edited] | Edited: ...
+    def create_file(self, operation: ApplyPatchOperation) -> Awaitable[Edited] | Edited:
+        """Make the file of ``operation.path`` from its diff."""
+        ...
 
-    def update_file(self, operation: ApplyPatchOperation) -> Awaitable[Edited] | Edited: ...
+    def update_file(self, operation: ApplyPatchOperation) -> Awaitable[Edited] | Edited:
+        """Change a file as the diff says, and move it if there is a ``move_to``."""
+        ...
 
-    def delete_file(self, operation: ApplyPatchOperation) -> Awaitable[Edited] | Edited: ...
+    def delete_file(self, operation: ApplyPatchOperation) -> Awaitable[Edited] | Edited:
+        """Delete the file."""
+        ...
 
 
 ApplyPatchOnApprovalFunctionResult = OnApprovalFunctionResult

@@ -27,7 +27,7 @@ from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.logger import logger
 from outlast.definitions.output_contract import OutputContract
 from outlast.definitions.schema import Arguments
-from outlast.definitions.strict_schema import ensure_strict_json_schema
+from outlast.definitions.strict_schema import strict_parameters
 from outlast.definitions.threads import awaited
 from outlast.definitions.tool_guardrail import (
     ToolInputGuardrail,
@@ -251,7 +251,9 @@ class FunctionTool:
         if isinstance(self.on_invoke_tool, ToolInvoker):
             self.on_invoke_tool = self.on_invoke_tool.bound_to(self)
         if self.strict_json_schema:
-            self.params_json_schema = ensure_strict_json_schema(self.params_json_schema)
+            self.params_json_schema = strict_parameters(
+                f"tool {self.name!r}", self.params_json_schema
+            )
         check_callers(f"tool {self.name!r}", self.allowed_callers)
         if self.output_json_schema is not None:
             self.output_json_schema = OutputContract.of_schema(self.output_json_schema).schema

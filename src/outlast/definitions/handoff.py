@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, T
 from typing_extensions import TypeVar, Unpack
 
 from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.definitions.annotations import for_pydantic
 from outlast.definitions.arguments import json_value, validated
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.names import function_name
@@ -217,7 +218,7 @@ def _schema_of(input_type: type[Any] | None) -> tuple[dict[str, Any], TypeAdapte
         return ensure_strict_json_schema({}), None
     from pydantic import TypeAdapter
 
-    adapter: TypeAdapter[Any] = TypeAdapter(input_type)
+    adapter: TypeAdapter[Any] = TypeAdapter(for_pydantic(input_type))
     return ensure_strict_json_schema(adapter.json_schema()), adapter
 
 

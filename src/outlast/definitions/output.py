@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import ModelBehaviorError, UserError
 from outlast.definitions import debug
+from outlast.definitions.annotations import for_pydantic
 from outlast.definitions.near_json import repairs
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 
@@ -95,10 +96,11 @@ class AgentOutputSchema(AgentOutputSchemaBase):
     def _adapter(self) -> TypeAdapter[Any]:
         from pydantic import TypeAdapter, create_model
 
+        kind = for_pydantic(self.output_type)
         if not self._is_wrapped:
-            return TypeAdapter(self.output_type)
+            return TypeAdapter(kind)
         # The object around a value that is not one; its title is what the API shows.
-        fields: dict[str, Any] = {_WRAPPER_DICT_KEY: (self.output_type, ...)}
+        fields: dict[str, Any] = {_WRAPPER_DICT_KEY: (kind, ...)}
         return TypeAdapter(create_model("OutputType", **fields))
 
     def is_plain_text(self) -> bool:
@@ -149,8 +151,10 @@ def _is_object_type(wanted: Any) -> bool:
     origin = typing.get_origin(wanted) or wanted
     if not isinstance(origin, type):
         return False
-    from pydantic import BaseModel
+    from pydantic import BaseModel, RootModel
 
+    if issubclass(origin, RootModel):
+        return _is_object_type(origin.model_fields["root"].annotation)
     return issubclass(origin, dict | BaseModel)  # A TypedDict is a dict, too.
 
 

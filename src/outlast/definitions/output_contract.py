@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from outlast.core.errors import UserError
+from outlast.definitions.annotations import for_pydantic
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class OutputContract:
         from pydantic.errors import PydanticUserError
 
         try:
-            adapter = TypeAdapter[Any](kind)
+            adapter = TypeAdapter[Any](for_pydantic(kind))
             schema = ensure_strict_json_schema(adapter.json_schema(mode="serialization"))
         except (UserError, PydanticUserError) as error:
             raise _no_object(subject) from error

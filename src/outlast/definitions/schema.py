@@ -19,7 +19,7 @@ from outlast.definitions.callables import Handler, handler_of, refuse_object
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.docstrings import DocstringStyle, FuncDocumentation
 from outlast.definitions.plain_schema import plain_schema
-from outlast.definitions.strict_schema import ensure_strict_json_schema
+from outlast.definitions.strict_schema import strict_parameters
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -80,7 +80,7 @@ def function_schema(
         name,
         description_override or (doc.description if doc else None),
         arguments.model,
-        ensure_strict_json_schema(schema) if strict_json_schema else schema,
+        strict_parameters(f"function {name}", schema) if strict_json_schema else schema,
         handler.signature,
         arguments.takes_context,
         strict_json_schema,
@@ -227,7 +227,7 @@ class Arguments:
             self._check_parameter(each, kind)
         schema = plain_schema(self.name, self._parameters)
         if schema is None:
-            schema = self.model.model_json_schema()
+            schema = self._schema_by_pydantic()
         properties: dict[str, Any] = schema.get("properties", {})
         for name, text in self._descriptions.items():
             if text is not None:
@@ -235,6 +235,30 @@ class Arguments:
                 key = name if known else _sent_name(name, self.model.model_fields[name])
                 properties[key]["description"] = text
         return schema
+
+    def _schema_by_pydantic(self) -> dict[str, Any]:
+        from pydantic.errors import PydanticUserError
+
+        try:
+            return self.model.model_json_schema()
+        except PydanticUserError as error:
+            reason, _, _ = str(error).partition("\n")
+            raise UserError(
+                f"{self._without_schema()} of function {self.name} has no JSON schema, so no model can "
+                f"send it ({reason}). Take a type that JSON has, and convert it in the function."
+            ) from error
+
+    def _without_schema(self) -> str:
+        """Which parameter pydantic makes no schema for."""
+        from pydantic import TypeAdapter
+        from pydantic.errors import PydanticUserError
+
+        for parameter, kind in self._parameters:
+            try:
+                TypeAdapter(kind).json_schema()
+            except PydanticUserError:
+                return f"Parameter {parameter.name!r}"
+        return "A parameter"
 
     def _check_parameter(self, parameter: Parameter, kind: Any) -> None:
         name = parameter.name

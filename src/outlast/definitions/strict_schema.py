@@ -18,7 +18,7 @@ from typing import Any, TypeGuard, cast
 from urllib.parse import unquote
 
 from outlast.core.errors import UserError
-from outlast.definitions.provider_subset import in_subset
+from outlast.definitions.provider_subset import in_subset, without_notes
 
 Schema = dict[str, Any]
 
@@ -56,6 +56,34 @@ def ensure_strict_json_schema(
     return _Walk(schema, _reject_open_objects).strict_root()
 
 
+def strict_parameters(owner: str, schema: Schema) -> Schema:
+    """The strict form of the ``schema`` of parameters; a refusal names the one that has none.
+
+    Raises:
+        UserError: As `ensure_strict_json_schema`, with the parameter and whose it is.
+    """
+    try:
+        return ensure_strict_json_schema(schema)
+    except UserError as error:
+        if (part := _refused_part(schema)) is None:
+            raise
+        raise UserError(f"{part} of {owner} has no strict schema: {error}") from error
+
+
+def _refused_part(schema: Schema) -> str | None:
+    """Which part of a schema has no strict form: a parameter, or the type of one."""
+    for kind, keyword in (("Parameter", "properties"), ("Type", "$defs")):
+        for name, part in schema.get(keyword, {}).items():
+            try:
+                # A reference stands as it is, so only the part that is at fault is refused.
+                ensure_strict_json_schema({"type": "object", "properties": {name: part}})
+            except UserError:
+                return f"{kind} {name!r}"
+            except ValueError:
+                continue
+    return None
+
+
 class _Walk:
     """One pass over a schema, with what it has spent so far."""
 
@@ -86,12 +114,12 @@ class _Walk:
             raise TypeError(f"A JSON schema must be a dictionary, got {schema!r}.")
         in_resource = in_resource or (depth > 0 and _is_resource(schema))
         below = functools.partial(self.strict, depth=depth + 1, in_resource=in_resource)
-        node = in_subset(_without_null_default(schema))
+        node = without_notes(in_subset(_without_null_default(schema), is_root=depth == 0))
         if "$ref" in node:
             if len(node) == 1:
                 return self._kept_ref(node)
             node = _without_null_default(self._expanded(node, depth, in_resource=in_resource))
-            node = in_subset(node)
+            node = in_subset(node, is_root=depth == 0)
         entries = node.get("allOf")
         if is_list(entries) and len(entries) == 1 and is_dict(entries[0]):
             del node["allOf"]
