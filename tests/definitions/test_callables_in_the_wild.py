@@ -156,7 +156,7 @@ async def test_a_generator_is_never_shown_to_a_model(function):
     assert "generator" not in told
 
 
-@pytest.mark.parametrize("function", [functools.partial(found, "x"), 3, "found", None.__class__])
+@pytest.mark.parametrize("function", [functools.partial(found, "x"), 3, "found"])
 def test_what_has_no_parameters_to_tell_is_refused(function):
     with pytest.raises((UserError, ValueError)):
         function_tool(function)

@@ -111,7 +111,8 @@ def handler_of(func: Callable[..., Any]) -> Handler:
     if isinstance(func, staticmethod | classmethod):
         is_of_class = isinstance(func, classmethod)
         return _function(cast("Any", func).__func__, owner="class" if is_of_class else "")
-    if inspect.isroutine(func):
+    # Since Python 3.14 a partial counts as a routine, one whose annotations are not to be had.
+    if inspect.isroutine(func) and not isinstance(func, functools.partial):
         return _function(func)
     if isinstance(func, type):
         # A class is called with what its __init__ takes.

@@ -126,11 +126,23 @@ def connect(path: Path, *, busy_ms: int, read_only: bool = False) -> sqlite3.Con
     return db
 
 
+class Connection(sqlite3.Connection):
+    """A connection that is closed when nobody has it any more. Since Python 3.13 others warn then."""
+
+    def __del__(self) -> None:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # It was never opened.
+            self.close()
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     """A connection to a file that is there: SQLite would make an empty one."""
     name = quote(str(path.absolute()), errors="surrogateescape")
     return sqlite3.connect(
-        f"file:{name}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+        f"file:{name}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from outlast.journal.database import Connection
+
 BUSY_TIMEOUT_S = 5.0
 _RETRY_S = 0.01
 _IN_MEMORY = ("", ":memory:")
@@ -85,7 +87,11 @@ def open_database(path: str, prepare: Callable[[sqlite3.Connection], object]) ->
     if path:
         make_private(path)
     connection = sqlite3.connect(
-        path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        path or ":memory:",
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
     )
     try:
         _switch_to_wal(connection)
