@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import outlast
+from outlast.compat.guides import table as guides
 from outlast.compat.stubs import late_stubs
 
 STUB = Path(outlast.__file__).with_suffix(".pyi")
 LATE_STUBS = STUB.parents[1] / "outlast-stubs"
+GUIDES = Path(__file__).parents[1] / "docs" / "reference" / "guide-spellings.md"
 UPSTREAM = Path(__file__).parent / "compat" / "upstream_names.txt"
 ABSENT = Path(__file__).parent / "compat" / "absent_names.txt"
 
@@ -53,3 +55,4 @@ def words(path: Path) -> list[str]:
 if __name__ == "__main__":
     STUB.write_text(stub_text())
     write_late_stubs()
+    GUIDES.write_text(guides.page())

@@ -49,3 +49,17 @@ from outlast.core.errors import UserError as UserError
 from outlast.core.errors import WrongPlace as WrongPlace
 from outlast.core.errors import WrongType as WrongType
 from outlast.core.errors import machine_error as machine_error
+from outlast.compat.guides.names import AgentOutput as AgentOutput
+from outlast.compat.guides.names import ApprovalResult as ApprovalResult
+from outlast.compat.guides.names import FunctionAgent as FunctionAgent
+from outlast.compat.guides.names import FunctionSchema as FunctionSchema
+from outlast.compat.guides.names import Guardrail as Guardrail
+from outlast.compat.guides.names import GuardrailFailureMode as GuardrailFailureMode
+from outlast.compat.guides.names import GuardrailOutput as GuardrailOutput
+from outlast.compat.guides.names import GuardrailTripwireTriggered as GuardrailTripwireTriggered
+from outlast.compat.guides.names import InputGuardrailOutputData as InputGuardrailOutputData
+from outlast.compat.guides.names import MaxTurnsExceededError as MaxTurnsExceededError
+from outlast.compat.guides.names import OutputGuardrailOutputData as OutputGuardrailOutputData
+from outlast.compat.guides.names import RequireApprovalSetting as RequireApprovalSetting
+from outlast.compat.guides.names import RunContext as RunContext
+from outlast.compat.guides.names import ToolExecutionError as ToolExecutionError

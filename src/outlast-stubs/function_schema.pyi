@@ -7,3 +7,17 @@ from outlast.definitions.docstrings import DocstringStyle as DocstringStyle
 from outlast.definitions.docstrings import FuncDocumentation as FuncDocumentation
 from outlast.definitions.docstrings import generate_func_documentation as generate_func_documentation
 from outlast.definitions.docstrings import guessed_style as guessed_style
+from outlast.compat.guides.names import AgentOutput as AgentOutput
+from outlast.compat.guides.names import ApprovalResult as ApprovalResult
+from outlast.compat.guides.names import FunctionAgent as FunctionAgent
+from outlast.compat.guides.names import FunctionSchema as FunctionSchema
+from outlast.compat.guides.names import Guardrail as Guardrail
+from outlast.compat.guides.names import GuardrailFailureMode as GuardrailFailureMode
+from outlast.compat.guides.names import GuardrailOutput as GuardrailOutput
+from outlast.compat.guides.names import GuardrailTripwireTriggered as GuardrailTripwireTriggered
+from outlast.compat.guides.names import InputGuardrailOutputData as InputGuardrailOutputData
+from outlast.compat.guides.names import MaxTurnsExceededError as MaxTurnsExceededError
+from outlast.compat.guides.names import OutputGuardrailOutputData as OutputGuardrailOutputData
+from outlast.compat.guides.names import RequireApprovalSetting as RequireApprovalSetting
+from outlast.compat.guides.names import RunContext as RunContext
+from outlast.compat.guides.names import ToolExecutionError as ToolExecutionError

@@ -8,3 +8,17 @@ from outlast.definitions.guardrail import OutputGuardrailResult as OutputGuardra
 from outlast.definitions.guardrail import TContext_co as TContext_co
 from outlast.definitions.guardrail import input_guardrail as input_guardrail
 from outlast.definitions.guardrail import output_guardrail as output_guardrail
+from outlast.compat.guides.names import AgentOutput as AgentOutput
+from outlast.compat.guides.names import ApprovalResult as ApprovalResult
+from outlast.compat.guides.names import FunctionAgent as FunctionAgent
+from outlast.compat.guides.names import FunctionSchema as FunctionSchema
+from outlast.compat.guides.names import Guardrail as Guardrail
+from outlast.compat.guides.names import GuardrailFailureMode as GuardrailFailureMode
+from outlast.compat.guides.names import GuardrailOutput as GuardrailOutput
+from outlast.compat.guides.names import GuardrailTripwireTriggered as GuardrailTripwireTriggered
+from outlast.compat.guides.names import InputGuardrailOutputData as InputGuardrailOutputData
+from outlast.compat.guides.names import MaxTurnsExceededError as MaxTurnsExceededError
+from outlast.compat.guides.names import OutputGuardrailOutputData as OutputGuardrailOutputData
+from outlast.compat.guides.names import RequireApprovalSetting as RequireApprovalSetting
+from outlast.compat.guides.names import RunContext as RunContext
+from outlast.compat.guides.names import ToolExecutionError as ToolExecutionError

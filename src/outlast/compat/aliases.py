@@ -68,6 +68,8 @@ def uninstall() -> None:
     """Take `install()` back; modules and objects that were imported already stay usable."""
     if _FINDER in sys.meta_path:
         sys.meta_path.remove(_FINDER)
+    if guides := sys.modules.get("outlast.compat.guides"):
+        guides.undo()
     for name, module in list(sys.modules.items()):
         if isinstance(module, Alias) and name.partition(".")[0] in ROOTS:
             del sys.modules[name]
@@ -172,6 +174,8 @@ class _Finder:
         # The first target is imported at once: what it cannot import is an error here.
         for name in _row(module.__name__)[:1]:
             importlib.import_module(name)
+        if module.__name__.partition(".")[0] in ROOTS:
+            importlib.import_module("outlast.compat.guides").apply()
 
 
 def _spec(name: str) -> ModuleSpec:
