@@ -643,3 +643,13 @@ def test_modules_of_guides():
     streaming = importlib.import_module("agents.streaming")
     assert streaming.RawResponsesStreamEvent is outlast.RawResponsesStreamEvent
     assert importlib.import_module("openai_agents").Agent is outlast.Agent
+
+
+@row("`from exospherehost.openai import agents`")
+@row("`agents.run(agent, message")
+@row("`exospherehost.BaseNode`")
+@row("`exospherehost.StateManager`")
+def test_rows_of_exosphere_are_tested_in_a_file_of_their_own():
+    tests = (Path(__file__).parent / "test_exosphere.py").read_text()
+    for word in ("from exospherehost.openai", "agents.run(", "BaseNode", "StateManager"):
+        assert word in tests

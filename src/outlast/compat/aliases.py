@@ -13,11 +13,11 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from outlast.compat.table import ABSENT, ALIASES
+from outlast.compat.table import ABSENT, ALIASES, BORROWED_NAMES
 from outlast.version import __version__
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def uninstall() -> None:
     if guides := sys.modules.get("outlast.compat.guides"):
         guides.undo()
     for name, module in list(sys.modules.items()):
-        if isinstance(module, Alias) and name.partition(".")[0] in ROOTS:
+        if isinstance(module, Alias) and name.partition(".")[0] != OURS:
             del sys.modules[name]
 
 
@@ -80,6 +80,8 @@ def targets(name: str) -> tuple[str, ...] | None:
 
     `outlast.tool`, `agents.tool` and `openai_agents.tool` have one answer.
     """
+    if name in BORROWED_NAMES:
+        return BORROWED_NAMES[name]
     root, dot, rest = name.partition(".")
     return ALIASES.get(f"{ROOT}{dot}{rest}") if root in (*ROOTS, OURS) else None
 
@@ -165,6 +167,8 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         del path, target
+        if name in BORROWED_NAMES:
+            return None if _is_anothers(name) else _spec(name)
         return late_spec(name) if name.partition(".")[0] in ROOTS else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -174,7 +178,7 @@ class _Finder:
         # The first target is imported at once: what it cannot import is an error here.
         for name in _row(module.__name__)[:1]:
             importlib.import_module(name)
-        if module.__name__.partition(".")[0] in ROOTS:
+        if module.__name__.partition(".")[0] != OURS:
             importlib.import_module("outlast.compat.guides").apply()
 
 
@@ -184,6 +188,11 @@ def _spec(name: str) -> ModuleSpec:
     spec.has_location = True
     spec.submodule_search_locations = []
     return spec
+
+
+def _is_anothers(name: str) -> bool:
+    """Whether ``name`` is a package that is installed. What is below it is ours all the same."""
+    return "." not in name and PathFinder.find_spec(name) is not None
 
 
 def _refuse_absent(name: str) -> None:

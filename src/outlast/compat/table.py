@@ -130,6 +130,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Name of a module of openai-agents -> names of our modules, searched in this order."""
 
+BORROWED_NAMES: dict[str, tuple[str, ...]] = {
+    "exospherehost": ("outlast.compat.exosphere_nodes",),
+    "exospherehost.openai": (),
+    "exospherehost.openai.agents": ("outlast.compat.exosphere", "outlast"),
+    "exospherehost.openai._runner": ("outlast.compat.exosphere",),
+}
+"""The same for modules under names of other packages, which guides import."""
+
 ABSENT = (
     "agents.extensions.experimental", "agents.extensions.sandbox",
     "agents.extensions.tool_output_trimmer", "agents.extensions.visualization",

@@ -62,6 +62,10 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("tracing", "`trace.id`, `trace.spans`, `trace.duration`", "for such a processor; the duration in seconds"),
     ("tracing", "`span.name`, `span.duration`, `span.span_data.usage`, `.metadata`", "what the span is of, seconds, None where there is none"),
     ("tracing", '`@function_span("name")` on a function', "each call is a span"),
+    ("exosphere", "`from exospherehost.openai import agents`, also `exospherehost.openai._runner`", "the names of `agents`, and `agents.run`; with or without `exospherehost`"),
+    ("exosphere", "`agents.run(agent, message, retry_policy=)`", "one run; a retry goes on with it and repeats nothing that its log has"),
+    ("exosphere", "`exospherehost.BaseNode`", "a node that can be called by itself, if `exospherehost` is not installed"),
+    ("exosphere", "`exospherehost.StateManager`, `Runtime` and other names of graphs", "a `UserError` that says what to install: there are no graphs yet"),
     ("modules", "`agents.guardrails`, `agents.streaming`, `openai_agents`", "`agents.guardrail` and `agents.tool_guardrails`, `agents.stream_events` and `agents.result`, `agents`"),
 )  # fmt: skip
 """Area, spelling, meaning."""
