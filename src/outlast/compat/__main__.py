@@ -1,4 +1,4 @@
-"""`python -m outlast.compat SCRIPT [ARGS…]`: run a program of openai-agents, unmodified."""
+"""`python -m outlast.compat`: run a program of openai-agents unmodified, or look at what it uses."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 from outlast.compat import install
+from outlast.compat.check import check, report
 
 _USAGE = """usage: python -m outlast.compat SCRIPT [ARGUMENTS ...]
        python -m outlast.compat -m MODULE [ARGUMENTS ...]
+       python -m outlast.compat check PATH
 
-Runs a Python program in which `import agents` means Outlast.
+Runs a Python program in which `import agents` means Outlast, or says which names of openai-agents
+the files at PATH use and what Outlast does with them: 1 if one of them does not work.
 """
 
 
@@ -21,6 +24,8 @@ def main(words: list[str]) -> int:
         wants_help = words[:1] in (["-h"], ["--help"])
         (sys.stdout if wants_help else sys.stderr).write(_USAGE)
         return 0 if wants_help else 2
+    if words[0] == "check" and len(words) == 2:  # noqa: PLR2004 (the word and the path)
+        return _check(Path(words[1]))
     install()
     if words[0] == "-m":
         sys.argv = words[1:]
@@ -35,6 +40,15 @@ def main(words: list[str]) -> int:
     sys.path[0] = str(script.resolve().parent)
     runpy.run_path(str(script), run_name="__main__")
     return 0
+
+
+def _check(path: Path) -> int:
+    if not path.exists():
+        sys.stderr.write(f"There is nothing at {str(path)!r}. Name a Python file or a folder.\n")
+        return 2
+    findings = check(path)
+    sys.stdout.write("\n".join(report(findings)) + "\n")
+    return int(any(each.verdict != "works" for each in findings))
 
 
 if __name__ == "__main__":
