@@ -117,6 +117,8 @@ async def test_a_file_that_stays_locked_is_busy(tmp_path: Path):
     await journal.health.change(KEY, put(OPEN))
 
 
+# A process with threads is forked on purpose, as servers do that load a program first.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_has_a_connection_of_its_own(tmp_path: Path):
     journal = SqliteJournal(tmp_path / "journal.db", durability="process")

@@ -201,6 +201,8 @@ async def test_a_watcher_sees_what_another_process_appends(tmp_path: Path, start
     await journal.close()
 
 
+# A process with threads is forked on purpose, as servers do that load a program first.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 async def test_a_fork_gets_connections_of_its_own(tmp_path: Path):
     journal = SqliteJournal(tmp_path / "journal.db", durability="power")
     lease = await begin(journal)

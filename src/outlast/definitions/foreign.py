@@ -7,6 +7,7 @@ pydantic has the better words) or when pydantic itself asks.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any, Literal, Self, cast
@@ -49,7 +50,10 @@ def imported_later(module: str, source: str, names: Collection[str]) -> Callable
     """A `__getattr__` for ``module``: it takes ``names`` from ``source``, imported only when asked."""
 
     def attribute(name: str) -> Any:
-        if name not in names:
+        # Since Python 3.15 dataclasses look up what a field is annotated with while the module is
+        # still being loaded: a name that is only there for type checkers would be imported then.
+        spec = sys.modules[module].__spec__
+        if name not in names or getattr(spec, "_initializing", False):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         return getattr(import_module(source), name)
 
