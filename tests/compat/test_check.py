@@ -12,7 +12,7 @@ from outlast.compat.table import ALIASES
 PROGRAM = """
 import agents
 import agents.tracing as spans
-from agents import Agent, Runner, OpenAIConversationsSession
+from agents import Agent, Runner, sandbox
 from agents.model_settings import ModelSettings
 from agents.voice import VoicePipeline
 from agents.run import Nonsense
@@ -43,7 +43,7 @@ def test_a_code_base_is_told_what_works_and_what_does_not(tmp_path: Path):
     assert lines[:5] == [
         "Not known: agents.nonsense  (program.py:10)",
         "Not known: agents.run.Nonsense  (program.py:7)",
-        "Not there yet: agents.OpenAIConversationsSession  (program.py:4)",
+        "Not there yet: agents.sandbox  (program.py:4)",
         "Not there yet: agents.voice.VoicePipeline  (program.py:6)",
         "7 of 11 names work.",
     ]
