@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from outlast import Agent, RunConfig, Runner, SQLiteSession, function_tool
@@ -155,7 +156,7 @@ def main(where: str, case: str) -> None:
     kept = sorted(run.run_id for run in asyncio.run(open_journal(FILE).runs()) if run.parent == "")
     print("kept", *kept, flush=True)
     assert isinstance(open_journal(FILE), SqliteJournal)
-    with sqlite3.connect(Path(FILE)) as db:
+    with closing(sqlite3.connect(Path(FILE))) as db, db:
         print("check", *db.execute("PRAGMA integrity_check").fetchone(), flush=True)
     db.close()
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ async def test_it_outlives_the_journal_that_wrote_it(tmp_path: Path):
 @pytest.mark.parametrize("body", [b"", b"null", b"{", b'{"circuit": {"failures": "many"}}'])
 async def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path, body: bytes):
     journal = SqliteJournal(tmp_path / "journal.db")
-    with sqlite3.connect(journal.path) as db:
+    with closing(sqlite3.connect(journal.path)) as db, db:
         db.execute("INSERT INTO health VALUES (?, ?)", (KEY, body))
     assert journal.health.get(KEY) == Health()
     await journal.health.change(KEY, put(OPEN))

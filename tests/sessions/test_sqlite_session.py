@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def spoil(path: Path, data: str, session_id: str = "s") -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute(
             "INSERT INTO agent_messages (session_id, message_data) VALUES (?, ?)",
             (session_id, data),
@@ -219,7 +220,7 @@ session.close()
     ]
     errors = [process.communicate(timeout=60)[1] for process in started]
     assert errors == [b"", b"", b""]
-    with sqlite3.connect(path) as reader:
+    with closing(sqlite3.connect(path)) as reader, reader:
         rows = reader.execute("SELECT message_data FROM agent_messages").fetchall()
     reader.close()
     assert sorted(json.loads(data)["content"] for (data,) in rows) == [
