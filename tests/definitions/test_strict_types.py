@@ -238,12 +238,16 @@ def test_openai_takes_the_strict_schema_of_a_type_as_an_output(name: str):
         (collections.Counter[str], "Parameter 'value'"),
         (Open, "Type 'Open'"),
         (list[Open], "Type 'Open'"),
-        (Callable[[int], int], "Parameter 'value'"),
     ],
 )
 def test_a_refusal_names_the_parameter_or_the_type_at_fault(kind: Any, part: str):
     with pytest.raises(UserError, match=f"^{part} of (tool|function) '?note'? has no"):
         tool_of(kind, [])
+
+
+def test_a_type_that_has_no_schema_is_refused_by_name():
+    with pytest.raises(UserError, match=r"^Parameter 'value' of function note is annotated with"):
+        tool_of(Callable[[int], int], [])
 
 
 async def test_a_tuple_in_the_wrong_order_is_explained_to_the_model():

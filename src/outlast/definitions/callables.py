@@ -112,7 +112,7 @@ def handler_of(func: Callable[..., Any]) -> Handler:
         is_of_class = isinstance(func, classmethod)
         return _function(cast("Any", func).__func__, owner="class" if is_of_class else "")
     # Since Python 3.14 a partial counts as a routine, one whose annotations are not to be had.
-    if inspect.isroutine(func) and not isinstance(func, functools.partial):
+    if not _is_partial(func) and inspect.isroutine(func):
         return _function(func)
     if isinstance(func, type):
         # A class is called with what its __init__ takes.
@@ -129,6 +129,10 @@ def handler_of(func: Callable[..., Any]) -> Handler:
     if any(_mentions_self(hint) for hint in hints.values()):
         raise _refusal(func, "is annotated with Self")
     return Handler(call, func, hints, inspect.signature(call))
+
+
+def _is_partial(func: object) -> bool:
+    return isinstance(func, functools.partial)
 
 
 def _function(func: Any, owner: Literal["", "class"] = "") -> Handler:

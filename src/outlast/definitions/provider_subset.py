@@ -62,10 +62,15 @@ def _with_type(node: Schema) -> Schema:
     values: Any = [node["const"]] if "const" in node else node.get("enum")
     if not isinstance(values, list):
         return {**node, **_anything()}
-    kinds = list(dict.fromkeys(_TYPE_NAMES.get(type(each)) for each in cast("list[Any]", values)))
+    found = [_type_of(each) for each in cast("list[Any]", values)]
+    kinds = list(dict.fromkeys(found))
     if None in kinds:
         return node
     return {**node, "type": kinds[0] if len(kinds) == 1 else kinds}
+
+
+def _type_of(value: Any) -> str | None:
+    return next((name for kind, name in _TYPE_NAMES.items() if type(value) is kind), None)
 
 
 def _anything() -> Schema:

@@ -184,7 +184,7 @@ class Arguments:
 
         for each, kind in self._parameters:
             try:
-                TypeAdapter(kind)
+                TypeAdapter(kind).json_schema()
             except type(error):
                 return UserError(
                     f"Parameter {each.name!r} of function {self.name} is annotated with {kind!r}, which "
@@ -237,28 +237,12 @@ class Arguments:
         return schema
 
     def _schema_by_pydantic(self) -> dict[str, Any]:
-        from pydantic.errors import PydanticUserError
+        from pydantic.errors import PydanticInvalidForJsonSchema
 
         try:
             return self.model.model_json_schema()
-        except PydanticUserError as error:
-            reason, _, _ = str(error).partition("\n")
-            raise UserError(
-                f"{self._without_schema()} of function {self.name} has no JSON schema, so no model can "
-                f"send it ({reason}). Take a type that JSON has, and convert it in the function."
-            ) from error
-
-    def _without_schema(self) -> str:
-        """Which parameter pydantic makes no schema for."""
-        from pydantic import TypeAdapter
-        from pydantic.errors import PydanticUserError
-
-        for parameter, kind in self._parameters:
-            try:
-                TypeAdapter(kind).json_schema()
-            except PydanticUserError:
-                return f"Parameter {parameter.name!r}"
-        return "A parameter"
+        except PydanticInvalidForJsonSchema as error:
+            raise self._without_schema(error) from None
 
     def _check_parameter(self, parameter: Parameter, kind: Any) -> None:
         name = parameter.name
