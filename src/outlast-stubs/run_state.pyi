@@ -3,6 +3,7 @@ from outlast.run.run_state import CURRENT_SCHEMA_VERSION as CURRENT_SCHEMA_VERSI
 from outlast.run.run_state import ContextOverride as ContextOverride
 from outlast.run.run_state import RunState as RunState
 from outlast.run.run_state import SUPPORTED_SCHEMA_VERSIONS as SUPPORTED_SCHEMA_VERSIONS
+from outlast.run.run_state import StateParts as StateParts
 from outlast.run.run_state import TAgent as TAgent
 from outlast.run.run_state import TContext as TContext
 from outlast.definitions.openai_types import ShellToolContainerAutoEnvironment as ShellToolContainerAutoEnvironment

@@ -88,6 +88,7 @@ engine.config: OutputGuardrailBlockedMessageArgs OutputGuardrailBlockedMessageFo
     ToolNameCollisionPolicy ToolNotFoundBehavior
 engine.error_handlers: RunErrorData RunErrorHandler RunErrorHandlerInput RunErrorHandlerResult
     RunErrorHandlers
+journal.journal: NotStorable
 models.chat: OpenAIChatCompletionsModel
 models.defaults: OpenAIAgentRegistrationConfig set_default_openai_agent_registration
     set_default_openai_api set_default_openai_client set_default_openai_harness

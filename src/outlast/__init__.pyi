@@ -217,6 +217,7 @@ from outlast.engine.error_handlers import RunErrorHandler as RunErrorHandler
 from outlast.engine.error_handlers import RunErrorHandlerInput as RunErrorHandlerInput
 from outlast.engine.error_handlers import RunErrorHandlerResult as RunErrorHandlerResult
 from outlast.engine.error_handlers import RunErrorHandlers as RunErrorHandlers
+from outlast.journal.journal import NotStorable as NotStorable
 from outlast.models.chat import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
 from outlast.models.defaults import OpenAIAgentRegistrationConfig as OpenAIAgentRegistrationConfig
 from outlast.models.defaults import set_default_openai_agent_registration as set_default_openai_agent_registration
@@ -407,6 +408,7 @@ __all__ = [
     "ModelTracing",
     "ModelUnavailable",
     "MultiProvider",
+    "NotStorable",
     "OfflineModel",
     "OpenAIAgentRegistrationConfig",
     "OpenAIChatCompletionsModel",

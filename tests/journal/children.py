@@ -38,9 +38,9 @@ async def append_until_killed(path: Path, durability: str, run_id: str, writers:
     await asyncio.gather(*(write(f"{run_id}-{n}") for n in range(int(writers))))
 
 
-async def hold(path: Path, run_id: str) -> None:
+async def hold(path: Path, run_id: str, beat_s: str = "3") -> None:
     """Acquire, then append once more for each line, saying how it went."""
-    journal = SqliteJournal(path, durability="process")
+    journal = SqliteJournal(path, durability="process", beat_s=float(beat_s))
     lease = await journal.acquire(run_id, new=True)
     await journal.append(lease, [RunStarted("a", [])])
     say("held")

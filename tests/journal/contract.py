@@ -12,6 +12,7 @@ from outlast.core.errors import (
     AlreadyRunning,
     Fenced,
     JournalCorrupt,
+    JournalError,
     JournalUnavailable,
     RunNotFound,
 )
@@ -25,6 +26,7 @@ from outlast.core.events import (
     UnknownEvent,
 )
 from outlast.journal import Journal, Lease
+from outlast.journal.journal import NotStorable
 
 STARTED = RunStarted("triage", [{"role": "user", "content": "hi"}])
 
@@ -217,8 +219,14 @@ class JournalContract:
 
     async def test_what_json_cannot_say_is_refused_and_harms_nothing(self, journal: Journal):
         lease = await begin(journal)
-        with pytest.raises(TypeError):
-            await journal.append(lease, [step(1), StepRecorded("t", "n", result=object())])
+        deep: list[object] = []
+        for _ in range(100_000):
+            deep = [deep]
+        for bad in (object(), {object(): 1}, deep):
+            with pytest.raises(NotStorable, match="event holds what") as raised:
+                await journal.append(lease, [step(1), StepRecorded("t", "n", result=bad)])
+            assert isinstance(raised.value, JournalError)
+            assert isinstance(raised.value, TypeError)
         await journal.append(lease, [step(2)])
         assert await names(journal) == [2]
 

@@ -7,6 +7,7 @@ printed. A child that hangs is killed by whoever reads.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import sqlite3
 import sys
@@ -91,16 +92,33 @@ CASES: dict[str, Callable[[str], str]] = {
 }
 
 
+def say(case: str, run_id: str) -> None:
+    try:
+        print("said", CASES[case](run_id), flush=True)
+    except BaseException as error:  # noqa: BLE001  # whoever reads it says what is right
+        print("said", repr(error), flush=True)
+
+
 def fork(case: str, run_id: str) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            print("said", CASES[case](run_id), flush=True)
-        except BaseException as error:  # noqa: BLE001  # whoever reads it says what is right
-            print("said", repr(error), flush=True)
+            say(case, run_id)
         finally:
             os._exit(0)
     return pid
+
+
+def forked_in_a_thread(case: str) -> None:
+    thread = threading.Thread(target=lambda: os.waitpid(fork(case, "child"), 0))
+    thread.start()
+    thread.join()
+
+
+def by_multiprocessing(method: str, case: str) -> None:
+    process = multiprocessing.get_context(method).Process(target=say, args=(case, "child"))
+    process.start()
+    process.join()
 
 
 async def hold() -> object:
@@ -139,11 +157,16 @@ def forked_while_busy(case: str) -> None:
 
 def main(where: str, case: str) -> None:
     a_run("before")
-    lease = asyncio.run(hold())
+    loop = asyncio.new_event_loop()  # Open for as long as the run is to be held.
+    lease = loop.run_until_complete(hold())
     if where == "idle":
         os.waitpid(fork(case, "child"), 0)
     elif where == "busy":
         forked_while_busy(case)
+    elif where == "thread":
+        forked_in_a_thread(case)
+    elif where in ("fork", "spawn", "forkserver"):
+        by_multiprocessing(where, case)
     elif where == "twice":  # A worker that forks workers.
         pid = os.fork()
         if pid == 0:
@@ -153,6 +176,7 @@ def main(where: str, case: str) -> None:
         os.waitpid(pid, 0)
     print("parent", a_run("after"), flush=True)
     del lease
+    loop.close()
     kept = sorted(run.run_id for run in asyncio.run(open_journal(FILE).runs()) if run.parent == "")
     print("kept", *kept, flush=True)
     assert isinstance(open_journal(FILE), SqliteJournal)

@@ -19,7 +19,9 @@ ANSWERS = {
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")]
 
 
-@pytest.mark.parametrize("where", ["idle", "busy", "twice"])
+@pytest.mark.parametrize(
+    "where", ["idle", "busy", "twice", "thread", "fork", "spawn", "forkserver"]
+)
 @pytest.mark.parametrize("case", ANSWERS)
 def test_a_child_works_as_if_it_had_begun_by_itself(tmp_path: Path, where: str, case: str):
     script = Path(__file__).with_name("fork_children.py")

@@ -21,7 +21,7 @@ from starting import Child, Start, children_of, line, tell
 from outlast.core.errors import AlreadyRunning, StorageBusy
 from outlast.core.events import StepRecorded
 from outlast.journal import SqliteJournal
-from outlast.journal.owner import is_alive, this_process
+from outlast.journal.owner import life, this_process
 
 
 @pytest.fixture
@@ -302,16 +302,19 @@ async def test_closing_hands_runs_over(tmp_path: Path):
 
 def test_owners():
     me = this_process()
-    boot, pid, started = me.split(":")
-    assert is_alive(me)
-    assert not is_alive("")
-    assert not is_alive("nonsense")
-    assert not is_alive(f"{boot}:{pid}:{int(started) - 1}")  # An earlier process of this number.
-    assert not is_alive(f"another-boot:{pid}:{started}")
-    assert not is_alive(f"{boot}:4194305:1")
+    place, pid, started, host = me.split(":")
+    boot = place.partition("/")[0]
     parent = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[19]
-    assert is_alive(f"{boot}:{os.getppid()}:{parent}")
+    for here in (place, boot):  # Older versions wrote the boot alone.
+        assert life(f"{here}:{os.getppid()}:{parent}")
+        assert life(f"{here}:{pid}:{int(started) - 1}") is False  # An earlier one of this number.
+        assert life(f"{here}:4194305:1") is False
+    assert life(me)
+    assert life("") is False
+    assert life("nonsense") is False
+    for elsewhere in (f"{boot}/1", "another-boot/1", "another-boot", ""):
+        assert life(f"{elsewhere}:{pid}:{started}:{host}") is None
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     time.sleep(0.3)  # It has ended by now, and nobody has asked how: a zombie.
-    assert not is_alive(f"{boot}:{child.pid}:{started}")
+    assert life(f"{place}:{child.pid}:{started}") is False
     child.wait()

@@ -22,6 +22,7 @@ from outlast.cli.panel import panel, print_lines
 from outlast.cli.problem import Problem, problem_of, whole_trace
 from outlast.cli.text import plain
 from outlast.core.errors import AgentsException
+from outlast.journal.journal import RunFilter
 from outlast.version import __version__
 
 STOPPED = 128
@@ -108,11 +109,10 @@ def check_known(option: str, value: str, known: Iterable[str]) -> None:
 def known_ids(incomplete: str) -> list[str]:
     """The ids of runs that begin so, for a shell that completes them. Never an error."""
     try:
-        rows = asyncio.run(list_runs())
+        which: RunFilter = {"run_id_starts": incomplete, "roots_only": True}
+        return [row.run_id for row in asyncio.run(list_runs(limit=_COMPLETED, **which))]
     except AgentsException:
         return []
-    starts = [row.run_id for row in rows if row.run_id.startswith(incomplete) and not row.parent]
-    return starts[:_COMPLETED]
 
 
 _COMPLETED = 50

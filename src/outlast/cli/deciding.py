@@ -102,7 +102,7 @@ def list_waiting(run_id: str, shown: Shown) -> int:
 
 async def _asking() -> list[str]:
     """The runs that may wait for a person, the oldest first; a parked one may do that too."""
-    rows = [row for word in _MAY_ASK for row in await list_runs(word) if not row.parent]
+    rows = [row for word in _MAY_ASK for row in await list_runs(word, roots_only=True)]
     return [row.run_id for row in sorted(rows, key=lambda row: row.created_at)]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from outlast.cli.text import SHORTEST
 from outlast.core.errors import RunNotFound
-from outlast.journal.journal import Journal, MetadataFilter, RunSummary
+from outlast.journal.journal import Journal, RunFilter, RunSummary
 from outlast.journal.opening import open_journal
 from outlast.views.status import seen
 from outlast.views.steps import timeline
@@ -38,13 +39,43 @@ def journal_place() -> str:
 
 
 async def list_runs(
-    status: str | None = None, **metadata: Unpack[MetadataFilter]
+    status: str | None = None,
+    *,
+    limit: int | None = None,
+    before: str | None = None,
+    **which: Unpack[RunFilter],
 ) -> Sequence[RunSummary]:
     """All runs, the newest first. Looking for runs does not make a journal."""
     file = journal_file()
     if file is not None and not file.exists():
         return []
-    return await open_journal().runs(status=status, **metadata)
+    return await open_journal().runs(status=status, limit=limit, before=before, **which)
+
+
+async def find_runs(
+    status: str, limit: int | None = None, **which: Unpack[RunFilter]
+) -> Sequence[RunSummary]:
+    """The runs that `status_of` has that word for, the newest first; all, if it is empty."""
+    kept_as = "running" if status == "interrupted" else status or None
+    found: list[RunSummary] = []
+    while True:
+        last = found[-1].run_id if found else None
+        page = await list_runs(kept_as, limit=_PAGE, before=last, **which)
+        found += page
+        fitting = [run for run in found if status in ("", status_of(run))]
+        if len(page) < _PAGE or (limit is not None and len(fitting) >= limit):
+            return fitting[:limit]
+
+
+_PAGE = 1000
+
+
+async def with_namesakes(run_ids: Iterable[str]) -> list[str]:
+    """Ids of runs, and all others that begin as they do: a short id must not fit two of them."""
+    known: dict[str, None] = {}
+    for start in {run_id[:SHORTEST]: None for run_id in run_ids}:
+        known |= {row.run_id: None for row in await list_runs(run_id_starts=start)}
+    return list(known)
 
 
 def status_of(run: RunSummary) -> str:

@@ -15,7 +15,7 @@ from outlast.cli.asking import call_lines
 from outlast.cli.command import finish
 from outlast.cli.doctor import has_key, is_offline
 from outlast.cli.live import LiveScreen
-from outlast.cli.logs import list_runs, read_run
+from outlast.cli.logs import journal_place, list_runs, read_run, with_namesakes
 from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console
@@ -37,16 +37,15 @@ async def matching_run(run_id: str) -> str:
     Raises:
         RunNotFound: None does, or several do.
     """
-    known = [row.run_id for row in await list_runs()]
-    if run_id in known:
+    starts = [row.run_id for row in await list_runs(run_id_starts=run_id)]
+    if run_id in starts:
         return run_id
-    starts = [other for other in known if other.startswith(run_id)]
     if len(starts) == 1:
         return starts[0]
     if starts:
         some = ", ".join(starts[:3])
         raise RunNotFound(f"{len(starts)} runs start with {run_id!r}: {some}. Type more of it.")
-    raise RunNotFound(f"There is no run {run_id!r} among {len(known)}. See: outlast runs")
+    raise RunNotFound(f"There is no run {run_id!r} in {journal_place()}. See: outlast runs")
 
 
 def account() -> str:
@@ -63,10 +62,10 @@ async def whole_run(run_id: str) -> str:
     Raises:
         RunNotFound: None does; the message names those that start so.
     """
-    known = [row.run_id for row in await list_runs()]
+    known = [row.run_id for row in await list_runs(run_id_starts=run_id)]
     if run_id in known:
         return run_id
-    starts = ", ".join([other for other in known if other.startswith(run_id)][:3])
+    starts = ", ".join(known[:3])
     hint = f"These start so: {starts}." if starts and run_id else "See: outlast runs"
     raise RunNotFound(f"This needs the whole id of a run, and {run_id!r} is none. {hint}")
 
@@ -194,7 +193,7 @@ async def _ways_on(run_id: str, program: Program) -> tuple[str, ...]:
 
 
 async def _how_to_show(run_id: str) -> str:
-    known = [row.run_id for row in await list_runs()]
+    known = await with_namesakes([run_id])
     return f"outlast show {shlex.quote(plain(short_id(run_id, known)))}"
 
 

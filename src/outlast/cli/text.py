@@ -84,11 +84,12 @@ def short_id(run_id: str, known: Collection[str]) -> str:
     """As much of an id as is enough to find it by, among those that there are."""
     if not _RANDOM.fullmatch(run_id):
         return run_id
-    lengths = range(_SHORTEST, len(run_id))
+    lengths = range(SHORTEST, len(run_id))
     fitting = (run_id[:length] for length in lengths)
     unique = (start for start in fitting if sum(each.startswith(start) for each in known) == 1)
     return next(unique, run_id)
 
 
 _RANDOM = re.compile(r"[0-9a-f]{32}")
-_SHORTEST = 8
+SHORTEST = 8
+"""Of a random id, no fewer characters than this are shown."""

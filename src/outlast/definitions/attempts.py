@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from outlast.definitions.forks import at_fork
 from outlast.definitions.logger import logger
+from outlast.definitions.loops import Home
 from outlast.definitions.threads import in_thread
 
 P = ParamSpec("P")
@@ -51,18 +52,23 @@ async def attempt_in_thread(
     return await asyncio.wrap_future(work)
 
 
+class _Work(NamedTuple):
+    work: asyncio.Task[Any] | Future[Any]
+    home: Home
+
+
 class _Attempts:
     """What is at work in this process, by key. A forked child does nothing of it."""
 
     def __init__(self) -> None:
-        self.running: dict[str, tuple[Any, ...]] = {}
+        self.running: dict[str, tuple[_Work, ...]] = {}
         at_fork(self)
 
     def begin(self, key: str, work: asyncio.Task[Any] | Future[Any]) -> None:
-        self.running[key] = (*self.running.get(key, ()), work)
+        self.running[key] = (*self.running.get(key, ()), _Work(work, Home()))
 
     def finish(self, key: str, work: asyncio.Task[Any] | Future[Any]) -> None:
-        others = tuple(each for each in self.running.get(key, ()) if each is not work)
+        others = tuple(each for each in self.running.get(key, ()) if each.work is not work)
         if others:
             self.running[key] = others
         else:
@@ -84,10 +90,10 @@ class _Attempts:
         self.running = {}
 
 
-def _is_at_work(work: asyncio.Task[Any] | Future[Any]) -> bool:
-    """Whether it can still do something: a task of a closed loop cannot."""
-    is_stuck = isinstance(work, asyncio.Task) and work.get_loop().is_closed()
-    return not work.done() and not is_stuck
+def _is_at_work(attempt: _Work) -> bool:
+    """Whether it can still do something: a task of a loop that is gone cannot."""
+    is_stuck = isinstance(attempt.work, asyncio.Task) and attempt.home.is_gone()
+    return not attempt.work.done() and not is_stuck
 
 
 _attempts = _Attempts()

@@ -14,6 +14,28 @@ FRESH_S = 60.0
 _NOTHING: dict[str, bytes] = {}
 
 
+def stamp() -> int:
+    """This moment by two clocks: the wall's, and the one that does not jump while the machine is up."""
+    return (int(time.time()) << 31) | (int(time.monotonic()) & _MONOTONIC)
+
+
+def is_settled(at: int, now: int) -> bool:
+    """Whether nobody takes a blob that was stored at `at` for stored without looking any more.
+
+    Either clock may say that it is long ago and be wrong: the wall's jumps, and the other one begins
+    anew with the machine. Older versions noted the wall's alone, in microseconds.
+    """
+    wall, steady = at >> 31, at & _MONOTONIC
+    if at < _TWO_CLOCKS:
+        wall, steady = at // 1_000_000, -1
+    is_old = abs((now >> 31) - wall) > 2 * FRESH_S
+    return is_old and not 0 <= (now & _MONOTONIC) - steady <= 2 * FRESH_S
+
+
+_MONOTONIC = 2**31 - 1
+_TWO_CLOCKS = 2**60
+
+
 class Blobs:
     """Blobs that wait for the next append, and the names of those that are stored.
 

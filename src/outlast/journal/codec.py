@@ -18,7 +18,7 @@ from outlast.core.errors import IncompatibleRun, JournalCorrupt
 from outlast.core.events import VERSION, Event, ModelReplied, RunAcquired, RunStarted, UnknownEvent
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options
-from outlast.journal.journal import Lease, Stored
+from outlast.journal.journal import Lease, NotStorable, Stored
 from outlast.journal.upcast import UPCASTERS, Upcaster, upcast
 from outlast.views.status import status_after
 
@@ -51,6 +51,7 @@ _TYPES: dict[str, type[Any]] = {
     str(event.__struct_config__.tag): event for event in get_args(Event)
 }
 _FIELDS = [int, int, int, int, int, int, bytes]
+_UNSAYABLE = (TypeError, ValueError, OverflowError, RecursionError)
 _pack = struct.Struct("<5q").pack
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Event]).decode
@@ -60,7 +61,7 @@ def encode(events: Sequence[Event], lease: Lease | None = None) -> Draft:
     """The events as one body; of a ``lease``'s run, with what its writer says that it comes to.
 
     Raises:
-        TypeError: An event holds something that JSON cannot say, or that would not be read again.
+        NotStorable: An event holds something that JSON cannot say, or that would not be read again.
     """
     status = ""
     started = None
@@ -77,8 +78,10 @@ def encode(events: Sequence[Event], lease: Lease | None = None) -> Draft:
         body = _encode(_as_written(events) if unknown else events)
     except UnicodeEncodeError:
         body = _without_surrogates(events)
+    except _UNSAYABLE as error:
+        raise _not_storable(events, "JSON cannot say", error) from error
     if not unknown:
-        _require_readable(body)
+        _require_readable(events, body)
     return Draft(body, len(events), crc32(body), status, started)
 
 
@@ -95,12 +98,36 @@ def metadata_of(text: str) -> RunMetadata:
         return NO_METADATA
 
 
-def _require_readable(body: bytes) -> None:
+def _require_readable(events: Sequence[Event], body: bytes) -> None:
     """Refuse what the decoder would: found now, it costs an append; found later, the run."""
     try:
         _decode(body)
-    except msgspec.DecodeError as error:
-        raise TypeError(f"An event holds what could not be read again: {error}.") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _not_storable(events, "could not be read again", error) from error
+
+
+def _not_storable(events: Sequence[Event], why: str, error: Exception) -> NotStorable:
+    """Which event it is, and why. Its values are not for a message."""
+    kind = next((_kind(event) for event in events if not _is_storable(event)), "")
+    where = f"A {kind!r} event" if kind else "An event"
+    return NotStorable(
+        f"{where} holds what {why} ({error}), so nothing was written. What tools, steps and guardrails "
+        "return must be made of None, booleans, numbers, texts, lists, and dicts with texts as keys."
+    )
+
+
+def _is_storable(event: Event) -> bool:
+    try:
+        _decode(_encode([event]))
+    except UnicodeEncodeError:
+        return True
+    except (msgspec.DecodeError, *_UNSAYABLE):
+        return False
+    return True
+
+
+def _kind(event: Event) -> str:
+    return event.kind if isinstance(event, UnknownEvent) else str(event.__struct_config__.tag)
 
 
 def seal(draft: Draft, run_id: str, seq: int, epoch: int, at: int) -> Row:
@@ -217,7 +244,10 @@ def _as_written(events: Sequence[Event]) -> list[object]:
 
 def _without_surrogates(events: Sequence[Event]) -> bytes:
     """Models do answer halves of UTF-16 pairs, which UTF-8 cannot say. They become U+FFFD."""
-    text = json.dumps(msgspec.to_builtins(_as_written(events)), ensure_ascii=False)
+    try:
+        text = json.dumps(msgspec.to_builtins(_as_written(events)), ensure_ascii=False)
+    except _UNSAYABLE as error:
+        raise _not_storable(events, "JSON cannot say", error) from error
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 

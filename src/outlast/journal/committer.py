@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 
 from outlast.core.errors import JournalError, StorageBusy
 from outlast.definitions.forks import take
-from outlast.journal.blobs import Blobs
+from outlast.journal.blobs import Blobs, stamp
 from outlast.journal.database import (
     STORAGE_ERRORS,
     checkpoint,
@@ -130,6 +130,17 @@ class Committer:
         queue = self._queue()
         if queue.writes and not queue.due:
             self._tick(queue)
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """Commit writes from a thread that has no loop, unless the database is locked just now.
+
+        Raises:
+            JournalError: Nothing was written.
+        """
+        with self._gate:
+            if self._is_closed:
+                raise closed_error(self._path)
+        self._commit([*writes])
 
     def close(self, last: Sequence[Write]) -> None:
         """Commit what waits, then `last`, and close. Whoever asks later is refused."""
@@ -321,7 +332,7 @@ def _transact(db: sqlite3.Connection, writes: list[Write], blobs: dict[str, byte
     try:
         db.execute("BEGIN IMMEDIATE")
         if blobs:
-            at = time.time_ns() // 1000
+            at = stamp()
             db.executemany(_PUT, ((name, body, at) for name, body in blobs.items()))
         for write in writes:
             write.apply(db)

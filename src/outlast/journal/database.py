@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Generator
@@ -23,13 +24,15 @@ from outlast.journal.files import helper, is_there
 from outlast.journal.mark import mark_of, noted
 
 _APPLICATION = 0x486F6C64  # "Hold"
-LAYOUT = 5
-"""Of the tables in `schema.sql` and `inbox.sql`. Raise it with every change there; a test remembers each."""
-_ADDED = {4: "inbox.sql"}
-"""What has to be added to a file of an older layout to make it one of the next."""
+LAYOUT = 6
+"""Of the tables in `schema.sql` and what was added. Raise it with every change; a test remembers each."""
+_ADDED = {4: "inbox.sql", 5: "feed.sql"}
+"""What makes a file of an older layout one of the next. It adds, and changes nothing that is there."""
 _OPEN_BUSY_MS = 10_000
 _CHECK_BYTES_MAX = 16 * 2**20
 _WAL_BYTES_MAX = 16 * 2**20
+_WAL_BYTES_LONG = 6 * 2**20
+"""With two writers, each of which looks after every 4 MiB, it mostly stays below the 16 MiB then."""
 _TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
 _EMPTY_BUSY_MS = 1000
 
@@ -120,6 +123,9 @@ def connect(path: Path, *, busy_ms: int, read_only: bool = False) -> sqlite3.Con
     db.execute(f"PRAGMA busy_timeout = {busy_ms}")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA wal_autocheckpoint = 0")
+    db.execute(
+        "PRAGMA temp_store = MEMORY"
+    )  # Statements with triggers begin journals of their own.
     db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_MAX}")
     if read_only:
         db.execute("PRAGMA query_only = ON")
@@ -161,14 +167,14 @@ def transaction(db: sqlite3.Connection) -> Generator[sqlite3.Connection]:
 def checkpoint(path: Path, lock: threading.Lock) -> None:
     """Copy the write-ahead log into the database, beside the writers as long as it is short.
 
-    Writers that never pause would let the log grow for ever; past 16 MiB they have to wait, those
-    of other processes too, until it is empty and begins anew.
+    Writers that never pause would let the log grow for ever; past 6 MiB they have to wait, those of
+    other processes too, until what little is left is copied, and it begins anew.
     """
     wal = helper(path, "-wal")
     try:
         with contextlib.closing(connect(path, busy_ms=100)) as db:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            if wal.stat().st_size <= _WAL_BYTES_MAX:
+            if wal.stat().st_size <= _WAL_BYTES_LONG:
                 return
             with lock:
                 db.execute(f"PRAGMA busy_timeout = {_EMPTY_BUSY_MS}")
@@ -185,6 +191,7 @@ def _create(path: Path) -> None:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         db = sqlite3.connect(draft, isolation_level=None)
         try:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # So that `prune` stops no writer.
             db.executescript(_schema())
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
             db.execute(f"PRAGMA user_version = {LAYOUT}")
@@ -257,24 +264,34 @@ def _check_layout(path: Path, layout: int) -> None:
 
 
 def _upgraded(db: sqlite3.Connection) -> int:
-    """The layout of a file that was made by an older version, and now has what was added since.
+    """The layout of a file of an older version, which now has what was added since.
 
     Processes of that version may have it open, and go on with it.
     """
     with transaction(db):
         layout = db.execute("PRAGMA user_version").fetchone()[0]
         while layout in _ADDED:
-            for statement in _text(_ADDED[layout]).split(";\n"):
+            for statement in _statements(_text(_ADDED[layout])):
                 db.execute(statement)
             layout += 1
             db.execute(f"PRAGMA user_version = {layout}")
     return layout
 
 
+def _statements(script: str) -> Generator[str]:
+    """One by one: running a script as a whole would end the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
 def _check_tables(path: Path, db: sqlite3.Connection) -> None:
     """The tables are made of what `schema.sql` says: a flipped bit there makes other tables of them."""
     (mode,) = db.execute("PRAGMA journal_mode").fetchone()
-    if mode == "wal" and db.execute(_TABLES).fetchall() == _tables():
+    if mode == "wal" and _bare(db.execute(_TABLES).fetchall()) == _tables():
         return
     raise JournalCorrupt(
         f"The tables of the journal {str(path)!r} are not those that it was made with. Restore it from "
@@ -286,7 +303,12 @@ def _check_tables(path: Path, db: sqlite3.Connection) -> None:
 def _tables() -> list[tuple[str, ...]]:
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
         db.executescript(_schema())
-        return db.execute(_TABLES).fetchall()
+        return _bare(db.execute(_TABLES).fetchall())
+
+
+def _bare(tables: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Without comments and spaces, which SQLite keeps as they were in the version that made a table."""
+    return [(*names, "".join(re.sub("--.*", "", sql or "").split())) for *names, sql in tables]
 
 
 def _schema() -> str:

@@ -9,17 +9,16 @@ loses before it has done anything; who owns a run is a matter of speed, never of
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 
 from outlast.core.commands import Command, Inbox
-from outlast.core.errors import Fenced, JournalConflict
+from outlast.core.errors import Fenced, JournalConflict, JournalError
 from outlast.core.events import Event
 from outlast.core.health import HealthStore
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.stored import Stored
+from outlast.definitions.loops import Home
 from outlast.journal.rows import RunRow
 from outlast.views.status import ENDED
 
@@ -38,8 +37,7 @@ class Lease:
 
     __slots__ = (
         "__weakref__",
-        "_loop",
-        "_thread",
+        "_home",
         "comes_to",
         "epoch",
         "head",
@@ -71,19 +69,12 @@ class Lease:
         alone say less: not that a run waits for a person."""
         self.row: RunRow | None = None
         """What a journal in a file knows of the run."""
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-        self._thread = threading.current_thread()
+        self._home = Home()
 
     @property
     def is_held(self) -> bool:
-        """Whether somebody may still append: not if its loop was closed, or its thread has ended."""
-        loop = self._loop
-        if loop is None:
-            return True
-        return not loop.is_closed() and (loop.is_running() or self._thread.is_alive())
+        """Whether somebody may still append."""
+        return not self._home.is_gone()
 
 
 def fenced(lease: Lease) -> Fenced:
@@ -94,6 +85,10 @@ def fenced(lease: Lease) -> Fenced:
     )
     error.run_id, error.seq = lease.run_id, lease.head
     return error
+
+
+class NotStorable(JournalError, TypeError):
+    """An event holds what a log cannot say, or could not be read again. Nothing was written."""
 
 
 class CommandWaits(JournalConflict):
@@ -147,6 +142,49 @@ class MetadataFilter(TypedDict, total=False):
     tenant: str | None
     session_id: str | None
     tag: str | None
+
+
+class RunFilter(MetadataFilter, total=False):
+    """What a run has to be; None asks for nothing."""
+
+    run_id_starts: str | None
+    """How its id begins."""
+    agent: str | None
+    """The agent that it began with."""
+    began_since: float | None
+    """It began then or later, in seconds since 1970."""
+    began_before: float | None
+    """It began before."""
+    roots_only: bool
+    """No other run's tool call began it."""
+
+
+def fits(run: RunSummary, status: str | None, which: RunFilter) -> bool:
+    """Whether a run is one of those that are asked for."""
+    agent, since, until = which.get("agent"), which.get("began_since"), which.get("began_before")
+    whose: MetadataFilter = {
+        "user": which.get("user"),
+        "tenant": which.get("tenant"),
+        "session_id": which.get("session_id"),
+        "tag": which.get("tag"),
+    }
+    return (
+        status in (None, run.status)
+        and run.run_id.startswith(which.get("run_id_starts") or "")
+        and agent in (None, run.agent)
+        and not (which.get("roots_only") and run.parent)
+        and (since is None or run.created_at >= since)
+        and (until is None or run.created_at < until)
+        and run.metadata.has(**whose)
+    )
+
+
+class Change(NamedTuple):
+    """A run that has changed, as it is now."""
+
+    place: int
+    """Where it stands in the feed. Ask for what came after it with this."""
+    run: RunSummary
 
 
 def durability_of(journal: object) -> str:
@@ -244,19 +282,43 @@ class Journal(Protocol):
         status: str | None = None,
         limit: int | None = None,
         before: str | None = None,
-        **metadata: Unpack[MetadataFilter],
+        **which: Unpack[RunFilter],
     ) -> Sequence[RunSummary]:
-        """All runs, or those with a status, or whose metadata says so; the newest first.
+        """All runs, or those with a status, or of which something else is so; the newest first.
 
         Args:
             status: What they have come to.
             limit: At most so many.
             before: The run after which a page ended: only older ones.
-            metadata: What their metadata has to say.
+            which: What else they have to be.
 
         Raises:
             JournalCorrupt: The list is not whole, or a row of it is not what was written.
             RunNotFound: There is no run ``before``.
+        """
+        ...
+
+    async def changes(
+        self,
+        since: int = 0,
+        *,
+        limit: int = 100,
+        status: str | None = None,
+        **which: Unpack[RunFilter],
+    ) -> Sequence[Change]:
+        """The runs that have begun, ended, been taken up or put down since a place, in that order.
+
+        Each is there once, as it is now, and again in a later answer if it has changed again. What
+        was deleted is not there. A run's other events are no changes: `watch` has them.
+
+        Args:
+            since: The place of the last change that the caller has; 0 for none.
+            limit: At most so many. Fewer means that there are no more for now.
+            status: What the runs have come to by now.
+            which: What else they have to be.
+
+        Raises:
+            JournalCorrupt: The feed is not whole, or a row is not what was written.
         """
         ...
 

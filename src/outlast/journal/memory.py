@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from itertools import count, dropwhile, islice
 from typing import Unpack
 
 from outlast.core.commands import Command
@@ -23,12 +24,15 @@ from outlast.journal.inbox import MemoryInbox
 from outlast.journal.journal import (
     DONE,
     TERMINAL,
+    Change,
     Lease,
     MetadataFilter,
+    RunFilter,
     RunSummary,
     Stored,
     command_waits,
     fenced,
+    fits,
 )
 from outlast.journal.retention import Pruned
 from outlast.journal.watch import Watchers
@@ -41,7 +45,18 @@ def _nobody() -> None:
 
 
 class _Run:
-    __slots__ = ("agent", "closed", "epoch", "held", "metadata", "parent", "rows", "said", "waits")
+    __slots__ = (
+        "agent",
+        "closed",
+        "epoch",
+        "held",
+        "metadata",
+        "parent",
+        "place",
+        "rows",
+        "said",
+        "waits",
+    )
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -52,6 +67,8 @@ class _Run:
         self.said = "running"
         """What its events say."""
         self.waits = False
+        self.place = 0
+        """Where it stands in the feed."""
         self.agent = ""
         self.parent = ""
         self.metadata = NO_METADATA
@@ -79,6 +96,7 @@ class MemoryJournal:
         self._ended: dict[str, None] = {}
         self._watchers = Watchers()
         self._commits = 0
+        self._places = count(1)
         self.blobs = _MemoryBlobs()
         self.health = MemoryHealth()
         self.inbox = MemoryInbox(self._status)
@@ -95,6 +113,7 @@ class MemoryJournal:
             raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
         run.epoch += 1
         run.waits = False
+        run.place = next(self._places)
         self._ended.pop(run_id, None)
         lease = Lease(run_id, run.epoch, _head(run))
         lease.status = run.said if run.rows else ""
@@ -121,6 +140,7 @@ class MemoryJournal:
         lease.head += draft.length
         if draft.status:
             lease.status = run.said = draft.status
+            run.place = next(self._places)
         if draft.started is not None and not run.agent:
             run.agent, run.parent = draft.started.agent, draft.started.parent
             run.metadata = draft.started.metadata
@@ -141,22 +161,31 @@ class MemoryJournal:
         status: str | None = None,
         limit: int | None = None,
         before: str | None = None,
-        **metadata: Unpack[MetadataFilter],
+        **which: Unpack[RunFilter],
     ) -> Sequence[RunSummary]:
         if before is not None and before not in self._runs:
             raise RunNotFound(f"There is no run {before!r} in this process's memory.")
-        found: list[RunSummary] = []
-        is_older = before is None
-        for run_id, run in reversed(self._runs.items()):
-            if (
-                is_older
-                and run.rows
-                and status in (None, run.status)
-                and run.metadata.has(**metadata)
-            ):
-                found.append(_summary(run_id, run))
-            is_older = is_older or run_id == before
-        return found[:limit]
+        newest = reversed(self._runs.items())
+        if before is not None:
+            newest = islice(dropwhile(lambda each: each[0] != before, newest), 1, None)
+        found = (_summary(run_id, run) for run_id, run in newest if run.rows)
+        return list(islice((run for run in found if fits(run, status, which)), limit))
+
+    async def changes(
+        self,
+        since: int = 0,
+        *,
+        limit: int = 100,
+        status: str | None = None,
+        **which: Unpack[RunFilter],
+    ) -> Sequence[Change]:
+        later = sorted((run.place, run_id) for run_id, run in self._runs.items() if run.rows)
+        found = (
+            Change(place, _summary(run_id, self._runs[run_id]))
+            for place, run_id in later
+            if place > since
+        )
+        return list(islice((each for each in found if fits(each.run, status, which)), limit))
 
     async def delete(self, run_id: str, *, force: bool = False) -> Pruned:
         """See `SqliteJournal.delete`."""
@@ -222,6 +251,7 @@ class MemoryJournal:
             return
         run.held = _nobody
         run.waits = waits
+        run.place = next(self._places)
         if not run.rows:
             del self._runs[lease.run_id]
         elif run.status in TERMINAL:

@@ -20,6 +20,7 @@ from outlast.definitions.forks import at_fork, take
 from outlast.journal.files import make_private
 from outlast.journal.journal import Durability, Journal
 from outlast.journal.memory import MemoryJournal
+from outlast.journal.retention import Pruner, retention_of
 from outlast.journal.sqlite import SqliteJournal
 
 _NOWHERE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
@@ -175,6 +176,8 @@ def _opened(wanted: str | Path, home: str, path: Path, durability: Durability) -
         if not wanted:
             make_private(path.parent)
         journal = SqliteJournal(path, durability=durability)
+        if keeps := os.environ.get("OUTLAST_RETENTION"):
+            journal.pruner = Pruner(path, journal, retention_of(keeps))
     except JournalUnavailable as error:
         if wanted or home or not _is_nowhere(path, error):
             raise

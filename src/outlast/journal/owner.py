@@ -1,18 +1,32 @@
 """Which process holds a run, and whether it still lives.
 
-A process is its machine's boot, its number and its start time: numbers are used again, the three
-together never. So a killed owner is replaced at once, without waiting for anything to expire.
-Processes that share a journal but cannot see each other (containers) may take each other for
-dead. The epoch makes that safe, not pleasant.
+A process is a place, its number there and its start time: numbers are used again, the three together
+never. A place is one boot of one machine and one namespace of processes in it. Who is at the same
+place can look: a killed owner is replaced at once, without waiting for anything to expire. Of a
+process in another container or on another machine only its heartbeat can tell; see heartbeat.py.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import socket
 import sys
 import uuid
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Owner(NamedTuple):
+    """A process, as its name says. Each part is empty where the name does not have it."""
+
+    place: str
+    """The machine's boot, a slash, the namespace. Without a slash: an older version wrote only the boot."""
+    pid: str
+    start: str
+    host: str
+    """For people. Two machines may have the same one."""
 
 
 def this_process() -> str:
@@ -20,26 +34,43 @@ def this_process() -> str:
     return _name(os.getpid())
 
 
-def pid_of(owner: str) -> str:
-    """The number of the process, for people."""
-    return owner.split(":")[1] if ":" in owner else owner
+def owner_of(name: str) -> Owner:
+    """The parts of a name."""
+    return Owner(*(name.split(":", 3) + [""] * 3)[:4])
 
 
-def is_alive(owner: str) -> bool:
-    """Whether the process of that name still runs. The empty name is nobody's."""
-    if owner == this_process():
+def described(name: str) -> str:
+    """The process, for people."""
+    owner = owner_of(name)
+    if owner.place in (_place(), boot()) and owner.host in ("", _host()):
+        return f"process {owner.pid}"
+    if owner.place.partition("/")[0] == boot():
+        return f"process {owner.pid} in another container ({owner.host})"
+    return f"process {owner.pid} on {owner.host or 'another machine'}"
+
+
+def life(name: str) -> bool | None:
+    """Whether the process of that name still runs; None where it cannot be seen from here.
+
+    The empty name is nobody's.
+    """
+    if name == this_process():
         return True
-    machine, _, rest = owner.partition(":")
-    pid, _, start = rest.partition(":")
-    if machine != boot() or not pid.isdecimal() or int(pid) == os.getpid():
+    owner = owner_of(name)
+    if not owner.pid.isdecimal():
         return False
-    return _start(int(pid)) == start if machine else _answers(int(pid))
+    is_same = int(owner.pid) == os.getpid()
+    if owner.place in (_place(), boot()) and owner.place:
+        return not is_same and _start(int(owner.pid)) == owner.start
+    if not owner.place and not _place() and owner.host in ("", _host()):
+        return None if not is_same and _answers(int(owner.pid)) else False
+    return None
 
 
 @lru_cache(maxsize=1)
 def _name(pid: int) -> str:
     # Without /proc a random start at least differs from that of an earlier process of this number.
-    return f"{boot()}:{pid}:{_start(pid) if boot() else uuid.uuid4().hex}"
+    return f"{_place()}:{pid}:{_start(pid) if _place() else uuid.uuid4().hex}:{_host()}"
 
 
 @lru_cache(maxsize=1)
@@ -50,6 +81,24 @@ def boot() -> str:
     except OSError:
         return ""
     return boot if _start(os.getpid()) else ""
+
+
+@lru_cache(maxsize=1)
+def _place() -> str:
+    """Where processes see each other: empty where this one cannot see others, not even in /proc."""
+    try:
+        proc = Path("/proc")
+        # A new namespace may still have its parent's /proc, which numbers processes otherwise.
+        is_ours = (proc / "self").readlink().name == str(os.getpid())
+        space = (proc / "self/ns/pid").readlink().name
+    except OSError:
+        return ""
+    return f"{boot()}/{re.sub('[^0-9]', '', space)}" if is_ours and boot() else ""
+
+
+@lru_cache(maxsize=1)
+def _host() -> str:
+    return re.sub(r"[^\w.-]", "-", socket.gethostname())
 
 
 def _start(pid: int) -> str:
@@ -63,8 +112,8 @@ def _start(pid: int) -> str:
 
 
 def _answers(pid: int) -> bool:
-    if sys.platform == "win32":  # Signal 0 is no question there. The epoch decides.
-        return False
+    if sys.platform == "win32":  # Signal 0 is no question there. Its heartbeat decides.
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -42,7 +42,7 @@ CREATE TABLE log (
 CREATE TABLE blob (
     hash TEXT    NOT NULL UNIQUE,
     body BLOB    NOT NULL,
-    at   INTEGER NOT NULL         -- When somebody last had it stored; see retention.py.
+    at   INTEGER NOT NULL         -- When somebody last had it stored, by two clocks; see blobs.py.
 );
 
 -- How models have answered lately and how much they were asked: circuits and pace, shared by all

@@ -7,54 +7,70 @@ connection that writes and one that reads, so reading never waits for the disk o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Unpack
 
 from outlast.core.commands import Command
-from outlast.core.errors import AlreadyRunning, JournalCorrupt, RunNotFound
+from outlast.core.errors import AlreadyRunning, JournalError, RunNotFound
 from outlast.core.events import Event
-from outlast.core.identity import RunMetadata
 from outlast.definitions.forks import at_fork, take
 from outlast.journal.blobs import Blobs
-from outlast.journal.codec import decode, encode, metadata_of
+from outlast.journal.codec import decode, encode
 from outlast.journal.committer import Committer
 from outlast.journal.database import STORAGE_ERRORS, closed_error, connect, prepare, storage_error
+from outlast.journal.feed import changes_after, runs_before
 from outlast.journal.health import SqliteHealth
+from outlast.journal.heartbeat import ALIVE, BEAT_S, DEAD, Heart, Pulse, clear
+from outlast.journal.held import Held
 from outlast.journal.inbox import SqliteInbox
-from outlast.journal.journal import DONE, TERMINAL, Lease, MetadataFilter, RunSummary, Stored
-from outlast.journal.owner import is_alive, this_process
-from outlast.journal.retention import Pruned, delete_run, prune_runs
-from outlast.journal.rows import COLUMNS, RunRow, check_counts, checked, find
+from outlast.journal.journal import (
+    DONE,
+    TERMINAL,
+    Change,
+    Lease,
+    MetadataFilter,
+    RunFilter,
+    RunSummary,
+    Stored,
+)
+from outlast.journal.owner import this_process
+from outlast.journal.retention import Pruned, Pruner, delete_run, prune_runs
+from outlast.journal.rows import RunRow, find
 from outlast.journal.watch import Watchers
-from outlast.journal.writes import Append, Claim, Release, Write
+from outlast.journal.writes import Abandon, Append, Beat, Claim, Leave, Release, Write
 
 _ALONE_MAX = 1
 """With more open runs than this, commits wait for the end of the loop's tick; see bench.py."""
 
-_HELD: dict[str, weakref.WeakValueDictionary[str, Lease]] = {}
-"""By file: the runs that this process holds. A lease that nobody has any more holds nothing."""
+_HELD: dict[str, Held] = {}
+"""By file: the runs that this process holds."""
 
 _LOG = (
     "SELECT place & 0xffffffff, count, epoch, at, version, crc, body FROM log"
     " WHERE place < (?1 + 1) << 32 AND place >= coalesce((SELECT max(place) FROM log"
     " WHERE place >= ?1 << 32 AND place <= (?1 << 32) + ?2), ?1 << 32) ORDER BY place"
 )
-_RUNS = f"SELECT {COLUMNS} FROM run"  # noqa: S608  # our own names
-_PAGE_ROWS = 256
 
 
 class SqliteJournal:
     """See `Journal`. Opening one blocks for about a millisecond; use `open_journal` to share it."""
 
     def __init__(
-        self, path: Path, *, durability: str = "power", owned_by: str = "", busy_s: float = 10.0
+        self,
+        path: Path,
+        *,
+        durability: str = "power",
+        owned_by: str = "",
+        busy_s: float = 10.0,
+        beat_s: float | None = None,
     ) -> None:
         """Open or create the journal at `path`.
 
@@ -63,22 +79,25 @@ class SqliteJournal:
             durability: "power" or "process".
             owned_by: In whose name runs are held; this process when empty.
             busy_s: How long to wait for another process that has the file locked.
+            beat_s: How often to show other containers and machines that what it holds is performed;
+                never, where it is in another name and this is left out.
         """
         self.path = path
         self.durability = durability
         self._is_own = not owned_by
         self._owner = owned_by or this_process()
         self._busy_s = busy_s
-        self._held = _HELD.setdefault(
-            f"{os.path.realpath(path)}|{owned_by}", weakref.WeakValueDictionary()
-        )
+        self._held = _HELD.setdefault(f"{os.path.realpath(path)}|{owned_by}", Held())
+        self._heart = Heart(self, beat_s or (0.0 if owned_by else BEAT_S))
         self.is_closed = False
         self.on_release: Callable[[], None] | None = None
         """Called when a run of this journal was put down."""
+        self.pruner: Pruner | None = None
+        """Deletes what is over, while this process holds runs."""
         self._watchers = Watchers()
         self._hold_lock = threading.Lock()
         self._read_lock = threading.Lock()
-        self._is_counted = False
+        self._counted: set[tuple[str, str]] = set()
         self._reader: sqlite3.Connection | None = None
         self.blobs = Blobs(self._load_blob)
         self.health = SqliteHealth(path, busy_s=busy_s)
@@ -92,15 +111,15 @@ class SqliteJournal:
         if not new:
             with self._reading() as db:  # Without a transaction: many ids of callers are new.
                 self._require(db, run_id)
-        with self._hold_lock:
-            if self._holds(run_id) and not force:
-                raise AlreadyRunning(f"Run {run_id!r} is held by this process. Wait for it to end.")
-            lease = self._held[run_id] = Lease(run_id, 1, 0, keeper=self)
+        lease = Lease(run_id, 1, 0, keeper=self)
+        self._held.take(lease, force=force)
+        if self._heart.start():  # Committed with what comes next, or before it.
+            self.committer.submit(Beat(self._owner, self._heart), alone=False)
         if not new:
             try:
-                await self._submit(Claim(lease, self._owner, force=force))
+                await self._claim(lease, force=force)
             except BaseException:
-                self._forget(lease)
+                self._held.drop(lease)
                 self._give_back(lease)
                 raise
         return lease
@@ -132,31 +151,40 @@ class SqliteJournal:
         status: str | None = None,
         limit: int | None = None,
         before: str | None = None,
-        **metadata: Unpack[MetadataFilter],
+        **which: Unpack[RunFilter],
     ) -> Sequence[RunSummary]:
         self.committer.flush()
-        alive: dict[str, bool] = {}
-        found: list[RunSummary] = []
+        known: dict[str, Pulse] = {}
         with self._reading() as db:
-            if not self._is_counted:
-                check_counts(db)
-                self._is_counted = True
-            place = None if before is None else self._require(db, before).number
-            for row in _listed(db, status, place):
-                whose = metadata_of(row.metadata)
-                if whose.has(**metadata):
-                    found.append(_summary(row, whose, is_held=self._is_held(row, alive)))
-                if len(found) == limit:
+            number = None if before is None else self._require(db, before).number
+            rows = islice(runs_before(db, number, status, which, self._counted), limit)
+            return [self._seen(db, row, run, known) for row, run in rows]
+
+    async def changes(
+        self,
+        since: int = 0,
+        *,
+        limit: int = 100,
+        status: str | None = None,
+        **which: Unpack[RunFilter],
+    ) -> Sequence[Change]:
+        self.committer.flush()
+        known: dict[str, Pulse] = {}
+        with self._reading() as db:
+            latest: dict[int, Change] = {}
+            for place, row, run in changes_after(db, since, status, which, self._counted):
+                latest.pop(row.number, None)
+                if len(latest) == limit:
                     break
-        return found
+                latest[row.number] = Change(place, self._seen(db, row, run, known))
+            return list(latest.values())
 
     async def delete(self, run_id: str, *, force: bool = False) -> Pruned:
         """See `Journal.delete`. Works in a thread."""
         self.committer.flush()
+        await self._certain(run_id)
         try:
-            return await asyncio.to_thread(
-                delete_run, self.path, run_id, self._is_held, force=force
-            )
+            return await asyncio.to_thread(delete_run, self.path, run_id, self, force=force)
         finally:
             self.blobs.forget()
 
@@ -175,7 +203,7 @@ class SqliteJournal:
             return await asyncio.to_thread(
                 prune_runs,
                 self.path,
-                self._is_held,
+                self,
                 before=before,
                 statuses=statuses,
                 metadata=metadata,
@@ -191,7 +219,7 @@ class SqliteJournal:
         await asyncio.to_thread(self.inbox.post, run_id, command, patience_s=self._busy_s)
 
     async def release(self, lease: Lease, *, waits: bool = False) -> None:
-        self._forget(lease)
+        self._held.drop(lease)
         try:
             if not (self.is_closed or lease.lost or lease.status in TERMINAL):
                 await self._submit(Release(lease, waits=waits))
@@ -201,7 +229,22 @@ class SqliteJournal:
 
     def holds_runs(self) -> bool:
         """Whether this process performs a run that is kept here."""
-        return any(lease.is_held for lease in list(self._held.values()))
+        return self._held.has_any()
+
+    def is_needed(self) -> bool:
+        """See `heartbeat.Holder`."""
+        return len(self._held) > 0
+
+    def beat(self) -> None:
+        """See `heartbeat.Holder`. What nobody here performs any more becomes free for others too."""
+        lost = self._held.lost()
+        if self.pruner is not None:
+            self.pruner.prune_if_due()
+        abandoned = [Abandon(run_id, self._owner, self._held) for run_id in lost]
+        with contextlib.suppress(JournalError):
+            self.committer.commit([Beat(self._owner, self._heart), *abandoned])
+            for run_id in lost:
+                self._held.forget(run_id)
 
     async def close(self) -> None:
         """See `Journal.close`. Blocks until the last commit is on disk."""
@@ -213,17 +256,21 @@ class SqliteJournal:
             if self.is_closed:
                 return
             self.is_closed = True
+        self._heart.stop()
         self.health.close()
         self.inbox.close()
         committer = self._committer
         if committer is None:
             return
-        leases = [lease for lease in list(self._held.values()) if lease.keeper is self]
+        leases = [lease for lease in self._held.leases() if lease.keeper is self]
+        last: list[Write] = [Release(lease, waits=False) for lease in leases]
+        if self._heart.has_signed:
+            last.append(Leave(self._owner, self._held))
+        for lease in leases:
+            self._held.drop(lease)
         try:
-            committer.close([Release(lease, waits=False) for lease in leases])
+            committer.close(last)
         finally:
-            for lease in leases:
-                self._forget(lease)
             with self._read_lock:
                 if self._reader is not None:
                     self._reader.close()
@@ -259,29 +306,54 @@ class SqliteJournal:
             raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self.path)!r}.")
         return row
 
-    def _holds(self, run_id: str) -> bool:
-        """Whether this process performs the run, in a loop that still goes on."""
-        lease = self._held.get(run_id)
-        return lease is not None and lease.is_held
-
-    def _is_held(self, row: RunRow, alive: dict[str, bool] | None = None) -> bool:
-        """Whether somebody performs the run. `alive` remembers what is known of processes."""
-        if row.status in TERMINAL:
-            return False
+    def _pulse(
+        self, db: sqlite3.Connection, row: RunRow, known: dict[str, Pulse] | None = None
+    ) -> Pulse:
+        """Whether somebody performs the run. `known` remembers what was said of owners."""
+        if row.status in TERMINAL or not row.owner:
+            return DEAD
         if row.owner == self._owner:
-            return self._holds(row.id)
-        alive = {} if alive is None else alive
-        if row.owner not in alive:
-            alive[row.owner] = is_alive(row.owner)
-        return alive[row.owner]
+            return ALIVE if self._held.has(row.id) else DEAD
+        known = {} if known is None else known
+        if row.owner not in known:
+            known[row.owner] = self._held.pulses.of(db, row.owner)
+        return known[row.owner]
+
+    def _seen(
+        self, db: sqlite3.Connection, row: RunRow, run: RunSummary, known: dict[str, Pulse]
+    ) -> RunSummary:
+        return run._replace(owner_alive=self._pulse(db, row, known).seems_to_live)
+
+    def is_held(self, db: sqlite3.Connection, row: RunRow) -> bool:
+        """See `retention.Owners`."""
+        return self._pulse(db, row).lives
+
+    def clear(self, db: sqlite3.Connection) -> None:
+        """See `retention.Owners`."""
+        clear(db, self._held.pulses)
+
+    async def _certain(self, run_id: str) -> None:
+        """Wait until it is certain whether somebody performs the run; it mostly is."""
+        while True:
+            with self._reading() as db:
+                row = find(db, run_id)
+                wait_s = 0.0 if row is None else self._pulse(db, row).certain_in_s
+            if not wait_s:
+                return
+            await asyncio.sleep(wait_s)
+
+    async def _claim(self, lease: Lease, *, force: bool) -> None:
+        while True:
+            claim = Claim(lease, self._owner, self._held.pulses, force=force)
+            try:
+                return await self._submit(claim)
+            except AlreadyRunning:
+                if not claim.certain_in_s:
+                    raise
+            await asyncio.sleep(claim.certain_in_s)
 
     def _submit(self, write: Write) -> Awaitable[None]:
         return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)
-
-    def _forget(self, lease: Lease) -> None:
-        with self._hold_lock:
-            if self._held.get(lease.run_id) is lease:
-                del self._held[lease.run_id]
 
     def _give_back(self, lease: Lease) -> None:
         """Nobody waits for this claim any more, and it may still be made: undo it right after."""
@@ -316,6 +388,7 @@ class SqliteJournal:
     def before_fork(self) -> None:
         """See `Forked`."""
         take(self._hold_lock)
+        self._heart.before_fork()
         if self._committer is not None:
             self._committer.before_fork()
         if take(self._read_lock) and self._reader is not None and not self.is_closed:
@@ -332,43 +405,4 @@ class SqliteJournal:
         self.blobs = Blobs(self._load_blob)
         if self._is_own:
             self._owner = this_process()
-        for lease in list(self._held.values()):
-            lease.lost = True
-        self._held.clear()
-
-
-def _listed(db: sqlite3.Connection, status: str | None, place: int | None) -> Generator[RunRow]:
-    """The rows before a place, the newest first, each checked."""
-    place = 2**62 if place is None else place
-    which = (
-        "INDEXED BY run_shown WHERE shown = ? AND" if status is not None else "NOT INDEXED WHERE"
-    )
-    query = f"{_RUNS} {which} number < ? ORDER BY number DESC LIMIT {_PAGE_ROWS}"
-    while True:
-        about = (place,) if status is None else (status, place)
-        rows = db.execute(query, about).fetchall()
-        for fields in rows:
-            row = checked(fields)
-            if row.number >= place or status not in (None, row.shown):
-                raise JournalCorrupt(
-                    f"The journal's list of runs is out of order at run {row.id!r}: a page of it was "
-                    "damaged. Restore it from a copy. Runs that you name can be read all the same."
-                )
-            place = row.number
-            yield row
-        if len(rows) < _PAGE_ROWS:
-            return
-
-
-def _summary(row: RunRow, whose: RunMetadata, *, is_held: bool) -> RunSummary:
-    return RunSummary(
-        row.id,
-        row.agent,
-        row.shown,
-        row.parent,
-        row.created_at / 1e6,
-        row.at / 1e6,
-        row.head,
-        is_held,
-        whose,
-    )
+        self._heart = Heart(self, self._heart.every_s)

@@ -13,9 +13,11 @@ import time
 from outlast.core.errors import AgentsException, AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import VERSION
 from outlast.journal.codec import Draft, checksum, metadata_text
+from outlast.journal.heartbeat import Heart, Pulses, beat, leave
+from outlast.journal.held import Held
 from outlast.journal.inbox import waits
 from outlast.journal.journal import TERMINAL, Lease, command_waits, fenced
-from outlast.journal.owner import is_alive, pid_of
+from outlast.journal.owner import described
 from outlast.journal.rows import COLUMNS, RunRow, find, run_key, sealed
 
 _INSERT_LOG = "INSERT INTO log VALUES ((?1 << 32) + ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
@@ -159,11 +161,14 @@ class Append(Write):
 class Claim(Write):
     """The acquisition of a run that exists."""
 
-    __slots__ = ("_force",)
+    __slots__ = ("_force", "_pulses", "certain_in_s")
 
-    def __init__(self, lease: Lease, owner: str, *, force: bool) -> None:
+    def __init__(self, lease: Lease, owner: str, pulses: Pulses, *, force: bool) -> None:
         super().__init__(lease, owner)
+        self._pulses = pulses
         self._force = force
+        self.certain_in_s = 0.0
+        """When to try again, if the owner that it was refused for may be dead."""
 
     def apply(self, db: sqlite3.Connection) -> None:
         run_id = self.lease.run_id
@@ -171,16 +176,22 @@ class Claim(Write):
         if row is None:
             self.error = RunNotFound(f"Run {run_id!r} was deleted a moment ago.")
             return
-        is_foreign = not self._force and row.owner != self.owner and is_alive(row.owner)
-        # Who ends a run does not release it too: that saves each run a transaction.
-        if is_foreign and row.status not in TERMINAL:
+        if self._is_taken(db, row):
             self.error = AlreadyRunning(
-                f"Run {run_id!r} is held by process {pid_of(row.owner)}, which is alive. Wait "
+                f"Run {run_id!r} is held by {described(row.owner)}, which is alive. Wait "
                 "for it or watch the run; taking it over would stop it there."
             )
             return
         if not self._change(db, row, epoch=row.epoch + 1, owner=self.owner, is_waiting=0):
             raise _changed(run_id)
+
+    def _is_taken(self, db: sqlite3.Connection, row: RunRow) -> bool:
+        # Who ends a run does not release it too: that saves each run a transaction.
+        if self._force or row.owner in ("", self.owner) or row.status in TERMINAL:
+            return False
+        pulse = self._pulses.of(db, row.owner)
+        self.certain_in_s = pulse.certain_in_s
+        return pulse.lives
 
 
 class Release(Write):
@@ -197,6 +208,58 @@ class Release(Write):
         if row is None or self.lease.lost:
             return
         self._change(db, row, owner="", is_waiting=int(self._waits))
+
+
+class Abandon(Write):
+    """The end of what this process holds and nobody in it performs any more."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, run_id: str, owner: str, held: Held) -> None:
+        super().__init__(Lease(run_id, 0, 0), owner, barrier=False)
+        self._held = held
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        run_id = self.lease.run_id
+        try:
+            row = find(db, run_id)
+        except JournalCorrupt as error:  # For whoever reads it. The others still have to beat.
+            self.error = error
+            return
+        is_ours = row is not None and row.owner == self.owner and row.status not in TERMINAL
+        if row is not None and is_ours and not self._held.has(run_id):
+            self._change(db, row, owner="")
+
+
+class Leave(Write):
+    """The end of an owner that holds nothing any more."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, owner: str, held: Held) -> None:
+        super().__init__(Lease("", 0, 0), owner)
+        self._held = held
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        if not self._held.has_any():  # Another journal of this process may use the same file.
+            leave(db, self.owner)
+
+
+class Beat(Write):
+    """A sign of life; see heartbeat.py."""
+
+    __slots__ = ("_heart",)
+
+    def __init__(self, owner: str, heart: Heart) -> None:
+        super().__init__(Lease("", 0, 0), owner, barrier=False)
+        self._heart = heart
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        beat(db, self.owner, self._heart.every_s)
+
+    def settle(self) -> int:
+        self._heart.has_signed = True
+        return 0
 
 
 def _changed(run_id: str) -> JournalCorrupt:

@@ -17,9 +17,10 @@ from outlast.core.events import Event
 from outlast.core.health import HealthStore
 from outlast.journal.journal import (
     BlobStore,
+    Change,
     Journal,
     Lease,
-    MetadataFilter,
+    RunFilter,
     RunSummary,
     Stored,
     durability_of,
@@ -116,10 +117,21 @@ class CrashingJournal:
         status: str | None = None,
         limit: int | None = None,
         before: str | None = None,
-        **metadata: Unpack[MetadataFilter],
+        **which: Unpack[RunFilter],
     ) -> Sequence[RunSummary]:
         """List the runs."""
-        return await self.inner.runs(status=status, limit=limit, before=before, **metadata)
+        return await self.inner.runs(status=status, limit=limit, before=before, **which)
+
+    async def changes(
+        self,
+        since: int = 0,
+        *,
+        limit: int = 100,
+        status: str | None = None,
+        **which: Unpack[RunFilter],
+    ) -> Sequence[Change]:
+        """Follow what changes among the runs."""
+        return await self.inner.changes(since, limit=limit, status=status, **which)
 
     def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
         """Follow a run's log."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from typing import Annotated, Any
 
 import typer
@@ -12,27 +12,38 @@ from outlast.cli.logs import journal_file
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain, short
 from outlast.journal import TERMINAL, MemoryJournal, Pruned, SqliteJournal, open_journal
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+from outlast.journal.retention import Retention, retention_of, seconds_of
 
 
 @command("""
 outlast prune --older-than 30d --dry-run
 outlast prune --older-than 30d
+outlast prune --older-than 30d --keep-failed
 outlast prune --older-than 0s --user ada
 """)
-def prune(
-    older_than: Annotated[str, typer.Option(help="Not changed for so long: 45m, 12h, 30d, 8w.")],
+def prune(  # noqa: PLR0913  # a command has the options that it has
+    older_than: Annotated[
+        str,
+        typer.Option(
+            help="Not changed for so long: 45m, 12h, 30d, 8w. Else as OUTLAST_RETENTION says."
+        ),
+    ] = "",
     status: Annotated[
         str, typer.Option(help="Only these: completed, failed, cancelled; or with --force any.")
     ] = "",
     user: Annotated[str, typer.Option(help="Only runs of this user.")] = "",
+    keep_failed: Annotated[
+        bool, typer.Option("--keep-failed", help="No runs that failed.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Runs that have not ended, too.")] = False,
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would go, and delete nothing.")] = False,
 ) -> int:
     """Delete runs that are over, with the runs inside them, and make the journal smaller."""
-    age_s, statuses = _seconds(older_than), _statuses(status, force=force)
+    age_s, statuses = _kept(older_than)
+    if status or force:
+        statuses = _statuses(status, force=force)
+    statuses -= {"failed"} if keep_failed else set()
     file = journal_file()
     if file is None or not file.exists():
         if as_json:
@@ -76,14 +87,20 @@ def _say(gone: Pruned, *, dry_run: bool) -> None:
         screen.print(f"Deleted {what}; the journal is {freed} smaller.", highlight=False)
 
 
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
-    if found is None:
-        raise typer.BadParameter(
-            f"{text!r} is no age. Say a number and a unit (s, m, h, d, w), as in 30d.",
-            param_hint="--older-than",
-        )
-    return float(found[1]) * _SECONDS[found[2]]
+def _kept(older_than: str) -> Retention:
+    """How old a run has to be, and of which status: as the options say, or the environment."""
+    if older_than:
+        age_s = seconds_of(older_than)
+        if age_s is not None:
+            return Retention(age_s)
+        why = f"{older_than!r} is no age."
+    elif keeps := os.environ.get("OUTLAST_RETENTION"):
+        return retention_of(keeps)
+    else:
+        why = "How old?"
+    raise typer.BadParameter(
+        f"{why} Say a number and a unit (s, m, h, d, w), as in 30d.", param_hint="--older-than"
+    )
 
 
 def _statuses(text: str, *, force: bool) -> frozenset[str]:

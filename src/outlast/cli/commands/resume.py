@@ -51,4 +51,5 @@ def _one_of_many(run_id: str, place: str, max_turns: int | None) -> int:
 
 
 async def _interrupted() -> list[str]:
-    return [row.run_id for row in await list_runs() if is_cut_off(row) and not row.parent]
+    rows = await list_runs("running", roots_only=True)
+    return [row.run_id for row in rows if is_cut_off(row)]

@@ -94,7 +94,8 @@ def _run_main(path: Path, module: Any, words: list[str]) -> int:
 
 
 async def _has_ended(run_id: str) -> bool:
-    return any(row.run_id == run_id and row.status in TERMINAL for row in await list_runs())
+    rows = await list_runs(run_id_starts=run_id)
+    return any(row.run_id == run_id and row.status in TERMINAL for row in rows)
 
 
 class _Noting(AgentRunner):

@@ -12,11 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from outlast.cli.command import AsJson, Full, Limit, check_known, command, finish
-from outlast.cli.logs import journal_place, list_runs, read_run, status_of
+from outlast.cli.logs import (
+    find_runs,
+    journal_place,
+    list_runs,
+    read_run,
+    status_of,
+    with_namesakes,
+)
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import STATUS_STYLES, duration
 from outlast.cli.text import plain, short, short_ids
-from outlast.journal.journal import MetadataFilter, RunSummary
+from outlast.journal.journal import RunFilter, RunSummary
 from outlast.views.status import STATUSES
 
 
@@ -39,33 +46,42 @@ def runs(  # noqa: PLR0913  # a command has the options that it has
     """List the runs of the journal, the newest first."""
     if status:
         check_known("status", status, STATUSES)
-    whose: MetadataFilter = {"user": user, "tenant": tenant, "session_id": session, "tag": tag}
-    rows = [row for row in finish(list_runs(**whose)) if not row.parent]
-    if agent and rows:
-        check_known("agent", agent, {row.agent for row in rows})
-    found = [row for row in rows if status in ("", status_of(row)) and agent in ("", row.agent)]
+    if agent and not finish(list_runs(agent=agent, limit=1)):
+        check_known(
+            "agent", agent, {row.agent for row in finish(list_runs(limit=_COUNTED))} or {agent}
+        )
+    which: RunFilter = {
+        "user": user,
+        "tenant": tenant,
+        "session_id": session,
+        "tag": tag,
+        "agent": agent or None,
+        "roots_only": True,
+    }
+    found = finish(find_runs(status, limit + _COUNTED if limit else None, **which))
     shown = found[:limit] if limit else found
     if as_json:
         print_json([_facts(row) for row in shown])
         return 0
     screen = console()
     if not found:
-        among = f" among {len(rows)}" if rows else ""
-        screen.print(Text(f"No such runs{among} in {plain(journal_place())}."), soft_wrap=True)
-        screen.print("" if rows else "Start one with: outlast demo")
+        screen.print(Text(f"No such runs in {plain(journal_place())}."), soft_wrap=True)
+        screen.print("" if finish(list_runs(limit=1)) else "Start one with: outlast demo")
         return 0
-    screen.print(_table(shown, rows, is_full=full, is_narrow=screen.width < _NARROW))
+    screen.print(_table(shown, is_full=full, is_narrow=screen.width < _NARROW))
     if len(shown) < len(found):
-        screen.print(Text(f"{len(found) - len(shown)} more: --limit 0", style="dim"))
+        left = len(found) - len(shown)
+        least = "at least " if left == _COUNTED else ""
+        screen.print(Text(f"{least}{left} more: --limit 0", style="dim"))
     return 0
 
 
 _NARROW = 60
+_COUNTED = 1000
+"""As many of those that are not shown are counted, and looked at for the names of agents."""
 
 
-def _table(
-    shown: Sequence[RunSummary], rows: Sequence[RunSummary], *, is_full: bool, is_narrow: bool
-) -> Table:
+def _table(shown: Sequence[RunSummary], *, is_full: bool, is_narrow: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     names = ("run", "agent", "status", "updated") if is_narrow else _COLUMNS
     for name in names:
@@ -77,7 +93,7 @@ def _table(
             overflow=folds,
             min_width=8 if name == "run" else None,
         )
-    ids, now = short_ids([row.run_id for row in rows]), time.time()
+    ids, now = short_ids(finish(with_namesakes(row.run_id for row in shown))), time.time()
     for row in shown:
         age = duration(now - row.updated_at)
         cells = {

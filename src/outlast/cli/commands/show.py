@@ -71,7 +71,8 @@ def _write(file: Path, page: str) -> None:
 
 async def _status(run_id: str) -> str:
     """The word that the list of runs has for it."""
-    return next((status_of(row) for row in await list_runs() if row.run_id == run_id), "")
+    rows = await list_runs(run_id_starts=run_id)
+    return next((status_of(row) for row in rows if row.run_id == run_id), "")
 
 
 async def _follow(run_id: str) -> None:
