@@ -17,8 +17,8 @@ SHARED = {
     "--follow": {"show"},
     "--limit": {"runs", "approvals"},
     "--agent": {"runs", "approvals", "resume", "retry", "approve", "reject"},
-    "--by": {"approve", "reject", "cancel"},
-    "--why": {"approve", "reject", "cancel"},
+    "--by": {"approve", "cancel", "pause", "reject", "send"},
+    "--why": {"approve", "cancel", "pause", "reject"},
 }
 PROGRAM = r"""
 from outlast import Agent, function_tool
