@@ -19,6 +19,8 @@ from outlast.journal import Lease, MemoryJournal, SqliteJournal
 from outlast.journal.journal import CommandWaits
 from outlast.testing import CrashingJournal
 
+JOURNALS = Path(__file__).parent.parent / "golden" / "journals"
+
 STARTED = RunStarted("triage", [{"role": "user", "content": "hi"}])
 FAILED = RunFailed(ErrorFacts("ValueError", "broken"))
 
@@ -211,17 +213,12 @@ async def test_a_command_of_a_newer_version_is_left_to_that(kept: Any, tmp_path:
     await kept.append(lease, [RunCompleted()])  # It holds up nothing.
 
 
-async def test_a_file_of_the_layout_before_is_made_one_of_this(tmp_path: Path):
+async def test_a_file_of_the_layout_without_an_inbox_gets_one(tmp_path: Path):
     path = tmp_path / "journal.db"
+    path.write_bytes((JOURNALS / "layout4.db").read_bytes())
     journal = SqliteJournal(path, durability="process")
-    lease = await begin(journal)
-    await journal.release(lease)
-    await journal.close()
-    changed(path, "DROP TABLE inbox", "PRAGMA user_version = 4")
-    journal = SqliteJournal(path, durability="process")
-    assert [each.event for each in await journal.read("r")] == [STARTED]
-    await journal.post("r", Pause(id="a"))
-    lease = await journal.acquire("r")
+    await journal.post("waiting", Pause(id="a"))
+    lease = await journal.acquire("waiting")
     assert [each.id for each in journal.inbox.pending(lease)] == ["a"]
     await journal.close()
 
