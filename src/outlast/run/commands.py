@@ -11,6 +11,7 @@ import asyncio
 import os
 import random
 import time
+from typing import Any
 
 from outlast.core import errors
 from outlast.core.commanding import taken
@@ -26,6 +27,7 @@ from outlast.core.events import CommandTaken, ErrorFacts, Event
 from outlast.core.evolve import fold
 from outlast.core.identity import root_of
 from outlast.core.state import RunState
+from outlast.core.surrogates import without_surrogates
 from outlast.engine.log import RunLog, require_known
 from outlast.journal.journal import Journal
 
@@ -36,6 +38,29 @@ PATIENCE_S = 5.0
 def new_command_id() -> str:
     """An id that no other command has."""
     return os.urandom(16).hex()
+
+
+def check_said(**said: Any) -> None:
+    """Refuse what a caller says of a command, by the names of its arguments.
+
+    Raises:
+        UserError: An id is no text that can be stored, a reason is no text, or a switch is none.
+    """
+    for name, value in said.items():
+        is_switch = name == "always"
+        if name in _IDS and (not isinstance(value, str) or not value or not _is_sound(value)):
+            raise UserError(f"{name} must be a text, and a whole id; got {value!r:.40}.")
+        if is_switch and not isinstance(value, bool):
+            raise UserError(f"{name} must be True or False; got {value!r:.40}.")
+        if name not in _IDS and not is_switch and not isinstance(value, str | None):
+            raise UserError(f"{name} must be a text, or None; got {value!r:.40}.")
+
+
+_IDS = ("run_id", "call_id")
+
+
+def _is_sound(text: str) -> bool:
+    return without_surrogates(text) is text
 
 
 async def command_run(journal: Journal, run_id: str, command: Command) -> None:
@@ -110,8 +135,6 @@ async def require_whole(journal: Journal, run_id: str) -> None:
         UserError: It is.
         RunNotFound: There is no such run.
     """
-    if not isinstance(run_id, str) or not run_id:  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
-        raise UserError(f"run_id must be a text, and a whole id; got {run_id!r:.40}.")
     state = await state_of(journal, run_id)
     if state.started is not None and state.started.parent:
         raise UserError(

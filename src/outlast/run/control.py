@@ -9,7 +9,7 @@ from outlast.core.commands import Cancel, Command, GoOn, Pause, RaiseLimit, Send
 from outlast.core.errors import UserError
 from outlast.definitions.choices import check_choice
 from outlast.engine.config import RunConfig, coerce_run_config
-from outlast.run.commands import command_run, new_command_id, require_whole
+from outlast.run.commands import check_said, command_run, new_command_id, require_whole
 from outlast.run.request import as_items, journal_of
 
 if TYPE_CHECKING:
@@ -156,10 +156,12 @@ class _Said(TypedDict):
 
 
 def _said(by: str | None, why: str | None) -> _Said:
+    check_said(by=by, why=why)
     return {"id": new_command_id(), "at": time.time(), "by": by or "", "why": why or ""}
 
 
 async def _tell(run_id: str, command: Command, config: Config) -> None:
+    check_said(run_id=run_id)
     journal = journal_of(coerce_run_config(config))
     await require_whole(journal, run_id)
     await command_run(journal, run_id, command)

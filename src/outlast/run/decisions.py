@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from outlast.core.commands import Decide
-from outlast.core.errors import RunNotFound, UserError
+from outlast.core.errors import RunNotFound
 from outlast.core.events import ApprovalRequested
 from outlast.core.evolve import fold
 from outlast.engine.config import RunConfig, coerce_run_config
 from outlast.journal.journal import Journal
-from outlast.run.commands import command_run, events_of, new_command_id
+from outlast.run.commands import check_said, command_run, events_of, new_command_id
 from outlast.run.request import journal_of
 
 
@@ -51,6 +51,7 @@ async def approve(  # each says something about one decision
         RunNotFound: There is no such run.
         StorageBusy: The journal was locked for too long. Nothing was decided; try again.
     """
+    check_said(run_id=run_id, call_id=call_id, by=by, why=why, always=always)
     command = Decide(
         id=new_command_id(),
         at=time.time(),
@@ -86,6 +87,7 @@ async def reject(  # noqa: PLR0913  # each says something about one decision
         always: Refuse all later calls of the tool in this run too.
         run_config: Where the run is kept, if not in the default journal.
     """
+    check_said(run_id=run_id, call_id=call_id, by=by, why=why, message=message, always=always)
     command = Decide(
         id=new_command_id(),
         at=time.time(),
@@ -110,9 +112,6 @@ async def _decide(run_id: str, command: Decide, config: Any) -> None:
 
 async def _where_it_is_asked(journal: Journal, run_id: str, call_id: str) -> tuple[str, str]:
     """The run whose log decides about a call: the outermost one that was told of it."""
-    for name, value in (("run_id", run_id), ("call_id", call_id)):
-        if not isinstance(value, str) or not value:  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
-            raise UserError(f"{name} must be a text, and a whole id; got {value!r:.40}.")
     started = fold(await events_of(journal, run_id)).started
     while started is not None and started.parent:
         try:

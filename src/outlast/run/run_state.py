@@ -14,7 +14,7 @@ from outlast.core.errors import UserError
 from outlast.core.events import Event, InputAdded, RunStarted
 from outlast.core.ids import effect_id
 from outlast.core.items import copied
-from outlast.core.usage import copy_usage, deserialize_usage
+from outlast.core.usage import copy_usage
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.run_items import ToolApprovalItem
@@ -37,6 +37,8 @@ from outlast.run.state_json import (
     document_of,
     read_decisions,
     read_events,
+    read_part,
+    read_usage,
     texts_of,
 )
 from outlast.run.state_view import tools_used
@@ -268,7 +270,7 @@ class RunState(Generic[TContext, TAgent]):
         """
         try:
             data = msgspec.json.decode(state_string)
-        except msgspec.DecodeError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise UserError("Failed to parse run state JSON") from error
         return await cls.from_json(
             initial_agent,
@@ -291,10 +293,11 @@ class RunState(Generic[TContext, TAgent]):
         """The state that `to_json` stored, for the program that ``initial_agent`` begins.
 
         Raises:
-            UserError: Its version is missing or not supported, or it is not Outlast's; or the program
-                does not have the agent whose turn it is.
+            UserError: Its version is missing or not supported, or it is not Outlast's, or damaged; or the
+                program does not have the agent whose turn it is.
         """
         check_document(state_json)
+        run_id, events = read_events(state_json)
         saved: dict[str, Any] = state_json["context"]
         value: Any = context_override
         if value is None:
@@ -303,11 +306,14 @@ class RunState(Generic[TContext, TAgent]):
         if not isinstance(value, RunContextWrapper):
             context = RunContextWrapper(value)
         if context is not context_override:
-            context.usage = deserialize_usage(saved["usage"])
-        context._approvals = read_decisions(state_json, initial_agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            context.usage = read_usage(saved.get("usage"))
+        with read_part("outlast.decisions"):
+            context._approvals = read_decisions(state_json, initial_agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         state: RunState[Any] = cls(context, "", initial_agent, state_json.get("max_turns"))
-        state._restore(state_json)
-        state._require_agent()
+        state._run_id, state._events = run_id, events
+        with read_part("what it says"):
+            state._restore(state_json)
+            state._require_agent()
         return state
 
     def _require_agent(self) -> None:
@@ -320,7 +326,6 @@ class RunState(Generic[TContext, TAgent]):
             )
 
     def _restore(self, stored: dict[str, Any]) -> None:
-        self._run_id, self._events = read_events(stored)
         given = None if self._events else stored["original_input"]
         self._live = Live(input=given, trace=TraceState.from_json(stored.get("trace")))
         self._texts = dict(stored["outlast"].get("texts", {}))

@@ -6,15 +6,17 @@ what was said, what waits. They are a view, written from the log and not read ba
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated, Any, cast
 
 import msgspec
 
-from outlast.core.errors import UserError
-from outlast.core.events import Event
+from outlast.core.errors import AgentsException, UserError
+from outlast.core.events import Event, ModelReplied, RunStarted
 from outlast.core.ids import EffectId
 from outlast.core.state import RunState as Folded, answered
-from outlast.core.usage import serialize_usage
+from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, owner_of
 from outlast.definitions.context import approvals_of
 from outlast.engine.env import RunEnv
@@ -28,6 +30,8 @@ from outlast.views.status import failure_of
 CURRENT_SCHEMA_VERSION = "1.21"
 SUPPORTED_SCHEMA_VERSIONS = frozenset(f"1.{minor}" for minor in range(22))
 _NEEDED: dict[str, type] = {"context": dict, "current_agent": dict}
+_DAMAGED = "The run state is damaged or no run state: "
+_STORE = "Store what `to_json` or `to_string` returned, as it is."
 _FIRST_WITH_MARKER = 17
 """The first minor version that knows of outputs that were accepted and not saved."""
 
@@ -58,10 +62,11 @@ def check_document(data: Any) -> None:
     lacking = [name for name in _NEEDED if not isinstance(document.get(name), _NEEDED[name])]
     if lacking:
         raise UserError(
-            f"The run state is damaged or no run state: {', '.join(map(repr, lacking))} is missing or of "
-            "another type. Store what `to_json` or `to_string` returned, as it is."
+            f"{_DAMAGED}{', '.join(map(repr, lacking))} is missing or of another type. {_STORE}"
         )
     context: Any = document["context"]
+    if not isinstance(context.get("context_meta") or {}, dict):
+        raise UserError(f"{_DAMAGED}context.context_meta is of another type. {_STORE}")
     if version == CURRENT_SCHEMA_VERSION and not isinstance(
         context.get("tool_invocations", {}), dict
     ):
@@ -119,8 +124,68 @@ def read_events(document: dict[str, Any]) -> tuple[str, list[Event]]:
     kept: Any = document.get("outlast")
     if not isinstance(kept, dict):
         raise UserError("The run state has no Outlast log. Only states of Outlast can go on.")
-    log = cast("dict[str, Any]", kept)
-    return log["run_id"], [msgspec.convert(each, Event) for each in log["events"]]
+    with read_part("outlast"):
+        log = msgspec.convert(kept, _Log)
+    for name in [log.run_id, *log.texts.values()]:
+        with read_part("outlast"):
+            name.encode()
+    events: list[Event] = []
+    for number, each in enumerate(log.events):
+        with read_part(f"outlast.events[{number}]"):
+            events.append(msgspec.convert(each, Event))
+            _check_event(number, events[number])
+    return log.run_id, events
+
+
+def _check_event(number: int, event: Event) -> None:
+    """Refuse an event that is not where, or not what, an event of a log is."""
+    if isinstance(event, RunStarted) == bool(number):
+        raise ValueError("a log begins with the start of the run, and has one")
+    if isinstance(event, ModelReplied) and any(
+        not 0 <= call.index < len(event.output) for call in event.calls
+    ):
+        raise ValueError("it has a call that the model's output does not have")
+
+
+def read_usage(form: Any) -> Usage:
+    """What a stored run says it has used.
+
+    Raises:
+        UserError: Something in it is no number.
+    """
+    with read_part("context.usage"):
+        for name in ("requests", "input_tokens", "output_tokens", "total_tokens"):
+            msgspec.convert(form.get(name), int | None)
+        return deserialize_usage(form)
+
+
+class _Log(msgspec.Struct):
+    """The part of a stored run that is read back."""
+
+    run_id: Annotated[str, msgspec.Meta(min_length=1)]
+    events: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    texts: dict[str, str] = {}  # msgspec makes one for each
+
+
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading raises where a value is not what it was when it was stored."""
+
+
+@contextmanager
+def read_part(name: str) -> Generator[None]:
+    """Read a part of a stored run; ``name`` is where it stands.
+
+    Raises:
+        UserError: It is not what was stored.
+    """
+    try:
+        yield
+    except AgentsException:
+        raise
+    except _UNREADABLE as error:
+        said = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise UserError(f"{_DAMAGED}{name} cannot be read ({said:.200}). {_STORE}") from error
 
 
 def texts_of(events: list[Event], blobs: BlobStore) -> dict[str, str]:
