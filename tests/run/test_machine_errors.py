@@ -39,8 +39,8 @@ MACHINE = [
     errors.JournalCorrupt, errors.AlreadyRunning, errors.IncompatibleRun,
 ]  # fmt: skip
 PLACES = [
-    "async tool", "sync tool", "hand-made failure text", "wrapped", "implicitly wrapped", "group",
-    "step", "tool input guardrail", "tool output guardrail", "tool start", "tool end", "agent start",
+    "async tool", "sync tool", "hand-made failure text", "wrapped", "implicitly wrapped", "hidden",
+    "group", "step", "tool input guardrail", "tool output guardrail", "tool start", "tool end", "agent start",
     "agent end", "model start", "model end", "input guardrail", "output guardrail", "instructions",
     "is_enabled", "handoff filter", "on_handoff", "handoff enabled", "session read", "session write",
     "nested run", "agent as tool", "custom data", "tool_use_behavior", "needs_approval",
@@ -168,6 +168,10 @@ def tools_of(trap: Trap) -> list[Any]:
             trap.at("implicitly wrapped")
         except errors.AgentsException:
             raise ValueError("it did not work")  # noqa: B904  # implicitly
+        try:
+            trap.at("hidden")
+        except errors.AgentsException:
+            raise ValueError("it did not work") from None
         async with asyncio.TaskGroup() as group:
             group.create_task(_later(trap))
         child = await Runner.run(inner, "x", context=ctx.context, run_config=ctx.run_config)

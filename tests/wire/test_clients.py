@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import threading
+import traceback
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -156,6 +157,34 @@ async def test_a_refused_connection_is_named_with_its_port():
         port = taken.getsockname()[1]
         said = await _failure(f"http://127.0.0.1:{port}/v1", ModelUnavailable)
     assert f"(127.0.0.1:{port}, Connection refused)" in said
+
+
+async def _streamed(*args: Any, **more: Any) -> None:
+    async for _ in Runner.run_streamed(*args, **more).stream_events():
+        pass
+
+
+@MODELS
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_key_that_no_header_can_have_is_refused_and_not_shown(kind: Any, is_streamed: bool):
+    client = AsyncOpenAI(api_key="secret\u2013key", base_url="http://127.0.0.1:9/v1", max_retries=0)
+    agent, journal = Agent(name="Ada", model=kind("m", client)), MemoryJournal()
+    config = RunConfig(journal=journal, tracing_disabled=True)
+    with pytest.raises(
+        UserError, match=r"^The API key of this client has the character U\+2013"
+    ) as it:
+        await (_streamed if is_streamed else Runner.run)(agent, "hi", run_id="r", run_config=config)
+    shown = "".join(traceback.format_exception(it.value)) + repr(it.value.__context__)
+    assert "secret" not in shown + repr(await journal.read("r"))
+
+
+async def test_a_header_that_cannot_be_sent_is_refused_as_one():
+    client = AsyncOpenAI(
+        api_key="k", base_url="http://127.0.0.1:9/v1", default_headers={"x-team": "caf\u00e9"}
+    )
+    agent = Agent(name="Ada", model=OpenAIResponsesModel("m", client))
+    with pytest.raises(UserError, match=r"^A header of this request has the character U\+00E9"):
+        await Runner.run(agent, "hi", run_config=OFF)
 
 
 async def test_an_unknown_host_is_named(monkeypatch: pytest.MonkeyPatch):

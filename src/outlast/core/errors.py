@@ -335,7 +335,7 @@ def machine_error(error: BaseException | None) -> MachineError | None:
         if isinstance(each, MachineError):
             return each
         seen.add(id(each))
-        left += [each.__cause__, None if each.__suppress_context__ else each.__context__]
+        left += [each.__cause__, each.__context__]  # Also below `raise ... from None`.
         if isinstance(each, BaseExceptionGroup):
             left += cast("BaseExceptionGroup[BaseException]", each).exceptions
     return None

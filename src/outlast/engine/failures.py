@@ -12,8 +12,7 @@ from __future__ import annotations
 import builtins
 import functools
 import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import msgspec
@@ -21,13 +20,11 @@ import msgspec
 from outlast.core import errors
 from outlast.core.errors import AgentsException, RunFailedBefore
 from outlast.core.events import ErrorFacts
+from outlast.engine.error_values import NotKept, is_secret_name, kept_text, plain, unplain
 from outlast.models.error_facts import openai_class, openai_facts, restore_openai
 
-_LONGEST = 2000
-"""Characters of a message, and bytes of an attribute or of all arguments."""
 _DEPTH = 3
 """How many errors behind an error are kept."""
-_SECRET = re.compile(r"key|token|secret|passw|auth|cred|cookie", re.IGNORECASE)
 _SHARED = {"run_data", "guardrail_result", "guardrail", "output", "body", "request", "response"}
 """Attributes that are live objects, or what a provider said."""
 _BEHIND: dict[type[BaseException], tuple[str, ...]] = {
@@ -40,10 +37,9 @@ _BEHIND: dict[type[BaseException], tuple[str, ...]] = {
 
 
 def error_facts(error: BaseException, effect_id: str, **data: Any) -> ErrorFacts:
-    """What the log keeps of ``error``, also where the error itself cannot say what it is."""
-    return ErrorFacts(
-        type(error).__name__, _text(error), effect_id, {**data, **_told(error, _DEPTH)}
-    )
+    """What the log keeps of ``error``. Never raises: what the error cannot say is left out."""
+    told = {**data, **_told(error, _DEPTH)}
+    return ErrorFacts(type(error).__name__, _text(error), effect_id, told)
 
 
 def error_of(facts: ErrorFacts) -> Exception:
@@ -65,33 +61,69 @@ def error_of(facts: ErrorFacts) -> Exception:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)[:_LONGEST]
+        return kept_text(str(error))
     except Exception:  # noqa: BLE001  # a user's exception class
         return "The error has no text: its __str__ failed."
 
 
 def _told(error: BaseException, depth: int) -> dict[str, Any]:
-    data: dict[str, Any] = {"class": _class_facts(type(error))}
-    text = _text(error)
-    args = [_plain(arg) for arg in error.args]
-    if args != [text] and all(map(_is_json, args)) and _is_short(args):
-        data["args"] = args
-    if issubclass(type(error), BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        data["args"] = [group.message]
-        data["errors"] = [_nested(each, depth) for each in group.exceptions] if depth else []
-    if attributes := dict(_attributes(error)):
-        data["attributes"] = attributes
-    if openai := openai_facts(error):
-        data["openai"] = openai
-    if name := _guardrail_name(error):
-        data["guardrail"] = name
-        data["answer"] = _answer(error)
-    if notes := [str(note)[:_LONGEST] for note in getattr(error, "__notes__", ())]:
-        data["notes"] = notes
-    if error.__cause__ is not None and depth:
-        data["cause"] = _nested(error.__cause__, depth)
+    data: dict[str, Any] = {}
+    for part in _PARTS:
+        try:
+            told = part(error, depth)
+            msgspec.json.encode(told)
+        except Exception:  # noqa: BLE001, S112  # whatever an error's own code does
+            continue
+        data.update(told)
     return data
+
+
+def _told_class(error: BaseException, _: int) -> dict[str, Any]:
+    return {"class": _class_facts(type(error))}
+
+
+def _told_args(error: BaseException, _: int) -> dict[str, Any]:
+    args = plain(list(error.args))
+    return {} if args == [_text(error)] else {"args": args}
+
+
+def _told_group(error: BaseException, depth: int) -> dict[str, Any]:
+    if not issubclass(type(error), BaseExceptionGroup):
+        return {}
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    errors = [_nested(each, depth) for each in group.exceptions] if depth else []
+    return {"args": [kept_text(group.message)], "errors": errors}
+
+
+def _told_attributes(error: BaseException, _: int) -> dict[str, Any]:
+    attributes = dict(_attributes(error))
+    return {"attributes": attributes} if attributes else {}
+
+
+def _told_openai(error: BaseException, _: int) -> dict[str, Any]:
+    facts = openai_facts(error)
+    return {"openai": facts} if facts else {}
+
+
+def _told_guardrail(error: BaseException, _: int) -> dict[str, Any]:
+    name = _guardrail_name(error)
+    return {"guardrail": name, "answer": _answer(error)} if name else {}
+
+
+def _told_notes(error: BaseException, _: int) -> dict[str, Any]:
+    notes = [kept_text(str(note)) for note in getattr(error, "__notes__", ())]
+    return {"notes": notes} if notes else {}
+
+
+def _told_cause(error: BaseException, depth: int) -> dict[str, Any]:
+    cause = error.__cause__
+    return {"cause": _nested(cause, depth)} if cause is not None and depth else {}
+
+
+_PARTS: tuple[Callable[[BaseException, int], dict[str, Any]], ...] = (
+    _told_class, _told_args, _told_group, _told_attributes, _told_openai, _told_guardrail,
+    _told_notes, _told_cause,
+)  # fmt: skip
 
 
 def _nested(error: BaseException, depth: int) -> dict[str, Any]:
@@ -129,36 +161,17 @@ def _attributes(error: BaseException) -> Iterator[tuple[str, Any]]:
         if isinstance(error, kind):
             held.update((name, getattr(error, name)) for name in names)
     for name, value in held.items():
-        if name in _SHARED or _SECRET.search(name) or (name.startswith("_") and not is_ours):
+        if name in _SHARED or is_secret_name(name) or (name.startswith("_") and not is_ours):
             continue
-        if name.startswith("__") or value is None or not _is_json(value) or not _is_short(value):
-            continue
-        yield name, value
+        if not name.startswith("__") and value is not None:
+            yield from _kept(name, value)
 
 
-def _plain(value: object) -> object:
-    """``value``, or what stands for it: errors of decoding and of syntax have such arguments."""
-    if isinstance(value, bytes):
-        return {"$bytes": value.hex()}
-    return {"$tuple": list(cast("Any", value))} if isinstance(value, tuple) else value
-
-
-def _is_json(value: object) -> bool:
-    if value is None or type(value) in (str, int, float, bool):
-        return True
-    if type(value) in (list, tuple):
-        return all(map(_is_json, cast("list[Any]", value)))
-    if type(value) is dict:
-        pairs = cast("dict[Any, Any]", value).items()
-        return all(type(key) is str and _is_json(each) for key, each in pairs)
-    return False
-
-
-def _is_short(value: object) -> bool:
+def _kept(name: str, value: object) -> Iterator[tuple[str, Any]]:
     try:
-        return len(msgspec.json.encode(value)) <= _LONGEST
-    except (TypeError, ValueError, RecursionError):  # Numbers or texts that JSON cannot say.
-        return False
+        yield name, plain(value)
+    except NotKept:
+        return
 
 
 def _guardrail_name(error: BaseException) -> str:
@@ -172,9 +185,9 @@ def _answer(error: BaseException) -> dict[str, Any]:
     result: Any = getattr(error, "guardrail_result", None)
     output: Any = getattr(error, "output", None) if result is None else result.output
     info: Any = getattr(output, "output_info", None)
-    answer: dict[str, Any] = {"info": info if _is_json(info) and _is_short(info) else str(info)}
-    if (behavior := getattr(output, "behavior", None)) is not None and _is_json(behavior):
-        answer["behavior"] = behavior
+    answer = dict(_kept("info", info)) or {"info": kept_text(str(info))}
+    if (behavior := getattr(output, "behavior", None)) is not None:
+        answer.update(_kept("behavior", behavior))
     return answer
 
 
@@ -185,7 +198,7 @@ def _made(facts: ErrorFacts) -> Exception:
     data = facts.data
     names: dict[str, str] = data.get("class", {})
     kind = _class_of(facts)
-    args: list[Any] = [_unplain(arg) for arg in data.get("args", (facts.message,))]
+    args: list[Any] = [unplain(arg) for arg in data.get("args", (facts.message,))]
     if issubclass(kind, ExceptionGroup):
         args.append([error_of(msgspec.convert(each, ErrorFacts)) for each in data["errors"]])
     base: Any = next(each for each in kind.__mro__ if each.__module__ == "builtins")
@@ -193,7 +206,8 @@ def _made(facts: ErrorFacts) -> Exception:
     base.__init__(error, *args)
     if isinstance(error, AgentsException):
         error.run_data = None
-    attributes: dict[str, Any] = {**data.get("attributes", {})}
+    held: dict[str, Any] = data.get("attributes", {})
+    attributes = {name: unplain(value) for name, value in held.items()}
     for known, fields in _BEHIND.items():
         for name in fields if isinstance(error, known) else ():
             if name in attributes:
@@ -206,15 +220,6 @@ def _made(facts: ErrorFacts) -> Exception:
     if (about := data.get("openai")) is not None or names.get("openai"):
         restore_openai(error, about or {})
     return cast("Exception", error)
-
-
-def _unplain(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    held = cast("dict[str, Any]", value)
-    if "$bytes" in held:
-        return bytes.fromhex(held["$bytes"])
-    return tuple(held["$tuple"]) if "$tuple" in held else held
 
 
 def _class_of(facts: ErrorFacts) -> type[Exception]:

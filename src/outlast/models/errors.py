@@ -81,6 +81,8 @@ _IN_OUR_FAMILY = _InOurFamily()
 def _raise_ours(error: Exception) -> None:
     from openai import APIConnectionError, OpenAIError
 
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "ascii":
+        raise _no_header(error) from None
     if isinstance(error, (AgentsException, UnicodeEncodeError)):
         return  # It is raised as it is. The latter is about what was to be sent.
     if isinstance(error, OpenAIError):
@@ -100,6 +102,19 @@ def _raise_ours(error: Exception) -> None:
             "The HTTP client of this OpenAI client is used in two event loops, and its transport "
             "can only be used in one. Make an OpenAI client for each loop, or leave out transport=."
         ) from error
+
+
+def _no_header(error: UnicodeEncodeError) -> UserError:
+    """What is wrong with a header that is not ASCII. Takes the header out of ``error``."""
+    sign, is_key = error.object[error.start], error.object.startswith("Bearer ")
+    error.args = (error.encoding, "", 0, 0, error.reason)
+    error.object, error.start, error.end = "", 0, 0
+    what = "The API key of this client" if is_key else "A header of this request"
+    mend = "Copy the key again" if is_key else "Mend extra_headers or the client's headers"
+    return UserError(
+        f"{what} has the character U+{ord(sign):04X}, and HTTP headers may only have ASCII. "
+        f"{mend}: a dash, an accent or a space that cannot be seen may be in it. Nothing was sent."
+    )
 
 
 def malformed(why: str) -> ModelReplyMalformed:

@@ -24,6 +24,7 @@ from outlast.definitions.tool_guardrail import (
     ToolOutputGuardrail,
 )
 from outlast.engine.env import RunEnv
+from outlast.engine.error_values import unplain
 from outlast.engine.failures import error_of
 from outlast.engine.perform.guardrail import check_result
 from outlast.run.result import details
@@ -142,4 +143,4 @@ def _tool_answer(facts: ErrorFacts) -> ToolGuardrailFunctionOutput:
 
 
 def _info(facts: ErrorFacts) -> Any:
-    return facts.data.get("answer", {}).get("info")
+    return unplain(facts.data.get("answer", {}).get("info"))
