@@ -105,7 +105,7 @@ def test_what_stands_in_a_journal_is_shown_and_not_executed(cli, tmp_path, words
     said = cli(*words)
     assert not (tmp_path / "executed").exists()
     assert said.exit_code == 2
-    assert "outlast resume r --agent failing.py:agent" in " ".join(said.stderr.split())
+    assert f"outlast {words[0]} r --agent failing.py:agent" in " ".join(said.stderr.split())
 
 
 def test_a_decision_without_a_program_is_recorded_and_says_how_to_go_on(cli, tmp_path, waiting):
@@ -249,9 +249,9 @@ def test_a_rejection_names_its_call(cli, waiting):
     [
         (
             ["order-17", "nothing"],
-            "A decision needs the whole id",
+            "no call waits that has the whole id",
         ),
-        (["order-17", "call_"], "needs the whole id of a call"),
+        (["order-17", "call_"], "These wait: "),
         (["nothing"], "There is no run 'nothing'"),
         (["order-17", "call", "--all"], "Name a call, or say --all."),
         (["order-17", "--reject"], "Name the call to reject"),

@@ -36,6 +36,18 @@ def test_a_status_that_there_is_not_is_an_error_that_lists_them(cli, three):
     assert all(word in done.stderr for word in STATUSES)
 
 
+@pytest.mark.parametrize("command", ["runs", "approvals"])
+def test_an_agent_that_there_is_not_is_an_error_that_lists_them(cli, three, command):
+    done = cli(command, "--agent", "nobody")
+    assert done.exit_code == 2
+    assert "There is no agent 'nobody': One, Two." in done.stderr
+    assert cli(command, "--agent", "One").exit_code == 0
+
+
+def test_no_runs_of_a_user_say_how_to_begin_only_where_there_are_none_at_all(cli, three):
+    assert "outlast demo" not in cli("runs", "--user", "nobody").stdout
+
+
 def test_runs_are_chosen_by_agent_and_status_and_number(cli, three):
     assert len(json.loads(cli("runs", "--json", "--agent", "One").stdout)) == 2
     assert len(json.loads(cli("runs", "--json", "--status", "completed").stdout)) == 3
@@ -103,3 +115,10 @@ def test_the_version_is_said():
     from outlast.version import __version__
 
     assert __version__ in CliRunner().invoke(app, ["--version"]).stdout
+
+
+@pytest.mark.parametrize("age", ["-5d", "nand", "99999999999999999999d", "9" * 30 + "w"])
+def test_an_age_that_is_none_is_a_usage_error(cli, three, age):
+    done = cli("prune", f"--older-than={age}")
+    assert (done.exit_code, "is no age" in " ".join(done.stderr.split())) == (2, True), done.output
+    assert len(json.loads(cli("runs", "--json").stdout)) == 3

@@ -4,32 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from outlast.core.errors import CallNotFound
+from outlast.core.commanding import status_word
+from outlast.core.errors import AlreadyDecided, CallNotFound, RunNotFound
+from outlast.core.events import ApprovalRequested
 from outlast.core.evolve import fold
+from outlast.core.state import RunState
 from outlast.journal.opening import open_journal
 from outlast.run.decisions import approve, reject
 from outlast.views.waiting import WaitingCall, waiting_calls
 
 
 async def calls_of(run_id: str) -> list[WaitingCall]:
-    """What a run asks, from its log alone; in the order in which it asked."""
-    return waiting_calls(fold([each.event for each in await open_journal().read(run_id)]))
+    """What a run asks, from its log and those of the runs inside it; in the order in which it asked."""
+    calls = waiting_calls(await _state_of(run_id))
+    return [call._replace(is_in_doubt=await _began(call.request)) for call in calls]
 
 
-def chosen_call(waiting: Collection[WaitingCall], call_id: str) -> WaitingCall:
-    """The one call of that id. The start of an id is not enough to decide about a call.
+async def _began(request: ApprovalRequested) -> bool:
+    """Whether a call has begun before, in whichever run it is."""
+    while request.child:
+        try:
+            inner = await _state_of(request.child)
+        except RunNotFound:
+            return False
+        if request.call_id not in inner.requested:
+            return False
+        request = inner.requested[request.call_id]
+    return request.reason == "in_doubt"
+
+
+async def _state_of(run_id: str) -> RunState:
+    return fold([each.event for each in await open_journal().read(run_id)])
+
+
+async def say_nothing_waits(run_id: str) -> None:
+    """Refuse to decide about the calls of a run of which none waits.
 
     Raises:
-        CallNotFound: No call has it.
+        AlreadyDecided: Somebody was first.
+        CallNotFound: No call waited.
     """
-    found = [call for call in waiting if call_id in (call.key, call.own_id)]
-    exact = [call for call in found if call.key == call_id] or found
-    if len(exact) == 1:
-        return exact[0]
-    known = ", ".join(call.key for call in waiting) or "none"
-    raise CallNotFound(
-        f"A decision needs the whole id of a call, and {call_id!r} is none. These wait: {known}."
-    )
+    state = await _state_of(run_id)
+    what = f"Nothing waits for a person in run {run_id!r}, which is {status_word(state)}."
+    decided = {id(each): (key, each) for key, each in reversed(state.verdicts.items())}
+    if not decided:
+        raise CallNotFound(f"{what} Nothing was decided. See: outlast approvals")
+    said = [
+        f"{key!r} was {'approved' if each.approved else 'rejected'} already, by "
+        f"{repr(each.by) if each.by else 'somebody who gave no name'}"
+        for key, each in list(decided.values())[:_NAMED]
+    ]
+    raise AlreadyDecided(f"{what} {'; '.join(said)}. That holds; nothing was changed.")
+
+
+_NAMED = 3
+"""Of calls that were decided before, the last so many are named."""
 
 
 async def record(

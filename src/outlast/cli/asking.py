@@ -28,11 +28,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def call_lines(
     run_id: str, call: WaitingCall, width: int, *, is_full: bool = False
 ) -> Iterator[str]:
-    """The call, its arguments, and the commands that answer it."""
+    """The call, its arguments, whether it began before, and the commands that answer it."""
     yield f"{plain(call.key)}  {plain(call.agent)}"
     yield f"  {plain(call.tool)}"
     for name, value in fields(call.item):
         yield from _field(name, value, width, is_full=is_full)
+    if call.is_in_doubt:
+        yield "  It began already, outcome unknown: run it again?"
     for word, command in (("yes", "approve"), ("no", "reject")):
         yield f"  {word + ':':4} {plain(shlex.join(['outlast', command, run_id, call.key]))}"
 

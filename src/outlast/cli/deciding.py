@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import typer
 from rich.text import Text
 
-from outlast.cli.approvals import calls_of, chosen_call, record
+from outlast.cli.approvals import calls_of, record, say_nothing_waits
 from outlast.cli.command import check_known, finish
-from outlast.cli.logs import journal_place, list_runs, read_run
+from outlast.cli.logs import journal_place, known_agents, list_runs, read_run
 from outlast.cli.running import account, how_to_go_on, perform, program_of, show_waiting, whole_run
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
@@ -35,13 +35,16 @@ def decide(run_id: str, call: str, answer: Answer, place: str) -> int:
         call: The whole id of the call.
         answer: What to record.
         place: The program to go on with at once, as `FILE[:AGENT]`; empty leaves that for later.
+
+    Raises:
+        AlreadyDecided: Somebody else was first; the error says who, and what.
+        CallNotFound: No such call waits.
     """
     run_id = finish(whole_run(run_id))
     waiting = finish(calls_of(run_id))
-    if not waiting:
-        console().print(Text(f"Nothing waits for a person in run {plain(run_id)}."))
-        return 0
-    keys = [chosen_call(waiting, call).key] if call else [each.key for each in waiting]
+    if not (call or waiting):
+        finish(say_nothing_waits(run_id))
+    keys = [call] if call else [each.key for each in waiting]
     view, _ = finish(read_run(run_id))
     program = program_of(run_id, view, place) if place else None
     finish(record(run_id, keys, **answer._replace(by=answer.by or account())._asdict()))
@@ -79,8 +82,9 @@ def list_waiting(run_id: str, shown: Shown) -> int:
     """Show the calls of one run that wait or, without an id, of all runs."""
     runs = [run_id] if run_id else finish(_asking())
     known = [(each, call) for each in runs for call in finish(calls_of(each))]
-    if shown.agent and known:
-        check_known("agent", shown.agent, {call.agent for _, call in known})
+    if shown.agent and all(shown.agent != call.agent for _, call in known):
+        names = {call.agent for _, call in known} | finish(known_agents())
+        check_known("agent", shown.agent, names or {shown.agent})
     found = [(each, call) for each, call in known if shown.agent in ("", call.agent)]
     calls = found[: shown.limit] if shown.limit else found
     if shown.as_json:
@@ -111,5 +115,12 @@ _MAY_ASK = ("waiting", "parked", "paused", "running")
 
 
 def _facts(run_id: str, call: WaitingCall) -> dict[str, Any]:
-    named = {"run_id": run_id, "call": call.key, "agent": call.agent, "tool": call.tool}
-    return {**named, "item": call.item}
+    return {
+        "run_id": run_id,
+        "call_id": call.key,
+        "call": call.key,
+        "agent": call.agent,
+        "tool": call.tool,
+        "reason": "in_doubt" if call.is_in_doubt else "policy",
+        "item": call.item,
+    }

@@ -67,7 +67,13 @@ async def find_runs(
             return fitting[:limit]
 
 
+async def known_agents() -> set[str]:
+    """The names of the agents that the newest runs began with, runs inside others included."""
+    return {row.agent for row in await list_runs(limit=_PAGE)}
+
+
 _PAGE = 1000
+"""As many runs are read at a time, and looked at for the names of agents."""
 
 
 async def with_namesakes(run_ids: Iterable[str]) -> list[str]:

@@ -14,10 +14,14 @@ from outlast.cli.advice import advice
 from outlast.core.errors import (
     AgentsException,
     AlreadyDecided,
+    AlreadyRunning,
     CallNotFound,
     JournalError,
     RunConflict,
+    RunHasEnded,
+    RunIsPaused,
     RunNotFound,
+    RunParked,
     UserError,
 )
 
@@ -108,6 +112,10 @@ _TITLES: dict[type[AgentsException], tuple[str, int]] = {
     CallNotFound: ("Not found", 2),
     RunConflict: ("Another run", 2),
     AlreadyDecided: ("Too late", 1),
+    RunHasEnded: ("Too late", 1),
+    AlreadyRunning: ("The run is being performed", 1),
+    RunParked: ("The run is parked", 1),
+    RunIsPaused: ("The run is paused", 1),
 }
 """What is nobody's failure, and the status that says so."""
 

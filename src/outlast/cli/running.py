@@ -75,21 +75,21 @@ def say(what: str, run_id: str) -> None:
     console().print(Text(f"{what} {plain(run_id)}", style="bold"))
 
 
-def program_of(run_id: str, view: Timeline, place: str) -> Program:
+def program_of(run_id: str, view: Timeline, place: str, word: str = "resume") -> Program:
     """The program at ``place``. Wants no running loop.
 
     The log says which file the run was started from. That is shown and never executed: whoever can
     write to a journal could name a file of theirs.
 
     Raises:
-        Missing: No place was named.
+        Missing: No place was named; the error says how to go on, with the command ``word``.
     """
     if not place:
         was = f"was started from {plain(view.program)}" if view.program else "names no file"
         raise Missing(
             "Which program?",
             f"Run {plain(run_id)} {was}. What stands in a journal is not executed: name the program.",
-            how_to_go_on(run_id, view.program),
+            how_to_go_on(run_id, view.program, word),
         )
     program = load_program(place)
     need_key(program.agent)
@@ -120,7 +120,7 @@ def need_key(agent: Agent[Any]) -> None:
     )
 
 
-def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
+def resume_one(run_id: str, place: str, max_turns: int | None, *, word: str = "resume") -> int:
     """Go on with a run that can go on; of another one, say what it came to. Wants no running loop."""
     view, _ = finish(read_run(run_id))
     if view.status in TERMINAL and not view.can_go_on:
@@ -129,7 +129,7 @@ def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
         raise Missing(
             "It has made all of its turns",
             view.error,
-            f"{how_to_go_on(run_id, view.program)} --max-turns N",
+            f"{how_to_go_on(run_id, view.program, word)} --max-turns N",
         )
     if view.status == "paused" and not place:
         finish(unpause(run_id, by=account()))
@@ -139,9 +139,9 @@ def resume_one(run_id: str, place: str, max_turns: int | None) -> int:
         )
         console().print(Text(f"\n{hint}", style="dim"), soft_wrap=True)
         return 0
-    program = program_of(run_id, view, place)
-    word = "retrying" if view.status == "failed" else "resuming"
-    console().print(Text(f"{word} {plain(run_id)}", style="bold"))
+    program = program_of(run_id, view, place, word)
+    doing = "retrying" if view.status == "failed" else "resuming"
+    console().print(Text(f"{doing} {plain(run_id)}", style="bold"))
     more = {} if max_turns is None else {"max_turns": max_turns}
     return finish(perform(program, "", run_id, goes_on=True, **more))
 

@@ -69,12 +69,14 @@ def retention_of(text: str) -> Retention:
 
 
 def seconds_of(age: str) -> float | None:
-    """How long an age as ``30d`` is; None if it is none."""
+    """How long an age as ``30d`` is; None if it is none, or longer than any calendar."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", age.strip())
-    return None if found is None else float(found[1]) * _SECONDS[found[2]]
+    age_s = float(found[1]) * _SECONDS[found[2]] if found else _LONGEST_S
+    return age_s if age_s < _LONGEST_S else None
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST_S = 10_000 * 365.25 * 86_400
 
 
 class Pruner:

@@ -17,6 +17,8 @@ class WaitingCall(NamedTuple):
     request: ApprovalRequested
     item: Item
     """The call as the model made it."""
+    is_in_doubt: bool = False
+    """Whether it began already, and nobody knows how it ended: a yes runs it again."""
 
     @property
     def agent(self) -> str:
@@ -37,7 +39,7 @@ class WaitingCall(NamedTuple):
 def waiting_calls(state: RunState) -> list[WaitingCall]:
     """The calls that wait for a person, in the order in which they asked; none once the run has ended."""
     return [
-        WaitingCall(key, request, item)
+        WaitingCall(key, request, item, request.reason == "in_doubt")
         for key in waiting_keys(state)
         if (item := requested_item(state, request := state.requested[key])) is not None
     ]

@@ -57,6 +57,10 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
     if reject and not (call or everything):
         raise typer.BadParameter("Name the call to reject, or say --all.")
     if not (call or everything):
+        if by or why or place:
+            raise typer.BadParameter(
+                "Name the call to approve, or say --all. See: outlast approvals"
+            )
         run_id = finish(matching_run(run_id)) if run_id else ""
         return list_waiting(run_id, Shown(is_full=full, as_json=as_json))
     return decide(run_id, call, Answer(not reject, message, by, why), place)

@@ -11,4 +11,4 @@ outlast retry order-17 --agent desk.py
 """)
 def retry(run_id: RunId, place: AgentPlace = "", max_turns: MaxTurns = None) -> int:
     """Go on with a run that has failed, where it failed: the same as resume."""
-    return resume_one(finish(matching_run(run_id)), place, max_turns)
+    return resume_one(finish(matching_run(run_id)), place, max_turns, word="retry")

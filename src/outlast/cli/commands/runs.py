@@ -15,6 +15,7 @@ from outlast.cli.command import AsJson, Full, Limit, check_known, command, finis
 from outlast.cli.logs import (
     find_runs,
     journal_place,
+    known_agents,
     list_runs,
     read_run,
     status_of,
@@ -47,9 +48,7 @@ def runs(  # noqa: PLR0913  # a command has the options that it has
     if status:
         check_known("status", status, STATUSES)
     if agent and not finish(list_runs(agent=agent, limit=1)):
-        check_known(
-            "agent", agent, {row.agent for row in finish(list_runs(limit=_COUNTED))} or {agent}
-        )
+        check_known("agent", agent, finish(known_agents()) or {agent})
     which: RunFilter = {
         "user": user,
         "tenant": tenant,
@@ -66,7 +65,8 @@ def runs(  # noqa: PLR0913  # a command has the options that it has
     screen = console()
     if not found:
         screen.print(Text(f"No such runs in {plain(journal_place())}."), soft_wrap=True)
-        screen.print("" if finish(list_runs(limit=1)) else "Start one with: outlast demo")
+        if not finish(list_runs(limit=1)):
+            screen.print("Start one with: outlast demo")
         return 0
     screen.print(_table(shown, is_full=full, is_narrow=screen.width < _NARROW))
     if len(shown) < len(found):
@@ -78,7 +78,7 @@ def runs(  # noqa: PLR0913  # a command has the options that it has
 
 _NARROW = 60
 _COUNTED = 1000
-"""As many of those that are not shown are counted, and looked at for the names of agents."""
+"""As many of those that are not shown are counted."""
 
 
 def _table(shown: Sequence[RunSummary], *, is_full: bool, is_narrow: bool) -> Table:

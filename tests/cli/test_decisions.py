@@ -1,0 +1,127 @@
+"""What a decision on the command line says when there is nothing to decide, or more than it seems."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from outlast import AlreadyRunning, RunHasEnded, RunIsPaused
+from outlast.cli.app import app
+from outlast.cli.problem import problem_of
+
+PROGRAM = """
+import os
+from outlast import Agent, function_tool
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+@function_tool(needs_approval=True)
+def pay(to: str) -> str:
+    "Pay."
+    return "paid"
+
+@function_tool(on_uncertain="ask")
+def mail(to: str) -> str:
+    "Mail."
+    os._exit(9)
+
+def model(name):
+    call = function_call(name, {"to": "Bob"}, call_id="c1")
+    return ScriptedModel([[call], [assistant_message("done")]])
+
+asks = Agent(name="Clerk", tools=[pay], model=model("pay"))
+dies = Agent(name="Post", tools=[mail], model=model("mail"))
+inner = dies.as_tool("post", "Post.", parameters=None)
+outer = Agent(name="Front", tools=[inner], model=ScriptedModel(
+    [[function_call("post", {"input": "x"}, call_id="o1")], [assistant_message("done")]]))
+"""
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+@pytest.fixture
+def waiting(cli):
+    """A run `r` of which the call `c1` waits."""
+    assert cli("run", "program.py:asks", "hi", "--id", "r").exit_code == 0
+    return cli
+
+
+def said(done):
+    return " ".join(done.output.replace("│", " ").split())
+
+
+LATE = [
+    (["reject", "r", "c1", "--by", "bob"], 1, "approved already, by 'ann'"),
+    (["approve", "r", "--all", "--by", "bob"], 1, "approved already, by 'ann'"),
+    (["reject", "r", "--all"], 1, "approved already, by 'ann'"),
+    (["reject", "r", "c2"], 2, "These wait: none."),
+]
+
+
+@pytest.mark.parametrize(("words", "status", "text"), LATE)
+def test_who_decides_too_late_is_told_who_was_first(waiting, words, status, text):
+    assert waiting("approve", "r", "c1", "--by", "ann").exit_code == 0
+    done = waiting(*words)
+    assert (done.exit_code, text in said(done)) == (status, True), done.output
+
+
+@pytest.mark.parametrize(("words", "status", "text"), LATE)
+def test_a_run_that_has_ended_still_says_who_decided(waiting, words, status, text):
+    waiting("approve", "r", "c1", "--by", "ann", "--agent", "program.py:asks")
+    done = waiting(*words)
+    assert (done.exit_code, text in said(done)) == (status, True), done.output
+    assert "completed" in said(waiting("runs"))
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_a_run_that_was_cancelled_has_nothing_to_decide(waiting, command):
+    assert waiting("cancel", "r").exit_code == 0
+    for call in ("c1", "--all"):
+        done = waiting(command, "r", call)
+        assert (done.exit_code, "cancelled" in said(done)) == (2, True), done.output
+
+
+@pytest.mark.parametrize(
+    "option", [("--by", "ann"), ("--why", "x"), ("--agent", "program.py:asks")]
+)
+@pytest.mark.parametrize("run", [(), ("r",)])
+def test_a_decision_without_a_call_is_a_usage_error(waiting, run, option):
+    done = waiting("approve", *run, *option)
+    assert (done.exit_code, "Name the call to approve" in said(done)) == (2, True)
+
+
+@pytest.mark.parametrize("agent", ["dies", "outer"])
+def test_a_call_in_doubt_says_that_it_began_already(cli, tmp_path, agent):
+    command = [sys.executable, "-m", "outlast", "run", f"program.py:{agent}", "hi", "--id", "r"]
+    died = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, check=False)
+    assert died.returncode == 9
+    shown = [said(cli("resume", "r", "--agent", f"program.py:{agent}"))]
+    shown += [said(cli(*words)) for words in (["approvals"], ["approvals", "r"], ["approve", "r"])]
+    assert all("It began already, outcome unknown: run it again?" in each for each in shown), shown
+    (facts,) = json.loads(cli("approvals", "--json").stdout)
+    assert (facts["reason"], facts["call_id"]) == ("in_doubt", facts["call"])
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (AlreadyRunning("x"), "The run is being performed"),
+        (RunIsPaused("x"), "The run is paused"),
+        (RunHasEnded("x"), "Too late"),
+    ],
+)
+def test_what_is_no_failure_is_not_called_one(error, title):
+    assert problem_of(error).title == title
+
+
+def test_an_ordinary_approval_is_asked_for_by_policy(waiting):
+    (facts,) = json.loads(waiting("approvals", "--json").stdout)
+    assert (facts["reason"], facts["call_id"]) == ("policy", "c1")
+    assert "began already" not in said(waiting("approvals"))
