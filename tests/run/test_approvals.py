@@ -189,6 +189,44 @@ async def test_a_fork_decides_for_itself_also_in_the_runs_of_its_tools():
     assert [item.get("output") for item in told if "output" in item] == ["no"]
 
 
+async def decided(desk: Desk, agent: Agent[Any], stored: Any, *, approved: bool = True) -> Any:
+    state = await RunState.from_json(agent, stored)
+    (waiting,) = state.get_interruptions()
+    (state.approve if approved else state.reject)(waiting)
+    return await Runner.run(agent, state, run_config=desk.config)
+
+
+@pytest.mark.parametrize(
+    ("policy", "first", "paid", "asks"),
+    [
+        ("retry", True, [7, 7, 7], [0, 0]),
+        ("once", True, [7], [0, 0]),
+        ("ask", True, [7], [1, 1]),
+        ("once", False, [7, 7], [0, 0]),  # What was refused has not begun.
+    ],
+)
+async def test_a_fork_knows_which_calls_the_run_it_comes_from_has_begun(
+    policy: str, first: bool, paid: list[int], asks: list[int]
+):
+    desk = Desk(on_uncertain=policy)
+    desk.model.extend([[DONE], [DONE], [DONE]])
+    stored = (await desk.paused()).to_json()
+    await decided(desk, desk.agent, stored, approved=first)
+    forks = [await decided(desk, desk.agent, stored) for _ in range(2)]
+    assert (desk.paid, [len(fork.interruptions) for fork in forks]) == (paid, asks)
+
+
+async def test_a_fork_knows_which_calls_the_runs_of_its_tools_have_begun():
+    inner = Desk([DONE], [DONE], on_uncertain="once")
+    tool = inner.agent.as_tool(tool_name="ask_desk", tool_description="")
+    call = function_call("ask_desk", {"input": "pay"}, call_id="o1")
+    outer = Agent(name="outer", model=ScriptedModel([[call], [DONE], [DONE]]), tools=[tool])
+    stored = (await Runner.run(outer, "go", run_config=inner.config)).to_state().to_json()
+    results = [await decided(inner, outer, stored) for _ in range(2)]
+    assert [result.final_output for result in results] == ["done", "done"]
+    assert inner.paid == [7]
+
+
 @pytest.mark.parametrize("failure", ["before", "after"])
 @pytest.mark.parametrize("is_stored", [True, False])
 async def test_a_write_that_failed_is_made_good_and_the_tool_is_not_run_again(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from outlast.core import forks
 from outlast.core.errors import RunNotFound
 from outlast.core.events import (
     ApprovalDecided,
@@ -280,7 +281,7 @@ async def continue_log(
             return log, bool(since)
     await log.release()
     fork = RunLog(journal, await journal.acquire(new_run_id(), new=True))
-    fork.add([*events, RunForked(run_id, len(events))])
+    fork.add([*events, RunForked(run_id, len(events)), *forks.begun(events, since)])
     return fork, False
 
 
@@ -340,7 +341,8 @@ async def copy_for_fork(journal: Journal, run_id: str | None, place: Place) -> N
                 end = n
                 break
         if events:
-            copy.add([*events[:end], RunForked(source, end)])
+            own, since = events[:end], events[end:]
+            copy.add([*own, RunForked(source, end), *forks.begun(own, since)])
             await copy.commit()
     finally:
         await copy.release()
