@@ -16,10 +16,17 @@ from outlast import (
     RunConfig,
     Runner,
     RunNotFound,
+    RunState,
     UserError,
     function_tool,
 )
-from outlast.core.events import ApprovalDecided, ApprovalRequested, RunCancelled, ToolReturned
+from outlast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    RunAcquired,
+    RunCancelled,
+    ToolReturned,
+)
 from outlast.journal import SqliteJournal
 from outlast.journal.memory import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
@@ -45,6 +52,7 @@ class Desk:
         items = [function_call("pay", {"order": call}, call_id=call) for call in calls]
         result = await Runner.run(self.agent(items), "pay", run_id="r", run_config=self.config)
         assert len(result.interruptions) == len(calls)
+        self.state = result.to_state()
 
     async def go_on(self) -> Any:
         agent = self.agent(assistant_message("done"))
@@ -103,6 +111,57 @@ async def test_the_first_decision_holds_and_who_comes_later_is_told_of_it(
             "r", "a", first, "grace", "because"
         )  # fmt: skip
     assert [each.approved for each in await desk.decisions()] == [first]
+
+
+@pytest.mark.parametrize("is_gone_on", [False, True])
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_stored_state_does_not_overrule_what_a_person_has_told_its_run(
+    first: bool, is_gone_on: bool
+):
+    desk = Desk()
+    await desk.wait("a")
+    agent = desk.agent(assistant_message("done"))
+    state = await RunState.from_json(agent, desk.state.to_json())
+    (waiting,) = state.get_interruptions()
+    await desk.decide("a", first, by="grace", why="because")
+    if is_gone_on:
+        await desk.go_on()
+    (state.reject if first else state.approve)(waiting)
+    with pytest.raises(AlreadyDecided, match="'grace'") as late:
+        await Runner.run(agent, state, run_config=desk.config)
+    told = late.value
+    assert (told.run_id, told.call_id, told.approved, told.by, told.why) == (
+        "r", "a", first, "grace", "because"
+    )  # fmt: skip
+    assert (await desk.go_on()).final_output == "done"
+    assert desk.paid == (["a"] if first else [])
+
+
+async def test_a_stored_state_that_says_the_same_as_a_person_goes_on_with_its_run():
+    desk = Desk()
+    await desk.wait("a")
+    agent = desk.agent(assistant_message("done"))
+    state = await RunState.from_json(agent, desk.state.to_json())
+    await desk.decide("a", True, by="grace")
+    state.approve(state.get_interruptions()[0])
+    result = await Runner.run(agent, state, run_config=desk.config)
+    assert (result.run_id, result.final_output, desk.paid) == ("r", "done", ["a"])
+
+
+async def test_a_run_that_died_after_one_decision_is_not_gone_on_with_by_another_one():
+    desk = Desk()
+    await desk.wait("a")
+    stored, agent = desk.state.to_json(), desk.agent(assistant_message("done"))
+    journal: Any = desk.config.journal
+    lease = await journal.acquire("r")
+    decision = ApprovalDecided(call_id="a", approved=True, agent="Desk", name="pay")
+    await journal.append(lease, [RunAcquired("pid 1"), decision])
+    await journal.release(lease)
+    state = await RunState.from_json(agent, stored)
+    state.reject(state.get_interruptions()[0])
+    with pytest.raises(AlreadyDecided):
+        await Runner.run(agent, state, run_config=desk.config)
+    assert ((await desk.go_on()).final_output, desk.paid) == ("done", ["a"])
 
 
 @pytest.mark.parametrize("call", ["", "a", "ab", "abcd", "ABC", "abc ", 7, None])

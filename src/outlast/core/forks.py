@@ -1,12 +1,13 @@
-"""What a fork of a run keeps of what the run has on record since: nothing may take effect twice."""
+"""What a run has on record since a state of it was taken, and what that means to a fork of the state."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from outlast.core.events import EffectStarted, Event, ToolReturned
+from outlast.core.events import ApprovalDecided, EffectStarted, Event, ToolReturned
 from outlast.core.evolve import fold
 from outlast.core.ids import effect_id
+from outlast.core.state import approval_key
 
 
 def begun(events: Sequence[Event], since: Sequence[Event]) -> list[Event]:
@@ -27,3 +28,22 @@ def begun(events: Sequence[Event], since: Sequence[Event]) -> list[Event]:
             case _:
                 pass
     return list(starts.values())
+
+
+def overruled(since: Sequence[Event], planned: Sequence[Event]) -> list[ApprovalDecided]:
+    """The decisions in ``since`` about calls of which ``planned`` says something else."""
+    ours = {approval_key(each): each for each in planned if isinstance(each, ApprovalDecided)}
+    others: list[ApprovalDecided] = []
+    for event in since:
+        if not isinstance(event, ApprovalDecided):
+            continue
+        decision = ours.pop(
+            approval_key(event), None
+        )  # A call that asks again is another question.
+        if decision is not None and _said(decision) != _said(event):
+            others.append(event)
+    return others
+
+
+def _said(decision: ApprovalDecided) -> tuple[bool, bool, str | None]:
+    return decision.approved, decision.always, decision.message

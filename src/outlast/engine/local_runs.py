@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from outlast.core import forks
-from outlast.core.errors import RunNotFound
+from outlast.core.errors import AlreadyDecided, RunNotFound
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -52,7 +52,7 @@ from outlast.engine.scope import RunScope
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
 from outlast.sessions.session import Session, session_id_of
-from outlast.views.status import failure_of, status
+from outlast.views.status import ENDED, failure_of, status
 from outlast.views.waiting import requested_item
 
 
@@ -268,12 +268,16 @@ async def continue_log(
 
     Returns:
         The log, and whether it holds what was planned already.
+
+    Raises:
+        AlreadyDecided: The run has another decision about a call, which holds.
     """
     log = await open_log(journal, run_id)
     async with released_on_error(log):
         if not log.events:
             log.add(events)
         since = log.events[len(events) :]
+        _require_first(log, since, planned)
         is_complete = status(log.state) == "completed"
         if not log.state.ended and _only_tells(since, planned):
             return log, False
@@ -283,6 +287,33 @@ async def continue_log(
     fork = RunLog(journal, await journal.acquire(new_run_id(), new=True))
     fork.add([*events, RunForked(run_id, len(events)), *forks.begun(events, since)])
     return fork, False
+
+
+def _require_first(log: RunLog, since: Sequence[Event], planned: Sequence[Event]) -> None:
+    """Refuse what a state decides where its run acts on another decision: a fork would split the two.
+
+    What another copy of the state has decided is no such decision once the run waits again or has
+    ended: as in openai-agents, one may go on with each copy.
+
+    Raises:
+        AlreadyDecided: The run has another decision.
+    """
+    goes_on = status(log.state) not in {*ENDED, "waiting", "abandoned"}
+    others = forks.overruled(since, planned)
+    before = next((each for each in others if goes_on or each.at is not None), None)
+    if before is None:
+        return
+    call_id = approval_key(before)
+    who = f"by {before.by!r}" if before.by else "by somebody who gave no name"
+    word = "approved" if before.approved else "rejected"
+    error = AlreadyDecided(
+        f"Call {call_id!r} of run {log.run_id!r} was {word} already, {who}, after this state was taken. "
+        "That holds; nothing was changed. Runner.resume goes on with the run, as does a state with the "
+        "same decision."
+    )
+    error.run_id, error.call_id, error.approved = log.run_id, call_id, before.approved
+    error.by, error.why, error.at = before.by, before.why, before.at
+    raise error
 
 
 def _only_tells(since: Sequence[Event], planned: Sequence[Event]) -> bool:
