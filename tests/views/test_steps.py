@@ -182,6 +182,35 @@ def test_handoffs_guardrails_sessions_and_children_are_steps():
     assert view.steps[-1].child == "run/x"
 
 
+def test_a_run_inside_a_run_that_asks_and_goes_on_stands_in_one_place():
+    child = ChildStarted(id="t1.x", run_id="run/x", agent="helper")
+    asked = [
+        ApprovalRequested(
+            id="t1.x", call_id=call, agent="helper", name="pay", reason="child", child="run/x"
+        )
+        for call in ("a", "b")
+    ]
+    waiting = [
+        RunStarted(agent="desk", input=[user("pay")]),
+        TurnPrepared(id="p1", agent="desk"),
+        *reply(1, "desk", call_item("x", "helper")),
+        begun("t1.x", "helper"),
+        child,
+        *asked,
+    ]
+    decided = [
+        ApprovalDecided(
+            call_id=each.call_id, approved=True, agent="helper", name="pay", child="run/x"
+        )
+        for each in asked
+    ]
+    again = [RunAcquired(owner="b"), *decided, begun("t1.x", "helper"), child]
+    for log, place in ((log_of(waiting), 1), (log_of(waiting, again), -1)):
+        steps = timeline(log).steps
+        assert [step for step in steps if step.child] == [steps[place]]
+        assert steps[place].kind == "tool"
+
+
 def test_any_prefix_of_a_log_can_be_read():
     second = [RunAcquired(owner="b"), begun("t1.b", "pay", 2), answer("t1.b", "b", "paid")]
     whole = log_of(opening(), [*second, *ending()])

@@ -296,7 +296,12 @@ class Reader:
         step = self._finish(stored, _approval_step(event), "approval", "waiting", detail)
         step.name = event.name or step.name
         step.started_at, step.ended_at = stored.at, None
-        step.key, step.child, step.stage = approval_id(event.id), event.child, event.reason
+        step.key, step.stage = approval_id(event.id), event.reason
+        before = self._parents.get(event.id)
+        if event.child and (
+            before is None or before.child != event.child
+        ):  # It stands in one place.
+            step.child, self._parents[event.id] = event.child, step
         step.call = event.item if event.child else self._calls.get(event.call_id)
 
     def decided(self, stored: Stored, event: ApprovalDecided) -> None:
