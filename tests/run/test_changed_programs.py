@@ -16,6 +16,7 @@ run waits for a person (*waiting*), or it ends (*completed*). Then another versi
 from __future__ import annotations
 
 import sys
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,6 +89,23 @@ def optional_parameter(parts: Parts) -> None:
 
 def required_parameter(parts: Parts) -> None:
     parts.swap("pay", _pay(parts, "required"))
+
+
+def parameter(name: str, kind: Any, *default: Any) -> Change:
+    """The tool takes this one, in place of its order."""
+
+    def change(parts: Parts) -> None:
+        async def pay(**_: Any) -> str:
+            await parts.world.at("pay")
+            return "pay done"
+
+        ways = {"default": default[0]} if default else {}
+        one = Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, **ways) if name else None
+        pay.__signature__ = Signature([one] if one else [])
+        pay.__annotations__ = {name: kind} if name else {}
+        parts.swap("pay", function_tool(pay, needs_approval=parts.asks))
+
+    return change
 
 
 def required_and_raising(parts: Parts) -> None:
@@ -280,6 +298,11 @@ TABLE = [
     Row("one tool of two removed", "both/pay", without("pay"), PAY, PAY, READ),
     Row("parameter added, optional", "shop/pay", optional_parameter, ON, WAITS, READ),
     Row("parameter added, required", "shop/pay", required_parameter, PAY, WAITS, READ, undone=("pay",)),
+    Row("parameter renamed", "shop/pay", parameter("number", int), PAY, PAY, READ),
+    Row("parameter renamed, optional", "shop/pay", parameter("number", int, 0), PAY, PAY, READ),
+    Row("parameter removed", "shop/pay", parameter("", None), PAY, PAY, READ),
+    Row("parameter of a type that takes it for another value", "shop/pay", parameter("order", bool), PAY, PAY, READ),
+    Row("parameter of a wider type", "shop/pay", parameter("order", float), ON, WAITS, READ),
     Row("the same, failures raised", "shop/pay", required_and_raising, PAY, PAY, READ),
     Row("async tool became plain", "shop/pay", plain_function, ON, WAITS, READ),
     Row("tool needs approval now", "shop/pay", asks_now, ON, WAITS, READ),

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from outlast.core.shown import shown
 from outlast.definitions.callers import (
     ApprovalFunction,
     CustomDataExtractor,
@@ -84,4 +85,4 @@ class CustomTool:
 
 def custom_output_item(call_id: str, output: Any, caller: Any = None) -> dict[str, Any]:
     """The item that answers a custom tool's call."""
-    return answer_item("custom_tool_call_output", call_id, output=str(output), caller=caller)
+    return answer_item("custom_tool_call_output", call_id, output=shown(output), caller=caller)

@@ -27,6 +27,7 @@ from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.logger import logger
 from outlast.definitions.output_contract import OutputContract
 from outlast.definitions.schema import Arguments
+from outlast.definitions.schema_changes import changed_argument
 from outlast.definitions.strict_schema import strict_parameters
 from outlast.definitions.threads import awaited
 from outlast.definitions.tool_guardrail import (
@@ -188,9 +189,12 @@ async def _settled(tool: FunctionTool, answer: Awaitable[Any]) -> Any:
             result = await result
         result = _checked(tool, result)
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise UserError(
-            f"Tool {tool.name} returned a {type(result).__name__}, and a tool returns one value. "
-            "Collect what it yields, and return that: a list, or a text."
+        # It may have acted before: what it did is not refused for what it returned.
+        logger.warning(
+            "Tool %s returned a %s, and a tool returns one value. Nothing of it was worked off, and "
+            "the model is told what it was. Collect what it yields, and return that: a list, or a text.",
+            tool.name,
+            type(result).__name__,
         )
     return result
 
@@ -366,6 +370,13 @@ class FunctionTool:
         if not isinstance(invoke, ToolInvoker) or not isinstance(invoke.body, FunctionBody):
             return True
         return invoke.body.accepts(self.name, text)
+
+    def changes(self, text: str, earlier: Mapping[str, Any]) -> str | None:
+        """Which of a call's arguments, sent for ``earlier``, would be lost or be another value now."""
+        invoke = self.on_invoke_tool
+        body = invoke.body if isinstance(invoke, ToolInvoker) else None
+        own = body.arguments if isinstance(body, FunctionBody) else None
+        return changed_argument(own, parsed_object(text) or {}, earlier, self.params_json_schema)
 
     def approval_arguments(self, text: str) -> dict[str, Any] | None:
         """What `needs_approval` may decide on; None if only a person may, so never the callback.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, cast
 from typing_extensions import TypedDict
 
 from outlast.core.errors import UserError
+from outlast.core.shown import shown
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -109,7 +110,7 @@ def _output(
     parts = _parts(value)
     if parts is not None:
         return parts
-    return _program_output(value) if is_programs else str(value)
+    return _program_output(value) if is_programs else shown(value)
 
 
 def _typed_output(value: Any, adapter: TypeAdapter[Any]) -> str:

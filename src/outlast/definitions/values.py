@@ -114,7 +114,12 @@ def pack(value: Any, see: Lookup = nowhere) -> Any:
     Raises:
         NotKept: It would come back as something else.
     """
-    return _pack(value, see, 0)
+    try:
+        return _pack(value, see, 0)
+    except NotKept:
+        raise
+    except Exception as error:  # comparing and making objects is user code
+        raise NotKept(f"looking at it raised {type(error).__name__}") from error
 
 
 def _pack(value: Any, see: Lookup, depth: int) -> Any:

@@ -193,6 +193,15 @@ def _require_arguments(
     has_begun = effect_id("tool", state.turn, call.id) in {*state.in_doubt, *state.steps}
     if was in ([], [now]):
         return
+    if lost := tool.changes(call_item_at(env.state, call.index).get("arguments") or "", was[-1]):
+        raise IncompatibleRun.changed(
+            env.log.run_id,
+            f"its call {call.id!r} was made with the argument {lost!r}, and the tool "
+            f"{call.qualified_name!r} of agent {agent.name!r} has no such parameter now, or would take "
+            "it for something else",
+            "Go on with it in a program whose tool has that parameter, with its type.",
+            call.qualified_name,
+        )
     if not has_begun and tool.failure_function() is not None:
         return
     if not tool.accepts(call_item_at(env.state, call.index).get("arguments") or ""):

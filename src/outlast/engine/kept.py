@@ -9,6 +9,7 @@ import msgspec
 from outlast.core.errors import UserError
 from outlast.core.events import Item
 from outlast.core.records import Entry
+from outlast.core.shown import shown
 from outlast.definitions.agent import Agent
 from outlast.definitions.tool import FunctionTool
 from outlast.definitions.values import Lookup, NotKept, nowhere, pack, scope_of, unpack
@@ -80,8 +81,8 @@ def keep_info(info: Any, guardrail: Any) -> Any:
         pass
     try:
         return pack(msgspec.to_builtins(info, enc_hook=json_form))
-    except (TypeError, RecursionError):
-        return str(info)
+    except Exception:  # noqa: BLE001  # forms of objects are user code
+        return shown(info)
 
 
 def kept_info(info: Any, guardrail: Any) -> Any:

@@ -11,6 +11,8 @@ from typing import Any, cast
 import msgspec
 
 from outlast.core.events import Call, Item, ModelReplied
+from outlast.core.shown import shown
+from outlast.core.surrogates import without_surrogates
 from outlast.core.usage import serialize_usage
 from outlast.definitions.run_items import HandoffOutputItem, ModelResponse, ToolApprovalItem
 from outlast.definitions.tool import FunctionTool
@@ -153,7 +155,7 @@ def _item(env: RunEnv, item: Any) -> dict[str, Any]:
         form["source_agent"] = named(env, item.source_agent)
         form["target_agent"] = named(env, item.target_agent)
     if item.type == "tool_call_output_item":
-        form["output"] = msgspec.to_builtins(item.output, enc_hook=jsonable)
+        form["output"] = _json_of(item.output)
         form.pop("tool_name", None)
     return form
 
@@ -168,7 +170,7 @@ def _result(result: Any, stage: str, env: RunEnv) -> dict[str, Any]:
         output["tripwireTriggered"] = said.tripwire_triggered
     form = {"guardrail": {"type": stage, "name": result.guardrail.get_name()}, "output": output}
     if stage == "output":
-        form |= {"agentOutput": result.agent_output, "agent": named(env, result.agent)}
+        form |= {"agentOutput": _json_of(result.agent_output), "agent": named(env, result.agent)}
     return msgspec.to_builtins(form, enc_hook=jsonable)
 
 
@@ -176,6 +178,16 @@ def named(env: RunEnv, agent: Any) -> dict[str, Any]:
     """How the log, and a reader, know an agent."""
     known = env.agents.name(agent)
     return {"name": agent.name} if known == agent.name else {"name": agent.name, "identity": known}
+
+
+def _json_of(value: Any) -> Any:
+    """A value of a tool as JSON that can be written; its text, or what it was, where it has none."""
+    try:
+        form = without_surrogates(msgspec.to_builtins(value, enc_hook=jsonable))
+        msgspec.json.encode(form)
+    except Exception:  # noqa: BLE001  # its forms are user code
+        return without_surrogates(shown(value))
+    return form
 
 
 def jsonable(value: Any) -> Any:

@@ -11,6 +11,7 @@ from outlast.core.effects import Conclude, Recover
 from outlast.core.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, UserError
 from outlast.core.events import Item, OutputProduced, TurnContinued
 from outlast.core.items import last_message, refusal_of, text_of
+from outlast.core.shown import shown
 from outlast.definitions.agent import ToolsToFinalOutputResult
 from outlast.definitions.guardrail import OutputGuardrail
 from outlast.definitions.logger import logger
@@ -47,7 +48,7 @@ async def conclude(effect: Conclude, view: RunView, emit: Emit) -> Outcome:
         return Outcome([TurnContinued(effect.id)])
     output = verdict.final_output
     if output_schema(agent) is None and not isinstance(output, str):
-        output = str(output)
+        output = shown(output)
     return await _end(view, effect.id, agent, output, "tool")
 
 
@@ -231,7 +232,7 @@ async def _handled(
     if schema is not None and not schema.is_plain_text():
         output, text = _fitting(schema, output, kind)
     else:
-        text = str(output)
+        text = shown(output)
     message = _message(text) if result.include_in_history else None
     return await _end(view, key, agent, output, "handler", message)
 

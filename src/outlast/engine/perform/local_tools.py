@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 from outlast.core.effects import RunTool
 from outlast.core.errors import AgentsException, ModelBehaviorError, UserError, machine_error
 from outlast.core.events import Call, Item, ToolReturned
+from outlast.core.shown import shown
 from outlast.definitions import custom_tool, editor, shell_tools
 from outlast.definitions.computer import (
     ComputerTool,
@@ -145,7 +146,7 @@ async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
 
 async def _local_shell(use: Use[shell_tools.LocalShellTool]) -> Answer:
     request = shell_tools.LocalShellCommandRequest(use.context, behind(use.view, use.item))
-    text, call_id = str(await _called(use.tool.executor, request)), use.effect.call.id
+    text, call_id = shown(await _called(use.tool.executor, request)), use.effect.call.id
     out = {"type": "local_shell_call_output", "id": call_id, "output": text, "call_id": call_id}
     return Answer(out, text)
 

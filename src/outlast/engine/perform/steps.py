@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from outlast.core.errors import AgentsException, UserError
@@ -14,12 +16,23 @@ from outlast.definitions.values import Lookup, NotKept, pack, scope_of, unpack
 from outlast.engine.outcome import Emit
 
 _NOTHING: dict[str, StepRecorded] = {}
+_within: ContextVar[tuple[tuple[object, str], ...]] = ContextVar("_within", default=())
+"""The steps that this code is part of, outermost first, each with the call that it belongs to."""
 
 
 class Steps:
     """The steps of one call. Of two at once under one name, the second gets the first's result."""
 
-    __slots__ = ("_busy", "_effect_id", "_emit", "_fresh", "_is_closed", "_known", "_loop")
+    __slots__ = (
+        "_busy",
+        "_effect_id",
+        "_emit",
+        "_fresh",
+        "_is_closed",
+        "_known",
+        "_loop",
+        "_waits",
+    )
 
     def __init__(self, known: dict[str, StepRecorded], emit: Emit, effect_id: str) -> None:
         self._known = known
@@ -28,6 +41,8 @@ class Steps:
         self._emit = emit
         self._effect_id = effect_id
         self._busy: dict[str, asyncio.Lock] = {}
+        self._waits: dict[str, list[str]] = {}
+        """By step, those whose results it waits for now."""
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
 
@@ -40,15 +55,54 @@ class Steps:
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
             raise UserError(f"A step needs a name, a text that is not empty; got {name!r}.")
         see = scope_of(fn, *(() if returns is None else (returns,)))
+        with self._waiting(name):
+            known = await self._result(name, fn, see)
+        if known.refused:
+            raise UserError(known.refused)
+        return unpack(known.result, see)
+
+    async def _result(self, name: str, fn: Callable[[], Any], see: Lookup) -> StepRecorded:
         async with self._busy.setdefault(name, asyncio.Lock()):
             known = self._known.get(name) or self._fresh.get(name)
             if known is None:
                 self._require_open(name)
                 known = await self._recorded(name, fn, see)
                 self._fresh = {**self._fresh, name: known}
-        if known.refused:
-            raise UserError(known.refused)
-        return unpack(known.result, see)
+        return known
+
+    @contextmanager
+    def _waiting(self, name: str) -> Generator[None]:
+        """A block in which the step that this code is part of, if any, waits for step ``name``."""
+        held = [step for steps, step in _within.get() if steps is self]
+        if not held:
+            yield
+            return
+        self._require_end(name, held)
+        waits = self._waits.setdefault(held[-1], [])
+        waits.append(name)
+        try:
+            yield
+        finally:
+            waits.remove(name)
+
+    def _require_end(self, name: str, held: list[str]) -> None:
+        """Refuse to wait for a step that waits, itself or by others, for the one that asks."""
+        met, due = set[str](), [name]
+        while due:
+            step = due.pop()
+            if step in met or not self._is_busy(step):
+                continue
+            if step in held:
+                raise UserError(
+                    f"Step {name!r} of call {self._effect_id!r} was asked for inside of step {step!r}, "
+                    "whose end it would have to wait for: both would wait for ever. Give each part "
+                    "a name of its own, for example with a number in it."
+                )
+            met.add(step)
+            due += self._waits.get(step, ())
+
+    def _is_busy(self, name: str) -> bool:
+        return name in self._busy and self._busy[name].locked()
 
     def _require_open(self, name: str) -> None:
         if self._is_closed:
@@ -59,8 +113,12 @@ class Steps:
             )
 
     async def _recorded(self, name: str, fn: Callable[[], Any], see: Lookup) -> StepRecorded:
-        result = fn()
-        result = await result if inspect.isawaitable(result) else result
+        token = _within.set((*_within.get(), (self, name)))
+        try:
+            result = fn()
+            result = await result if inspect.isawaitable(result) else result
+        finally:
+            _within.reset(token)
         try:
             event = StepRecorded(self._effect_id, name, pack(result, see))
         except NotKept as error:
@@ -92,12 +150,13 @@ class Steps:
         done = asyncio.run_coroutine_threadsafe(self.perform(name, in_turn, returns), self._loop)
         concurrent.futures.wait([turn, done], return_when=concurrent.futures.FIRST_COMPLETED)
         if turn.done():
-            self._answer(turn.result(), fn)
+            self._answer(turn.result(), name, fn)
         return done.result()
 
-    def _answer(self, box: asyncio.Future[Any], fn: Callable[[], Any]) -> None:
+    def _answer(self, box: asyncio.Future[Any], name: str, fn: Callable[[], Any]) -> None:
         value: Any = None
         failure: BaseException | None = None
+        token = _within.set((*_within.get(), (self, name)))
         try:
             value = fn()
         except StopIteration as error:
@@ -105,6 +164,8 @@ class Steps:
             failure.__cause__ = error
         except BaseException as error:  # noqa: BLE001  # raised where the result is waited for
             failure = error
+        finally:
+            _within.reset(token)
 
         def put() -> None:
             if box.done():
