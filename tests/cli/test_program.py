@@ -38,8 +38,10 @@ def test_an_agent_is_named_by_its_variable_or_its_name(write, name):
     assert load_program(f"{write(TEAM)}:{name}").agent.name == "Helper"
 
 
-def test_the_agent_that_nobody_hands_off_to_is_the_first(write):
-    assert load_program(str(write(TEAM))).agent.name == "Front desk"
+@pytest.mark.parametrize("target", ["helper", "handoff(helper)"])
+def test_the_agent_that_nobody_hands_off_to_is_the_first(write, target):
+    text = TEAM.replace("import Agent", "import Agent, handoff").replace("[helper]", f"[{target}]")
+    assert load_program(str(write(text))).agent.name == "Front desk"
 
 
 def test_a_variable_called_agent_is_preferred(write):

@@ -148,3 +148,17 @@ def test_a_call_is_approved_in_a_program_that_runs_by_itself(write):
     assert "17 is cancelled" in done.stdout
     again = outlast("resume", "ticket-12", "--agent", "program.py", cwd=folder)
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("makes_agent", ["", "agent = Agent(name='x', model='offline')\n"])
+def test_words_behind_dashes_are_arguments_of_a_file_that_runs_itself(write, makes_agent):
+    main = "if __name__ == '__main__':\n    print(sys.argv[1:])\n"
+    folder = write(f"import sys\nfrom outlast import Agent\n{makes_agent}{main}")
+    done = outlast("run", "program.py", "--", "--ticket", "5", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "['--ticket', '5']\n"), done.stderr
+
+
+def test_words_behind_dashes_are_the_message_of_a_file_with_an_agent_only(write):
+    folder = write("from outlast import Agent\nagent = Agent(name='x', model='offline')\n")
+    done = outlast("run", "program.py", "--", "--ticket 5", cwd=folder)
+    assert (done.returncode, "--ticket 5" in done.stdout) == (0, True), done.stderr

@@ -25,6 +25,7 @@ from outlast.core.errors import AgentsException
 from outlast.journal.journal import RunFilter
 from outlast.version import __version__
 
+BEHIND_DASHES = "outlast.behind_dashes"
 STOPPED = 128
 """What a shell adds to the number of the signal that ended a program."""
 
@@ -38,6 +39,11 @@ class Terminated(BaseException):
 
 class Commands(TyperGroup):
     """The group of all commands. Wrong usage becomes a panel as well."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note whether the words of a command stand behind `--`, which click takes away."""
+        ctx.meta[BEHIND_DASHES] = "--" in args
+        return super().parse_args(ctx, args)
 
     def main(  # what click calls
         self, args: Any = None, prog_name: str | None = None, *rest: Any, **options: Any

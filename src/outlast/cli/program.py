@@ -18,6 +18,7 @@ from typing import Any, TypeGuard
 from outlast.cli.problem import Missing, near
 from outlast.compat import install_unless_taken
 from outlast.definitions.agent import Agent
+from outlast.definitions.handoff import Handoff, handoff_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,23 @@ def run_main_part(path: Path, module: ModuleType) -> bool:
     return True
 
 
+def has_main_part(path: Path) -> bool:
+    """Whether a file has something under `if __name__ == "__main__"`."""
+    tree = ast.parse(path.read_bytes(), str(path))
+    return any(isinstance(node, ast.If) and _asks_for_main(node.test) for node in tree.body)
+
+
+def runs_itself(path: Path) -> bool:
+    """Whether a file does something when it is run as a script: a main part, or a call of a runner."""
+    tree = ast.parse(path.read_bytes(), str(path))
+    if has_main_part(path):
+        return True
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    done = (each for node in tree.body if not isinstance(node, defined) for each in ast.walk(node))
+    calls = (node.func for node in done if isinstance(node, ast.Call))
+    return any(ast.unparse(func).partition(".")[0] in ("Runner", "asyncio") for func in calls)
+
+
 def _asks_for_main(test: ast.expr) -> bool:
     return "__name__" in ast.unparse(test) and "__main__" in ast.unparse(test)
 
@@ -148,7 +166,8 @@ def _choose(found: dict[str, Agent[Any]], name: str, file: str) -> str:
         return next(iter(found))
     if "agent" in found:
         return "agent"
-    targets = {id(target) for agent in found.values() for target in agent.handoffs}
+    handoffs = [each for agent in found.values() for each in agent.handoffs]
+    targets = {id(handoff_target(x) if isinstance(x, Handoff) else x) for x in handoffs}
     first = [variable for variable, agent in found.items() if id(agent) not in targets]
     if len(first) == 1:
         return first[0]

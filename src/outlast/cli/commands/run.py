@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from outlast.cli.command import command, finish
+from outlast.cli.command import BEHIND_DASHES, command, finish
 from outlast.cli.logs import list_runs, read_run
 from outlast.cli.problem import Missing
 from outlast.cli.program import (
     ProgramError,
     agents_of,
     find_file,
+    has_main_part,
     load_module,
     load_program,
     run_main_part,
+    runs_itself,
 )
 from outlast.cli.running import need_key, perform, say_finished
 from outlast.cli.screen import console
@@ -30,8 +33,10 @@ from outlast.run.runner import AgentRunner, get_default_agent_runner, set_defaul
 outlast run guide.py "What is the weather in Rome?"
 outlast run desk.py:triage "Where is A-1012?" --id order-17
 outlast run hello_world.py         the whole file, as `python hello_world.py`
+outlast run report.py -- --day 5   the whole file, with arguments of its own
 """)
 def run(
+    context: typer.Context,
     place: Annotated[
         str, typer.Argument(metavar="FILE[:AGENT]", help="A Python file that makes an agent.")
     ],
@@ -51,8 +56,8 @@ def run(
     Outlast in it, unless the project has a module of that name.
     """
     path, name = find_file(place)
-    if not words:
-        return _run_file(path)
+    if not words or (context.meta.get(BEHIND_DASHES) and not name and runs_itself(path)):
+        return _run_file(path, words or ())
     module = load_module(path)
     if not name and not agents_of(module):
         return _run_main(path, module, words)
@@ -66,13 +71,13 @@ def run(
     return finish(perform(program, message, run_id or None))
 
 
-def _run_file(path: Path) -> int:
+def _run_file(path: Path, words: Sequence[str]) -> int:
     """Run a whole file. That one which only defines an agent runs nothing is worth an error."""
     runner = _Noting()
     set_default_agent_runner(runner)
-    module = load_module(path, is_main=True)
+    module = load_module(path, words=words, is_main=True)
     has_run = runner.has_run or get_default_agent_runner() is not runner
-    if not has_run and agents_of(module) and not run_main_part(path, module):
+    if not has_run and agents_of(module) and not has_main_part(path):
         raise Missing(
             "No message",
             f"{path.name} makes an agent and runs nothing by itself, so it wants a message.",
