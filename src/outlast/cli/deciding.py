@@ -10,7 +10,15 @@ from rich.text import Text
 from outlast.cli.approvals import calls_of, record, say_nothing_waits
 from outlast.cli.command import check_known, finish
 from outlast.cli.logs import journal_place, known_agents, list_runs, read_run
-from outlast.cli.running import account, how_to_go_on, perform, program_of, show_waiting, whole_run
+from outlast.cli.running import (
+    account,
+    how_to_go_on,
+    perform,
+    program_of,
+    require_nothing_else,
+    show_waiting,
+    whole_run,
+)
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
 from outlast.views.waiting import WaitingCall
@@ -54,6 +62,7 @@ def decide(run_id: str, call: str, answer: Answer, place: str) -> int:
         say = how_to_go_on(run_id, view.program)
         console().print(Text(f"\n{say}", style="dim"), soft_wrap=True)
         return 0
+    require_nothing_else(run_id, before="The decision is recorded. ")
     return finish(perform(program, "", run_id))
 
 

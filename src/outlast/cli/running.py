@@ -25,6 +25,8 @@ from outlast.core.failing import why_final
 from outlast.definitions.agent import Agent
 from outlast.engine.config import RunConfig
 from outlast.journal.journal import TERMINAL
+from outlast.journal.opening import open_journal
+from outlast.run.commands import state_of
 from outlast.run.control import unpause
 from outlast.run.runner import get_default_agent_runner
 from outlast.views.timeline import Timeline
@@ -96,6 +98,34 @@ def program_of(run_id: str, view: Timeline, place: str, word: str = "resume") ->
     return program
 
 
+def require_nothing_else(run_id: str, *, before: str = "Nothing was done. ") -> None:
+    """Refuse to go on here with a run that needs what only its program has. Wants no running loop.
+
+    Args:
+        run_id: The run.
+        before: What the command has done with it.
+
+    Raises:
+        Missing: The run began with a session, or with a context.
+    """
+    options = finish(state_of(open_journal(), run_id)).options
+    needs = [name for name in ("session", "context") if getattr(options, _NEEDS[name])]
+    if not needs:
+        return
+    session = f" (session {plain(options.session_id)!r})" if options.session_id else ""
+    told = ", ".join(f"{name}=..." for name in needs)
+    raise Missing(
+        "Its program goes on with it",
+        f"{before}Run {plain(run_id)} began with a {' and a '.join(needs)}{session}, and a command "
+        f"line has none: its tools would be performed without.",
+        f"await Runner.resume({plain(run_id)!r}, agent, {told})   in the program",
+    )
+
+
+_NEEDS = {"session": "session", "context": "has_context"}
+"""What only a program can give, and what a log says of it."""
+
+
 def how_to_go_on(run_id: str, program: str, word: str = "resume") -> str:
     """The command that goes on with a run, with the program that its log names, as text."""
     file, _, variable = program.rpartition(":")
@@ -139,6 +169,7 @@ def resume_one(run_id: str, place: str, max_turns: int | None, *, word: str = "r
         )
         console().print(Text(f"\n{hint}", style="dim"), soft_wrap=True)
         return 0
+    require_nothing_else(run_id)
     program = program_of(run_id, view, place, word)
     doing = "retrying" if view.status == "failed" else "resuming"
     console().print(Text(f"{doing} {plain(run_id)}", style="bold"))

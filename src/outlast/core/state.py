@@ -66,6 +66,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Whether each call continues the response before it, so that only what is new is sent."""
     omits_reasoning_ids: bool = False
     """Whether models are given their own reasoning back without its ids."""
+    has_context: bool = False
+    """Whether the run began with a context, which only its program can give again."""
     program: str = ""
     """Where the agent was loaded from (`FILE:AGENT`), when a command line did it."""
 

@@ -7,6 +7,15 @@ from typing import Any, TypeVar, cast
 _T = TypeVar("_T")
 
 
+def is_sound(text: str) -> bool:
+    """Whether ``text`` has no half of a surrogate pair, and so can be stored and sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def without_surrogates(value: _T) -> _T:
     """``value`` of JSON, without halves of surrogate pairs; itself where it has none."""
     if isinstance(value, str):

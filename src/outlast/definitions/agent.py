@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, Self, Type
 
 from typing_extensions import TypedDict
 
-from outlast.core.errors import WrongType
+from outlast.core.errors import UserError, WrongType
+from outlast.core.surrogates import is_sound
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.default_models import are_default_settings, default_settings_for
 from outlast.definitions.enabled import enabled
@@ -161,6 +162,11 @@ class Agent(AgentBase[TContext]):
             value = getattr(self, name)
             if not (kind(value) if isinstance(kind, FunctionType) else isinstance(value, kind)):
                 raise TypeError(f"Agent {name} must be {expected}, got {_kind(name, value)}")
+        if not is_sound(self.name):
+            raise UserError(
+                f"Agent name {self.name!r} has half of a surrogate pair, which cannot be stored or sent. "
+                'Decode what it was read from without errors="surrogateescape".'
+            )
         check_tools(self, self.tools)
         check_handoffs(self, self.handoffs)
         owner = f"agent {self.name!r}"
@@ -239,7 +245,13 @@ class Agent(AgentBase[TContext]):
                 "'instructions' callable must accept exactly 2 arguments (context, agent), but got"
                 f" {len(names)}: {names}"
             )
-        return await awaited(instructions(run_context, self))
+        text: Any = await awaited(instructions(run_context, self))
+        if text is not None and not isinstance(text, str):
+            raise WrongType(
+                f"The instructions of agent {self.name!r} are a function that must return a string or "
+                f"None, got {type(text).__name__}."
+            )
+        return text
 
     async def get_prompt(
         self, run_context: RunContextWrapper[TContext]

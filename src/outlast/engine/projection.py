@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from outlast.core.errors import WrongType
 from outlast.core.events import ApprovalDecided, ApprovalRequested, Entry, Event, Item, ModelReplied
 from outlast.core.ids import EffectId
 from outlast.core.items import call_id, copied
@@ -61,9 +62,19 @@ def behind(view: RunParts, item: Item, own: Item | None = None) -> Any:
 
 
 def wire(raw: Any) -> Item:
-    """A reply's item as JSON, without what was not set."""
+    """An item as JSON, without what was not set.
+
+    Raises:
+        WrongType: It holds something that is no JSON.
+    """
     if isinstance(raw, Mapping):
-        return {str(k): v for k, v in msgspec.to_builtins(raw).items() if v is not None}
+        try:
+            return {str(k): v for k, v in msgspec.to_builtins(raw).items() if v is not None}
+        except (TypeError, RecursionError) as error:
+            raise WrongType(
+                f"An item of the input, or of what a filter or a session gave for it, is no JSON: {error}. "
+                "Give texts, numbers, true, false, None, and lists and dicts of these."
+            ) from error
     item = raw.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
     item.setdefault("type", raw.type)
     return {key: value for key, value in item.items() if value is not None}

@@ -19,6 +19,7 @@ from outlast.core.errors import UserError
 from outlast.core.events import Call, TurnPrepared
 from outlast.core.growing import new_dict
 from outlast.core.identity import content_hash
+from outlast.core.surrogates import without_surrogates
 from outlast.definitions.agent import Agent
 from outlast.definitions.computer import ComputerTool
 from outlast.definitions.custom_tool import CustomTool
@@ -315,7 +316,24 @@ def tool_document(turn: PreparedTurn) -> bytes:
         for t in turn.tools
     ]
     transfers = [{"name": h.tool_name, "handoff": h.agent_name} for h in turn.handoffs]
-    return msgspec.json.encode([*tools, *transfers], enc_hook=str)
+    try:
+        return msgspec.json.encode([*tools, *transfers], enc_hook=str)
+    except UnicodeEncodeError:
+        raise _unsound([*tools, *transfers]) from None
+
+
+def _unsound(told: list[dict[str, Any]]) -> UserError:
+    """What is wrong with what the model is to be told of the tools."""
+    tool, part = next(
+        (each, key)
+        for each in told
+        for key in each
+        if without_surrogates(each[key]) is not each[key]
+    )
+    return UserError(
+        f"There is half of a surrogate pair in the {part} of tool {tool['name']!r}, which cannot be "
+        'stored or sent. Decode what it was read from without errors="surrogateescape".'
+    )
 
 
 def _kind(tool: Any) -> dict[str, str]:

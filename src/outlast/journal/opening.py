@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from outlast.core.errors import JournalUnavailable
+from outlast.core.errors import JournalUnavailable, UserError
 from outlast.definitions.forks import at_fork, take
 from outlast.journal.files import make_private
 from outlast.journal.journal import Durability, Journal
@@ -82,6 +82,7 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
             ever there, logs are kept in memory instead, with one warning.
         JournalCorrupt: There is something else, or a damaged journal.
         StorageBusy: Another process has it locked. Try again.
+        UserError: The path is one that no file can have.
     """
     wanted, home = (path, "") if path else _default()
     # Every run asks. Resolving the path costs 50 µs; the answer depends on these only.
@@ -101,6 +102,18 @@ def close_journals() -> None:
     global _places  # noqa: PLW0603  # what is settled once per process begins anew
     _close_all()
     _places = _Places()
+
+
+def _check_path(path: str) -> None:
+    try:
+        is_fine = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_fine = False
+    if not is_fine:
+        raise UserError(
+            f"A journal cannot be kept at {path!r}: a path has no NUL, and no half of a surrogate pair. "
+            "Name another file in RunConfig(journal=...)."
+        )
 
 
 def _default() -> tuple[str, str]:
@@ -155,6 +168,7 @@ def _settled(wanted: str | Path, home: str) -> str:
     """The absolute path of a place, the same for the whole process."""
     path = _places.paths.get((wanted, home))
     if path is None:
+        _check_path(str(wanted))
         try:
             if wanted:  # Whoever names a place may name it by a link.
                 path = os.path.realpath(wanted)

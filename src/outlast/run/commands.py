@@ -27,7 +27,7 @@ from outlast.core.events import CommandTaken, ErrorFacts, Event
 from outlast.core.evolve import fold
 from outlast.core.identity import root_of
 from outlast.core.state import RunState
-from outlast.core.surrogates import without_surrogates
+from outlast.core.surrogates import is_sound
 from outlast.engine.log import RunLog, require_known
 from outlast.journal.journal import Journal
 
@@ -48,7 +48,7 @@ def check_said(**said: Any) -> None:
     """
     for name, value in said.items():
         is_switch = name == "always"
-        if name in _IDS and (not isinstance(value, str) or not value or not _is_sound(value)):
+        if name in _IDS and (not isinstance(value, str) or not value or not is_sound(value)):
             raise UserError(f"{name} must be a text, and a whole id; got {value!r:.40}.")
         if is_switch and not isinstance(value, bool):
             raise UserError(f"{name} must be True or False; got {value!r:.40}.")
@@ -57,10 +57,6 @@ def check_said(**said: Any) -> None:
 
 
 _IDS = ("run_id", "call_id")
-
-
-def _is_sound(text: str) -> bool:
-    return without_surrogates(text) is text
 
 
 async def command_run(journal: Journal, run_id: str, command: Command) -> None:

@@ -119,12 +119,15 @@ def _kept_by_provider(options: dict[str, Any]) -> Options:
     previous = options.get("previous_response_id")
     chains = bool(options.get("auto_previous_response_id"))
     program = options.get("program", "")
-    if conversation is None and previous is None and not chains and not program:
+    has_context = wrapped(options.get("context")).context is not None
+    given = (conversation is not None, previous is not None, chains, program, has_context)
+    if not any(given):
         return _PLAIN
     return Options(
         conversation_id=conversation,
         previous_response_id=previous,
         chains_responses=chains,
+        has_context=has_context,
         program=program,
     )
 

@@ -108,6 +108,7 @@ def _begin(env: RunEnv, request: local_runs.RunRequest, parts: StateParts) -> No
         conversation_id=request.options.conversation_id or conversation,
         previous_response_id=request.options.previous_response_id or previous,
         chains_responses=request.options.chains_responses or chains,
+        has_context=env.context.context is not None,
     )
     check_request(replace(request, options=options))
     wanted = replace(request, options=options, max_turns=parts.max_turns)
