@@ -108,7 +108,7 @@ def test_an_attempt_of_a_closed_loop_keeps_nobody_waiting():
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(left())
-    (task,) = attempts._attempts.running["k"]
+    (left_work,) = attempts._attempts.running["k"]
     loop.close()
 
     async def again() -> str:
@@ -116,7 +116,7 @@ def test_an_attempt_of_a_closed_loop_keeps_nobody_waiting():
             return "done"
 
     assert asyncio.run(asyncio.wait_for(again(), 5)) == "done"
-    attempts._attempts.finish("k", task)
+    attempts._attempts.finish("k", left_work.work)
 
 
 async def test_calls_of_other_keys_do_not_wait():

@@ -88,7 +88,8 @@ def _completed(event: RunCompleted) -> Line:
 def _failed(event: RunFailed) -> Line:
     if not can_go_on(event.error):
         return Line(logging.INFO, f"was refused: {_plain(event.error.kind)}")
-    return Line(logging.WARNING, f"failed: {_said(event.error)}")
+    # Whoever asked for the run gets the error itself: a warning beside it would say it twice.
+    return Line(logging.INFO, f"failed: {_said(event.error)}")
 
 
 def _cancelled(event: RunCancelled) -> Line:
