@@ -116,6 +116,12 @@ class SQLiteSession(SessionABC):
         if connection is not None:
             connection.close()
 
+    def __del__(self) -> None:
+        """Close what nobody can close any more: Python 3.13 asks for it."""
+        connection: sqlite3.Connection | None = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
+
     def before_fork(self) -> None:
         """See `Forked`. The next use opens the file again; what is in memory only is copied."""
         if take(self._lock) and self._path and self._connection is not None:

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from outlast.journal.database import Connection
-
 BUSY_TIMEOUT_S = 5.0
 _RETRY_S = 0.01
 _IN_MEMORY = ("", ":memory:")
@@ -87,11 +85,7 @@ def open_database(path: str, prepare: Callable[[sqlite3.Connection], object]) ->
     if path:
         make_private(path)
     connection = sqlite3.connect(
-        path or ":memory:",
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-        factory=Connection,
+        path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     try:
         _switch_to_wal(connection)
