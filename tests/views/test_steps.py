@@ -149,6 +149,13 @@ def test_a_failed_effect_is_an_error_and_so_is_the_run():
     assert (view.status, view.error) == ("failed", "ValueError: no")
 
 
+def test_an_output_that_was_refused_is_not_what_the_run_came_to():
+    *events, _ = ending()
+    refused = RunFailed(ErrorFacts("OutputGuardrailTripwireTriggered", "refused"))
+    view = timeline(log_of([*opening(), answer("t1.b", "b", "ok"), *events, refused]))
+    assert (view.status, view.output) == ("failed", "")
+
+
 def test_handoffs_guardrails_sessions_and_children_are_steps():
     child = ChildStarted(id="t2.x", run_id="run/x", agent="helper")
     view = timeline(

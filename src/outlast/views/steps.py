@@ -99,7 +99,8 @@ class Reader:
             status=status(self.state),
             agent=started.agent if started else "",
             input=" / ".join(filter(None, said)),
-            output=text_from(output.output) if output else "",
+            # An output that a guardrail refused is nobody's to read.
+            output=text_from(output.output) if output and not error else "",
             error=f"{error.kind}: {error.message}" if error else "",
             retry_at=retry_at(self.state) or 0.0,
             failure=error,
