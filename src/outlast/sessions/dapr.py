@@ -9,11 +9,12 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from outlast.sessions.extras import library
+from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
-from outlast.sessions.stored import StoredSession, run_to_end
+from outlast.sessions.stored import run_to_end
 
 if TYPE_CHECKING:
     from dapr.aio.clients import DaprClient
@@ -32,7 +33,7 @@ _CONFLICTS = ("etag", "conflict", "aborted", "failed to set key")
 _logger = logging.getLogger("outlast.sessions")
 
 
-class DaprSession(StoredSession):
+class DaprSession(ServerSession):
     """A conversation in whatever store a Dapr sidecar offers, which many processes may share.
 
     Each write replaces the whole list if nobody else has changed it meanwhile, and is tried again
@@ -60,16 +61,12 @@ class DaprSession(StoredSession):
         consistency: Literal["eventual", "strong"] = "eventual",
         session_settings: SessionSettings | dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(session_id, session_settings)
-        self._client: Any = dapr_client
+        super().__init__(session_id, dapr_client, session_settings)
         self._store = state_store_name
         self._ttl = ttl
         self._consistency = consistency
         self._messages_key = f"{session_id}:messages"
         self._metadata_key = f"{session_id}:metadata"
-        self._lock = asyncio.Lock()
-        self._owns_client = False
-        self._closed = False
 
     @classmethod
     def from_address(
@@ -98,12 +95,11 @@ class DaprSession(StoredSession):
             session_settings=session_settings,
             **kwargs,
         )
-        session._owns_client = True
-        return session
+        return session.owning_its_client()
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first; none if it is 0 or less."""
-        self._require_open()
+        self.require_open()
         limit = self.read_limit(limit)
         if limit is not None and limit <= 0:
             return []
@@ -119,44 +115,27 @@ class DaprSession(StoredSession):
         return await self.newest(limit, tail)
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
-        self._require_open()
+        self.require_open()
         if items:
             fresh = await self.serialized(items)
             await run_to_end(self._append(fresh))
 
     async def pop_item(self) -> TResponseInputItem | None:
-        self._require_open()
+        self.require_open()
         while (text := await run_to_end(self._change(_without_last))) is not None:
             if (item := await self.readable(text)) is not None:
                 return item
         return None
 
     async def clear_session(self) -> None:
-        self._require_open()
+        self.require_open()
         await run_to_end(self._delete())
 
-    async def close(self) -> None:
-        """Close the client if the session made it. A second close does nothing."""
-        if self._owns_client and not self._closed:
-            self._closed = True
-            await self._client.close()
-
-    async def ping(self) -> bool:
-        """Whether the store answers."""
-        self._require_open()
-        try:
-            await self._client.get_state(
-                store_name=self._store, key="__ping__", state_metadata=self._read_metadata()
-            )
-        except Exception:  # noqa: BLE001  # whatever keeps it from answering
-            return False
+    async def _answers(self) -> bool:
+        await self._client.get_state(
+            store_name=self._store, key="__ping__", state_metadata=self._read_metadata()
+        )
         return True
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
 
     async def _append(self, fresh: list[str]) -> None:
         await self._change(lambda texts: ([*texts, *fresh], None))
@@ -249,12 +228,6 @@ class DaprSession(StoredSession):
             else state.Consistency.eventual
         )
         return state.StateOptions(concurrency=concurrency, consistency=consistency)
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise RuntimeError(
-                f"DaprSession is closed (session {self.session_id!r}). Make a new one to go on."
-            )
 
 
 def _texts(data: bytes | str | None, session_id: str) -> list[Any]:

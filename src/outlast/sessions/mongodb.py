@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from outlast.sessions.extras import library
+from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
-from outlast.sessions.stored import StoredSession, run_to_end
+from outlast.sessions.stored import run_to_end
 
 if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from outlast.definitions.run_items import TResponseInputItem
 
 
-class MongoDBSession(StoredSession):
+class MongoDBSession(ServerSession):
     """A conversation in MongoDB, which any number of processes may share.
 
     A call of `add_items` is one document: all items or none, and at most 16 MB of them. Needs the
@@ -47,14 +47,10 @@ class MongoDBSession(StoredSession):
     ) -> None:
         if not isinstance(session_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's value
             raise TypeError("session_id must be a string")
-        super().__init__(session_id, session_settings)
-        self._client: Any = client
+        super().__init__(session_id, client, session_settings)
         self._sessions: Any = self._client[database][sessions_collection]
         self._messages: Any = self._client[database][messages_collection]
-        self._lock = asyncio.Lock()
         self._is_indexed = False
-        self._owns_client = False
-        self._closed = False
 
     @classmethod
     def from_uri(
@@ -86,12 +82,11 @@ class MongoDBSession(StoredSession):
             session_settings=session_settings,
             **kwargs,
         )
-        session._owns_client = True
-        return session
+        return session.owning_its_client()
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first; none if it is 0 or less."""
-        self._require_open()
+        self.require_open()
         limit = self.read_limit(limit)
         if limit is not None and limit <= 0:
             return []
@@ -106,13 +101,13 @@ class MongoDBSession(StoredSession):
         return await self.newest(limit, tail)
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
-        self._require_open()
+        self.require_open()
         if items:
             texts = await self.serialized(items)
             await run_to_end(self._append(texts))
 
     async def pop_item(self) -> TResponseInputItem | None:
-        self._require_open()
+        self.require_open()
         while True:
             found, text = await run_to_end(self._pop())
             if not found:
@@ -121,29 +116,12 @@ class MongoDBSession(StoredSession):
                 return item
 
     async def clear_session(self) -> None:
-        self._require_open()
+        self.require_open()
         await run_to_end(self._clear())
 
-    async def close(self) -> None:
-        """Close the client if the session made it. A second close does nothing."""
-        if self._owns_client and not self._closed:
-            self._closed = True
-            await self._client.close()
-
-    async def ping(self) -> bool:
-        """Whether the database answers."""
-        self._require_open()
-        try:
-            await self._client.admin.command("ping")
-        except Exception:  # noqa: BLE001  # whatever keeps it from answering
-            return False
+    async def _answers(self) -> bool:
+        await self._client.admin.command("ping")
         return True
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
 
     async def _append(self, texts: list[str]) -> None:
         async with self._lock:
@@ -209,12 +187,6 @@ class MongoDBSession(StoredSession):
         await self._sessions.create_index([("session_id", 1)], unique=True)
         await self._messages.create_index([("session_id", 1), ("generation", 1), ("seq", 1)])
         self._is_indexed = True
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise RuntimeError(
-                f"MongoDBSession is closed (session {self.session_id!r}). Make a new one to go on."
-            )
 
 
 def _texts(document: dict[str, Any]) -> list[Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from outlast.sessions.extras import library
+from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
-from outlast.sessions.stored import StoredSession, run_to_end
+from outlast.sessions.stored import run_to_end
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -20,7 +21,7 @@ _LAST_MS = 2**63 - 1
 """The latest time at which Redis lets a key expire: a signed 64-bit number of milliseconds."""
 
 
-class RedisSession(StoredSession):
+class RedisSession(ServerSession):
     """A conversation in Redis, which any number of processes may share.
 
     A call of `add_items` is one transaction: all items or none. Needs the extra ``redis``. On a
@@ -47,16 +48,12 @@ class RedisSession(StoredSession):
         ttl: int | None = None,
         session_settings: SessionSettings | dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(session_id, session_settings)
-        self._redis: Any = redis_client
+        super().__init__(session_id, redis_client, session_settings)
         self._key_prefix = key_prefix
         self._ttl = ttl
         self._session_key = f"{key_prefix}:{session_id}"
         self._messages_key = f"{self._session_key}:messages"
         self._counter_key = f"{self._session_key}:counter"
-        self._lock = asyncio.Lock()
-        self._owns_client = False
-        self._closed = False
 
     @classmethod
     def from_url(
@@ -81,12 +78,11 @@ class RedisSession(StoredSession):
             url, **(redis_kwargs or {})
         )
         session = cls(session_id, redis_client=client, session_settings=session_settings, **kwargs)
-        session._owns_client = True
-        return session
+        return session.owning_its_client()
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first; none if it is 0 or less."""
-        self._require_open()
+        self.require_open()
         limit = self.read_limit(limit)
         if limit is not None and limit <= 0:
             return []
@@ -94,50 +90,36 @@ class RedisSession(StoredSession):
             return await self.newest(limit, self._tail)
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
-        self._require_open()
+        self.require_open()
         if items:
             texts = await self.serialized(items)
             async with self._lock:
                 await self._append(texts)
 
     async def pop_item(self) -> TResponseInputItem | None:
-        self._require_open()
+        self.require_open()
         async with self._lock:
             return await run_to_end(self._pop())
 
     async def clear_session(self) -> None:
-        self._require_open()
+        self.require_open()
         async with self._lock:
             await run_to_end(
-                self._redis.delete(self._session_key, self._messages_key, self._counter_key)
+                self._client.delete(self._session_key, self._messages_key, self._counter_key)
             )
 
-    async def close(self) -> None:
-        """Close the client if the session made it. A second close does nothing."""
-        if self._owns_client and not self._closed:
-            self._closed = True
-            await self._redis.aclose()
+    async def _close_client(self) -> None:
+        await self._client.aclose()
 
-    async def ping(self) -> bool:
-        """Whether Redis answers."""
-        self._require_open()
-        try:
-            return bool(await self._redis.ping())
-        except Exception:  # noqa: BLE001  # whatever keeps it from answering
-            return False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
+    async def _answers(self) -> bool:
+        return bool(await self._client.ping())
 
     async def _tail(self, count: int | None) -> list[str | bytes]:
         first = 0 if count is None else -count
-        return cast("list[str | bytes]", await self._redis.lrange(self._messages_key, first, -1))
+        return cast("list[str | bytes]", await self._client.lrange(self._messages_key, first, -1))
 
     async def _pop(self) -> TResponseInputItem | None:
-        while (text := await self._redis.rpop(self._messages_key)) is not None:
+        while (text := await self._client.rpop(self._messages_key)) is not None:
             if (item := await self.readable(text)) is not None:
                 return item
         return None
@@ -147,7 +129,7 @@ class RedisSession(StoredSession):
         from redis.exceptions import WatchError
 
         while True:
-            pipeline = self._redis.pipeline(transaction=True)
+            pipeline = self._client.pipeline(transaction=True)
             try:
                 await self._fill(pipeline, texts)
                 await _execute(pipeline)
@@ -201,12 +183,6 @@ class RedisSession(StoredSession):
                 f"The ttl of {self._ttl} seconds is outside Redis's supported expiration range."
             )
         return expires
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise RuntimeError(
-                f"RedisSession is closed (session {self.session_id!r}). Make a new one to go on."
-            )
 
 
 async def _execute(pipeline: Any) -> None:
