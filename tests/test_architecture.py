@@ -35,9 +35,9 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 5_200, "definitions": 9_600, "tracing": 2_800, "models": 9_000, "journal": 4_800,
-    "sessions": 3_600, "engine": 9_500, "run": 5_200, "testing": 4_000, "compat": 3_000, "cli": 4_500,
-    "demo": 700, "mcp": 100, "views": 2_500,
+    "core": 4_700, "definitions": 8_950, "tracing": 2_300, "models": 8_950, "journal": 4_600,
+    "sessions": 3_250, "engine": 8_950, "run": 4_400, "testing": 3_800, "compat": 2_200, "cli": 3_550,
+    "demo": 600, "mcp": 100, "views": 1_250,
 }  # fmt: skip
 
 # A reason, or it does not stand here.
