@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from outlast.core.commanding import status_word
+from outlast.core.commanding import ended_word
 from outlast.core.errors import AlreadyDecided, CallNotFound, RunNotFound
 from outlast.core.events import ApprovalRequested
 from outlast.core.evolve import fold
@@ -45,7 +45,7 @@ async def say_nothing_waits(run_id: str) -> None:
         CallNotFound: No call waited.
     """
     state = await _state_of(run_id)
-    what = f"Nothing waits for a person in run {run_id!r}, which is {status_word(state)}."
+    what = f"Nothing waits for a person in run {run_id!r}, which is {ended_word(state)}."
     decided = {id(each): (key, each) for key, each in reversed(state.verdicts.items())}
     if not decided:
         raise CallNotFound(f"{what} Nothing was decided. See: outlast approvals")

@@ -8,7 +8,7 @@ a process that takes over knows what was taken, and how whoever posted it learns
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 from msgspec.structs import replace
 
@@ -88,7 +88,7 @@ def _kind(command: Command) -> str:
 # --- Each command. -----------------------------------------------------------------------
 
 
-def status_word(state: RunState) -> str:
+def ended_word(state: RunState) -> Literal["", "completed", "failed", "cancelled"]:
     """How a run has ended, in a word; empty where it has not."""
     match state.ended:
         case None:
@@ -111,7 +111,7 @@ def over(run_id: str, status: str) -> str:
 
 
 def _require_open(state: RunState, run_id: str) -> None:
-    status = status_word(state)
+    status = ended_word(state)
     if status:
         raise _Refusal("RunHasEnded", over(run_id, status), run_id=run_id, status=status)
     if state.output is not None:
@@ -168,7 +168,7 @@ def _decided(state: RunState, run_id: str, command: Decide) -> Sequence[Event]:
     keys = [command.call_id] if command.call_id in waiting else named
     if len(keys) != 1:
         what = f"{len(keys)} calls have the id" if keys else "no call waits that has the whole id"
-        ended = f" The run is {status_word(state)}." if state.ended else ""
+        ended = f" The run is {ended_word(state)}." if state.ended else ""
         raise _Refusal(
             "CallNotFound",
             f"In run {run_id!r}, {what} {command.call_id!r}. These wait: "

@@ -11,7 +11,7 @@ import asyncio
 import os
 import random
 import time
-from typing import Any
+from typing import Any, TypedDict
 
 from outlast.core import errors
 from outlast.core.commanding import taken
@@ -38,6 +38,25 @@ PATIENCE_S = 5.0
 def new_command_id() -> str:
     """An id that no other command has."""
     return os.urandom(16).hex()
+
+
+class CommandHead(TypedDict):
+    """What every command says: which one it is, when and by whom it was given, and why."""
+
+    id: str
+    at: float
+    by: str
+    why: str
+
+
+def command_head(by: str | None, why: str | None) -> CommandHead:
+    """The head of a command that is given now.
+
+    Raises:
+        UserError: ``by`` or ``why`` is no text.
+    """
+    check_said(by=by, why=why)
+    return {"id": new_command_id(), "at": time.time(), "by": by or "", "why": why or ""}
 
 
 def check_said(**said: Any) -> None:

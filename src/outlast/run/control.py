@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from outlast.core.commands import Cancel, Command, GoOn, Pause, RaiseLimit, Send
 from outlast.core.errors import UserError
 from outlast.definitions.choices import check_choice
 from outlast.engine.config import RunConfig, coerce_run_config
-from outlast.run.commands import check_said, command_run, new_command_id, require_whole
+from outlast.run.commands import check_said, command_head, command_run, require_whole
 from outlast.run.request import as_items, journal_of
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ async def cancel(
         RunNotFound: There is no such run.
     """
     check_choice("mode", mode, Literal["immediate", "after_turn"])
-    await _tell(run_id, Cancel(**_said(by, why), mode=mode), run_config)
+    await _tell(run_id, Cancel(**command_head(by, why), mode=mode), run_config)
 
 
 async def send(
@@ -70,7 +69,7 @@ async def send(
     items = as_items(input)
     if not any(item.get("content") or "type" in item for item in items):
         raise UserError("There is nothing in what was to be sent. Send a text, or a list of items.")
-    await _tell(run_id, Send(**_said(by, None), items=items), run_config)
+    await _tell(run_id, Send(**command_head(by, None), items=items), run_config)
 
 
 async def pause(
@@ -92,7 +91,7 @@ async def pause(
         UserError: It is a part of another one.
         RunNotFound: There is no such run.
     """
-    await _tell(run_id, Pause(**_said(by, why)), run_config)
+    await _tell(run_id, Pause(**command_head(by, why)), run_config)
 
 
 async def unpause(
@@ -114,7 +113,7 @@ async def unpause(
         UserError: It is a part of another one.
         RunNotFound: There is no such run.
     """
-    await _tell(run_id, GoOn(**_said(by, why)), run_config)
+    await _tell(run_id, GoOn(**command_head(by, why)), run_config)
 
 
 async def raise_limit(
@@ -145,19 +144,7 @@ async def raise_limit(
         raise UserError(
             f"max_turns must be 1 or more, or None for no limit; got {max_turns!r:.40}."
         )
-    await _tell(run_id, RaiseLimit(**_said(by, why), max_turns=max_turns), run_config)
-
-
-class _Said(TypedDict):
-    id: str
-    at: float
-    by: str
-    why: str
-
-
-def _said(by: str | None, why: str | None) -> _Said:
-    check_said(by=by, why=why)
-    return {"id": new_command_id(), "at": time.time(), "by": by or "", "why": why or ""}
+    await _tell(run_id, RaiseLimit(**command_head(by, why), max_turns=max_turns), run_config)
 
 
 async def _tell(run_id: str, command: Command, config: Config) -> None:

@@ -8,7 +8,6 @@ other one said.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from outlast.core.events import ApprovalRequested
 from outlast.core.evolve import fold
 from outlast.engine.config import RunConfig, coerce_run_config
 from outlast.journal.journal import Journal
-from outlast.run.commands import check_said, command_run, events_of, new_command_id
+from outlast.run.commands import check_said, command_head, command_run, events_of
 from outlast.run.request import journal_of
 
 
@@ -51,16 +50,8 @@ async def approve(  # each says something about one decision
         RunNotFound: There is no such run.
         StorageBusy: The journal was locked for too long. Nothing was decided; try again.
     """
-    check_said(run_id=run_id, call_id=call_id, by=by, why=why, always=always)
-    command = Decide(
-        id=new_command_id(),
-        at=time.time(),
-        by=by or "",
-        why=why or "",
-        call_id=call_id,
-        approved=True,
-        always=always,
-    )
+    check_said(run_id=run_id, call_id=call_id, always=always)
+    command = Decide(**command_head(by, why), call_id=call_id, approved=True, always=always)
     await _decide(run_id, command, run_config)
 
 
@@ -87,16 +78,9 @@ async def reject(  # noqa: PLR0913  # each says something about one decision
         always: Refuse all later calls of the tool in this run too.
         run_config: Where the run is kept, if not in the default journal.
     """
-    check_said(run_id=run_id, call_id=call_id, by=by, why=why, message=message, always=always)
+    check_said(run_id=run_id, call_id=call_id, message=message, always=always)
     command = Decide(
-        id=new_command_id(),
-        at=time.time(),
-        by=by or "",
-        why=why or "",
-        call_id=call_id,
-        approved=False,
-        always=always,
-        message=message,
+        **command_head(by, why), call_id=call_id, approved=False, always=always, message=message
     )
     await _decide(run_id, command, run_config)
 

@@ -1,5 +1,7 @@
 """What a run has come to, in one word. This is the only place that says so.
 
+How a run has ended is the core's word, for commands depend on it.
+
 `status(state)` reads it off the fold. Where there is no fold, as in a journal's list of runs,
 `status_after` says what single events change, and `seen` adds what only the reader knows: whether a
 process is at work on the run.
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
+from outlast.core.commanding import ended_word
 from outlast.core.events import (
     ErrorFacts,
     Event,
@@ -53,15 +56,7 @@ ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 def status(state: RunState) -> Status:
     """What a run has come to, as far as its log says: whether a process is at work, it cannot say."""
-    match state.ended:
-        case RunCompleted():
-            return "completed"
-        case RunFailed():
-            return "failed"
-        case RunCancelled():
-            return "cancelled"
-        case None:
-            return _open_status(state)
+    return ended_word(state) or _open_status(state)
 
 
 def failure_of(state: RunState) -> ErrorFacts | None:
