@@ -179,6 +179,11 @@ async def test_a_recoverer_picks_up_what_is_left_while_it_lives():
         await until(all_done)
         await left(journal, "later")
         await until(all_done)
+
+        async def both_are_reported() -> bool:
+            return len(found.report) == 2
+
+        await until(both_are_reported)  # A run has ended a moment before its row is written.
     assert set(found.report) == {"before", "later"}
     await left(journal, "too late")
     await asyncio.sleep(0.05)
