@@ -26,7 +26,7 @@ core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitO
     RunErrorDetails RunFailedBefore RunHasEnded RunIsPaused RunParked RunNotFound StorageBusy StorageFull
     ToolInputGuardrailTripwireTriggered
     ToolOutputGuardrailTripwireTriggered ToolTimeoutError TooManyToolCalls UserError
-core.health: CircuitBreaker
+calls.health: CircuitBreaker
 core.identity: RunMetadata
 core.usage: RequestUsage Usage
 definitions.agent: Agent AgentBase AgentToolStreamEvent StopAtTools ToolsToFinalOutputFunction
@@ -73,7 +73,7 @@ definitions.shell_tools: LocalShellCommandRequest LocalShellExecutor LocalShellT
     ShellExecutor ShellResult ShellTool
 definitions.stream_events: AgentUpdatedStreamEvent RawResponsesStreamEvent RunItemStreamEvent
     StreamEvent
-definitions.callers: ToolCaller
+definitions.tool_callers: ToolCaller
 definitions.function_tool: FunctionTool FunctionToolCustomDataContext
     FunctionToolCustomDataExtractor FunctionToolResult default_tool_error_function
 definitions.tool: Tool function_tool tool_namespace
@@ -83,17 +83,17 @@ definitions.tool_guardrail: ToolGuardrailFunctionOutput ToolInputGuardrail ToolI
     tool_input_guardrail tool_output_guardrail
 definitions.tool_output: ToolOutputFileContentDict ToolOutputImageDict ToolOutputTextDict
 definitions.tool_models: ToolOutputFileContent ToolOutputImage ToolOutputText
-engine.config: OutputGuardrailBlockedMessageArgs OutputGuardrailBlockedMessageFormatter
+effects.config: OutputGuardrailBlockedMessageArgs OutputGuardrailBlockedMessageFormatter
     ReasoningItemIdPolicy RunConfig ToolErrorFormatter ToolErrorFormatterArgs ToolExecutionConfig
     ToolNameCollisionPolicy ToolNotFoundBehavior
-engine.error_handlers: RunErrorData RunErrorHandler RunErrorHandlerInput RunErrorHandlerResult
+effects.error_handlers: RunErrorData RunErrorHandler RunErrorHandlerInput RunErrorHandlerResult
     RunErrorHandlers
 journal.journal: NotStorable
 models.chat: OpenAIChatCompletionsModel
 models.defaults: OpenAIAgentRegistrationConfig set_default_openai_agent_registration
     set_default_openai_api set_default_openai_client set_default_openai_harness
     set_default_openai_key set_default_openai_responses_transport
-models.fallback: FallbackModel Paced
+calls.fallback: FallbackModel Paced
 models.offline: OfflineModel
 models.provider: MultiProvider OpenAIProvider
 models.responses: OpenAIResponsesModel

@@ -1,4 +1,7 @@
 # Written by `python tests/public_names.py` from the table in __init__.py.
+from outlast.calls.fallback import FallbackModel as FallbackModel
+from outlast.calls.fallback import Paced as Paced
+from outlast.calls.health import CircuitBreaker as CircuitBreaker
 from outlast.compat.borrowed import AsyncOpenAI as AsyncOpenAI
 from outlast.core.errors import AgentsException as AgentsException
 from outlast.core.errors import AlreadyDecided as AlreadyDecided
@@ -46,7 +49,6 @@ from outlast.core.errors import ToolInputGuardrailTripwireTriggered as ToolInput
 from outlast.core.errors import ToolOutputGuardrailTripwireTriggered as ToolOutputGuardrailTripwireTriggered
 from outlast.core.errors import ToolTimeoutError as ToolTimeoutError
 from outlast.core.errors import UserError as UserError
-from outlast.core.health import CircuitBreaker as CircuitBreaker
 from outlast.core.identity import RunMetadata as RunMetadata
 from outlast.core.usage import RequestUsage as RequestUsage
 from outlast.core.usage import Usage as Usage
@@ -57,7 +59,6 @@ from outlast.definitions.agent import StopAtTools as StopAtTools
 from outlast.definitions.agent import ToolsToFinalOutputFunction as ToolsToFinalOutputFunction
 from outlast.definitions.agent import ToolsToFinalOutputResult as ToolsToFinalOutputResult
 from outlast.definitions.apply_diff import apply_diff as apply_diff
-from outlast.definitions.callers import ToolCaller as ToolCaller
 from outlast.definitions.computer import AsyncComputer as AsyncComputer
 from outlast.definitions.computer import Button as Button
 from outlast.definitions.computer import Computer as Computer
@@ -186,6 +187,7 @@ from outlast.definitions.stream_events import StreamEvent as StreamEvent
 from outlast.definitions.tool import Tool as Tool
 from outlast.definitions.tool import function_tool as function_tool
 from outlast.definitions.tool import tool_namespace as tool_namespace
+from outlast.definitions.tool_callers import ToolCaller as ToolCaller
 from outlast.definitions.tool_guardrail import ToolGuardrailFunctionOutput as ToolGuardrailFunctionOutput
 from outlast.definitions.tool_guardrail import ToolInputGuardrail as ToolInputGuardrail
 from outlast.definitions.tool_guardrail import ToolInputGuardrailData as ToolInputGuardrailData
@@ -203,20 +205,20 @@ from outlast.definitions.tool_origin import ToolOriginType as ToolOriginType
 from outlast.definitions.tool_output import ToolOutputFileContentDict as ToolOutputFileContentDict
 from outlast.definitions.tool_output import ToolOutputImageDict as ToolOutputImageDict
 from outlast.definitions.tool_output import ToolOutputTextDict as ToolOutputTextDict
-from outlast.engine.config import OutputGuardrailBlockedMessageArgs as OutputGuardrailBlockedMessageArgs
-from outlast.engine.config import OutputGuardrailBlockedMessageFormatter as OutputGuardrailBlockedMessageFormatter
-from outlast.engine.config import ReasoningItemIdPolicy as ReasoningItemIdPolicy
-from outlast.engine.config import RunConfig as RunConfig
-from outlast.engine.config import ToolErrorFormatter as ToolErrorFormatter
-from outlast.engine.config import ToolErrorFormatterArgs as ToolErrorFormatterArgs
-from outlast.engine.config import ToolExecutionConfig as ToolExecutionConfig
-from outlast.engine.config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
-from outlast.engine.config import ToolNotFoundBehavior as ToolNotFoundBehavior
-from outlast.engine.error_handlers import RunErrorData as RunErrorData
-from outlast.engine.error_handlers import RunErrorHandler as RunErrorHandler
-from outlast.engine.error_handlers import RunErrorHandlerInput as RunErrorHandlerInput
-from outlast.engine.error_handlers import RunErrorHandlerResult as RunErrorHandlerResult
-from outlast.engine.error_handlers import RunErrorHandlers as RunErrorHandlers
+from outlast.effects.config import OutputGuardrailBlockedMessageArgs as OutputGuardrailBlockedMessageArgs
+from outlast.effects.config import OutputGuardrailBlockedMessageFormatter as OutputGuardrailBlockedMessageFormatter
+from outlast.effects.config import ReasoningItemIdPolicy as ReasoningItemIdPolicy
+from outlast.effects.config import RunConfig as RunConfig
+from outlast.effects.config import ToolErrorFormatter as ToolErrorFormatter
+from outlast.effects.config import ToolErrorFormatterArgs as ToolErrorFormatterArgs
+from outlast.effects.config import ToolExecutionConfig as ToolExecutionConfig
+from outlast.effects.config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
+from outlast.effects.config import ToolNotFoundBehavior as ToolNotFoundBehavior
+from outlast.effects.error_handlers import RunErrorData as RunErrorData
+from outlast.effects.error_handlers import RunErrorHandler as RunErrorHandler
+from outlast.effects.error_handlers import RunErrorHandlerInput as RunErrorHandlerInput
+from outlast.effects.error_handlers import RunErrorHandlerResult as RunErrorHandlerResult
+from outlast.effects.error_handlers import RunErrorHandlers as RunErrorHandlers
 from outlast.journal.journal import NotStorable as NotStorable
 from outlast.models.chat import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
 from outlast.models.defaults import OpenAIAgentRegistrationConfig as OpenAIAgentRegistrationConfig
@@ -226,8 +228,6 @@ from outlast.models.defaults import set_default_openai_client as set_default_ope
 from outlast.models.defaults import set_default_openai_harness as set_default_openai_harness
 from outlast.models.defaults import set_default_openai_key as set_default_openai_key
 from outlast.models.defaults import set_default_openai_responses_transport as set_default_openai_responses_transport
-from outlast.models.fallback import FallbackModel as FallbackModel
-from outlast.models.fallback import Paced as Paced
 from outlast.models.offline import OfflineModel as OfflineModel
 from outlast.models.provider import MultiProvider as MultiProvider
 from outlast.models.provider import OpenAIProvider as OpenAIProvider

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from outlast.calls.health import Circuit, Health, Pace, Slot
 from outlast.cli.app import app
-from outlast.core.health import Circuit, Health, Pace, Slot
 from outlast.journal import open_journal
 
 Cli = Callable[..., Any]

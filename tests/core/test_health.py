@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from outlast.core.health import (
+from outlast.calls.health import (
     Asked,
     Circuit,
     CircuitBreaker,

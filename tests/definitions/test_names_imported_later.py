@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from outlast.definitions.foreign import imported_later
+from outlast.definitions.pydantic_support import imported_later
 
 
 def test_a_name_is_not_there_before_its_module_is_loaded(monkeypatch: pytest.MonkeyPatch):

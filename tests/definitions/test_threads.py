@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from outlast.definitions.threads import run_in_thread
+from outlast.definitions.calling import run_in_thread
 
 NAME = contextvars.ContextVar[str]("NAME")
 

@@ -8,13 +8,13 @@ from outlast.core.errors import MaxTurnsExceeded, UserError
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.settings import ModelSettings
-from outlast.engine.config import (
+from outlast.effects.config import (
     RunConfig,
     ToolExecutionConfig,
     brings_model_provider,
     coerce_run_config,
 )
-from outlast.engine.error_handlers import (
+from outlast.effects.error_handlers import (
     RunErrorData,
     RunErrorHandlerInput,
     RunErrorHandlerResult,

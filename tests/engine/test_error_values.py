@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from outlast.core.events import ErrorFacts
-from outlast.engine.failures import error_facts, error_of
+from outlast.effects.failures import error_facts, error_of
 
 SECRET = "sk-SECRETSECRET1234567890"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outlast.engine.history import paired, unrepeated
+from outlast.effects.history import paired, unrepeated
 
 
 def call(key: str, **more: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The local engine's own promises."""
 
 from outlast.core.effects import Effect, Record
-from outlast.engine.perform import performers
+from outlast.effects import performers
 
 
 def test_every_effect_has_somebody_who_performs_it():

@@ -11,9 +11,9 @@ from outlast.core.events import EffectLost
 from outlast.core.evolve import fold
 from outlast.definitions.context import ToolContext
 from outlast.definitions.model import Model
+from outlast.effects.outcome import Emit, Outcome
 from outlast.engine.env import RunEnv
 from outlast.engine.local import LocalEngine
-from outlast.engine.outcome import Emit, Outcome
 from outlast.journal import MemoryJournal
 from outlast.run.runner import AgentRunner, set_default_agent_runner
 from outlast.testing import assistant_message, function_call

@@ -19,8 +19,8 @@ from outlast import (
 from outlast.core.errors import StorageBusy
 from outlast.definitions.computer import AsyncComputer
 from outlast.definitions.model import Model
-from outlast.engine import scope as scopes
-from outlast.engine.scope import RunScope
+from outlast.effects import scope as scopes
+from outlast.effects.scope import RunScope
 from outlast.journal import MemoryJournal
 from outlast.testing import assistant_message
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings, strategies as st
 
-from outlast.engine.perform.session_marks import held_of, mark_of, place_behind
+from outlast.effects.session_marks import held_of, mark_of, place_behind
 
 OURS = st.lists(
     st.one_of(

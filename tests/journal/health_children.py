@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from outlast import Agent, CircuitBreaker, CircuitOpen, ModelPaced, Paced, RunConfig, Runner
-from outlast.core.health import Asked, Health, circuit_after
+from outlast.calls.health import Asked, Health, circuit_after
 from outlast.journal import SqliteJournal
 from outlast.testing import ModelStep, ScriptedModel, assistant_message
 

@@ -14,10 +14,10 @@ import pytest
 from health_children import KEY, Endpoint
 from starting import Start, children_of, line, tell
 
+from outlast.calls.fallback import health_key
+from outlast.calls.health import Circuit, Health
 from outlast.core.errors import StorageBusy
-from outlast.core.health import Circuit, Health
 from outlast.journal import Journal, MemoryJournal, SqliteJournal
-from outlast.models.fallback import health_key
 from outlast.testing import CrashingJournal
 
 OPEN = Health(Circuit(failures=3, since=1.0, until=2.0, opened=1))

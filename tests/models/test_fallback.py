@@ -26,12 +26,12 @@ from outlast import (
     UserError,
     function_tool,
 )
+from outlast.calls.fallback import health_key
+from outlast.calls.health import Health, Pace, Pacing, with_call
 from outlast.core.events import EffectFailed, EffectStarted, Event, ModelReplied, TimerFired
-from outlast.core.health import Health, Pace, Pacing, with_call
 from outlast.definitions.model import Model, ModelProvider, ModelTracing
 from outlast.journal.health import MemoryHealth
 from outlast.journal.memory import MemoryJournal
-from outlast.models.fallback import health_key
 from outlast.testing import ModelCall, ModelStep, ScriptedModel, assistant_message, function_call
 
 OK = [assistant_message("done")]

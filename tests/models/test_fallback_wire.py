@@ -22,11 +22,11 @@ from outlast import (
     Runner,
     function_tool,
 )
+from outlast.calls.fallback import endpoint_of, health_key
 from outlast.core.events import EffectFailed, ModelReplied
 from outlast.journal import SqliteJournal
 from outlast.journal.health import SqliteHealth
 from outlast.journal.memory import MemoryJournal
-from outlast.models.fallback import endpoint_of, health_key
 from outlast.testing import assistant_message, function_call
 from outlast.testing.provider import ScriptedProvider, StatusError, fault
 

@@ -11,7 +11,7 @@ from openai._models import construct_type
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 
-from outlast.models.parsed import quick
+from outlast.models.fast_events import quick
 from outlast.testing import assistant_message, function_call
 from outlast.testing.provider import ScriptedProvider, reasoning, refusal
 

@@ -21,7 +21,7 @@ from outlast import (
     handoff,
     input_guardrail,
 )
-from outlast.engine.config import CallModelData, ModelInputData
+from outlast.effects.config import CallModelData, ModelInputData
 from outlast.journal.memory import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
 

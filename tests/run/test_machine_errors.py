@@ -30,7 +30,7 @@ from outlast import (
 )
 from outlast.core import errors
 from outlast.core.events import EffectFailed, RunFailed, ToolReturned
-from outlast.engine.config import ModelInputData
+from outlast.effects.config import ModelInputData
 from outlast.journal.memory import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
 

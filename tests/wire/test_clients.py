@@ -29,8 +29,8 @@ from outlast import (
 from outlast.core.events import RunCancelled
 from outlast.journal.memory import MemoryJournal
 from outlast.models import provider as providers
-from outlast.models.loops import in_this_loop
-from outlast.models.wire import let_go
+from outlast.models.client_per_loop import in_this_loop
+from outlast.models.event_stream import let_go
 from outlast.testing import assistant_message
 from outlast.testing.provider import ScriptedProvider, fault
 

@@ -11,9 +11,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from outlast.calls.health import Health, Pace
 from outlast.cli.logs import is_cut_off, journal_file, list_runs
 from outlast.core.errors import JournalError
-from outlast.core.health import Health, Pace
 from outlast.journal import open_journal
 from outlast.version import __version__
 

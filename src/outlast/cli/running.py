@@ -23,7 +23,7 @@ from outlast.cli.text import lines, plain, short_id
 from outlast.core.errors import AgentsException, RunNotFound
 from outlast.core.failing import why_final
 from outlast.definitions.agent import Agent
-from outlast.engine.config import RunConfig
+from outlast.effects.config import RunConfig
 from outlast.journal.journal import TERMINAL
 from outlast.journal.opening import open_journal
 from outlast.run.commands import state_of

@@ -7,8 +7,8 @@ An empty row is a package that only holds others.
 _TOOL = """
     definitions.tool definitions.function_tool definitions.hosted_tools definitions.shell_tools
     definitions.computer definitions.custom_tool definitions.editor definitions.tool_output
-    definitions.tool_guardrail definitions.tool_origin definitions.callers definitions.names
-    definitions.schema definitions.strict_schema definitions.context definitions.threads
+    definitions.tool_guardrail definitions.tool_origin definitions.tool_callers definitions.names
+    definitions.schema definitions.strict_schema definitions.context definitions.calling
     definitions.docstrings definitions.tool_models definitions.openai_types
 """
 
@@ -88,14 +88,14 @@ _ROWS = {
     "agents.models.openai_responses": "models.responses models.responses_ws",
     "agents.models.reasoning_content_replay": "models.reasoning_replay",
     "agents.prompts": "definitions.prompt",
-    "agents.repl": "run.repl engine.config",
+    "agents.repl": "run.repl effects.config",
     "agents.responses_websocket_session": "run.responses_session models.provider",
     "agents.result": "run.result run.stream definitions.context",
     "agents.retry": "definitions.retry",
-    "agents.run": "run run.runner engine.config",
-    "agents.run_config": "engine.config definitions.settings sessions.session",
+    "agents.run": "run run.runner effects.config",
+    "agents.run_config": "effects.config definitions.settings sessions.session",
     "agents.run_context": "definitions.context",
-    "agents.run_error_handlers": "engine.error_handlers",
+    "agents.run_error_handlers": "effects.error_handlers",
     "agents.run_state": "run.run_state definitions.openai_types",
     "agents.stream_events": "definitions.stream_events definitions.openai_types",
     "agents.streaming": "definitions.stream_events run.stream",

@@ -12,6 +12,9 @@ import msgspec
 
 from outlast.core.events import Call, EffectKind, ErrorFacts, Event, Policy
 
+DRAIN_S = 5.0
+"""How long a cancelled effect may take to clean up before the run goes on without it."""
+
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The base of every effect."""

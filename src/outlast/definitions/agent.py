@@ -15,10 +15,10 @@ from typing_extensions import TypedDict
 
 from outlast.core.errors import UserError, WrongType
 from outlast.core.surrogates import is_sound
+from outlast.definitions.calling import awaited
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.default_models import are_default_settings, default_settings_for
 from outlast.definitions.enabled import enabled
-from outlast.definitions.foreign import PydanticInstance
 from outlast.definitions.function_tool import (
     FunctionTool,
     FunctionToolResult,
@@ -32,8 +32,8 @@ from outlast.definitions.members import check_guardrails, check_handoffs, check_
 from outlast.definitions.model import Model
 from outlast.definitions.output import AgentOutputSchemaBase
 from outlast.definitions.prompt import DynamicPromptFunction, Prompt, resolved_prompt
+from outlast.definitions.pydantic_support import PydanticInstance
 from outlast.definitions.settings import ModelSettings, settings_from
-from outlast.definitions.threads import awaited
 from outlast.definitions.tool import Tool
 
 if TYPE_CHECKING:

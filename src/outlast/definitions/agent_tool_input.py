@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
-from outlast.definitions.foreign import imported_later
-from outlast.definitions.threads import awaited
+from outlast.definitions.calling import awaited
+from outlast.definitions.pydantic_support import imported_later
 
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
 
 from outlast.core.errors import ModelBehaviorError, UserError
-from outlast.definitions.foreign import pydantic_schema
+from outlast.definitions.pydantic_support import pydantic_schema
 
 
 class Capability(NamedTuple):

@@ -13,10 +13,10 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from outlast.definitions.calling import in_thread
 from outlast.definitions.forks import at_fork
 from outlast.definitions.logger import logger
 from outlast.definitions.loops import Home
-from outlast.definitions.threads import in_thread
 
 P = ParamSpec("P")
 T = TypeVar("T")

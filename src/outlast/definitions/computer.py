@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from outlast.core.errors import UserError
 from outlast.definitions import debug
-from outlast.definitions.callers import CustomDataExtractor
+from outlast.definitions.calling import awaited
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.logger import logger
-from outlast.definitions.threads import awaited
+from outlast.definitions.tool_callers import CustomDataExtractor
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseComputerToolCall

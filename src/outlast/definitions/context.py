@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 from outlast.core.growing import new_list
 from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, field_of, qualified
-from outlast.definitions.foreign import pydantic_schema
+from outlast.definitions.pydantic_support import pydantic_schema
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseFunctionToolCall
@@ -310,7 +310,7 @@ def _run_config(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     # A port: definitions stand below the engine, whose settings these are.
-    return importlib.import_module("outlast.engine.config").coerce_run_config(value)
+    return importlib.import_module("outlast.effects.config").coerce_run_config(value)
 
 
 def approvals_of(context: RunContextWrapper[Any]) -> Approvals:

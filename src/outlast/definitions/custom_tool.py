@@ -7,7 +7,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from outlast.core.shown import shown
-from outlast.definitions.callers import (
+from outlast.definitions.context import ToolContext
+from outlast.definitions.tool_callers import (
     ApprovalFunction,
     CustomDataExtractor,
     OnApprovalFunction,
@@ -15,7 +16,6 @@ from outlast.definitions.callers import (
     ToolCaller,
     check_callers,
 )
-from outlast.definitions.context import ToolContext
 from outlast.definitions.tool_output import answer_item
 
 if TYPE_CHECKING:

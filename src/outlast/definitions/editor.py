@@ -7,7 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal, Protocol, cast
 
 from outlast.core.errors import ModelBehaviorError
-from outlast.definitions.callers import (
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.tool_callers import (
     ApprovalFunction,
     CustomDataExtractor,
     OnApprovalFunction,
@@ -15,7 +16,6 @@ from outlast.definitions.callers import (
     ToolCaller,
     check_callers,
 )
-from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.tool_output import answer_item
 
 ApplyPatchOperationType = Literal["create_file", "update_file", "delete_file"]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar
 
-from outlast.definitions.threads import awaited
+from outlast.definitions.calling import awaited
 
 TThing = TypeVar("TThing")
 

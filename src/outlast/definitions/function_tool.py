@@ -16,12 +16,7 @@ from outlast.definitions.approvals import field_of
 from outlast.definitions.arguments import json_object, parsed_object, validated
 from outlast.definitions.attempts import attempt_in_thread
 from outlast.definitions.callables import Handler
-from outlast.definitions.callers import (
-    ApprovalFunction,
-    CustomDataExtractor,
-    ToolCaller,
-    check_callers,
-)
+from outlast.definitions.calling import awaited
 from outlast.definitions.choices import check_choice
 from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.logger import logger
@@ -29,7 +24,12 @@ from outlast.definitions.output_contract import OutputContract
 from outlast.definitions.schema import Arguments
 from outlast.definitions.schema_changes import changed_argument
 from outlast.definitions.strict_schema import strict_parameters
-from outlast.definitions.threads import awaited
+from outlast.definitions.tool_callers import (
+    ApprovalFunction,
+    CustomDataExtractor,
+    ToolCaller,
+    check_callers,
+)
 from outlast.definitions.tool_guardrail import (
     ToolInputGuardrail,
     ToolOutputGuardrail,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 from typing_extensions import TypeVar
 
 from outlast.core.errors import UserError
+from outlast.definitions.calling import awaited
 from outlast.definitions.context import RunContextWrapper, TContext
-from outlast.definitions.threads import awaited
 
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem

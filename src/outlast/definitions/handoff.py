@@ -15,10 +15,10 @@ from typing_extensions import TypeVar, Unpack
 from outlast.core.errors import ModelBehaviorError, UserError
 from outlast.definitions.annotations import for_pydantic
 from outlast.definitions.arguments import json_value, validated
+from outlast.definitions.calling import awaited
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.names import function_name
 from outlast.definitions.strict_schema import ensure_strict_json_schema
-from outlast.definitions.threads import awaited
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

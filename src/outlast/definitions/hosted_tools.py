@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired
 # Pydantic reads these classes when a user's function takes one, and needs this TypedDict for it.
 from typing_extensions import TypedDict
 
-from outlast.definitions.callers import OnApprovalFunctionResult, check_callers
 from outlast.definitions.choices import check_choice
 from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.tool_callers import OnApprovalFunctionResult, check_callers
 
 if TYPE_CHECKING:
     from openai.types.responses.file_search_tool_param import Filters, RankingOptions

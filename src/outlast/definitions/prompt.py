@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, cast
 from typing_extensions import TypedDict
 
 from outlast.core.errors import UserError
-from outlast.definitions.threads import awaited
+from outlast.definitions.calling import awaited
 
 if TYPE_CHECKING:
     from openai.types.responses.response_prompt_param import ResponsePromptParam

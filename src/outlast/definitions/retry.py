@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias, cast
 
-from outlast.definitions.foreign import PydanticFriendly, checked
-from outlast.definitions.threads import awaited
+from outlast.definitions.calling import awaited
+from outlast.definitions.pydantic_support import PydanticFriendly, checked
 
 ReplaySafety = Literal["safe", "unsafe", "unknown"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 
 from outlast.core.errors import AgentsException
 from outlast.definitions.approvals import field_of, qualified
-from outlast.definitions.foreign import PydanticInstance, imported_later
+from outlast.definitions.pydantic_support import PydanticInstance, imported_later
 from outlast.definitions.tool_output import tool_output_item
 
 if TYPE_CHECKING:

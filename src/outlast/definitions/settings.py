@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, overload
 
-from outlast.definitions.foreign import PydanticFriendly, checked, reject_unknown
+from outlast.definitions.pydantic_support import PydanticFriendly, checked, reject_unknown
 from outlast.definitions.retry import ModelRetrySettings
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from outlast.core.errors import ModelBehaviorError, UserError
-from outlast.definitions.callers import (
+from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.tool_callers import (
     ApprovalFunction,
     OnApprovalFunction,
     OnApprovalFunctionResult,
     ToolCaller,
     check_callers,
 )
-from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.tool_output import answer_item
 
 if TYPE_CHECKING:

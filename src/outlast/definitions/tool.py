@@ -22,7 +22,7 @@ from typing_extensions import Unpack
 
 from outlast.core.errors import ToolTimeoutError, UserError
 from outlast.definitions.callables import checked_name, handler_of
-from outlast.definitions.callers import ToolCaller, may_be_programmatic
+from outlast.definitions.calling import awaited
 from outlast.definitions.choices import check_choice
 from outlast.definitions.computer import ComputerTool
 from outlast.definitions.context import RunContextWrapper, ToolContext, plain_context
@@ -58,7 +58,7 @@ from outlast.definitions.method_tool import MethodTool
 from outlast.definitions.output_contract import declared_output
 from outlast.definitions.schema import Arguments
 from outlast.definitions.shell_tools import LocalShellTool, ShellTool
-from outlast.definitions.threads import awaited
+from outlast.definitions.tool_callers import ToolCaller, may_be_programmatic
 from outlast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
 from outlast.definitions.tool_output import FailureText
 

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from outlast.core.decide import decide, leaves_wishes
-from outlast.core.effects import Effect, Record
+from outlast.core.effects import DRAIN_S, Effect, Record
 from outlast.core.errors import machine_error
 from outlast.core.events import EffectStarted, Event
 from outlast.core.ids import EffectId
 from outlast.core.state import RunState, idempotency_key
-from outlast.engine.outcome import DRAIN_S, Emit, HookCall, Outcome
+from outlast.effects.outcome import Emit, HookCall, Outcome
 
 
 class Log(Protocol):

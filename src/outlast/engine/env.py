@@ -16,15 +16,15 @@ from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.stream_events import StreamEvent
 from outlast.definitions.tool_output import FailureText
-from outlast.engine.config import RunConfig
-from outlast.engine.error_handlers import RunErrorHandlers
-from outlast.engine.live import Live
+from outlast.effects.config import RunConfig
+from outlast.effects.error_handlers import RunErrorHandlers
+from outlast.effects.live import Live
+from outlast.effects.outcome import BlobReader, Outcome
+from outlast.effects.registry import Registry
+from outlast.effects.scope import RunScope
+from outlast.effects.turn import PreparedTurn
+from outlast.effects.view import RunView
 from outlast.engine.log import RunLog
-from outlast.engine.outcome import BlobReader, Outcome
-from outlast.engine.registry import Registry
-from outlast.engine.scope import RunScope
-from outlast.engine.turn import PreparedTurn
-from outlast.engine.view import RunView
 from outlast.journal.journal import durability_of
 from outlast.sessions.session import Session
 

@@ -23,20 +23,15 @@ from outlast.core.state import RunState
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import approvals_of
 from outlast.definitions.tool import FunctionTool
+from outlast.effects.conclude import output_guardrails, structured_value
+from outlast.effects.guardrail import find_guardrail, missing_guardrail
+from outlast.effects.place import Place
+from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools, tools_on_record
+from outlast.effects.registry import AnyAgent, Registry
+from outlast.effects.turn import PreparedTurn, output_mark, output_schema, was_offered
+from outlast.effects.view import call_item_at
 from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog, require_known
-from outlast.engine.perform.conclude import output_guardrails, structured_value
-from outlast.engine.perform.guardrail import find_guardrail, missing_guardrail
-from outlast.engine.perform.prepare import (
-    live_turn,
-    missing_tool,
-    tells_of_missing_tools,
-    tools_on_record,
-)
-from outlast.engine.place import Place
-from outlast.engine.registry import AnyAgent, Registry
-from outlast.engine.turn import PreparedTurn, output_mark, output_schema, was_offered
-from outlast.engine.view import call_item_at
 from outlast.journal.journal import Lease
 
 _ADVICE = "Go on with it in a program that has what is missing."

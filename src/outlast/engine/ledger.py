@@ -10,7 +10,7 @@ from __future__ import annotations
 from outlast.core.events import ModelReplied, UsageAdded
 from outlast.core.usage import usage_of
 from outlast.definitions.context import RunContextWrapper
-from outlast.engine.live import Live
+from outlast.effects.live import Live
 
 
 class Ledger:

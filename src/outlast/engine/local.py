@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from outlast.core.effects import Effect, Prepare
 from outlast.core.events import Event
 from outlast.core.state import RunState
+from outlast.effects import prepare
+from outlast.effects.hook_calls import tell_hooks
+from outlast.effects.outage import failure_event
+from outlast.effects.outcome import Emit, HookCall, Outcome
+from outlast.effects.performers import perform
+from outlast.effects.place import Place
 from outlast.engine.env import RunEnv
-from outlast.engine.outcome import Emit, HookCall, Outcome
-from outlast.engine.perform import prepare
-from outlast.engine.perform.outage import failure_event
-from outlast.engine.perform.performers import perform
-from outlast.engine.perform.told import tell_hooks
-from outlast.engine.place import Place
 
 
 class LocalEngine:

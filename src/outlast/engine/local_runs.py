@@ -38,17 +38,17 @@ from outlast.core.state import Options, RunState, approval_key, tool_name
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
-from outlast.engine.config import RunConfig
+from outlast.effects.config import RunConfig
+from outlast.effects.error_handlers import RunErrorHandlers
+from outlast.effects.guardrail import guardrail_names
+from outlast.effects.place import Place
+from outlast.effects.projection import approval_item
+from outlast.effects.registry import AnyAgent, Registry
+from outlast.effects.scope import RunScope
 from outlast.engine.env import Live, RunEnv
-from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.fit import asks_at_end
 from outlast.engine.ledger import Ledger
 from outlast.engine.log import RunLog, require_known
-from outlast.engine.perform.guardrail import guardrail_names
-from outlast.engine.place import Place
-from outlast.engine.projection import approval_item
-from outlast.engine.registry import AnyAgent, Registry
-from outlast.engine.scope import RunScope
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
 from outlast.sessions.session import Session, session_id_of

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from outlast.calls.health import HealthStore
 from outlast.core.commanding import taken
 from outlast.core.commands import Command
 from outlast.core.errors import IncompatibleRun, JournalError, RunHasEnded, RunNotFound, StorageBusy
@@ -22,7 +23,6 @@ from outlast.core.events import (
     UsageAdded,
 )  # fmt: skip
 from outlast.core.evolve import evolve, fold
-from outlast.core.health import HealthStore
 from outlast.core.state import RunState
 from outlast.engine.report import report
 from outlast.journal.journal import CommandWaits, Journal, Lease

@@ -19,10 +19,10 @@ from outlast.core.errors import JournalError, RunNotFound, UserError
 from outlast.core.events import RunAcquired
 from outlast.core.stored import Stored
 from outlast.definitions.handoff import Handoff
+from outlast.effects.registry import AnyAgent
+from outlast.effects.turn import output_schema
 from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog
-from outlast.engine.registry import AnyAgent
-from outlast.engine.turn import output_schema
 from outlast.journal.journal import Journal
 from outlast.tracing.spans import SpanImpl
 from outlast.views.spans import RunIds, Sitting, SpanView, sittings, spans

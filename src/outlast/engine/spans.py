@@ -20,11 +20,11 @@ from outlast.core.errors import ModelBehaviorError, ToolTimeoutError, UserError
 from outlast.core.usage import task_usage_to_span_data
 from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from outlast.definitions.tool_output import FailureText
-from outlast.engine.config import RunConfig
+from outlast.effects.config import RunConfig
+from outlast.effects.outcome import Outcome
+from outlast.effects.view import call_item_at
 from outlast.engine.env import RunEnv, Told
-from outlast.engine.outcome import Outcome
 from outlast.engine.past_spans import Past, PastSpans, about_agent, date, note_told, traced_name
-from outlast.engine.view import call_item_at
 from outlast.tracing.config import TracingConfig, include_task_and_turn_spans
 from outlast.tracing.scope import Scope
 from outlast.tracing.traces import TraceState

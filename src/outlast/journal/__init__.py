@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outlast.core.health import HealthStore
+    from outlast.calls.health import HealthStore
     from outlast.journal.journal import (
         DONE,
         TERMINAL,
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "HealthStore": "outlast.core.health",
+    "HealthStore": "outlast.calls.health",
     "MemoryJournal": "outlast.journal.memory",
     "Pruned": "outlast.journal.retention",
     "SqliteJournal": "outlast.journal.sqlite",

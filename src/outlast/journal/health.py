@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import msgspec
 
+from outlast.calls.health import Change, Health
 from outlast.core.errors import StorageBusy
-from outlast.core.health import Change, Health
 from outlast.definitions.forks import at_fork, take
 from outlast.journal.database import closed_error, connect, storage_error, transaction
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 
+from outlast.calls.health import HealthStore
 from outlast.core.commands import Command, Inbox
 from outlast.core.errors import Fenced, JournalConflict, JournalError
 from outlast.core.events import Event
-from outlast.core.health import HealthStore
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.stored import Stored
 from outlast.definitions.loops import Home

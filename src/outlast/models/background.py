@@ -11,9 +11,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import ModelBehaviorError
-from outlast.models.asking import Acceptance, asked
+from outlast.models.call_options import Acceptance, asked
 from outlast.models.errors import in_our_family, response_error
-from outlast.models.shape import checked_response
+from outlast.models.validate import checked_response
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

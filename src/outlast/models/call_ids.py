@@ -14,9 +14,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 
 from outlast.core.items import invocation
-from outlast.models.asking import asked
+from outlast.models.call_options import asked
+from outlast.models.event_stream import ending
 from outlast.models.fake_id import FAKE_RESPONSES_ID
-from outlast.models.wire import ending
 
 WIRE_ID = "call_id"
 """Key of a call's `provider_data` that has the id which the provider gave it, if we gave another."""

@@ -13,7 +13,7 @@ from outlast.core.usage import Usage, model_usage_to_span_usage
 from outlast.definitions.limits import ModelLimits
 from outlast.definitions.logger import logger
 from outlast.definitions.run_items import ModelResponse
-from outlast.models.asking import limits_of
+from outlast.models.call_options import limits_of
 from outlast.models.chat_buffer import buffered
 from outlast.models.chat_converter import Converter
 from outlast.models.chat_fields import field, listed
@@ -41,12 +41,12 @@ from outlast.models.endpoint import (
     is_official_openai_client,
 )
 from outlast.models.errors import error_in, in_our_family, malformed
+from outlast.models.event_stream import closing_of, let_go, read
 from outlast.models.fake_id import FAKE_RESPONSES_ID
+from outlast.models.fast_events import quick, saw_done
 from outlast.models.finish import INCOMPLETE, check_end, end_of, warn_incomplete
-from outlast.models.parsed import quick, saw_done
 from outlast.models.reasoning_replay import ShouldReplayReasoningContent
 from outlast.models.streaming import mark_request, usage_in
-from outlast.models.wire import closing_of, let_go, read
 from outlast.tracing import generation_span
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import msgspec
 from outlast.core.errors import ModelBehaviorError
 from outlast.models.chat_fields import Facts, field, listed, merged, text_field
 from outlast.models.chat_reply import written_arguments
-from outlast.models.wire import ending
+from outlast.models.event_stream import ending
 
 _EXTRAS = ("provider_specific_fields", "extra_content")
 

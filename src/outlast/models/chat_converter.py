@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import UserError
-from outlast.definitions.callers import may_be_programmatic
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.settings import MCPToolChoice
 from outlast.definitions.tool import FunctionTool, Tool
+from outlast.definitions.tool_callers import may_be_programmatic
 from outlast.models.chat_messages import Conversion, as_dict, is_input_message
 from outlast.models.chat_parts import all_parts, text_parts
 from outlast.models.chat_reply import output_items

@@ -35,9 +35,9 @@ from outlast.models.chat_reply import (
 )
 from outlast.models.chat_stream_slots import CallSlot, Events, MessageSlot, ReasoningSlot
 from outlast.models.errors import malformed
+from outlast.models.event_stream import ending
 from outlast.models.finish import INCOMPLETE, check_end, end_of, warn_incomplete
 from outlast.models.streaming import event_of, mark_raw_usage, usage_on_wire
-from outlast.models.wire import ending
 
 _Slot = ReasoningSlot | MessageSlot | CallSlot
 

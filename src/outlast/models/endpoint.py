@@ -17,8 +17,8 @@ from outlast.core.errors import ModelRequestError
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.limits import ModelEndpoint, ModelLimits
 from outlast.definitions.model import Model, ModelTracing
-from outlast.models.asking import Asking, asked, asking
 from outlast.models.call_ids import CallIds
+from outlast.models.call_options import Asking, asked, asking
 from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
 from outlast.models.near_names import meant_model

@@ -32,7 +32,7 @@ from outlast.core.errors import (
 )
 from outlast.definitions.model import ModelTracing
 from outlast.definitions.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-from outlast.models.asking import asked, limits_of
+from outlast.models.call_options import asked, limits_of
 from outlast.models.guard import answered_by, place_of
 from outlast.models.normalized import (
     chain_of,

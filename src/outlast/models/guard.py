@@ -28,8 +28,8 @@ from outlast.core.errors import (
     UserError,
 )
 from outlast.definitions.limits import ModelLimits
-from outlast.models.asking import asked, limits_of
-from outlast.models.loops import in_this_loop
+from outlast.models.call_options import asked, limits_of
+from outlast.models.client_per_loop import in_this_loop
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from outlast.core.errors import ModelBehaviorError
 from outlast.core.usage import model_usage_to_span_usage
 from outlast.models import background
-from outlast.models.asking import limits_of
 from outlast.models.call_ids import with_wire_ids
+from outlast.models.call_options import limits_of
 from outlast.models.endpoint import SUCCESS, EndpointModel, Request, arguments_of, base_url_of
 from outlast.models.errors import (
     ModelRequestError,
@@ -24,12 +24,12 @@ from outlast.models.errors import (
     terminal_error,
     truncated,
 )
+from outlast.models.event_stream import closing_of, let_go
 from outlast.models.fake_id import FAKE_RESPONSES_ID
-from outlast.models.parsed import quick
+from outlast.models.fast_events import quick
 from outlast.models.responses_tools import ConvertedTools, Converter
-from outlast.models.shape import checked_event, checked_response
 from outlast.models.streaming import mark_request, reply_of, usage_in
-from outlast.models.wire import closing_of, let_go
+from outlast.models.validate import checked_event, checked_response
 from outlast.tracing import response_span
 
 if TYPE_CHECKING:

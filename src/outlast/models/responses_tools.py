@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import UserError
-from outlast.definitions.callers import may_be_programmatic
 from outlast.definitions.computer import AsyncComputer, Computer, ComputerTool
 from outlast.definitions.custom_tool import CustomTool
 from outlast.definitions.editor import ApplyPatchTool
@@ -24,6 +23,7 @@ from outlast.definitions.hosted_tools import (
 from outlast.definitions.settings import MCPToolChoice
 from outlast.definitions.shell_tools import LocalShellTool, ShellTool
 from outlast.definitions.tool import FunctionTool, Tool
+from outlast.definitions.tool_callers import may_be_programmatic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import ModelResponseTooLarge
-from outlast.models.asking import asked
 from outlast.models.background import is_background
+from outlast.models.call_options import asked
 from outlast.models.endpoint import SUCCESS, Request, is_official_openai_base_url
 from outlast.models.errors import truncated
 from outlast.models.responses import ENDS, OpenAIResponsesModel

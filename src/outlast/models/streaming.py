@@ -15,7 +15,7 @@ from outlast.core.errors import ModelBehaviorError
 from outlast.core.usage import Usage, token_count
 from outlast.definitions.run_items import ModelResponse
 from outlast.models.fake_id import FAKE_RESPONSES_ID
-from outlast.models.parsed import event_types
+from outlast.models.fast_events import event_types
 
 if TYPE_CHECKING:
     from openai.types.responses import Response, ResponseOutputItem, ResponseStreamEvent

@@ -20,10 +20,10 @@ from outlast.definitions.retry import (
     ModelRetryAdviceRequest,
     ModelRetryNormalizedError,
 )
-from outlast.models.asking import limits_of
+from outlast.models.call_options import limits_of
 from outlast.models.errors import in_our_family, kind_of_status, request_error
-from outlast.models.parsed import event_types, fitting
-from outlast.models.shape import checked_event
+from outlast.models.fast_events import event_types, fitting
+from outlast.models.validate import checked_event
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

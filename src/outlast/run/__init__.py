@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem as TResponseInputItem
     from outlast.definitions.run_items import RunItem as RunItem
-    from outlast.engine.config import (
+    from outlast.effects.config import (
         DEFAULT_MAX_TURNS as DEFAULT_MAX_TURNS,
         ReasoningItemIdPolicy as ReasoningItemIdPolicy,
         RunConfig as RunConfig,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "definitions.openai_types": "TResponseInputItem",
     "definitions.run_items": "RunItem",
-    "engine.config": (
+    "effects.config": (
         "DEFAULT_MAX_TURNS ReasoningItemIdPolicy RunConfig RunOptions ToolNameCollisionPolicy "
         "ToolNotFoundBehavior"
     ),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from outlast.core.errors import JournalError
 from outlast.core.events import RunAbandoned, RunCancelled
 from outlast.definitions.logger import logger
-from outlast.engine.config import OnAbandon
+from outlast.effects.config import OnAbandon
 from outlast.engine.log import RunLog
 from outlast.views.waiting import waits_for_person
 

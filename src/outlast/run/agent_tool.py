@@ -32,10 +32,10 @@ from outlast.definitions.names import function_name
 from outlast.definitions.run_items import ItemHelpers, MessageOutputItem, ToolCallOutputItem
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
-from outlast.engine.config import coerce_run_config
-from outlast.engine.kept import output_classes
-from outlast.engine.perform.tool import Interrupted
-from outlast.engine.registry import reachable
+from outlast.effects.config import coerce_run_config
+from outlast.effects.kept import output_classes
+from outlast.effects.registry import reachable
+from outlast.effects.tool import Interrupted
 from outlast.run.result import RunResultBase
 from outlast.run.runner import Runner
 from outlast.run.stream import RunResultStreaming

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from outlast.core.commands import Cancel, Command, GoOn, Pause, RaiseLimit, Send
 from outlast.core.errors import UserError
 from outlast.definitions.choices import check_choice
-from outlast.engine.config import RunConfig, coerce_run_config
+from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.run.commands import check_said, command_head, command_run, require_whole
 from outlast.run.request import as_items, journal_of
 

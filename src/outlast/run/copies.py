@@ -13,8 +13,8 @@ from typing import Any, Never
 
 from outlast.definitions.agent import Agent
 from outlast.definitions.guardrail import Check
+from outlast.effects.registry import reachable
 from outlast.engine.env import RunEnv
-from outlast.engine.registry import reachable
 
 
 def own_fields(fields: dict[str, Any], env: RunEnv | None, memo: dict[int, Any]) -> dict[str, Any]:

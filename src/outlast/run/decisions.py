@@ -16,7 +16,7 @@ from outlast.core.commands import Decide
 from outlast.core.errors import RunNotFound
 from outlast.core.events import ApprovalRequested
 from outlast.core.evolve import fold
-from outlast.engine.config import RunConfig, coerce_run_config
+from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.journal.journal import Journal
 from outlast.run.commands import check_said, command_head, command_run, events_of
 from outlast.run.request import journal_of

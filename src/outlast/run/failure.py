@@ -23,10 +23,10 @@ from outlast.definitions.tool_guardrail import (
     ToolInputGuardrail,
     ToolOutputGuardrail,
 )
+from outlast.effects.error_values import unplain
+from outlast.effects.failures import error_of
+from outlast.effects.guardrail import check_result
 from outlast.engine.env import RunEnv
-from outlast.engine.error_values import unplain
-from outlast.engine.failures import error_of
-from outlast.engine.perform.guardrail import check_result
 from outlast.run.result import details
 
 

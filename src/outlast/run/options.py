@@ -9,8 +9,8 @@ from typing_extensions import TypedDict
 
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.hooks import RunHooks
-from outlast.engine.config import RunConfig
-from outlast.engine.error_handlers import RunErrorHandlers
+from outlast.effects.config import RunConfig
+from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.journal.journal import RunSummary
 from outlast.sessions.session import SessionLike
 

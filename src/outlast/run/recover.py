@@ -17,7 +17,7 @@ from outlast.core.evolve import fold
 from outlast.core.failing import is_due
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import TContext
-from outlast.engine.config import coerce_run_config
+from outlast.effects.config import coerce_run_config
 from outlast.engine.report import log_recovery, log_runs
 from outlast.journal.journal import Journal, MetadataFilter, RunSummary
 from outlast.run.options import RecoveryOptions

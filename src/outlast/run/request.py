@@ -12,11 +12,11 @@ from outlast.core.state import Options
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.hooks import AgentHooksBase, RunHooksBase
-from outlast.engine.config import RunConfig
-from outlast.engine.history import unrepeated
+from outlast.effects.config import RunConfig
+from outlast.effects.history import unrepeated
+from outlast.effects.place import Place
+from outlast.effects.projection import wire
 from outlast.engine.local_runs import RunRequest
-from outlast.engine.place import Place
-from outlast.engine.projection import wire
 from outlast.journal.journal import Journal
 from outlast.journal.opening import open_journal
 from outlast.run.resume import check_request

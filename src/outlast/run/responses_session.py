@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import UserError
-from outlast.engine.config import RunConfig, brings_model_provider, coerce_run_config
+from outlast.effects.config import RunConfig, brings_model_provider, coerce_run_config
 from outlast.models.provider import MultiProvider, OpenAIProvider
 from outlast.run.runner import Runner
 

@@ -15,8 +15,8 @@ from outlast.core.growing import new_list
 from outlast.core.items import without_reasoning_id
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, ToolContext
-from outlast.definitions.foreign import PydanticInstance
 from outlast.definitions.guardrail import InputGuardrailResult, OutputGuardrailResult
+from outlast.definitions.pydantic_support import PydanticInstance
 from outlast.definitions.run_items import (
     ModelResponse,
     RunItem,
@@ -24,10 +24,9 @@ from outlast.definitions.run_items import (
     ToolCallOutputItem,
 )
 from outlast.definitions.tool_guardrail import ToolInputGuardrailResult, ToolOutputGuardrailResult
-from outlast.engine.env import RunEnv
-from outlast.engine.perform.conclude import final_output
-from outlast.engine.perform.guardrail import check_results
-from outlast.engine.projection import (
+from outlast.effects.conclude import final_output
+from outlast.effects.guardrail import check_results
+from outlast.effects.projection import (
     given_input,
     interruptions,
     left_out,
@@ -35,6 +34,7 @@ from outlast.engine.projection import (
     raw_responses,
     waiting,
 )
+from outlast.engine.env import RunEnv
 from outlast.run.copies import own_fields, portable_fields
 from outlast.run.run_state import RunState
 from outlast.views.status import status

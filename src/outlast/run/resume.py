@@ -12,10 +12,10 @@ from outlast.core.events import Event, RunReopened
 from outlast.core.evolve import fold
 from outlast.core.state import Options
 from outlast.definitions.context import RunContextWrapper, approvals_of
+from outlast.effects.projection import as_items, wire
 from outlast.engine import local_runs
 from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog
-from outlast.engine.projection import as_items, wire
 from outlast.journal.journal import Journal
 from outlast.run.run_state import RunState, StateParts
 from outlast.run.state_json import is_closed, unsaved_items

@@ -18,10 +18,10 @@ from outlast.core.usage import copy_usage
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.run_items import ToolApprovalItem
+from outlast.effects.guardrail import guardrail_names
+from outlast.effects.projection import as_items, interruptions, wire
 from outlast.engine.env import Live, RunEnv
 from outlast.engine.local_runs import detached, new_run_id
-from outlast.engine.perform.guardrail import guardrail_names
-from outlast.engine.projection import as_items, interruptions, wire
 from outlast.journal.journal import BlobStore
 from outlast.run.copies import own_fields
 from outlast.run.state_context import (

@@ -19,10 +19,11 @@ from outlast.core.usage import usage_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.hooks import RunHooks
-from outlast.engine.config import OnAbandon, RunConfig, brings_model_provider, coerce_run_config
+from outlast.effects.config import OnAbandon, RunConfig, brings_model_provider, coerce_run_config
+from outlast.effects.error_handlers import RunErrorHandlers
+from outlast.effects.place import here
 from outlast.engine.drive import Engine, drive
 from outlast.engine.env import RunEnv
-from outlast.engine.error_handlers import RunErrorHandlers
 from outlast.engine.fit import require_fit, require_state_fit
 from outlast.engine.local import LocalEngine
 from outlast.engine.local_runs import (
@@ -38,7 +39,6 @@ from outlast.engine.local_runs import (
     unpark,
 )
 from outlast.engine.past_spans import past_of
-from outlast.engine.place import here
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
 from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure

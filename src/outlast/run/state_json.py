@@ -19,9 +19,9 @@ from outlast.core.state import RunState as Folded, answered
 from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, owner_of
 from outlast.definitions.context import approvals_of
+from outlast.effects.projection import given_input
+from outlast.effects.registry import AnyAgent, Registry, definition, reachable
 from outlast.engine.env import RunEnv
-from outlast.engine.projection import given_input
-from outlast.engine.registry import AnyAgent, Registry, definition, reachable
 from outlast.journal.journal import BlobStore
 from outlast.run.state_view import named, normal_input, views_of
 from outlast.views.items import contents

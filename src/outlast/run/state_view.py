@@ -17,9 +17,9 @@ from outlast.core.usage import serialize_usage
 from outlast.definitions.run_items import HandoffOutputItem, ModelResponse, ToolApprovalItem
 from outlast.definitions.tool import FunctionTool
 from outlast.definitions.tool_origin import ToolOrigin
+from outlast.effects.guardrail import check_results
+from outlast.effects.projection import interruptions, lookup_key, new_items, raw_responses
 from outlast.engine.env import RunEnv
-from outlast.engine.perform.guardrail import check_results
-from outlast.engine.projection import interruptions, lookup_key, new_items, raw_responses
 
 _STAGES = ("input", "output", "tool_input", "tool_output")
 _ACTIONS = {

@@ -33,9 +33,9 @@ from outlast.definitions.stream_events import (
     RunItemStreamEvent,
     StreamEvent,
 )
-from outlast.engine.config import OnAbandon
+from outlast.effects.config import OnAbandon
+from outlast.effects.projection import KINDS, run_item
 from outlast.engine.env import RunEnv
-from outlast.engine.projection import KINDS, run_item
 from outlast.run.abandon import note_departure
 from outlast.run.commands import new_command_id
 from outlast.run.result import RunResultBase, described, fill

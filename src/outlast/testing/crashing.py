@@ -12,9 +12,9 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Literal, Unpack
 
+from outlast.calls.health import HealthStore
 from outlast.core.commands import Command, Inbox
 from outlast.core.events import Event
-from outlast.core.health import HealthStore
 from outlast.journal.journal import (
     BlobStore,
     Change,

@@ -14,9 +14,9 @@ import msgspec
 from outlast.core.effects import Effect
 from outlast.core.events import EffectFailed, ErrorFacts, Event
 from outlast.core.state import RunState
+from outlast.effects.failures import error_facts, error_of
+from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.engine.env import RunEnv
-from outlast.engine.failures import error_facts, error_of
-from outlast.engine.outcome import Emit, HookCall, Outcome
 
 
 class Elsewhere:

@@ -17,16 +17,16 @@ from outlast.core.decide import decide
 from outlast.core.errors import machine_error
 from outlast.core.events import Event
 from outlast.core.evolve import fold
-from outlast.engine.config import coerce_run_config
-from outlast.engine.failures import error_facts
-from outlast.engine.live import Live
-from outlast.engine.outcome import HookCall, Outcome
-from outlast.engine.perform.performers import perform
-from outlast.engine.perform.told import tell_hooks
-from outlast.engine.place import HERE, Place
-from outlast.engine.registry import Registry
-from outlast.engine.scope import RunScope
-from outlast.engine.view import RunView, restored_context
+from outlast.effects.config import coerce_run_config
+from outlast.effects.failures import error_facts
+from outlast.effects.hook_calls import tell_hooks
+from outlast.effects.live import Live
+from outlast.effects.outcome import HookCall, Outcome
+from outlast.effects.performers import perform
+from outlast.effects.place import HERE, Place
+from outlast.effects.registry import Registry
+from outlast.effects.scope import RunScope
+from outlast.effects.view import RunView, restored_context
 from outlast.run.runner import AgentRunner, set_default_agent_runner
 
 

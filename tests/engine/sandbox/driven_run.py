@@ -14,8 +14,8 @@ from outlast.core.events import EffectFailed, ErrorFacts, Event
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
 from outlast.core.usage import usage_of
+from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.engine.drive import drive
-from outlast.engine.outcome import Emit, HookCall, Outcome
 
 _MINUTE = timedelta(minutes=1)
 

@@ -34,13 +34,13 @@ from outlast.core.events import Event, RunStarted
 from outlast.core.evolve import fold
 from outlast.definitions.context import ToolContext
 from outlast.definitions.model import Model
-from outlast.engine.live import Live
-from outlast.engine.outcome import HookCall, Outcome
-from outlast.engine.perform.performers import perform
-from outlast.engine.perform.told import tell_hooks
-from outlast.engine.registry import Registry
-from outlast.engine.scope import RunScope
-from outlast.engine.view import RunView, restored_context
+from outlast.effects.hook_calls import tell_hooks
+from outlast.effects.live import Live
+from outlast.effects.outcome import HookCall, Outcome
+from outlast.effects.performers import perform
+from outlast.effects.registry import Registry
+from outlast.effects.scope import RunScope
+from outlast.effects.view import RunView, restored_context
 from outlast.testing import assistant_message, function_call
 
 HEARD: list[str] = []

@@ -11,10 +11,10 @@ from outlast.compat.guides.agents import ENABLED, for_context
 from outlast.compat.guides.patching import Patches
 from outlast.definitions import handoff as module
 from outlast.definitions.agent import Agent
+from outlast.definitions.calling import awaited
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.function_tool import FunctionTool
 from outlast.definitions.handoff import Handoff, HandoffInputData
-from outlast.definitions.threads import awaited
 from outlast.definitions.tool import function_tool
 
 _ANSWERS: ContextVar[list[Any] | None] = ContextVar("answers_of_on_handoff", default=None)

@@ -13,7 +13,7 @@ from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooksBase
 from outlast.definitions.run_items import ItemHelpers
 from outlast.definitions.settings import ModelSettings
-from outlast.engine.config import DEFAULT_MAX_TURNS, RunConfig
+from outlast.effects.config import DEFAULT_MAX_TURNS, RunConfig
 from outlast.run.result import RunResultBase
 from outlast.run.runner import AgentRunner, Runner
 from outlast.sessions.sqlite import SQLiteSession

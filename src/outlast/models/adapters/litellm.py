@@ -13,7 +13,7 @@ from outlast.definitions.logger import logger
 from outlast.definitions.model import Model, ModelProvider
 from outlast.definitions.settings import ModelSettings
 from outlast.models.adapters.foreign import chat_arguments, library, results_at_calls, standing_in
-from outlast.models.asking import asked as how_asked, limits_of
+from outlast.models.call_options import asked as how_asked, limits_of
 from outlast.models.chat import OpenAIChatCompletionsModel
 from outlast.models.chat_fields import field
 from outlast.models.endpoint import Request

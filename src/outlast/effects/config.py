@@ -1,0 +1,352 @@
+"""How a run is to be run: everything that belongs to the run and not to one of its agents."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
+
+from outlast.calls.health import CircuitBreaker
+from outlast.core.errors import WrongType
+from outlast.core.identity import RunMetadata
+from outlast.definitions.agent import Agent
+from outlast.definitions.choices import check_choice
+from outlast.definitions.context import RunContextWrapper, TContext
+from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
+from outlast.definitions.handoff import HandoffHistoryMapper, HandoffInputFilter
+from outlast.definitions.hooks import RunHooks
+from outlast.definitions.limits import ModelLimits
+from outlast.definitions.members import check_guardrails
+from outlast.definitions.model import Model, ModelProvider
+from outlast.definitions.settings import ModelSettings, settings_from
+from outlast.effects.error_handlers import RunErrorHandlers
+from outlast.journal.journal import Journal
+from outlast.models.provider import MultiProvider
+from outlast.sessions.session import (
+    SessionInputCallback,
+    SessionLike,
+    SessionSettings,
+    session_settings_from,
+)
+from outlast.tracing.config import TracingConfig
+
+if TYPE_CHECKING:
+    from outlast.definitions.run_items import TResponseInputItem
+
+DEFAULT_MAX_TURNS = 10
+
+ReasoningItemIdPolicy: TypeAlias = Literal["preserve", "omit"]
+ToolNotFoundBehavior: TypeAlias = Literal["raise_error", "return_error_to_model"]
+ToolNameCollisionPolicy: TypeAlias = Literal["warn", "error"]
+OnConflict: TypeAlias = Literal["error", "return"]
+OnAbandon: TypeAlias = Literal["finish", "cancel", "leave"]
+Durability: TypeAlias = Literal["power", "process", "memory"]
+
+_T = TypeVar("_T")
+
+
+@dataclass
+class ModelInputData:
+    """What a model is about to be sent."""
+
+    input: list[TResponseInputItem]
+    instructions: str | None
+
+
+@dataclass
+class CallModelData(Generic[TContext]):
+    """What a `CallModelInputFilter` is told."""
+
+    model_data: ModelInputData
+    agent: Agent[TContext]
+    context: TContext | None
+
+
+CallModelInputFilter: TypeAlias = Callable[
+    [CallModelData[Any]], Awaitable[ModelInputData] | ModelInputData
+]
+
+
+@dataclass
+class ToolErrorFormatterArgs(Generic[TContext]):
+    """A tool call that the model will be told went wrong."""
+
+    kind: Literal["approval_rejected", "tool_not_found", "tool_exception"]
+    tool_type: Literal["function", "computer", "shell", "apply_patch", "custom"]
+    tool_name: str
+    call_id: str
+    default_message: str
+    run_context: RunContextWrapper[TContext]
+    error: Exception | None = None
+
+
+ToolErrorFormatter: TypeAlias = Callable[
+    [ToolErrorFormatterArgs[Any]], Awaitable[str | None] | str | None
+]
+
+
+@dataclass
+class OutputGuardrailBlockedMessageArgs(Generic[TContext]):
+    """A tool output that an output guardrail keeps out of the conversation."""
+
+    default_message: str
+    guardrail_name: str
+    agent: Agent[Any]
+    run_context: RunContextWrapper[TContext]
+
+
+OutputGuardrailBlockedMessageFormatter: TypeAlias = Callable[
+    [OutputGuardrailBlockedMessageArgs[Any]], str | None
+]
+
+
+@dataclass
+class ToolExecutionConfig:
+    """How function tools of a run are performed.
+
+    Attributes:
+        max_function_tool_concurrency: Calls performed at the same time; None for no bound.
+        pre_approval_tool_input_guardrails: Check a call's arguments before a person is asked
+            about it, and not only after.
+    """
+
+    max_function_tool_concurrency: int | None = None
+    pre_approval_tool_input_guardrails: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pre_approval_tool_input_guardrails, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise ValueError(  # noqa: TRY004  # upstream's class
+                "tool_execution.pre_approval_tool_input_guardrails must be a bool, got "
+                f"{self.pre_approval_tool_input_guardrails!r}."
+            )
+        bound = self.max_function_tool_concurrency
+        if bound is not None and bound < 1:
+            raise ValueError(
+                "tool_execution.max_function_tool_concurrency must be at least 1, got "
+                f"{bound!r}. Leave it out for no bound."
+            )
+
+
+def _includes_sensitive_data() -> bool:
+    said = os.environ.get("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", "true")
+    return said.strip().lower() in ("1", "true", "yes", "on")
+
+
+@dataclass
+class RunConfig:
+    """Settings of a whole run. Where an agent has the same setting, this one wins.
+
+    A `dict` with these names is accepted wherever a `RunConfig` is, and likewise for
+    ``model_settings``, ``session_settings`` and ``tool_execution`` in here.
+
+    Attributes:
+        model: The model of every agent in the run.
+        model_provider: What finds models by name.
+        model_settings: Laid over each agent's own; what is None in here changes nothing.
+        handoff_input_filter: For handoffs that have no filter of their own.
+        nest_handoff_history: Hand over the conversation as one summarising message.
+        handoff_history_mapper: Writes that message.
+        input_guardrails: Checked beside those of the first agent.
+        output_guardrails: Checked beside those of the last agent.
+        tracing_disabled: Open no trace and no span.
+        tracing: An API key for this run's trace, and what it contains.
+        trace_include_sensitive_data: Whether spans hold what models and tools got and said.
+        workflow_name: The name of the trace.
+        trace_id: Its id; None makes one.
+        group_id: What ties several traces together, such as a conversation's id.
+        trace_metadata: Anything else about the trace.
+        session_input_callback: Merges a session's history with the new input.
+        call_model_input_filter: Edits what a model is sent, just before it is sent.
+        tool_error_formatter: Words what the model is told of a failed call.
+        session_settings: Laid over the session's own.
+        reasoning_item_id_policy: ``"omit"`` sends reasoning items back without their ids.
+        sandbox: How sandbox agents get their sandbox.
+        tool_execution: How function tools are performed.
+        tool_not_found_behavior: What a call of an unknown tool does.
+        tool_name_collision_policy: What two tools of one name do.
+        output_guardrail_blocked_message: What stands for a tool output that an output guardrail
+            refused. A function must not be async.
+        journal: Where the run's log is kept: a journal, a path, or ``"off"``. None is the default
+            journal of this process.
+        durability: What the log survives: ``"power"`` cuts, ``"process"`` deaths, or nothing
+            (``"memory"``). None leaves it to the journal.
+        guardrails_hold_tools: Tools wait until the input guardrails have passed. False lets them
+            run beside the guardrails.
+        breaker: When a model that keeps failing is no longer asked, by any run that shares the
+            journal: a call then fails at once with `CircuitOpen`. None asks it every time, but for
+            the members of a `FallbackModel`, which has a breaker of its own.
+        model_limits: What model calls may take. None is each model's own, else the defaults.
+        metadata: Whose the run is: user, tenant, conversation, tags. Runs inside it inherit it.
+        on_outage: What a provider that is down does once a model call's attempts are used up:
+            ``"fail"`` the run, or ``"park"`` it: it then waits without a process, longer each time,
+            and the call raises `RunParked`.
+        on_conflict: What a ``run_id`` does whose run began with another input or agent: ``"error"``
+            raises `RunConflict`; ``"return"`` goes on with that run, or returns what it came to.
+        on_abandon: What becomes of a run whose caller goes away (a time-out, a cancelled task, a
+            closed tab): ``"finish"`` lets it go on in this process, ``"cancel"`` ends it, ``"leave"``
+            stops it until somebody resumes it. None is ``"leave"`` for `run` and `run_sync`, and
+            ``"finish"`` for `run_streamed`.
+
+    Raises:
+        TypeError: A value is of the wrong type, or a dict has a key that is no setting.
+        ValueError: A value is out of range.
+    """
+
+    model: str | Model | None = None
+    model_provider: ModelProvider = field(default_factory=MultiProvider)
+    model_settings: ModelSettings | None = None
+    handoff_input_filter: HandoffInputFilter | None = None
+    nest_handoff_history: bool = False
+    handoff_history_mapper: HandoffHistoryMapper | None = None
+    input_guardrails: list[InputGuardrail[Any]] | None = None
+    output_guardrails: list[OutputGuardrail[Any]] | None = None
+    tracing_disabled: bool = False
+    tracing: TracingConfig | None = None
+    trace_include_sensitive_data: bool = field(default_factory=_includes_sensitive_data)
+    workflow_name: str = "Agent workflow"
+    trace_id: str | None = None
+    group_id: str | None = None
+    trace_metadata: dict[str, Any] | None = None
+    session_input_callback: SessionInputCallback | None = None
+    call_model_input_filter: CallModelInputFilter | None = None
+    tool_error_formatter: ToolErrorFormatter | None = None
+    session_settings: SessionSettings | None = None
+    reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
+    sandbox: Any | None = None
+    tool_execution: ToolExecutionConfig | None = None
+    tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
+    tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
+    output_guardrail_blocked_message: str | OutputGuardrailBlockedMessageFormatter | None = None
+    journal: Journal | str | None = field(default=None, kw_only=True)
+    durability: Durability | None = field(default=None, kw_only=True)
+    guardrails_hold_tools: bool = field(default=True, kw_only=True)
+    breaker: CircuitBreaker | None = field(default=None, kw_only=True)
+    model_limits: ModelLimits | None = field(default=None, kw_only=True)
+    metadata: RunMetadata | None = field(default=None, kw_only=True)
+    on_outage: Literal["fail", "park"] = field(default="fail", kw_only=True)
+    on_conflict: OnConflict = field(default="error", kw_only=True)
+    on_abandon: OnAbandon | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.model_settings is not None:
+            self.model_settings = settings_from(self.model_settings, "RunConfig model_settings")
+        self.session_settings = session_settings_from(self.session_settings)
+        self.tool_execution = _coerced(
+            self.tool_execution, ToolExecutionConfig, "run_config.tool_execution"
+        )
+        self.model_limits = _coerced(self.model_limits, ModelLimits, "run_config.model_limits")
+        self.breaker = _coerced(self.breaker, CircuitBreaker, "run_config.breaker")
+        _check_choice(self, "tool_name_collision_policy", ToolNameCollisionPolicy)
+        _check_choice(self, "tool_not_found_behavior", ToolNotFoundBehavior)
+        _check_choice(self, "on_conflict", OnConflict)
+        _check_choice(self, "on_outage", Literal["fail", "park"])
+        if self.on_abandon is not None:
+            _check_choice(self, "on_abandon", OnAbandon)
+        self.metadata = _as_metadata(self.metadata)
+        if self.durability is not None:
+            _check_choice(self, "durability", Durability)
+        if self.reasoning_item_id_policy is not None:
+            _check_choice(self, "reasoning_item_id_policy", ReasoningItemIdPolicy)
+        check_guardrails("RunConfig", "input", self.input_guardrails or ())
+        check_guardrails("RunConfig", "output", self.output_guardrails or ())
+        _check_blocked_message(self.output_guardrail_blocked_message)
+
+
+class RunOptions(TypedDict, Generic[TContext], total=False):
+    """The keyword arguments of `Runner.run` and its siblings."""
+
+    context: TContext | RunContextWrapper[TContext] | None
+    max_turns: int | None
+    hooks: RunHooks[TContext] | None
+    run_config: RunConfig | dict[str, Any] | None
+    previous_response_id: str | None
+    auto_previous_response_id: bool
+    conversation_id: str | None
+    session: SessionLike | None
+    error_handlers: RunErrorHandlers[TContext] | None
+    run_id: str | None
+
+
+def coerce_run_config(value: RunConfig | dict[str, Any] | None) -> RunConfig:
+    """The settings that ``value`` stands for; the defaults for None.
+
+    Raises:
+        TypeError: ``value`` is neither, or has a key that is no setting.
+    """
+    if value is None:
+        # Every plain run asks: what the defaults are was checked when they were first made.
+        config = copy.copy(_defaults())
+        config.model_provider = MultiProvider()
+        config.trace_include_sensitive_data = _includes_sensitive_data()
+        return config
+    return _coerced(value, RunConfig, "run_config") or RunConfig()
+
+
+@functools.cache
+def _defaults() -> RunConfig:
+    return RunConfig()
+
+
+def brings_model_provider(value: RunConfig | dict[str, Any] | None) -> bool:
+    """Whether the caller made the model provider, and so has to close it."""
+    return isinstance(value, RunConfig) or (value is not None and "model_provider" in value)
+
+
+def _coerced(value: object, kind: type[_T], name: str) -> _T | None:
+    """``value`` as a `kind`; ``name`` is what errors call it."""
+    if value is None or isinstance(value, kind):
+        return value
+    if not isinstance(value, dict):
+        raise WrongType(
+            f"{name} must be a {kind.__name__} instance or a dict, got {type(value).__name__}"
+        )
+    given = cast("dict[str, Any]", value)
+    known = {one.name for one in fields(cast("Any", kind)) if one.init}
+    if unknown := sorted(str(key) for key in given if key not in known):
+        raise WrongType(
+            f"Unknown {name} settings: {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
+        )
+    return kind(**given)
+
+
+def _as_metadata(value: object) -> RunMetadata | None:
+    """A run's metadata, which may be written as a dict."""
+    if value is None or isinstance(value, RunMetadata):
+        return value
+    if not isinstance(value, dict):
+        raise TypeError(
+            f"run_config.metadata must be a RunMetadata or a dict, got {type(value).__name__}."
+        )
+    fields = cast("dict[str, Any]", value)
+    if unknown := sorted(str(key) for key in fields if key not in RunMetadata.__struct_fields__):
+        raise TypeError(
+            f"Unknown run_config.metadata settings: {', '.join(unknown)}. Known are: "
+            f"{', '.join(RunMetadata.__struct_fields__)}."
+        )
+    return RunMetadata(**fields)
+
+
+def _check_choice(config: RunConfig, name: str, choices: Any) -> None:
+    check_choice(name, getattr(config, name), choices)
+
+
+def _check_blocked_message(message: object) -> None:
+    name = "output_guardrail_blocked_message"
+    if message is None:
+        return
+    if isinstance(message, str):
+        # A subclass could run code of its own wherever the text is used.
+        if type(message) is not str:
+            raise TypeError(f"{name} must be a built-in string, callable, or None")
+        if not message:
+            raise ValueError(f"{name} must be non-empty")
+    elif not callable(message):
+        raise TypeError(
+            f"{name} must be a string, callable, or None, got {type(message).__name__}."
+        )
+    elif any(map(inspect.iscoroutinefunction, (message, type(message).__call__))):
+        raise TypeError(f"{name} formatter must be synchronous")

@@ -1,0 +1,99 @@
+"""What this process has seen of a run: objects, so that a caller gets those and not copies.
+
+Nothing here is remembered. All of it may be lost, or be empty from the start as in a process that
+performs one effect: then the same questions are answered from the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from outlast.core.events import Entry, Item
+from outlast.core.growing import new_dict
+from outlast.definitions.run_items import ModelResponse, RunItem, ToolCallOutputItem
+from outlast.effects.config import ModelInputData
+from outlast.effects.turn import PreparedTurn
+from outlast.tracing.traces import TraceState
+
+
+@dataclass(slots=True)
+class Live:
+    """Objects that this process has seen."""
+
+    behind: dict[int, tuple[Item, Any]] = field(default_factory=new_dict)
+    """By an item's identity, the item and what it was made from: a model's typed object, a tool's
+    value."""
+    items: dict[int, tuple[Entry, RunItem]] = field(default_factory=new_dict)
+    """By an entry's identity, the entry and its typed form."""
+    waiting: dict[str, Any] = field(default_factory=new_dict)
+    """The approval items of calls that wait, by the key of the request."""
+    tools: dict[str, Any] = field(default_factory=new_dict)
+    """The tools that calls mean, by call id."""
+    asked: dict[str, ModelInputData] = field(default_factory=new_dict)
+    """What the model call in progress is given, by effect id: the same in all of its attempts."""
+    began: dict[str, float] = field(default_factory=new_dict)
+    """When the model call in progress was first made, by effect id; seconds of a monotonic clock."""
+    responses: dict[str, ModelResponse] = field(default_factory=new_dict)
+    errors: dict[str, Exception] = field(default_factory=new_dict)
+    checks: dict[str, Any] = field(default_factory=new_dict)
+    """Results of guardrails, by effect id."""
+    results: dict[str, Any] = field(default_factory=new_dict)
+    """Results of the turn's function tools (`FunctionToolResult`), by call id."""
+    output: Any = None
+    has_output: bool = False
+    input: str | list[Any] | None = None
+    """The caller's input, as it was given."""
+
+    turn: PreparedTurn | None = None
+    """The turn that was prepared last in this process."""
+    turn_id: str = ""
+    """The effect that prepared it."""
+    restoring: asyncio.Lock | None = None
+    """Held while the turn is prepared again: of several effects that need it, one does."""
+    input_shown: list[Item] | None = None
+    """The run's input that user code finds in `context.turn_input`."""
+    tool_ends: dict[str, tuple[Any, Any, Any]] = field(default_factory=new_dict)
+    """What hooks are about to hear of calls that have ended, by effect id: context, tool, value."""
+
+    counted: set[str] = field(default_factory=set[str])
+    """Calls that runs of this process performed: those have counted what they cost."""
+    has_usage: bool = False
+    """Whether the context's usage has what runs inside this one have cost before they went on."""
+    trace: TraceState | None = None
+    """The trace that the run was told to, where somebody listened."""
+
+    def begin_turn(self, turn_id: str, turn: PreparedTurn) -> None:
+        """Keep a turn as it was prepared."""
+        self.turn_id, self.turn = turn_id, turn
+        self.results.clear()
+
+    def settle(self) -> None:
+        """Keep what tools returned as it is now, whatever its owners change in it later."""
+        memo: dict[int, Any] = {}
+        for key, (item, value) in self.behind.items():
+            if str(item.get("type")).endswith("_output"):
+                self.behind[key] = (item, _own(value, memo))
+        for result in self.results.values():
+            result.output = _own(result.output, memo)
+        for _, made in self.items.values():
+            if isinstance(made, ToolCallOutputItem):
+                made.output = _own(made.output, memo)
+
+    def copied(self) -> Live:
+        """The same objects for a run that goes on: what it sees from now on, this does not."""
+        fresh = Live(input=self.input, trace=self.trace)
+        for name in ("behind", "items", "waiting", "tools", "responses", "checks", "results"):
+            getattr(fresh, name).update(getattr(self, name))
+        fresh.output, fresh.has_output = self.output, self.has_output
+        fresh.counted |= self.counted
+        return fresh
+
+
+def _own(value: Any, memo: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(value, memo)
+    except Exception:  # noqa: BLE001  # a tool may return what cannot be copied, such as a lock
+        return value

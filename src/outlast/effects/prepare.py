@@ -1,0 +1,196 @@
+"""Preparing a turn: instructions, enabled tools and handoffs, settings, prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any, NamedTuple
+
+import msgspec
+
+from outlast.core.effects import Prepare
+from outlast.core.errors import IncompatibleRun
+from outlast.core.events import Call, TurnPrepared
+from outlast.definitions.computer import ComputerTool, resolve_computer
+from outlast.definitions.enabled import gathered
+from outlast.definitions.handoff import Handoff
+from outlast.definitions.tool import Tool
+from outlast.effects.hooks import hook_context, tell
+from outlast.effects.outcome import Emit, Outcome
+from outlast.effects.place import at_effect
+from outlast.effects.shared_agents import is_consistent, require_consistent
+from outlast.effects.turn import (
+    AnyAgent,
+    AnyHandoff,
+    PreparedTurn,
+    as_handoff,
+    fixed_turn,
+    make_turn,
+)
+from outlast.effects.view import RunParts, RunView
+
+
+class Prepared(NamedTuple):
+    """A turn, and what the log keeps of it."""
+
+    turn: PreparedTurn
+    outcome: Outcome
+
+
+def derive(effect: Prepare, view: RunView) -> Prepared | None:
+    """The turn of an agent that no user code prepares; None if some does."""
+    agent = view.agents.agent(effect.agent)
+    if effect.activation and (view.hooks is not None or agent.hooks is not None):
+        return None
+    if not is_consistent(agent):
+        return None
+    turn = fixed_turn(agent, view.config)
+    return None if turn is None else Prepared(turn, _recorded(view, effect, turn))
+
+
+async def prepare(effect: Prepare, view: RunView, emit: Emit) -> Outcome:
+    """Ask user code what the turn needs."""
+    del emit
+    agent = view.agents.agent(effect.agent)
+    if effect.activation:
+        await _tell_start(view, agent)
+    turn = await ask(view, agent)
+    require_consistent(agent)
+    view.live.begin_turn(effect.id, turn)
+    return _recorded(view, effect, turn)
+
+
+async def ask(view: RunView, agent: AnyAgent) -> PreparedTurn:
+    """The turn as user code wants it now."""
+    if known := fixed_turn(agent, view.config):
+        return known
+    tools, handoffs = await _enabled(view, agent)
+    instructions, prompt = await gathered(
+        agent.get_system_prompt(view.context), agent.get_prompt(view.context)
+    )
+    turn = make_turn(agent, view.config, instructions, tools, handoffs)
+    turn.prompt = prompt
+    return turn
+
+
+async def _enabled(view: RunParts, agent: AnyAgent) -> tuple[list[Tool], list[AnyHandoff]]:
+    tools, handoffs = await gathered(
+        agent.get_all_tools(view.context), _enabled_handoffs(view, agent)
+    )
+    return [await _with_computer(view, tool) for tool in tools], handoffs
+
+
+async def live_turn(view: RunParts) -> PreparedTurn:
+    """The turn in progress, prepared again where another process did so before.
+
+    Raises:
+        UserError: Another run changes the agent's tools.
+    """
+    prepared, live = view.state.prepared, view.live
+    assert prepared
+    if live.turn is not None and live.turn_id == prepared.id:
+        return live.turn
+    live.restoring = live.restoring or asyncio.Lock()
+    async with live.restoring:
+        if live.turn is not None and live.turn_id == prepared.id:
+            return live.turn
+        turn = await restore(view, prepared)
+        require_consistent(turn.agent)
+        live.begin_turn(prepared.id, turn)
+        return turn
+
+
+async def restore(view: RunParts, prepared: TurnPrepared) -> PreparedTurn:
+    """The turn that another process prepared: with its prompt, and the tools that it had.
+
+    What user code said of the prompt is a fact, and it is not asked again.
+    """
+    agent = view.agents.agent(prepared.agent)
+    instructions = None
+    if prepared.instructions:
+        instructions = (await view.blobs(prepared.instructions)).decode()
+    if known := fixed_turn(agent, view.config):
+        tools, handoffs = known.tools, known.handoffs
+    else:
+        # What user code begins meanwhile is what it began when it was asked for the first time.
+        with at_effect(view.run_id, prepared.id):
+            tools, handoffs = await _enabled(view, agent)
+    if prepared.tools:
+        names = {entry["name"] for entry in await tools_on_record(view, prepared)}
+        tools = [tool for tool in tools if getattr(tool, "qualified_name", tool.name) in names]
+        handoffs = [transfer for transfer in handoffs if transfer.tool_name in names]
+    restored = make_turn(agent, view.config, instructions, tools, handoffs)
+    restored.prompt = prepared.prompt
+    return restored
+
+
+def missing_tool(view: RunParts, agent: AnyAgent, call: Call) -> IncompatibleRun:
+    """The error of a program that has not the tool or handoff that a call in the log means."""
+    what = {"function": "tool", "handoff": "handoff"}.get(call.kind, f"{call.kind} tool")
+    own = [getattr(tool, "qualified_name", getattr(tool, "name", "?")) for tool in agent.tools]
+    is_off = call.qualified_name in own and call.kind != "handoff"
+    has = "has disabled (is_enabled)" if is_off else f"does not have; its tools are {own}"
+    error = IncompatibleRun.changed(
+        view.run_id,
+        f"its call {call.id!r} is of the {what} {call.qualified_name!r}, which agent "
+        f"{agent.name!r} {has}",
+        "Go on with it in a program that has it.",
+        call.qualified_name,
+    )
+    error.agent = agent.name
+    return error
+
+
+def tells_of_missing_tools(view: RunParts) -> bool:
+    """Whether the model is to be told of tools that the agent does not have."""
+    return view.config.tool_not_found_behavior == "return_error_to_model"
+
+
+async def tools_on_record(view: RunParts, prepared: TurnPrepared) -> list[dict[str, Any]]:
+    """What the log keeps of the tools and handoffs that a turn offered."""
+    if not prepared.tools:
+        return []
+    text = await view.blobs(prepared.tools)
+    return msgspec.json.decode(text, type=list[dict[str, Any]])
+
+
+def _recorded(view: RunView, effect: Prepare, turn: PreparedTurn) -> Outcome:
+    agent = turn.agent
+    has_end = view.hooks is not None or agent.hooks is not None
+    has_end = has_end or bool(agent.output_guardrails)
+    has_end = has_end or bool(view.config.output_guardrails)
+    event = turn.event(effect.id, effect.agent, has_end_hooks=has_end)
+    if turn.prompt is not None:
+        event = msgspec.structs.replace(event, prompt=msgspec.to_builtins(turn.prompt))
+    return Outcome([event], blobs=turn.blobs)
+
+
+async def _tell_start(view: RunView, agent: AnyAgent) -> None:
+    if view.hooks is None and agent.hooks is None:
+        return
+    context = hook_context(view)
+    await tell(
+        view.hooks.on_agent_start(context, agent) if view.hooks is not None else None,
+        agent.hooks.on_start(context, agent) if agent.hooks is not None else None,
+    )
+
+
+async def _with_computer(view: RunParts, tool: Tool) -> Tool:
+    """A tool as this run uses it: runs that share a factory's tool do not share its computer."""
+    if not isinstance(tool, ComputerTool) or not tool.makes_computer:
+        return tool
+    return tool.holding(await resolve_computer(tool=tool, run_context=view.context))
+
+
+async def _enabled_handoffs(view: RunParts, agent: AnyAgent) -> list[AnyHandoff]:
+    transfers = [as_handoff(target) for target in agent.handoffs]
+    flags = await gathered(*(_is_enabled(view, agent, transfer) for transfer in transfers))
+    return [transfer for transfer, is_on in zip(transfers, flags, strict=True) if is_on]
+
+
+async def _is_enabled(view: RunParts, agent: AnyAgent, transfer: Handoff[Any, Any]) -> bool:
+    flag = transfer.is_enabled
+    if isinstance(flag, bool):
+        return flag
+    answer = flag(view.context, agent)
+    return bool(await answer) if inspect.isawaitable(answer) else bool(answer)

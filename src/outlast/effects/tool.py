@@ -1,0 +1,312 @@
+"""Answering a call: run a function tool, or say why it is not run."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+from outlast.core.effects import RunTool
+from outlast.core.errors import AgentsException, ModelBehaviorError, ToolTimeoutError, UserError
+from outlast.core.events import (
+    ApprovalRequested,
+    Call,
+    ChildCompleted,
+    ChildStarted,
+    ErrorFacts,
+    Event,
+    ToolReturned,
+    UsageAdded,
+    UsageFacts,
+)
+from outlast.core.state import approval_key, idempotency_key
+from outlast.core.surrogates import without_surrogates
+from outlast.definitions.arguments import told_fault
+from outlast.definitions.attempts import one_attempt
+from outlast.definitions.context import ToolContext
+from outlast.definitions.enabled import gathered
+from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
+from outlast.definitions.run_items import ToolApprovalItem
+from outlast.definitions.tool import (
+    FunctionTool,
+    FunctionToolCustomDataContext,
+    FunctionToolResult,
+    extracted_custom_data,
+    invoke_function_tool,
+    maybe_invoke_function_tool_failure_error_function,
+)
+from outlast.definitions.tool_output import FailureText, tool_output_item
+from outlast.effects.failures import error_facts
+from outlast.effects.hooks import tell
+from outlast.effects.kept import keep_value
+from outlast.effects.outcome import Emit, HookCall, Outcome
+from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
+from outlast.effects.projection import behind, wire
+from outlast.effects.steps import Steps
+from outlast.effects.tool_guardrails import Blocked, Checks
+from outlast.effects.turn import PreparedTurn
+from outlast.effects.unexecuted_calls import excuse, not_found, told
+from outlast.effects.view import RunView
+
+
+class Interrupted(NamedTuple):
+    """What an agent used as a tool returns while its own run waits for a person."""
+
+    run_id: str
+    agent: str
+    waiting: dict[str, ToolApprovalItem]
+    """The calls that wait, by the key of their request in that run."""
+
+
+class Handle:
+    """What a running tool may ask of its run: a key for the outside world, recorded steps."""
+
+    __slots__ = ("_emit", "_steps", "_view", "effect_id", "key", "run_id", "spent")
+
+    def __init__(self, view: RunView, emit: Emit, effect_id: str) -> None:
+        self._view = view
+        self._emit = emit
+        self._steps = Steps(view.state.steps.get(effect_id, {}), emit, effect_id)
+        self.effect_id = effect_id
+        self.run_id = view.run_id
+        self.key = idempotency_key(view.state, self.run_id, effect_id)
+        self.spent: UsageFacts | None = None
+        """What the child run took, once it has ended."""
+
+    async def step(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+        """The result of ``fn``, which is called at most until one result is recorded."""
+        return await self._steps.perform(name, fn, returns)
+
+    def step_sync(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+        """The same, for a tool's thread."""
+        return self._steps.perform_in_thread(name, fn, returns)
+
+    def close(self) -> None:
+        """Begin no step any more: the tool works on, perhaps, and nobody waits for it."""
+        self._steps.close()
+
+    @property
+    def child_id(self) -> str:
+        """The id of the run that performs this call, for an agent used as a tool."""
+        return f"{self.run_id}/{self.effect_id}"
+
+    def ending(self) -> list[Event]:
+        """What the end of the child run adds to the log; nothing where there was none."""
+        if self.spent is None:
+            return []
+        self._view.live.counted.add(self.effect_id)
+        return [
+            ChildCompleted(self.effect_id, self.child_id),
+            UsageAdded(self.effect_id, self.spent),
+        ]
+
+    async def begin_child(self, agent: str) -> str:
+        """Note that a run of ``agent`` performs this call; the same call finds the same run again.
+
+        A fork of a run finds a copy: what it decides is not the concern of the run it came from.
+        """
+        if self._view.state.children.get(self.effect_id) != self.child_id:
+            await self._emit(ChildStarted(self.effect_id, self.child_id, agent))
+        return self.child_id
+
+
+async def _without_tool(view: RunView, turn: PreparedTurn, effect: RunTool) -> Outcome:
+    if tells_of_missing_tools(view):
+        return await not_found(view, effect)
+    raise missing_tool(view, turn.agent, effect.call)
+
+
+async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
+    """Run a function tool: guardrails, hooks, the function, guardrails."""
+    call = effect.call
+    handle = Handle(view, emit, effect.id)
+    turn = await live_turn(view)
+    tool = turn.functions.get(call.qualified_name)
+    if tool is None:
+        return await _without_tool(view, turn, effect)
+    context = call_context(view, turn, call, tool, handle)
+    if tool.is_enabled is not True:
+        await gathered(_require_enabled(view, turn, tool))
+    checks = Checks(view, effect)
+    hooks, agent_hooks = view.hooks, turn.agent.hooks
+    # An agent's run that a person was asked about goes on: what comes before it has been.
+    requests = view.state.requested.values() if effect.id in view.state.children else ()
+    goes_on = any(each.child and each.id == effect.id for each in requests)
+    refusal = None if goes_on else await checks.ask_about_input(context, tool)
+    if refusal is not None:
+        return await returned(view, effect, tool, context, refusal, checks)
+    if not goes_on and (hooks is not None or agent_hooks is not None):
+        await wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
+    value = await _waited_for(handle, _invoke(tool, context))
+    if isinstance(value, FailureText):
+        if view.watcher is not None:
+            view.watcher.excused(tool.name, value)
+        value = await _worded(view, effect, value)
+    if isinstance(value, Interrupted):
+        return Outcome([*checks.events, *_waiting(view, effect, value)])
+    value = await checks.ask_about_output(context, tool, value)
+    checks.events += handle.ending()
+    done = await returned(view, effect, tool, context, value, checks)
+    if hooks is None and agent_hooks is None:
+        return done
+    value = str(value) if isinstance(value, FailureText) else value
+    view.live.tool_ends[effect.id] = (context, tool, value)
+    return Outcome(done.events, (HookCall("on_tool_end", effect.id, effect.agent),))
+
+
+async def _waited_for(handle: Handle, result: Coroutine[Any, Any, Any]) -> Any:
+    """What the tool returned. Where nobody waits for it any more it begins no step."""
+    try:
+        value = await result
+    except BaseException:
+        handle.close()
+        raise
+    if isinstance(value, FailureText) and isinstance(value.error, ToolTimeoutError):
+        handle.close()
+    return value
+
+
+def call_context(
+    view: RunView, turn: PreparedTurn, call: Call, tool: FunctionTool, handle: Any = None
+) -> ToolContext[Any]:
+    """What a function tool and its guardrails are told of a call."""
+    item = view.call_item(call.index)
+    return ToolContext.from_agent_context(
+        view.context,
+        call.id,
+        behind(view, item),
+        turn.agent,
+        tool_name=tool.name,
+        tool_arguments=item.get("arguments") or "",
+        tool_namespace=call.namespace,
+        run_config=view.config,
+        _effect=handle,
+    )
+
+
+def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
+    """The requests of a child run, as its parent's own: a person answers them there."""
+    events: list[Event] = []
+    for key, item in child.waiting.items():
+        request = ApprovalRequested(
+            effect.id,
+            key,
+            child.agent,
+            str(item.tool_name),
+            reason="child",
+            child=child.run_id,
+            item=wire(item.raw_item),
+        )
+        view.live.waiting[approval_key(request)] = item
+        events.append(request)
+    return events
+
+
+async def returned(  # one value of a tool and all that it came from
+    view: RunView,
+    effect: RunTool,
+    tool: FunctionTool,
+    context: ToolContext[Any],
+    value: Any,
+    checks: Checks,
+) -> Outcome:
+    """The end of a call that has a value, be it a result or a text in its place."""
+    item = tool_output_item(
+        effect.call.id,
+        value,
+        caller=view.call_item(effect.call.index).get("caller"),
+        output_json_schema=tool.output_json_schema,
+        output_type_adapter=tool.output_adapter,
+    )
+    is_blocked = isinstance(value, Blocked)
+    failure = failure_facts(value, effect.id)
+    value = str(value) if isinstance(value, FailureText) else value
+    item = without_surrogates(item)
+    kept, value = keep_value(tool, effect.call.qualified_name, value, item)
+    data = None
+    if tool.custom_data_extractor is not None and not is_blocked:
+        seen = FunctionToolCustomDataContext(context, tool, value, copy.deepcopy(item))
+        data = await extracted_custom_data(tool.custom_data_extractor, seen)
+    if value is not item.get("output"):
+        view.live.behind[id(item)] = (item, value)
+    view.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
+    outcome = "blocked" if is_blocked else "error" if failure else "ok"
+    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept, failure)
+    checks.keep()
+    return Outcome([*checks.events, event])
+
+
+def failure_facts(value: Any, effect_id: str) -> ErrorFacts | None:
+    """What a tool raised, where the model is told a text in place of its result."""
+    return error_facts(value.error, effect_id) if isinstance(value, FailureText) else None
+
+
+async def _tell_start(
+    hooks: Any, agent_hooks: Any, context: Any, turn: PreparedTurn, tool: FunctionTool
+) -> None:
+    await tell(
+        hooks.on_tool_start(context, turn.agent, tool) if hooks is not None else None,
+        agent_hooks.on_tool_start(context, turn.agent, tool) if agent_hooks is not None else None,
+    )
+
+
+async def wrapped(name: str, call: Any) -> None:
+    """Let an error of a hook say during which tool it was."""
+    try:
+        await call
+    except AgentsException:
+        raise
+    except Exception as error:
+        raise UserError(f"Error running tool {name}: {error}") from error
+
+
+async def _invoke(tool: FunctionTool, context: ToolContext[Any]) -> Any:
+    try:
+        async with one_attempt(context.idempotency_key):
+            return await invoke_function_tool(tool, context, context.tool_arguments)
+    except AgentsException:
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise
+        # The tool's own doing, not the run's: a failure like any other.
+        text = await maybe_invoke_function_tool_failure_error_function(
+            function_tool=tool, context=context, error=error
+        )
+        if text is None:
+            raise UserError(f"Error running tool {tool.name}: it was cancelled") from error
+        return FailureText(text, error, is_default=tool.wants_default_failures)
+    except Exception as error:
+        raise UserError(f"Error running tool {tool.name}: {error}") from error
+
+
+async def _worded(view: RunView, effect: RunTool, failure: FailureText) -> FailureText:
+    """A failure in the words of the run, where the tool's author has left them open.
+
+    What is no error of the tool's own code, a time limit or a cancellation, keeps its text.
+    """
+    error = failure.error
+    if isinstance(error, ToolTimeoutError) or not isinstance(error, Exception):
+        return failure
+    if str(failure) != DEFAULT_TOOL_ERROR_MESSAGE and not failure.is_default:
+        return failure
+    text = told_fault(str(failure), error)
+    if not failure.is_default:
+        return FailureText(text, error, is_default=False)
+    return excuse(await told(view, "tool_exception", effect, text, error), error)
+
+
+async def _require_enabled(view: RunView, turn: PreparedTurn, tool: FunctionTool) -> None:
+    flag = tool.is_enabled
+    if isinstance(flag, bool):
+        is_on = flag
+    else:
+        answer: Any = flag(view.context, turn.agent)
+        is_on = bool(await answer if inspect.isawaitable(answer) else answer)
+    if not is_on:
+        raise ModelBehaviorError(
+            f"Tool {tool.name} is currently disabled for agent {turn.agent.name}."
+        )
