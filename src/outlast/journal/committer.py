@@ -162,6 +162,13 @@ class Committer:
             with self._lock:
                 self.db.close()
 
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written, and no thread writes."""
+        with self._gate:
+            is_checkpointed = self._checkpoint is None or not self._checkpoint.is_alive()
+            has_writes = any(queue.writes for queue in self._queues.values())
+            return is_checkpointed and not (has_writes or self._backlog or self._left)
+
     def before_fork(self) -> None:
         """Let every transaction end, and close the connection."""
         checkpoint = self._checkpoint

@@ -93,8 +93,12 @@ def closed_error(path: Path, run_id: str = "") -> JournalUnavailable:
     return error
 
 
-def prepare(path: Path) -> None:
+def prepare(path: Path, *, is_known: bool = False) -> None:
     """Make sure that there is a sound journal at `path`.
+
+    Args:
+        path: The file.
+        is_known: Whether this process has looked through all of it before.
 
     Raises:
         JournalCorrupt: What is there is damaged, or is not a journal.
@@ -114,7 +118,7 @@ def prepare(path: Path) -> None:
             f"The journal {str(path)!r} is empty, which no journal ever is. Restore it from a copy, "
             "or delete it together with its -wal and -shm files to begin a new one."
         )
-    _check(path, thoroughly=size <= _CHECK_BYTES_MAX)
+    _check(path, thoroughly=size <= _CHECK_BYTES_MAX and not is_known)
 
 
 def connect(path: Path, *, busy_ms: int, read_only: bool = False) -> sqlite3.Connection:

@@ -55,9 +55,17 @@ class MemoryHealth:
 class SqliteHealth:
     """Keeps it in a journal's file, by a connection of its own that the first use opens."""
 
-    def __init__(self, path: Path, *, busy_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_s: float = 10.0,
+        on_open: Callable[[], None] | None = None,
+    ) -> None:
+        """``on_open`` is called before a file is opened."""
         self._path = path
         self._busy_s = busy_s
+        self._on_open = on_open
         self._lock = threading.Lock()
         self._opened: sqlite3.Connection | None = None
         self._is_closed = False
@@ -89,6 +97,16 @@ class SqliteHealth:
         with self._lock:
             self._is_closed = True
             self._leave()
+
+    def rest(self) -> bool:
+        """See `Restable`. The next use opens another connection."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._leave()
+        finally:
+            self._lock.release()
+        return True
 
     def before_fork(self) -> None:
         """See `Forked`. The next use opens another connection."""
@@ -126,6 +144,8 @@ class SqliteHealth:
         if self._is_closed:
             raise closed_error(self._path)
         if self._opened is None:
+            if self._on_open is not None:
+                self._on_open()
             self._opened = connect(self._path, busy_ms=_BUSY_INLINE_MS)
         return self._opened
 

@@ -188,9 +188,13 @@ class SqliteInbox:
     One reads and one writes, so whoever performs runs here never waits for the disk of who posts here.
     """
 
-    def __init__(self, path: Path, *, power: bool) -> None:
+    def __init__(
+        self, path: Path, *, power: bool, on_open: Callable[[], None] | None = None
+    ) -> None:
+        """``on_open`` is called before a file is opened."""
         self._path = path
         self._power = power
+        self._on_open = on_open
         self._locks = {"read": threading.Lock(), "write": threading.Lock()}
         self._opened: dict[str, sqlite3.Connection] = {}
         self._is_closed = False
@@ -235,6 +239,17 @@ class SqliteInbox:
             with lock:
                 self._leave(name)
 
+    def rest(self) -> bool:
+        """See `Restable`. The next use opens other connections."""
+        for name, lock in self._locks.items():
+            if not lock.acquire(blocking=False):
+                return False
+            try:
+                self._leave(name)
+            finally:
+                lock.release()
+        return True
+
     def before_fork(self) -> None:
         """See `Forked`. The next use opens other connections."""
         for name, lock in self._locks.items():
@@ -247,8 +262,12 @@ class SqliteInbox:
         self._bells = Bells()
 
     def _leave(self, name: str) -> None:
-        if name in self._opened:
-            self._opened.pop(name).close()
+        if name not in self._opened:
+            return
+        self._opened.pop(name).close()
+        if name == "read":  # What a connection says of changes means nothing to the next one.
+            for bells in self._bells.loops.values():
+                bells.version = -1
 
     def _look(self, bells: _Bells) -> None:
         """Ring for what other processes have posted, and look again as long as somebody listens."""
@@ -306,6 +325,8 @@ class SqliteInbox:
             raise closed_error(self._path)
         db = self._opened.get(name)
         if db is None:
+            if self._on_open is not None:
+                self._on_open()
             is_read = name == "read"
             db = self._opened[name] = connect(
                 self._path, busy_ms=_BUSY_INLINE_MS, read_only=is_read

@@ -42,6 +42,7 @@ from outlast.journal.journal import (
     Stored,
 )
 from outlast.journal.owner import this_process
+from outlast.journal.resting import AWAKE
 from outlast.journal.retention import Pruned, Pruner, delete_run, prune_runs
 from outlast.journal.rows import RunRow, find
 from outlast.journal.watch import Watchers
@@ -100,21 +101,24 @@ class SqliteJournal:
         self._counted: set[tuple[str, str]] = set()
         self._reader: sqlite3.Connection | None = None
         self.blobs = Blobs(self._load_blob)
-        self.health = SqliteHealth(path, busy_s=busy_s)
-        self.inbox = SqliteInbox(path, power=durability == "power")
-        self._committer: Committer | None = self._open()
+        self.health = SqliteHealth(path, busy_s=busy_s, on_open=self._note_use)
+        self.inbox = SqliteInbox(path, power=durability == "power", on_open=self._note_use)
+        self._is_checked = False
+        self._committer: Committer | None = None
+        _ = self.committer
         at_fork(self)
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         if self.is_closed:
             raise closed_error(self.path)
+        AWAKE.use(self)
         if not new:
             with self._reading() as db:  # Without a transaction: many ids of callers are new.
                 self._require(db, run_id)
         lease = Lease(run_id, 1, 0, keeper=self)
         self._held.take(lease, force=force)
         if self._heart.start():  # Committed with what comes next, or before it.
-            self.committer.submit(Beat(self._owner, self._heart), alone=False)
+            self._submit(Beat(self._owner, self._heart), alone=False)
         if not new:
             try:
                 await self._claim(lease, force=force)
@@ -135,7 +139,7 @@ class SqliteJournal:
         return self._submit(Append(lease, draft, self._owner, barrier=barrier))
 
     async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
-        self.committer.flush()
+        self._flush()
         with self._reading() as db:
             db.execute("BEGIN")  # What another process appends between the two looks is in neither.
             try:
@@ -153,7 +157,7 @@ class SqliteJournal:
         before: str | None = None,
         **which: Unpack[RunFilter],
     ) -> Sequence[RunSummary]:
-        self.committer.flush()
+        self._flush()
         known: dict[str, Pulse] = {}
         with self._reading() as db:
             number = None if before is None else self._require(db, before).number
@@ -168,7 +172,7 @@ class SqliteJournal:
         status: str | None = None,
         **which: Unpack[RunFilter],
     ) -> Sequence[Change]:
-        self.committer.flush()
+        self._flush()
         known: dict[str, Pulse] = {}
         with self._reading() as db:
             latest: dict[int, Change] = {}
@@ -181,7 +185,7 @@ class SqliteJournal:
 
     async def delete(self, run_id: str, *, force: bool = False) -> Pruned:
         """See `Journal.delete`. Works in a thread."""
-        self.committer.flush()
+        self._flush()
         await self._certain(run_id)
         try:
             return await asyncio.to_thread(delete_run, self.path, run_id, self, force=force)
@@ -197,7 +201,7 @@ class SqliteJournal:
         **metadata: Unpack[MetadataFilter],
     ) -> Pruned:
         """See `Journal.prune`. Works in a thread."""
-        self.committer.flush()
+        self._flush()
         before = time.time() - older_than_s
         try:
             return await asyncio.to_thread(
@@ -276,19 +280,56 @@ class SqliteJournal:
                     self._reader.close()
             committer.mark.close()
 
+    def rest(self) -> bool:
+        """See `Restable`. What is used next opens what it needs."""
+        locks = (self._hold_lock, self._read_lock)
+        taken = [lock for lock in locks if lock.acquire(blocking=False)]
+        try:
+            return len(taken) == len(locks) and self._put_down()
+        finally:
+            for lock in taken:
+                lock.release()
+
+    def _put_down(self) -> bool:
+        """Close every file, with both locks held: nobody can begin anything meanwhile."""
+        if self.is_closed:
+            return True
+        committer = self._committer
+        if len(self._held) or self._watchers.has_any() or (committer and not committer.is_idle()):
+            return False
+        if not (self.inbox.rest() and self.health.rest()):
+            return False
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = self._committer = None
+        if committer is not None:
+            committer.close(())
+            committer.mark.close()
+        return True
+
     @property
     def committer(self) -> Committer:
         """The writing half. A forked child gets its own."""
         if self._committer is None:
             with self._hold_lock:
-                if self.is_closed:
-                    raise closed_error(self.path)
-                if self._committer is None:
-                    self._committer = self._open()
+                return self._ready()
         return self._committer
 
+    def _ready(self) -> Committer:
+        """The writing half, for who has the lock."""
+        if self._committer is None:
+            if self.is_closed:
+                raise closed_error(self.path)
+            self._committer = self._open()
+        return self._committer
+
+    def _note_use(self) -> None:
+        AWAKE.use(self)
+
     def _open(self) -> Committer:
-        prepare(self.path)
+        AWAKE.use(self)
+        prepare(self.path, is_known=self._is_checked)
+        self._is_checked = True
         try:
             return Committer(
                 self.path,
@@ -352,13 +393,20 @@ class SqliteJournal:
                     raise
             await asyncio.sleep(claim.certain_in_s)
 
-    def _submit(self, write: Write) -> Awaitable[None]:
-        return self.committer.submit(write, alone=len(self._held) <= _ALONE_MAX)
+    def _submit(self, write: Write, *, alone: bool | None = None) -> Awaitable[None]:
+        alone = len(self._held) <= _ALONE_MAX if alone is None else alone
+        with self._hold_lock:  # It is not put down meanwhile.
+            return self._ready().submit(write, alone=alone)
+
+    def _flush(self) -> None:
+        with self._hold_lock:
+            if self._committer is not None:
+                self._committer.flush()
 
     def _give_back(self, lease: Lease) -> None:
         """Nobody waits for this claim any more, and it may still be made: undo it right after."""
         if not self.is_closed:
-            self.committer.submit(Release(lease, waits=False, barrier=False), alone=False)
+            self._submit(Release(lease, waits=False, barrier=False), alone=False)
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
@@ -369,6 +417,7 @@ class SqliteJournal:
                 if self.is_closed:
                     raise closed_error(self.path)
                 if self._reader is None:
+                    AWAKE.use(self)
                     self._reader = connect(self.path, busy_ms=1000, read_only=True)
                 yield self._reader
         except STORAGE_ERRORS as error:
@@ -402,6 +451,7 @@ class SqliteJournal:
         self._committer = None
         self._hold_lock, self._read_lock = threading.Lock(), threading.Lock()
         self._watchers = Watchers()
+        self._is_checked = False
         self.blobs = Blobs(self._load_blob)
         if self._is_own:
             self._owner = this_process()

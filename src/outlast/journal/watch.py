@@ -20,6 +20,10 @@ class Watchers:
         self._bells: defaultdict[str, dict[asyncio.Event, asyncio.AbstractEventLoop]]
         self._bells = defaultdict(dict)
 
+    def has_any(self) -> bool:
+        """Whether somebody follows a run."""
+        return bool(self._bells)
+
     def ring(self, run_id: str) -> None:
         """Wake those who wait for the run. May be called from any thread."""
         for bell, loop in list(self._bells.get(run_id, _NOBODY).items()):
