@@ -61,7 +61,7 @@ def test_a_name_that_programs_take_from_there_is_the_one_of_its_own_package(agen
 
 @pytest.mark.parametrize(
     "name",
-    ["voice", "realtime", "realtime.config", "sandbox.entries", "extensions.visualization"],
+    ["voice", "realtime", "realtime.config", "sandbox.entries"],
 )
 def test_a_module_that_is_not_there_says_that_this_version_does_not_have_it(name: str):
     with pytest.raises(ModuleNotFoundError, match="this version of Outlast") as caught:

@@ -31,7 +31,7 @@ _ROWS = {
     "agents.decorators": "compat.decorators",
     "agents.editor": "definitions.editor",
     "agents.exceptions": "core.errors compat.guides.names",
-    "agents.extensions": "",
+    "agents.extensions": "extras.tool_output_trimmer",
     "agents.extensions.handoff_filters": "definitions.handoff_history",
     "agents.extensions.handoff_prompt": "definitions.handoff",
     "agents.extensions.memory": "sessions.backends",
@@ -49,6 +49,8 @@ _ROWS = {
         "models.adapters.litellm compat.litellm_names models.chat definitions.openai_types"
     ),
     "agents.extensions.models.litellm_provider": "models.adapters.litellm",
+    "agents.extensions.tool_output_trimmer": "extras.tool_output_trimmer",
+    "agents.extensions.visualization": "extras.visualization",
     "agents.function_schema": "definitions.schema definitions.docstrings compat.guides.names",
     "agents.guardrail": "definitions.guardrail compat.guides.names",
     "agents.guardrails": "definitions.guardrail definitions.tool_guardrail compat.guides.names",
@@ -140,7 +142,6 @@ BORROWED_NAMES: dict[str, tuple[str, ...]] = {
 
 ABSENT = (
     "agents.extensions.experimental", "agents.extensions.sandbox",
-    "agents.extensions.tool_output_trimmer", "agents.extensions.visualization",
     "agents.mcp.manager",
     "agents.memory.openai_responses_compaction_session", "agents.realtime", "agents.run_internal",
     "agents.sandbox", "agents.testing.sandbox", "agents.util", "agents.voice",

@@ -92,7 +92,7 @@ def _about_tool(tool: Any) -> str | None:
             return advice
     if inspect.isawaitable(tool) or inspect.isgenerator(tool):
         return "Pass the function itself, decorated with @function_tool, and do not call it."
-    if hasattr(tool, "as_tool"):
+    if hasattr(tool.__class__, "as_tool"):
         return "Write agent.as_tool(tool_name=..., tool_description=...), or put it into handoffs."
     if _is_plain(tool) or not isinstance(getattr(tool, "name", None), str):
         if callable(tool):

@@ -1,0 +1,1 @@
+"""Parts that a program asks for by name: each is imported alone, and none is needed by a run."""
