@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from outlast import Agent, RunConfig, Runner, function_tool
-from outlast.engine.config import CallModelData, ModelInputData
+from outlast.effects.config import CallModelData, ModelInputData
 from outlast.extras.tool_output_trimmer import ToolOutputTrimmer
 from outlast.testing import ScriptedModel, assistant_message, function_call
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from outlast.definitions.strict_schema import is_list
-from outlast.engine.config import ModelInputData
+from outlast.effects.config import ModelInputData
 from outlast.extras.prose import fields, without_prose
 from outlast.extras.trimmed_parts import is_canonical, payload_chars, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from outlast.engine.config import CallModelData
+    from outlast.effects.config import CallModelData
 
 logger = logging.getLogger("openai.agents")
 
