@@ -64,6 +64,10 @@ class Live:
     """Whether the context's usage has what runs inside this one have cost before they went on."""
     trace: TraceState | None = None
     """The trace that the run was told to, where somebody listened."""
+    namesakes: dict[str, str] = field(default_factory=new_dict)
+    """What tells agents of one name apart, by the names that the log has; see `Registry`."""
+    past_calls: dict[str, str] = field(default_factory=new_dict)
+    """What calls asked for that were decided about and answered before the log began, by their ids."""
 
     def begin_turn(self, turn_id: str, turn: PreparedTurn) -> None:
         """Keep a turn as it was prepared."""
@@ -84,7 +88,12 @@ class Live:
 
     def copied(self) -> Live:
         """The same objects for a run that goes on: what it sees from now on, this does not."""
-        fresh = Live(input=self.input, trace=self.trace)
+        fresh = Live(
+            input=self.input,
+            trace=self.trace,
+            namesakes=self.namesakes,
+            past_calls=self.past_calls,
+        )
         for name in ("behind", "items", "waiting", "tools", "responses", "checks", "results"):
             getattr(fresh, name).update(getattr(self, name))
         fresh.output, fresh.has_output = self.output, self.has_output

@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 from outlast.core.effects import RunTool
 from outlast.core.errors import AgentsException, ModelBehaviorError, UserError, machine_error
-from outlast.core.events import Call, Item, ToolReturned
+from outlast.core.events import Call, Event, Item, ToolReturned
 from outlast.core.shown import shown
 from outlast.definitions import custom_tool, editor, shell_tools
 from outlast.definitions.computer import (
@@ -28,7 +28,7 @@ from outlast.definitions.computer import (
 from outlast.definitions.context import RunContextWrapper, ToolContext
 from outlast.definitions.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
 from outlast.definitions.logger import logger
-from outlast.definitions.tool import extracted_custom_data
+from outlast.effects.custom_data import attached
 from outlast.effects.failures import error_facts
 from outlast.effects.hooks import tell
 from outlast.effects.kept import keep_value
@@ -89,14 +89,13 @@ async def run_local_tool(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     if isinstance(tool, custom_tool.CustomTool):
         kept, value = keep_value(tool, call.qualified_name, value, answer.item)
     view.live.behind[id(answer.item)] = (answer.item, value)
-    data = None
-    extractor: Any = getattr(tool, "custom_data_extractor", None)
-    if answer.seen is not None and extractor is not None:
-        data = await extracted_custom_data(extractor, answer.seen(copy.deepcopy(answer.item)))
+    data, faults = None, list[Event]()
+    if (seen := answer.seen) is not None:
+        data, faults = await attached(effect, view, tool, lambda: seen(copy.deepcopy(answer.item)))
     error = error_facts(answer.error, effect.id) if answer.error else None
     event = ToolReturned(effect.id, call.id, answer.item, "ok", effect.name, data, kept, error)
-    if not hooks:
-        return Outcome([event])
+    if faults or not hooks:
+        return Outcome([event, *faults])
     view.live.tool_ends[effect.id] = (context, tool, value)
     return Outcome([event], (HookCall("on_tool_end", effect.id, effect.agent),))
 

@@ -277,7 +277,7 @@ def _replied(
         call = _call(view, turn, item, len(output))
         if call:
             mark = invocation(item)
-            if _is_known(view.state, seen, call, mark):
+            if _is_known(view, seen, call, mark):
                 _drop_reasoning(output)
                 is_replay = True
                 continue
@@ -342,7 +342,7 @@ def _as_patch_call(item: Item) -> Item:
     return {"type": "apply_patch_call", **kept, "operation": operation}
 
 
-def _is_known(state: RunState, seen: dict[str, str], call: Call, mark: str) -> bool:
+def _is_known(view: RunView, seen: dict[str, str], call: Call, mark: str) -> bool:
     """Whether the run has this very call already.
 
     Raises:
@@ -357,7 +357,7 @@ def _is_known(state: RunState, seen: dict[str, str], call: Call, mark: str) -> b
             f"Model reused a tool call ID for a different invocation in one response: {call.id!r}, of "
             f"{call.name!r}. Each invocation needs a unique call ID."
         )
-    known = state.seen_calls.get(call.id)
+    known = view.state.seen_calls.get(call.id) or view.live.past_calls.get(call.id)
     if known is not None and known != mark:
         raise ModelBehaviorError(
             f"Model reused a completed tool call ID for a different invocation: {call.id!r}, of "
@@ -389,7 +389,15 @@ def _call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call | N
         return None  # The provider runs it.
     if tool is not None:
         view.live.tools[call.id] = tool
-    return msgspec.structs.replace(call, approval=_approval(tool))
+    is_open = local == "mcp_approval" and not _is_bindable(item)
+    return msgspec.structs.replace(call, approval="yes" if is_open else _approval(tool))
+
+
+def _is_bindable(request: Item) -> bool:
+    """Whether a provider's request says all that code may decide on: server, tool and arguments."""
+    names = (request.get("server_label"), request.get("name"))
+    is_text = isinstance(request.get("arguments"), str)
+    return is_text and all(isinstance(each, str) and each for each in names)
 
 
 def _function_call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call:

@@ -83,9 +83,12 @@ def wire(raw: Any) -> Item:
 def typed(item: Item) -> Any:
     """An item of a model's reply as an `openai` object; as it is where it does not fit one."""
     try:
-        return _adapter().validate_python(item)
+        made: Any = _adapter().validate_python(item)
     except ValueError:  # The base of pydantic's.
         return item
+    if item.get("type") == "function_call" and hasattr(made, "async_"):
+        made.model_fields_set.add("async_")  # The log has no nulls, and readers want this one.
+    return made
 
 
 @cache  # Making it takes milliseconds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -13,6 +13,7 @@ from outlast.definitions.handoff import Handoff, handoff_target
 from outlast.definitions.tool import FunctionTool
 
 AnyAgent = Agent[Any]
+_NO_MARKS: dict[str, str] = {}
 
 
 class Registry:
@@ -22,10 +23,15 @@ class Registry:
     breadth-first order is known as ``name#2``, and so on: the order depends on the program only.
     """
 
-    __slots__ = ("_by_name", "_is_walked", "_names", "_stand_ins", "first")
+    __slots__ = ("_by_name", "_is_walked", "_marks", "_names", "_stand_ins", "first")
 
-    def __init__(self, first: AnyAgent) -> None:
+    def __init__(self, first: AnyAgent, marks: Mapping[str, str] = _NO_MARKS) -> None:
+        """``marks`` are the `definition` of agents by the names that a log knows them by already.
+
+        An agent that alone is so defined has that name, in whatever order the program has them now.
+        """
         self.first = first
+        self._marks = marks
         self._by_name: dict[str, AnyAgent] = {first.name: first}
         self._names: dict[int, str] = {id(first): first.name}
         self._stand_ins: dict[str, AnyAgent] = {}
@@ -85,7 +91,11 @@ class Registry:
         if self._is_walked:
             return
         self._is_walked = True
-        for agent in _walked(self.first, _targets):
+        agents = list(_walked(self.first, _targets))
+        for name, agent in _known_again(agents[1:], self._marks).items():
+            self._by_name.setdefault(name, agent)
+            self._names.setdefault(id(agent), name)
+        for agent in agents:
             if id(agent) not in self._names:
                 self._add(agent)
 
@@ -121,6 +131,25 @@ def definition(agent: AnyAgent) -> str:
         sorted(each.tool_name if isinstance(each, Handoff) else each.name for each in targets),
     )
     return sha256(repr(facts).encode()).hexdigest()
+
+
+def namesakes(first: AnyAgent) -> list[list[AnyAgent]]:
+    """The agents behind the first one that share their name with another one, by name."""
+    groups: dict[str, list[AnyAgent]] = {}
+    for agent in list(_walked(first, _targets))[1:]:
+        groups.setdefault(agent.name, []).append(agent)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _known_again(agents: list[AnyAgent], marks: Mapping[str, str]) -> dict[str, AnyAgent]:
+    """The agents that a log knows already, by its names: those that alone are defined as they were."""
+    found: dict[str, AnyAgent] = {}
+    for name, mark in marks.items():
+        alike = [each for each in agents if each.name == name.partition("#")[0]]
+        alike = [each for each in alike if definition(each) == mark]
+        if len(alike) == 1:
+            found[name] = alike[0]
+    return found
 
 
 def _walked(first: AnyAgent, steps: Callable[[AnyAgent], list[AnyAgent]]) -> Iterator[AnyAgent]:

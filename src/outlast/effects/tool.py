@@ -6,6 +6,7 @@ import asyncio
 import copy
 import inspect
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 from outlast.core.effects import RunTool
@@ -33,11 +34,11 @@ from outlast.definitions.tool import (
     FunctionTool,
     FunctionToolCustomDataContext,
     FunctionToolResult,
-    extracted_custom_data,
     invoke_function_tool,
     maybe_invoke_function_tool_failure_error_function,
 )
 from outlast.definitions.tool_output import FailureText, tool_output_item
+from outlast.effects.custom_data import attached
 from outlast.effects.failures import error_facts
 from outlast.effects.hooks import tell
 from outlast.effects.kept import keep_value
@@ -149,7 +150,7 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     value = await checks.ask_about_output(context, tool, value)
     checks.events += handle.ending()
     done = await returned(view, effect, tool, context, value, checks)
-    if hooks is None and agent_hooks is None:
+    if (hooks is None and agent_hooks is None) or effect.id in view.live.errors:
         return done
     value = str(value) if isinstance(value, FailureText) else value
     view.live.tool_ends[effect.id] = (context, tool, value)
@@ -225,17 +226,17 @@ async def returned(  # one value of a tool and all that it came from
     value = str(value) if isinstance(value, FailureText) else value
     item = without_surrogates(item)
     kept, value = keep_value(tool, effect.call.qualified_name, value, item)
-    data = None
-    if tool.custom_data_extractor is not None and not is_blocked:
-        seen = FunctionToolCustomDataContext(context, tool, value, copy.deepcopy(item))
-        data = await extracted_custom_data(tool.custom_data_extractor, seen)
+    data, faults = None, list[Event]()
+    if not is_blocked:
+        seen = partial(FunctionToolCustomDataContext, context, tool, value)
+        data, faults = await attached(effect, view, tool, lambda: seen(copy.deepcopy(item)))
     if value is not item.get("output"):
         view.live.behind[id(item)] = (item, value)
     view.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
     outcome = "blocked" if is_blocked else "error" if failure else "ok"
     event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept, failure)
     checks.keep()
-    return Outcome([*checks.events, event])
+    return Outcome([*checks.events, event, *faults])
 
 
 def failure_facts(value: Any, effect_id: str) -> ErrorFacts | None:

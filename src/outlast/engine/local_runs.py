@@ -94,7 +94,7 @@ def environment(
     log.ledger = Ledger(context, live).count
     return RunEnv(
         log=log,
-        agents=Registry(request.agent),
+        agents=Registry(request.agent, live.namesakes),
         context=context,
         config=request.config,
         hooks=request.hooks,

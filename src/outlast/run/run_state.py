@@ -35,8 +35,10 @@ from outlast.run.state_json import (
     SUPPORTED_SCHEMA_VERSIONS,
     check_document,
     document_of,
+    past_calls,
     read_decisions,
     read_events,
+    read_namesakes,
     read_part,
     read_usage,
     texts_of,
@@ -297,22 +299,23 @@ class RunState(Generic[TContext, TAgent]):
                 program does not have the agent whose turn it is.
         """
         check_document(state_json)
-        run_id, events = read_events(state_json)
         saved: dict[str, Any] = state_json["context"]
         value: Any = context_override
         if value is None:
             value = context_from_json(saved, context_deserializer, strict=strict_context)
+        run_id, events = read_events(state_json)
+        marks = read_namesakes(state_json, initial_agent)
         context = cast("RunContextWrapper[Any]", value)
         if not isinstance(value, RunContextWrapper):
             context = RunContextWrapper(value)
         if context is not context_override:
             context.usage = read_usage(saved.get("usage"))
         with read_part("outlast.decisions"):
-            context._approvals = read_decisions(state_json, initial_agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            context._approvals = read_decisions(state_json, initial_agent, marks)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         state: RunState[Any] = cls(context, "", initial_agent, state_json.get("max_turns"))
         state._run_id, state._events = run_id, events
         with read_part("what it says"):
-            state._restore(state_json)
+            state._restore(state_json, marks)
             state._require_agent()
         return state
 
@@ -325,9 +328,10 @@ class RunState(Generic[TContext, TAgent]):
                 f"{self._agent.name!r} neither is it nor hands off to it. Give the agent that began the run."
             )
 
-    def _restore(self, stored: dict[str, Any]) -> None:
+    def _restore(self, stored: dict[str, Any], marks: dict[str, str]) -> None:
         given = None if self._events else stored["original_input"]
-        self._live = Live(input=given, trace=TraceState.from_json(stored.get("trace")))
+        trace, past = TraceState.from_json(stored.get("trace")), past_calls(stored)
+        self._live = Live(input=given, trace=trace, namesakes=marks, past_calls=past)
         self._texts = dict(stored["outlast"].get("texts", {}))
         # What the log does not tell: the input that was staged since.
         pending: list[Any] = stored.get("pending_input") or []

@@ -88,6 +88,21 @@ def _kind(value: Any) -> str:
     return "dataclass" if dataclasses.is_dataclass(value) else "custom"
 
 
+def _deserialized(deserializer: ContextDeserializer, value: Any) -> Any:
+    """The context object. Where reading it ends the process, that is all that is told of it."""
+    try:
+        return deserializer(value)
+    except KeyboardInterrupt as error:
+        end: BaseException = KeyboardInterrupt()
+        error.__traceback__ = None  # Its frames hold what the context holds.
+    except SystemExit as error:
+        code, is_own = error.code, type(error) is SystemExit
+        is_plain = is_own and (code is None or isinstance(code, int))
+        end = SystemExit(*(() if is_plain and code is None else (code if is_plain else 1,)))
+        error.__traceback__ = None
+    raise end
+
+
 def context_from_json(
     saved: dict[str, Any], deserializer: ContextDeserializer | None, *, strict: bool
 ) -> Any:
@@ -99,7 +114,7 @@ def context_from_json(
     value: Any = saved.get("context")
     meta: dict[str, Any] = saved.get("context_meta") or {}
     if deserializer is not None and value is not None:
-        return deserializer(value)
+        return _deserialized(deserializer, value)
     problem = _OMITTED if meta.get("omitted") else _RESTORE
     if meta.get("omitted") or meta.get("requires_deserializer"):
         if strict:

@@ -6,6 +6,7 @@ what was said, what waits. They are a view, written from the log and not read ba
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Annotated, Any, cast
@@ -15,12 +16,13 @@ import msgspec
 from outlast.core.errors import AgentsException, UserError
 from outlast.core.events import Event, ModelReplied, RunStarted
 from outlast.core.ids import EffectId
+from outlast.core.items import call_id, invocation
 from outlast.core.state import RunState as Folded, answered
 from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, owner_of
 from outlast.definitions.context import approvals_of
 from outlast.effects.projection import given_input
-from outlast.effects.registry import AnyAgent, Registry, definition, reachable
+from outlast.effects.registry import AnyAgent, Registry, definition, namesakes, reachable
 from outlast.engine.env import RunEnv
 from outlast.journal.journal import BlobStore
 from outlast.run.state_view import named, normal_input, views_of
@@ -104,6 +106,7 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
             "run_id": env.log.run_id,
             "events": msgspec.to_builtins(events),
             "decisions": _own_decisions(env),
+            "namesakes": _marks(env.agents.first, env.agents),
         },
     }
     document |= views_of(env)
@@ -188,20 +191,79 @@ def read_part(name: str) -> Generator[None]:
         raise UserError(f"{_DAMAGED}{name} cannot be read ({said:.200}). {_STORE}") from error
 
 
+def _marks(first: AnyAgent, known: Registry) -> dict[str, str]:
+    """What tells agents of one name apart, by the names that the log knows them by."""
+    return {known.name(each): definition(each) for group in namesakes(first) for each in group}
+
+
+def read_namesakes(document: dict[str, Any], first: AnyAgent) -> dict[str, str]:
+    """What told agents of one name apart when the state was stored, for `Registry`.
+
+    Raises:
+        UserError: The program does not tell them apart any more, or an older version cannot have.
+    """
+    marks: dict[str, str] = document["outlast"].get("namesakes", {})
+    with read_part("outlast.namesakes"):
+        marks = msgspec.convert(marks, dict[str, str])
+    is_old = document["$schemaVersion"] in _WITHOUT_OWNERS
+    for group in namesakes(first):
+        hooked = [_hook_place(each) for each in group if each.hooks is not None]
+        own = {mark for name, mark in marks.items() if name.partition("#")[0] == group[0].name}
+        now = [definition(each) for each in group]
+        if hooked and len(own) > 1 and len(set(now)) < len(now):
+            raise UserError(
+                f"The program cannot distinguish same-name agents {group[0].name!r} any more, as it could "
+                "when the run state was stored. Give them names, instructions or tools of their own."
+            )
+        if is_old and len(set(hooked)) < len(hooked):
+            raise UserError(
+                f"The run state has legacy duplicate-agent identities with hooks: nobody knows which "
+                f"agent {group[0].name!r} it means. Store it with this version, or rename the agents."
+            )
+    return marks
+
+
+_WITHOUT_OWNERS = {f"1.{minor}" for minor in range(21)}
+"""Versions that told agents of one name apart by what their hooks had counted."""
+
+
+def _hook_place(agent: AnyAgent) -> tuple[Any, ...]:
+    hooks: Any = agent.hooks
+    return (agent.handoff_description, dataclasses.is_dataclass(hooks), type(hooks).__qualname__)
+
+
+def past_calls(document: dict[str, Any]) -> dict[str, str]:
+    """What answered calls of a hand-made state's input asked for, by their ids.
+
+    A version that did not keep track of calls kept those that somebody had decided about.
+    """
+    given: Any = document.get("original_input")
+    is_tracked = "tool_invocations" in document["context"] or document["outlast"].get("events")
+    if is_tracked or not isinstance(given, list):
+        return {}
+    items: list[Any] = [each for each in cast("list[Any]", given) if isinstance(each, dict)]
+    answers = {call_id(each) for each in items if str(each.get("type")).endswith("_output")}
+    decided = {each["call_id"] for each in document["outlast"]["decisions"]}
+    calls = (each for each in items if not str(each.get("type")).endswith("_output"))
+    known = answers & decided
+    return {call_id(each): invocation(each) for each in calls if call_id(each) in known}
+
+
 def texts_of(events: list[Event], blobs: BlobStore) -> dict[str, str]:
     """What a log refers to by the hash of its content: instructions and the documents of tools."""
     names = sorted(contents(events))
     return {name: blobs.get(name).decode("utf-8", "replace") for name in names}
 
 
-def read_decisions(document: dict[str, Any], first: AnyAgent) -> Approvals:
+def read_decisions(document: dict[str, Any], first: AnyAgent, marks: dict[str, str]) -> Approvals:
     """What people had decided, for the agents that the program ``first`` begins."""
-    named, registry = reachable(first), Registry(first)
+    named, registry = reachable(first), Registry(first, marks)
     agents: dict[str, AnyAgent] = {}
     kept: list[dict[str, Any]] = []
     for decision in document["outlast"]["decisions"]:
         name, mark = decision["agent_name"], decision.get("definition")
-        agent = named[name][0] if name in named else registry.find(name)
+        agent = registry.find(name)
+        agent = named[name][0] if agent is None and name in named else agent
         namesakes: list[AnyAgent] = []
         if agent is not None:
             agents[name], namesakes = agent, named[agent.name]
