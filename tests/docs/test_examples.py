@@ -1,7 +1,11 @@
-"""Every Python example of the README and of docs/ runs. The examples of a page are one program."""
+"""Every Python example of the README, of docs/ and of examples/ runs, and runs again in the same folder.
+
+The examples of a page are one program.
+"""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +21,7 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 CLEARED = ("OUTLAST_", "OPENAI_")
 """Variables that must not reach an example: it runs as it would on a fresh machine."""
 
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 WITH_EXAMPLES = [page for page in PAGES if BLOCK.search(page.read_text())]
 
 
@@ -25,19 +30,29 @@ def page_name(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=page_name)
-def test_the_examples_of_a_page_run(page: Path, tmp_path: Path):
+def test_the_examples_of_a_page_run_and_run_again(page: Path, tmp_path: Path):
     program = tmp_path / "example.py"
     program.write_text("\n\n".join(BLOCK.findall(page.read_text())))
+    runs_twice(program)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=page_name)
+def test_an_example_runs_and_runs_again(example: Path, tmp_path: Path):
+    runs_twice(Path(shutil.copy(example, tmp_path)))
+
+
+def runs_twice(program: Path) -> None:
+    """Run a program as on a fresh machine, and again where it has been already."""
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith(CLEARED)},
-        "OUTLAST_HOME": str(tmp_path / "home"),
         "PYTHONPATH": str(Path(outlast.__file__).parents[1]),
     }
-    command = [sys.executable, program]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, program], cwd=program.parent, env=env, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
@@ -48,3 +63,4 @@ def test_the_links_of_a_page_lead_somewhere(page: Path):
 
 def test_there_are_examples():
     assert len(WITH_EXAMPLES) > 3
+    assert EXAMPLES
