@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from outlast.core.events import ErrorFacts
+from outlast.effects.error_values import is_secret_name, kept_text
 from outlast.effects.failures import error_facts, error_of
 
 SECRET = "sk-SECRETSECRET1234567890"
@@ -114,6 +115,76 @@ def test_no_secret_is_kept_at_any_depth(held: Any):
     behind.__cause__ = errors[-1]
     told = msgspec.json.encode([error_facts(error, "e") for error in (*errors, behind)])
     assert SECRET[3:].encode() not in told
+
+
+SECRET_NAMES = [
+    "api_key",
+    "apiKey",
+    "APIKey",
+    "OPENAI_API_KEY",
+    "apikey",
+    "token",
+    "tokens",
+    "access_token",
+    "accessToken",
+    "AccessTokenOf",
+    "tokenValue",
+    "token2",
+    "client_secret",
+    "clientSecret",
+    "passwd",
+    "userPassword",
+    "dbPassword",
+    "authToken",
+    "X-Auth-Token",
+    "Proxy-Authorization",
+    "aws_credentials",
+    "Set-Cookie",
+    "jwt",
+    "id_token",
+    "privateKey",
+    "private_key_pem",
+    "authtoken",
+]
+OPEN_NAMES = [
+    "author",
+    "authors",
+    "authority",
+    "authored_by",
+    "coauthor",
+    "authorName",
+    "keyboard",
+    "KEYBOARD",
+    "monkey",
+    "MonkeyId",
+    "turkey",
+    "keyword",
+    "tokenizer",
+    "secretary",
+    "passenger",
+    "passage",
+    "credits",
+    "incredible",
+    "sacred",
+    "cookiecutter",
+    "max_tokens",
+    "total_tokens",
+    "maxOutputTokens",
+]
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_name_with_the_word_of_a_secret_is_that_of_a_secret(name: str):
+    assert is_secret_name(name)
+    assert SECRET[3:] not in kept_text(f"{{'{name}': '{SECRET[3:]}'}}")
+
+
+@pytest.mark.parametrize("name", OPEN_NAMES)
+def test_a_name_that_holds_such_letters_in_another_word_is_kept(name: str):
+    again: Any = _over_a_crash(_holding(**{name: "Ada Lovelace"}))
+    assert getattr(again, name) == "Ada Lovelace"
+    again = _over_a_crash(Failed({name: "Ada Lovelace"}))
+    assert again.args == ({name: "Ada Lovelace"},)
 
 
 def test_what_stands_beside_a_secret_is_kept():

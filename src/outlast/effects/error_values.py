@@ -17,9 +17,24 @@ from outlast.core.surrogates import without_surrogates
 LONGEST = 2000
 """Characters of a message, and bytes of an attribute or of all arguments."""
 _DEEPEST = 24
-_WORDS = "key|token|secret|passw|passphrase|pwd|auth|cred|cookie|bearer|jwt"
-_NAME = re.compile(_WORDS, re.IGNORECASE)
-_QUOTED = rf"""["'][\w-]*(?:{_WORDS})[\w-]*["']"""
+_WORDS = (
+    "(?:(?:api|access|auth|client|csrf|encryption|id|master|private|public|refresh|secret|session"
+    "|signing|user)?(?:key|token|secret)|(?:db|user)?passw(?:or)?d|passphrase|passcode|pwd|auth"
+    "|authori[sz]ation|authentication|cred|credential|cookie|bearer|jwt)s?"
+)
+"""Words of names: `author`, `monkey` and `tokenizer` are none."""
+_CAPITAL = rf"(?=[A-Z][a-z])(?i:{_WORDS})"
+_WORD = (
+    rf"(?-i:(?<![A-Za-z])(?i:{_WORDS})(?![A-Za-z])"  # api_key, API-KEY, key2
+    rf"|(?<![A-Za-z])(?=[a-z])(?i:{_WORDS})(?=[A-Z])"  # tokenValue
+    rf"|{_CAPITAL}(?![a-z]))"  # apiKey, AccessTokenOf
+)
+_NAME = re.compile(_WORD)
+_COUNT = re.compile(
+    r"^(?:max|min|num|total|input|output|prompt|completion|cached|reasoning)\w*tokens$",
+    re.IGNORECASE,
+)
+_QUOTED = rf"""["'][\w-]*{_WORD}[\w-]*["']"""
 _TEXT = re.compile(
     rf"""(?:\b(?:authorization|(?:x-)?api[-_ ]?key|passw(?:or)?d|pwd|secret|cookie
             |[a-z]+[-_](?:key|token|secret))\b["']?\s*[:=]\s*["']?(?:(?:bearer|basic)\s+)?[^\s"',;&]{{4,}}
@@ -42,7 +57,7 @@ class NotKept(ValueError):
 
 def is_secret_name(name: str) -> bool:
     """Whether what bears that name looks like a secret."""
-    return _NAME.search(name) is not None
+    return _NAME.search(name) is not None and not _COUNT.match(name)
 
 
 def kept_text(text: str) -> str:
