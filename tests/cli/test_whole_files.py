@@ -56,6 +56,26 @@ def outlast(*words, cwd, **environment):
     )
 
 
+WAITS = """
+import asyncio
+from outlast import Agent, Runner, function_tool
+
+@function_tool(needs_approval=True)
+def refund(order: str) -> str:
+    "Refund an order."
+    return f"{order} is refunded"
+
+def make(): return Agent(name="Desk", tools=[refund], model="offline")
+async def make_later(): return make()
+def make_for(user): return make()
+def nothing(): pass
+top = make()
+
+async def main(agent, **options):
+    await Runner.run(agent, "Please refund A-1007.", run_id="r", **options)
+"""
+
+
 @pytest.fixture
 def write(tmp_path):
     def write(text, name="program.py"):
@@ -162,3 +182,59 @@ def test_words_behind_dashes_are_the_message_of_a_file_with_an_agent_only(write)
     folder = write("from outlast import Agent\nagent = Agent(name='x', model='offline')\n")
     done = outlast("run", "program.py", "--", "--ticket 5", cwd=folder)
     assert (done.returncode, "--ticket 5" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("main", "place"),
+    [
+        ("asyncio.run(main(top))", "program.py:top"),
+        ("if __name__ == '__main__': asyncio.run(main(top))", "program.py:top"),
+        ("asyncio.run(main(make()))", "program.py:FUNCTION"),
+        ("if __name__ == '__main__':\n  late = make()\n  asyncio.run(main(late))", "program.py:FUNCTION"),
+    ],
+)  # fmt: skip
+def test_the_log_says_which_file_and_which_variable_a_run_was_made_in(write, main, place):
+    folder = write(WAITS + main)
+    assert outlast("run", "program.py", cwd=folder).returncode == 0
+    shown = outlast("resume", "r", cwd=folder, COLUMNS="200")
+    assert shown.returncode == 2
+    assert "program.py" in shown.stderr
+    assert f"outlast resume r --agent {place}" in shown.stderr
+    assert ("Runner.resume('r', agent)" in shown.stderr) == place.endswith("FUNCTION")
+    done = outlast(
+        "approve", "r", "--all", "--agent", place.replace("FUNCTION", "make"), cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    assert "A-1007 is refunded" in done.stdout
+
+
+def test_an_agent_is_found_by_a_function_that_returns_it(write):
+    folder = write(WAITS)
+    for name, said in [("make_for", "takes arguments (user)"), ("nothing", "returned NoneType")]:
+        done = outlast("run", f"program.py:{name}", "hi", cwd=folder, COLUMNS="200")
+        assert (done.returncode, said in done.stderr) == (2, True)
+    for name in ("make", "make_later"):
+        done = outlast("run", f"program.py:{name}", "hi", cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "asks"),
+    [
+        ("context=3", "context=..."),
+        ("session=SQLiteSession('s', 's.db')", "session=..."),
+        ("context=3, session=SQLiteSession('s', 's.db')", "session=..., context=..."),
+    ],
+)
+def test_a_decision_names_the_call_that_goes_on_with_a_run_that_only_its_program_can(
+    write, options, asks
+):
+    main = f"from outlast import SQLiteSession\nasyncio.run(main(top, {options}))"
+    folder = write(WAITS + main)
+    assert outlast("run", "program.py", cwd=folder).returncode == 0
+    done = outlast("approve", "r", "--all", cwd=folder)
+    assert done.stdout.splitlines()[1:] == [
+        f"await Runner.resume('r', agent, {asks})   in program.py"
+    ]
+    refused = outlast("resume", "r", "--agent", "program.py:top", cwd=folder, COLUMNS="200")
+    assert f"await Runner.resume('r', agent, {asks})   in program.py" in refused.stderr

@@ -12,10 +12,10 @@ from outlast.cli.command import check_known, finish
 from outlast.cli.logs import journal_place, known_agents, list_runs, read_run
 from outlast.cli.running import (
     account,
-    how_to_go_on,
     perform,
     program_of,
     require_nothing_else,
+    say_ways_on,
     show_waiting,
     whole_run,
 )
@@ -59,8 +59,7 @@ def decide(run_id: str, call: str, answer: Answer, place: str) -> int:
     word = "approved" if answer.approved else "rejected"
     console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
     if program is None:
-        say = how_to_go_on(run_id, view.program)
-        console().print(Text(f"\n{say}", style="dim"), soft_wrap=True)
+        say_ways_on(run_id, view.program)
         return 0
     require_nothing_else(run_id, before="The decision is recorded. ")
     return finish(perform(program, "", run_id))

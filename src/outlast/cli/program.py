@@ -1,4 +1,4 @@
-"""`FILE[:AGENT]`: a Python file as a program, and the agent that it defines.
+"""`FILE[:AGENT]`: a Python file as a program, and the agent that it defines or that a function returns.
 
 A file is loaded where no event loop runs, so that it may run agents by itself, as a script does
 that ends in `Runner.run_sync(...)` or `asyncio.run(...)`.
@@ -7,13 +7,15 @@ that ends in `Runner.run_sync(...)` or `asyncio.run(...)`.
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib.util
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 from outlast.cli.problem import Missing, near
 from outlast.compat import install_unless_taken
@@ -58,15 +60,73 @@ class ProgramError(Missing):
 def load_program(place: str) -> Program:
     """The agent at ``FILE[:AGENT]``. Runs the file, as `python FILE` would, but not as `__main__`.
 
+    What is named may be a function too, without arguments, that returns the agent. Wants no running loop.
+
     Raises:
         ProgramError: There is no such file, or no such agent in it.
     """
     path, name = find_file(place)
-    found = agents_of(load_module(path))
+    module = load_module(path)
+    factory = vars(module).get(name)
+    if callable(factory):
+        return Program(_returned_by(factory, f"{path.name}:{name}"), f"{path}:{name}")
+    found = agents_of(module)
     if not found:
-        raise ProgramError(f"{path.name} has no Agent at its top level. Assign one to a variable.")
+        raise no_agent(path)
     variable = _choose(found, name, path.name)
     return Program(found[variable], f"{path}:{variable}")
+
+
+def no_agent(path: Path) -> ProgramError:
+    """The error about a file without an agent that can be named."""
+    return ProgramError(
+        f"{path.name} has no Agent at its top level. Assign one to a variable, or name a function "
+        f"that returns one: {path.name}:FUNCTION."
+    )
+
+
+def _returned_by(factory: Callable[..., Any], place: str) -> Agent[Any]:
+    wanted = inspect.signature(factory).parameters.values()
+    names = [each.name for each in wanted if _is_required(each)]
+    if names:
+        raise ProgramError(
+            f"{place} takes arguments ({', '.join(names)}). Name a function without any that "
+            "returns an Agent."
+        )
+    value = factory()
+    agent = asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
+    if not isinstance(agent, Agent):
+        raise ProgramError(
+            f"{place} returned {type(agent).__name__}. Name a function that returns an Agent."
+        )
+    return cast("Agent[Any]", agent)
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    is_rest = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and not is_rest
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+def place_of(agent: object, path: Path, module: ModuleType | None) -> str:
+    """What a log says of an agent that a file runs by itself: `FILE:VARIABLE`, or `FILE` alone.
+
+    Alone if there is no variable by which `load_program` would find it: it was made inside a
+    function, or under `if __name__ == "__main__"`.
+    """
+    made_late = {
+        node.id for part in _main_parts(path) for node in ast.walk(part) if _is_stored(node)
+    }
+    names = [name for name, value in vars(module).items() if value is agent] if module else []
+    found = [name for name in names if name not in made_late]
+    return f"{path}:{found[0]}" if found else str(path)
+
+
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def find_file(place: str) -> tuple[Path, str]:
@@ -124,7 +184,7 @@ def load_module(path: Path, *, words: Sequence[str] = (), is_main: bool = False)
 def run_main_part(path: Path, module: ModuleType) -> bool:
     """Run what a loaded file has under `if __name__ == "__main__"`; returns whether it has that."""
     tree = ast.parse(path.read_bytes(), str(path))
-    parts = [node for node in tree.body if isinstance(node, ast.If) and _asks_for_main(node.test)]
+    parts = _main_parts(path)
     if not parts:
         return False
     tree.body = list(parts)
@@ -136,8 +196,12 @@ def run_main_part(path: Path, module: ModuleType) -> bool:
 
 def has_main_part(path: Path) -> bool:
     """Whether a file has something under `if __name__ == "__main__"`."""
+    return bool(_main_parts(path))
+
+
+def _main_parts(path: Path) -> list[ast.If]:
     tree = ast.parse(path.read_bytes(), str(path))
-    return any(isinstance(node, ast.If) and _asks_for_main(node.test) for node in tree.body)
+    return [node for node in tree.body if isinstance(node, ast.If) and _asks_for_main(node.test)]
 
 
 def runs_itself(path: Path) -> bool:

@@ -22,6 +22,7 @@ from outlast.cli.screen import console
 from outlast.cli.text import lines, plain, short_id
 from outlast.core.errors import AgentsException, RunNotFound
 from outlast.core.failing import why_final
+from outlast.core.state import Options
 from outlast.definitions.agent import Agent
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import TERMINAL
@@ -91,7 +92,7 @@ def program_of(run_id: str, view: Timeline, place: str, word: str = "resume") ->
         raise Missing(
             "Which program?",
             f"Run {plain(run_id)} {was}. What stands in a journal is not executed: name the program.",
-            how_to_go_on(run_id, view.program, word),
+            *finish(ways_on(run_id, view.program, word)),
         )
     program = load_program(place)
     need_key(program.agent)
@@ -109,26 +110,55 @@ def require_nothing_else(run_id: str, *, before: str = "Nothing was done. ") -> 
         Missing: The run began with a session, or with a context.
     """
     options = finish(state_of(open_journal(), run_id)).options
-    needs = [name for name in ("session", "context") if getattr(options, _NEEDS[name])]
+    needs = _needs(options)
     if not needs:
         return
     session = f" (session {plain(options.session_id)!r})" if options.session_id else ""
-    told = ", ".join(f"{name}=..." for name in needs)
     raise Missing(
         "Its program goes on with it",
         f"{before}Run {plain(run_id)} began with a {' and a '.join(needs)}{session}, and a command "
         f"line has none: its tools would be performed without.",
-        f"await Runner.resume({plain(run_id)!r}, agent, {told})   in the program",
+        _in_program(run_id, needs, _file(options.program)),
     )
+
+
+def _needs(options: Options) -> list[str]:
+    """What a run began with that only its program has, as arguments of `Runner`."""
+    return [name for name, field in _NEEDS.items() if getattr(options, field)]
 
 
 _NEEDS = {"session": "session", "context": "has_context"}
 """What only a program can give, and what a log says of it."""
 
 
+def _in_program(run_id: str, needs: list[str], file: str = "") -> str:
+    more = "".join(f", {name}=..." for name in needs)
+    place = plain(near(file)) if file else "the program"
+    return f"await Runner.resume({plain(run_id)!r}, agent{more})   in {place}"
+
+
+def _file(program: str) -> str:
+    """The file of what a log says of a program: `FILE:VARIABLE`, `FILE` alone, or nothing."""
+    return program if program.endswith(".py") else program.rpartition(":")[0]
+
+
+async def ways_on(run_id: str, program: str, word: str = "resume") -> tuple[str, ...]:
+    """How to go on with a run that began in ``program``: a command, or in the program what only that can."""
+    needs = _needs((await state_of(open_journal(), run_id)).options)
+    file = _file(program)
+    if needs:
+        return (_in_program(run_id, needs, file),)
+    command = how_to_go_on(run_id, program, word)
+    if file != program or not program:
+        return (command,)
+    return (_in_program(run_id, [], file), f"{command}   if FUNCTION returns the agent")
+
+
 def how_to_go_on(run_id: str, program: str, word: str = "resume") -> str:
     """The command that goes on with a run, with the program that its log names, as text."""
     file, _, variable = program.rpartition(":")
+    if program.endswith(".py"):  # The agent is in no variable.
+        file, variable = program, "FUNCTION"
     place = shlex.quote(plain(f"{near(file)}:{variable}")) if program else "FILE[:AGENT]"
     return f"outlast {word} {shlex.quote(plain(run_id))} --agent {place}"
 
@@ -155,21 +185,20 @@ def resume_one(run_id: str, place: str, max_turns: int | None, *, word: str = "r
     view, _ = finish(read_run(run_id))
     if view.status in TERMINAL and not view.can_go_on:
         return say_finished(run_id, view)
+    if view.status == "paused" and not place:
+        finish(unpause(run_id, by=account()))
+        say("goes on:", run_id)
+        hint = "A worker that recovers runs goes on with it; or:"
+        console().print(Text(f"\n{hint}", style="dim"), soft_wrap=True)
+        say_ways_on(run_id, view.program)
+        return 0
+    require_nothing_else(run_id)
     if view.failure and view.failure.kind == "MaxTurnsExceeded" and max_turns is None:
         raise Missing(
             "It has made all of its turns",
             view.error,
             f"{how_to_go_on(run_id, view.program, word)} --max-turns N",
         )
-    if view.status == "paused" and not place:
-        finish(unpause(run_id, by=account()))
-        say("goes on:", run_id)
-        hint = (
-            f"A worker that recovers runs goes on with it; or {how_to_go_on(run_id, view.program)}"
-        )
-        console().print(Text(f"\n{hint}", style="dim"), soft_wrap=True)
-        return 0
-    require_nothing_else(run_id)
     program = program_of(run_id, view, place, word)
     doing = "retrying" if view.status == "failed" else "resuming"
     console().print(Text(f"{doing} {plain(run_id)}", style="bold"))
@@ -237,6 +266,12 @@ def show_waiting(run_id: str, calls: list[WaitingCall], *, is_full: bool = False
             screen.print(Text(line, style=style), soft_wrap=True)
 
 
+def say_ways_on(run_id: str, program: str, word: str = "resume") -> None:
+    """Say how to go on with a run. Wants no running loop."""
+    for line in finish(ways_on(run_id, program, word)):
+        console().print(Text(line, style="dim"), soft_wrap=True)
+
+
 def say_finished(run_id: str, view: Timeline) -> int:
     """Say what a run that has ended came to. Returns the status of the command."""
     screen = console()
@@ -248,6 +283,5 @@ def say_finished(run_id: str, view: Timeline) -> int:
     if view.failure and (why := why_final(run_id, view.failure)):
         screen.print(Text(plain(why)))
     elif view.failure:
-        say = how_to_go_on(run_id, view.program, "retry")
-        screen.print(Text(f"\n{say}", style="dim"), soft_wrap=True)
+        say_ways_on(run_id, view.program, "retry")
     return 0 if view.status == "completed" else 1

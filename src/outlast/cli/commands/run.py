@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,18 +14,20 @@ from outlast.cli.command import BEHIND_DASHES, command, finish
 from outlast.cli.logs import list_runs, read_run
 from outlast.cli.problem import Missing
 from outlast.cli.program import (
-    ProgramError,
     agents_of,
     find_file,
     has_main_part,
     load_module,
     load_program,
+    no_agent,
+    place_of,
     run_main_part,
     runs_itself,
 )
 from outlast.cli.running import need_key, perform, say_finished
 from outlast.cli.screen import console
 from outlast.cli.text import plain
+from outlast.effects.place import here
 from outlast.journal.journal import TERMINAL
 from outlast.run.runner import AgentRunner, get_default_agent_runner, set_default_agent_runner
 
@@ -73,7 +76,7 @@ def run(
 
 def _run_file(path: Path, words: Sequence[str]) -> int:
     """Run a whole file. That one which only defines an agent runs nothing is worth an error."""
-    runner = _Noting()
+    runner = _Noting(path)
     set_default_agent_runner(runner)
     module = load_module(path, words=words, is_main=True)
     has_run = runner.has_run or get_default_agent_runner() is not runner
@@ -88,13 +91,12 @@ def _run_file(path: Path, words: Sequence[str]) -> int:
 
 
 def _run_main(path: Path, module: Any, words: list[str]) -> int:
-    import sys
-
     sys.argv = [str(path), *words]
     note = f"{path.name} has no Agent at its top level: it runs as `python {path.name}` would."
     console(stderr=True).print(Text(plain(note), style="dim"))
+    set_default_agent_runner(_Noting(path))
     if not run_main_part(path, module):
-        raise ProgramError(f"{path.name} has no Agent at its top level. Assign one to a variable.")
+        raise no_agent(path)
     return 0
 
 
@@ -104,14 +106,21 @@ async def _has_ended(run_id: str) -> bool:
 
 
 class _Noting(AgentRunner):
-    """Outlast's own runner, which remembers whether anything was run."""
+    """Outlast's own runner, which notes in each log which file it is run from, and that it was."""
 
-    has_run = False
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self.has_run = False
 
-    async def run(self, *args: Any, **options: Any) -> Any:
+    async def run(self, starting_agent: Any, input: Any, **options: Any) -> Any:  # noqa: A002  # as upstream
+        return await super().run(starting_agent, input, **self._noted(starting_agent, options))
+
+    def run_streamed(self, starting_agent: Any, input: Any, **options: Any) -> Any:  # noqa: A002  # as upstream
+        return super().run_streamed(starting_agent, input, **self._noted(starting_agent, options))
+
+    def _noted(self, agent: object, options: dict[str, Any]) -> dict[str, Any]:
         self.has_run = True
-        return await super().run(*args, **options)
-
-    def run_streamed(self, *args: Any, **options: Any) -> Any:
-        self.has_run = True
-        return super().run_streamed(*args, **options)
+        if here() is not None:  # A run within a run: whoever goes on with the outer one finds it.
+            return options
+        return {"program": place_of(agent, self._path, sys.modules.get("__main__")), **options}
