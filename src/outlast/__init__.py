@@ -105,6 +105,7 @@ run.result: AgentToolInvocation RunResult
 run.stream: RunResultStreaming
 run.run_state: RunState
 run.runner: Runner
+sessions.compaction: OpenAIResponsesCompactionSession
 sessions.conversations: OpenAIConversationsSession
 sessions.session: OpenAIResponsesCompactionArgs OpenAIResponsesCompactionAwareSession Session
     SessionABC SessionSettings is_openai_responses_compaction_aware_session

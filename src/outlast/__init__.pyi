@@ -245,6 +245,7 @@ from outlast.run.result import RunResult as RunResult
 from outlast.run.run_state import RunState as RunState
 from outlast.run.runner import Runner as Runner
 from outlast.run.stream import RunResultStreaming as RunResultStreaming
+from outlast.sessions.compaction import OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession
 from outlast.sessions.conversations import OpenAIConversationsSession as OpenAIConversationsSession
 from outlast.sessions.session import OpenAIResponsesCompactionArgs as OpenAIResponsesCompactionArgs
 from outlast.sessions.session import OpenAIResponsesCompactionAwareSession as OpenAIResponsesCompactionAwareSession
@@ -416,6 +417,7 @@ __all__ = [
     "OpenAIProvider",
     "OpenAIResponsesCompactionArgs",
     "OpenAIResponsesCompactionAwareSession",
+    "OpenAIResponsesCompactionSession",
     "OpenAIResponsesModel",
     "OpenAIResponsesWSModel",
     "OpenAIResponsesWebSocketOptions",

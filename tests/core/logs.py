@@ -39,7 +39,11 @@ def played_logs() -> list[list[Event]]:
     worlds = [
         (World(seed, options, guards, trips), seed)
         for seed in range(12)
-        for options in ({}, {"session": True, "max_parallel_calls": 2}, {"recover_max_turns": True})
+        for options in (
+            {},
+            {"session": True, "shortens_session": True, "max_parallel_calls": 2},
+            {"recover_max_turns": True},
+        )
         for guards, trips in (
             (GuardrailNames(), False),
             (GuardrailNames(("first",), ("beside",)), seed % 4 == 0),

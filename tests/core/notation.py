@@ -1,6 +1,6 @@
 """A short notation for logs, so that a table of them can be read.
 
-start(session,limit=2,blocking=a|b,beside=c,hold=0,parallel=1,forgive,parks,recover)
+start(session,shortens,limit=2,blocking=a|b,beside=c,hold=0,parallel=1,forgive,parks,recover)
 p1 p1(asked) p1(ends)          a turn is prepared; user code has a word in its end; its tools may end the run
 m1 m1(c=look,d=pay.yes.once)   a reply: a text, or calls: `id=name.approval.policy.lane`
                                `h=>b` a handoff, `u=?gone` a name that no tool has, `q=%search` hosted
@@ -11,6 +11,7 @@ m1 m1(c=look,d=pay.yes.once)   a reply: a text, or calls: `id=name.approval.poli
 ?c  ?c*2  ?x~kid@t1.c          a call waits for a person; in doubt after attempt 2; a child's call waits
 yes:c no:c always:c never:c yes:x~kid
 load save0 save3 save3!        the session was read, holds the input, three entries; of a run that fails
+shorten3                       it was asked to shorten itself when it held three entries
 crash cancel fail:Kind done stopped reopen reopen(5) reopen+ input input(g) message left fork
 park:m1 unpark blocked:c compact accepted:m1 step:t1.c child:t1.c usage context timer unknown
 """
@@ -57,6 +58,7 @@ from outlast.core.events import (
     RunUnparked,
     SessionLoaded,
     SessionSaved,
+    SessionShortened,
     StepRecorded,
     TimerFired,
     TimerSet,
@@ -247,6 +249,7 @@ def _started(options: str) -> Event:
         "hold": ("hold_side_effects", lambda value: value == "1"),
         "parallel": ("max_parallel_calls", int),
         "forgive": ("forgive_unknown_tools", bool),
+        "shortens": ("shortens_session", bool),
         "recover": ("recover_max_turns", bool),
     }
     known = {key: spelled.get(key, (key, bool)) for key in said}
@@ -287,6 +290,10 @@ def _saved(upto: str, last: str) -> Event:
     return SessionSaved(key, int(upto), is_last=bool(last))
 
 
+def _shortened(upto: str) -> Event:
+    return SessionShortened(f"s1.{upto}.shorten", int(upto))
+
+
 def _staged(names: str) -> Event:
     return InputAdded("i1", [USER], GuardrailNames(tuple(names.split("|"))))
 
@@ -300,6 +307,7 @@ _SHAPES: dict[str, Any] = {
     r"p(\d+)(?:\((\w+)\))?": _prepared,
     r"m(\d+)(?:\(([^)]*)\))?": _replied,
     r"save(\d+)(!)?": _saved,
+    r"shorten(\d+)": _shortened,
     r"input\(([^)]*)\)": _staged,
     r"reopen\((\d+)\)": _reopened,
 }

@@ -18,6 +18,7 @@ from outlast.core.effects import (
     Recover,
     RunTool,
     SaveSession,
+    ShortenSession,
     Wait,
 )
 from outlast.core.events import (
@@ -37,6 +38,7 @@ from outlast.core.events import (
     RunStarted,
     SessionLoaded,
     SessionSaved,
+    SessionShortened,
     TimerFired,
     ToolReturned,
     TurnContinued,
@@ -109,6 +111,8 @@ class World:
                 return [SessionLoaded(effect.id, state.head, state.head)]
             case SaveSession():
                 return [SessionSaved(effect.id, effect.upto)]
+            case ShortenSession():
+                return [SessionShortened(effect.id, effect.upto)]
             case Wait():
                 return [TimerFired(effect.id)]
 

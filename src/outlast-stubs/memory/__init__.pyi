@@ -1,6 +1,7 @@
 # Written by `python tests/public_names.py`. The module has no file.
 from outlast.sessions.session import OpenAIResponsesCompactionArgs as OpenAIResponsesCompactionArgs
 from outlast.sessions.session import OpenAIResponsesCompactionAwareSession as OpenAIResponsesCompactionAwareSession
+from outlast.sessions.session import OpenAIResponsesCompactionMode as OpenAIResponsesCompactionMode
 from outlast.sessions.session import SelectiveSession as SelectiveSession
 from outlast.sessions.session import Session as Session
 from outlast.sessions.session import SessionABC as SessionABC
@@ -13,8 +14,16 @@ from outlast.sessions.session import ask_session as ask_session
 from outlast.sessions.session import is_openai_responses_compaction_aware_session as is_openai_responses_compaction_aware_session
 from outlast.sessions.session import session_id_of as session_id_of
 from outlast.sessions.session import session_settings_from as session_settings_from
+from outlast.sessions.session import takes_wrapper as takes_wrapper
+from outlast.sessions.sqlite import Rewriting as Rewriting
 from outlast.sessions.sqlite import SQLiteSession as SQLiteSession
 from outlast.sessions.sqlite import newest_items as newest_items
+from outlast.sessions.sqlite import rewriting as rewriting
 from outlast.sessions.sqlite import transaction as transaction
 from outlast.sessions.conversations import OpenAIConversationsSession as OpenAIConversationsSession
 from outlast.sessions.conversations import start_openai_conversations_session as start_openai_conversations_session
+from outlast.sessions.compaction import DEFAULT_COMPACTION_THRESHOLD as DEFAULT_COMPACTION_THRESHOLD
+from outlast.sessions.compaction import OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession
+from outlast.sessions.compaction import default_should_trigger_compaction as default_should_trigger_compaction
+from outlast.sessions.compaction import is_openai_model_name as is_openai_model_name
+from outlast.sessions.compaction import select_compaction_candidate_items as select_compaction_candidate_items

@@ -66,7 +66,6 @@ def verdict_of(name: str) -> str:
 
 
 _ABSENT_NAMES = frozenset({
-    "agents.OpenAIConversationsSession", "agents.OpenAIResponsesCompactionSession",
     "agents.sandbox", "agents.extensions.ToolOutputTrimmer",
 })  # fmt: skip
 

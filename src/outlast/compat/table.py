@@ -62,8 +62,9 @@ _ROWS = {
     "agents.mcp": "mcp",
     "agents.mcp.server": "mcp",
     "agents.mcp.util": "mcp",
-    "agents.memory": "sessions.session sessions.sqlite sessions.conversations",
+    "agents.memory": "sessions.session sessions.sqlite sessions.conversations sessions.compaction",
     "agents.memory.openai_conversations_session": "sessions.conversations",
+    "agents.memory.openai_responses_compaction_session": "sessions.compaction definitions.run_items effects.config",
     "agents.memory.session": "sessions.session",
     "agents.memory.session_settings": "sessions.session",
     "agents.memory.sqlite_session": "sessions.sqlite compat.session_names",
@@ -143,7 +144,7 @@ BORROWED_NAMES: dict[str, tuple[str, ...]] = {
 ABSENT = (
     "agents.extensions.experimental", "agents.extensions.sandbox",
     "agents.mcp.manager",
-    "agents.memory.openai_responses_compaction_session", "agents.realtime", "agents.run_internal",
+    "agents.realtime", "agents.run_internal",
     "agents.sandbox", "agents.testing.sandbox", "agents.util", "agents.voice",
 )  # fmt: skip
 """Modules of openai-agents that nothing of ours answers for, with all that is below them."""

@@ -21,6 +21,7 @@ from outlast.core.effects import (
     Recover,
     RunTool,
     SaveSession,
+    ShortenSession,
     Wait,
 )
 from outlast.core.events import (
@@ -312,11 +313,20 @@ def _limit_reached(state: RunState, limit: int) -> list[Effect]:
 
 
 def _save(state: RunState) -> list[Effect]:
-    if not state.options.session or state.saved >= len(state.entries):
+    if not state.options.session:
         return []
+    if state.saved >= len(state.entries):
+        return _shorten(state)
     upto = len(state.entries)
     key = effect_id("session", max(state.turn, 1), str(upto))
     return [SaveSession(id=key, name="save", upto=upto)]
+
+
+def _shorten(state: RunState) -> list[Effect]:
+    if not state.options.shortens_session or state.shortened >= state.saved or not state.reply:
+        return []
+    key = effect_id("session", state.turn, f"{state.saved}.shorten")
+    return [ShortenSession(id=key, name="shorten", upto=state.saved)]
 
 
 def _model_call(state: RunState) -> list[Effect]:

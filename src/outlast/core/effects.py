@@ -106,6 +106,14 @@ class SaveSession(Wish, frozen=True):
     """Whether the run fails: calls that have no answer are left out, for they never get one."""
 
 
+class ShortenSession(Wish, frozen=True):
+    """Let the session shorten itself, if it thinks that it is time."""
+
+    kind = "session"
+    upto: int
+    """How many of the run's entries the session holds."""
+
+
 class Wait(Wish, frozen=True):
     """Wait until a moment, in seconds since the epoch."""
 
@@ -138,5 +146,5 @@ class Record(Wish, frozen=True):
 
 Effect = (
     Prepare | CallModel | RunTool | HandOff | CheckGuardrail | AskApproval | Conclude | Recover
-    | LoadSession | SaveSession | Wait | Park | Record
+    | LoadSession | SaveSession | ShortenSession | Wait | Park | Record
 )  # fmt: skip

@@ -192,6 +192,14 @@ class SessionSaved(Fact, frozen=True, tag="session.saved"):
     """Whether the run fails: calls without an answer were left out."""
 
 
+class SessionShortened(Fact, frozen=True, tag="session.shortened"):
+    """The session was asked to shorten itself, which it may have done."""
+
+    id: str
+    upto: int
+    """How many of the run's entries it held then."""
+
+
 class ContextPatched(Fact, frozen=True, tag="context.patched"):
     """A part of the run's context was changed."""
 
@@ -287,6 +295,8 @@ class ModelReplied(Fact, frozen=True, tag="model.replied"):
     """Which of several models answered."""
     output_type: str = ""
     """The name and content hash of the schema that it was to fit; empty for plain text."""
+    store: bool | None = None
+    """Whether the provider was told to keep the response; None where nothing was said."""
 
 
 class ToolReturned(Fact, frozen=True, tag="tool.returned"):
@@ -473,7 +483,7 @@ Event = (
     RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunAbandoned | RunForked
     | RunParked | RunUnparked | RunPaused | RunUnpaused | LimitRaised | CommandTaken
     | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
-    | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
+    | SessionShortened | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
     | EffectFailed | EffectLost | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked
     | ApprovalRequested | ApprovalWaived | ApprovalDecided | HandedOff | OutputProduced
     | TurnContinued | OutputBlocked | TimerSet | TimerFired | ChildStarted | ChildCompleted

@@ -6,6 +6,7 @@
     g1.in.0, g2.out.1    a guardrail of the run's input, of its output
     f3, e3               how turn 3 ends; an error handler
     s0.load, s0, s3.7    the session is read, holds the input, holds seven entries
+    s3.7.shorten         the session shortens itself, if it thinks that it is time
     w.m3.1, k.m3.1       a wait before another attempt of `m3`; a wait without a process
     i1                   input that somebody staged: no effect, but items come from it
 

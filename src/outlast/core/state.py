@@ -50,6 +50,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     session: bool = False
     """Whether the run reads and writes a session."""
     session_id: str = ""
+    shortens_session: bool = False
+    """Whether that session is asked, after each turn, to shorten itself."""
     hold_side_effects: bool = True
     """Whether tools wait until the input guardrails that run beside the first turn have passed."""
     forgive_unknown_tools: bool = False
@@ -157,6 +159,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_input_saved: bool = False
     saved: int = 0
     """How many entries the session holds."""
+    shortened: int = 0
+    """How many entries the session held when it was asked to shorten itself last."""
     left_out: frozenset[str] = frozenset()
     """Calls among those entries that it does not hold: the run failed before they were answered."""
     saved_ahead: frozenset[str] = frozenset()

@@ -37,6 +37,8 @@ class Live:
     began: dict[str, float] = field(default_factory=new_dict)
     """When the model call in progress was first made, by effect id; seconds of a monotonic clock."""
     responses: dict[str, ModelResponse] = field(default_factory=new_dict)
+    sent: tuple[str, list[Any]] = ("", [])
+    """The model call that was answered last, by effect id, and what the model was given."""
     errors: dict[str, Exception] = field(default_factory=new_dict)
     checks: dict[str, Any] = field(default_factory=new_dict)
     """Results of guardrails, by effect id."""

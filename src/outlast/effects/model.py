@@ -98,13 +98,14 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     live.began.pop(effect.id, None)
     response = with_failures(response, way.sent)
     try:
-        event = _replied(view, effect, turn, response, way.label)
+        event = _replied(view, effect, turn, response, way)
         check_excess(view.state, event.output, event.calls, attempt.bounds)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with what the model said
         await attempt.acceptance.over()
         cost = UsageAdded(effect.id, facts_of(response.usage))
         return Outcome([cost, failure_event(effect, live, error)])
     live.responses[effect.id] = response
+    live.sent = (effect.id, given.input)
     if turn.agent.hooks is None and view.hooks is None:
         return Outcome([event])
     return Outcome([event], (HookCall("on_llm_end", effect.id, effect.agent),))
@@ -263,7 +264,7 @@ def _tracing(view: RunView) -> ModelTracing:
 
 
 def _replied(
-    view: RunView, effect: CallModel, turn: PreparedTurn, response: ModelResponse, model: str
+    view: RunView, effect: CallModel, turn: PreparedTurn, response: ModelResponse, way: Route
 ) -> ModelReplied:
     output: list[Item] = []
     calls: list[Call] = []
@@ -298,8 +299,9 @@ def _replied(
         _text_or_none(response.response_id),
         _text_or_none(response.request_id),
         is_replay,
-        model,
+        way.label,
         turn.output_mark,
+        way.settings.store,
     )
 
 

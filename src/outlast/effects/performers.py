@@ -22,6 +22,7 @@ from outlast.core.effects import (
     Recover,
     RunTool,
     SaveSession,
+    ShortenSession,
     Wait,
 )
 from outlast.core.errors import RunParked, machine_error
@@ -36,6 +37,7 @@ from outlast.effects.local_tools import run_local_tool
 from outlast.effects.model import call_model
 from outlast.effects.outage import failure_event
 from outlast.effects.outcome import Emit, Outcome
+from outlast.effects.shortening import shorten
 from outlast.effects.tool import run_function
 from outlast.effects.unexecuted_calls import answer_without_running
 from outlast.effects.view import RunView, show_input
@@ -113,6 +115,7 @@ _PERFORM: dict[type, Callable[[Any, RunView, Emit], Awaitable[Outcome]]] = {
     Recover: recover,
     LoadSession: session.load,
     SaveSession: session.save,
+    ShortenSession: shorten,
     Wait: _wait,
     Park: _park,
 }

@@ -51,7 +51,11 @@ from outlast.engine.ledger import Ledger
 from outlast.engine.log import RunLog, require_known
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
-from outlast.sessions.session import Session, session_id_of
+from outlast.sessions.session import (
+    Session,
+    is_openai_responses_compaction_aware_session,
+    session_id_of,
+)
 from outlast.views.status import ENDED, failure_of, status
 from outlast.views.waiting import requested_item
 
@@ -168,6 +172,7 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
             options,
             session=request.session is not None,
             session_id=session_id_of(request.session),
+            shortens_session=is_openai_responses_compaction_aware_session(request.session),
             hold_side_effects=config.guardrails_hold_tools,
             forgive_unknown_tools=config.tool_not_found_behavior == "return_error_to_model",
             max_parallel_calls=execution.max_function_tool_concurrency if execution else None,
@@ -246,6 +251,7 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
         "forgive_unknown_tools": request.config.tool_not_found_behavior == "return_error_to_model",
         "recover_max_turns": "max_turns" in (request.error_handlers or {}),
         "parks": request.config.on_outage == "park",
+        "shortens_session": is_openai_responses_compaction_aware_session(request.session),
     }
     if (policy := request.config.reasoning_item_id_policy) is not None:
         said["omits_reasoning_ids"] = policy == "omit"

@@ -181,7 +181,7 @@ class Spans:
         match effect:
             case effects.LoadSession():
                 pass
-            case effects.SaveSession():
+            case effects.SaveSession() | effects.ShortenSession():
                 self._end_turn()
             case effects.Recover():
                 self._end_turn()

@@ -219,6 +219,8 @@ def clean_input(given: str | list[Any], model: str | None = None) -> list[Any]:
 
 def _clean_item(item: dict[str, Any]) -> dict[str, Any]:
     foreign = {"provider_data"} | ({"id"} if item.get("id") == FAKE_RESPONSES_ID else set[str]())
+    if item.get("type") == "compaction":
+        foreign.add("created_by")  # The API writes it, and does not take it back.
     if foreign.isdisjoint(item):
         return item
     return {name: value for name, value in item.items() if name not in foreign}

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outlast.sessions.extras import library
+from outlast.sessions.rewriting import Change
 from outlast.sessions.session import SessionSettings
-from outlast.sessions.sqlite import newest_items
+from outlast.sessions.sqlite import newest_items, rewriting
 from outlast.sessions.sqlite_tables import (
     BUSY_TIMEOUT_S,
     SessionTables,
@@ -97,6 +98,10 @@ class AsyncSQLiteSession(StoredSession):
     async def clear_session(self) -> None:
         await run_to_end(self._clear())
 
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`. Rows that cannot be read stay where they are."""
+        return await run_to_end(self._rewrite(change))
+
     def sync_writes(self) -> None:
         """From here on, what is added has reached the disk when `add_items` returns."""
         self._must_sync = True
@@ -125,6 +130,19 @@ class AsyncSQLiteSession(StoredSession):
                     return None
                 if (item := decoded(rows[0][0])) is not None:
                     return item
+
+    async def _rewrite(self, change: Change) -> bool:
+        async with self._transaction() as connection:
+            cursor = await connection.execute(self._tables.rows, (self.session_id,))
+            rows = [(int(row[0]), str(row[1])) for row in await cursor.fetchall()]
+            await cursor.close()
+            step = rewriting(rows, self.session_id, change)
+            if step is None:
+                return False
+            await connection.executemany(self._tables.drop, step.dropped)
+            await connection.execute(self._tables.touch, (self.session_id,))
+            await connection.executemany(self._tables.insert, step.added)
+            return True
 
     async def _clear(self) -> None:
         async with self._transaction() as connection:

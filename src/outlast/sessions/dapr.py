@@ -8,10 +8,11 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from outlast.sessions.extras import library
+from outlast.sessions.rewriting import Change
 from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
 from outlast.sessions.stored import run_to_end
@@ -131,6 +132,11 @@ class DaprSession(ServerSession):
         self.require_open()
         await run_to_end(self._delete())
 
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`. What cannot be read stays where it is."""
+        self.require_open()
+        return await run_to_end(self._again(lambda: self._rewrite_once(change)))
+
     async def _answers(self) -> bool:
         await self._client.get_state(
             store_name=self._store, key="__ping__", state_metadata=self._read_metadata()
@@ -148,14 +154,15 @@ class DaprSession(ServerSession):
             )  # fmt: skip
 
     async def _change(self, change: Callable[[list[Any]], tuple[list[Any] | None, _T]]) -> _T:
-        """Replace the list by what ``change`` makes of it, unless that is None.
+        """Replace the list by what ``change`` makes of it, unless that is None."""
+        return await self._again(lambda: self._change_once(change))
 
-        If somebody else was quicker it is read again.
-        """
+    async def _again(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do ``work``, which reads and writes; if somebody else was quicker, from its beginning."""
         for wait in (*_WAITS_S, None):
             try:
                 async with self._lock:
-                    return await self._change_once(change)
+                    return await work()
             except Exception as error:
                 if wait is None or not _is_conflict(error):
                     raise
@@ -168,6 +175,13 @@ class DaprSession(ServerSession):
         if texts is not None:
             await self._save(texts, etag)
         return answer
+
+    async def _rewrite_once(self, change: Change) -> bool:
+        data, etag = await self._state()
+        texts = await self.rewritten(_texts(data, self.session_id), change)
+        if texts is not None:
+            await self._save(texts, etag)
+        return texts is not None
 
     async def _state(self) -> tuple[bytes, str]:
         response = await self._client.get_state(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from outlast.definitions.context import RunContextWrapper
 from outlast.sessions.extras import library
+from outlast.sessions.rewriting import Change, RewritableSession, plan
 from outlast.sessions.session import SessionABC, SessionSettings, ask_session, session_settings_from
 from outlast.sessions.sqlite import SQLiteSession
 
@@ -22,6 +23,8 @@ else:
 
 _INFO = b"agents.session-store.hkdf.v1"
 _KEY_ID = "hkdf-v1"
+_SHORTENING = {"run_compaction": "run_compaction", "_defer_compaction": "defer"}
+"""What a session that shortens itself offers, by the name of its `Compactor`'s method."""
 
 
 class EncryptedSession(SessionABC):
@@ -62,9 +65,13 @@ class EncryptedSession(SessionABC):
 
     def __getattr__(self, name: str) -> Any:
         """What the underlying session offers beyond a session."""
-        if name == "underlying_session" or name.startswith("__"):
+        if name in ("underlying_session", "seen_through") or name.startswith("__"):
             raise AttributeError(name)
-        return getattr(self.underlying_session, name)
+        found = getattr(self.underlying_session, name)
+        own = _SHORTENING.get(name)
+        look = None if own is None else getattr(self.underlying_session, "seen_through", None)
+        # A session that shortens itself is to see the items, and not what stands for them.
+        return found if own is None or look is None else getattr(look(self), own)
 
     @property
     def session_settings(self) -> SessionSettings | None:
@@ -105,7 +112,7 @@ class EncryptedSession(SessionABC):
             window *= 2
 
     async def add_items(self, items: list[TResponseInputItem], *, wrapper: _Wrapper = None) -> None:
-        envelopes = [self._wrap(item) for item in items]
+        envelopes = [self.sealed(item) for item in items]
         await self._ask("add_items", envelopes, wrapper=wrapper)
 
     async def pop_item(self, *, wrapper: _Wrapper = None) -> TResponseInputItem | None:
@@ -116,12 +123,39 @@ class EncryptedSession(SessionABC):
                 was left where it is.
         """
         while (stored := await self._pop_authentic(wrapper)) is not None:
-            if (item := self._unwrap(stored)) is not None:
+            if (item := self.opened(stored)) is not None:
                 return item
         return None
 
     async def clear_session(self, *, wrapper: _Wrapper = None) -> None:
         await self._ask("clear_session", wrapper=wrapper)
+
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`; ``change`` sees what can be read. What cannot stays where it is.
+
+        Raises:
+            TypeError: The underlying session cannot replace its items in one step.
+        """
+        inner = self.underlying_session
+        if not isinstance(inner, RewritableSession):
+            raise TypeError(
+                f"{type(inner).__name__} cannot replace its items in one step, and so the encrypted "
+                f"session {self.session_id!r} cannot. Use clear_session() and add_items()."
+            )
+
+        def changed(stored: list[Any]) -> list[Any] | None:
+            known = [
+                (place, item) for place, each in enumerate(stored) if (item := self.opened(each))
+            ]
+            wanted = change([item for _, item in known])
+            if wanted is None:
+                return None
+            dropped, added = plan([item for _, item in known], wanted)
+            gone = {known[place][0] for place in dropped}
+            kept = [each for place, each in enumerate(stored) if place not in gone]
+            return [*kept, *map(self.sealed, added)]
+
+        return await inner.rewrite_items(changed)
 
     async def _all_items(self, limit: int | None, wrapper: _Wrapper) -> list[TResponseInputItem]:
         """All items, or as many as the underlying session gives for a limit of 0 or less."""
@@ -136,7 +170,7 @@ class EncryptedSession(SessionABC):
     ) -> tuple[list[TResponseInputItem], bool]:
         """The readable ones of the newest ``window`` items, and whether there are no older ones."""
         stored = await self._ask("get_items", window, wrapper=wrapper)
-        items = [item for each in stored if (item := self._unwrap(each)) is not None]
+        items = [item for each in stored if (item := self.opened(each)) is not None]
         return items, window is None or len(stored) < window
 
     async def _pop_authentic(self, wrapper: _Wrapper) -> Any:
@@ -160,13 +194,15 @@ class EncryptedSession(SessionABC):
         if (token := _token(stored)) is not None:
             self.cipher.extract_timestamp(token)
 
-    def _wrap(self, item: TResponseInputItem) -> TResponseInputItem:
+    def sealed(self, item: TResponseInputItem) -> TResponseInputItem:
+        """The envelope in which ``item`` is kept."""
         text = json.dumps(item, separators=(",", ":"), ensure_ascii=False, default=str)
         payload = self.cipher.encrypt(text.encode()).decode()
         envelope = {"__enc__": 1, "v": 1, "kid": _KEY_ID, "payload": payload}
         return cast("TResponseInputItem", envelope)
 
-    def _unwrap(self, stored: Any) -> TResponseInputItem | None:
+    def opened(self, stored: Any) -> TResponseInputItem | None:
+        """The item in an envelope; None if it is not authentic, has expired, or is no envelope."""
         from cryptography.fernet import InvalidToken
 
         token = _token(stored)
@@ -177,6 +213,18 @@ class EncryptedSession(SessionABC):
         except (InvalidToken, ValueError):
             return None
         return cast("TResponseInputItem", item) if isinstance(item, dict) else None
+
+    def has_expired(self, stored: Any) -> bool:
+        """Whether ``stored`` is an authentic envelope whose time is over."""
+        from cryptography.fernet import InvalidToken
+
+        if (token := _token(stored)) is None or self.opened(stored) is not None:
+            return False
+        try:
+            self.cipher.decrypt(token)
+        except InvalidToken:
+            return False
+        return True
 
     def _exhausted(self) -> RuntimeError:
         return RuntimeError(

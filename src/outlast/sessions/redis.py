@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.sessions.extras import library
+from outlast.sessions.rewriting import Change
 from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
 from outlast.sessions.stored import run_to_end
@@ -108,6 +110,12 @@ class RedisSession(ServerSession):
                 self._client.delete(self._session_key, self._messages_key, self._counter_key)
             )
 
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`. What cannot be read stays where it is."""
+        self.require_open()
+        async with self._lock:
+            return await self._transact(lambda pipeline: self._refill(pipeline, change))
+
     async def _close_client(self) -> None:
         await self._client.aclose()
 
@@ -125,13 +133,25 @@ class RedisSession(ServerSession):
         return None
 
     async def _append(self, texts: list[str]) -> None:
-        """Add and touch in one transaction, again if somebody else wrote meanwhile."""
+        async def fill(pipeline: Any) -> bool:
+            await self._fill(pipeline, texts)
+            return True
+
+        await self._transact(fill)
+
+    async def _transact(self, fill: Callable[[Any], Awaitable[bool]]) -> bool:
+        """What ``fill`` says in one transaction, again if somebody else wrote meanwhile.
+
+        False where it says nothing: then nothing is done.
+        """
         from redis.exceptions import WatchError
 
         while True:
             pipeline = self._client.pipeline(transaction=True)
             try:
-                await self._fill(pipeline, texts)
+                if not await fill(pipeline):
+                    await pipeline.reset()
+                    return False
                 await _execute(pipeline)
             except WatchError:
                 await pipeline.reset()
@@ -143,18 +163,29 @@ class RedisSession(ServerSession):
                 await pipeline.reset()
                 raise
             await run_to_end(_reset_quietly(pipeline))
-            return
+            return True
 
-    async def _fill(self, pipeline: Any, texts: list[str]) -> None:
+    async def _refill(self, pipeline: Any, change: Change) -> bool:
+        await pipeline.watch(self._messages_key)
+        texts = await self.rewritten(await pipeline.lrange(self._messages_key, 0, -1), change)
+        if texts is None:
+            return False
+        await self._fill(pipeline, texts, is_whole=True)
+        return True
+
+    async def _fill(self, pipeline: Any, texts: list[Any], *, is_whole: bool = False) -> None:
         keys = (self._session_key, self._messages_key, self._counter_key)
         await pipeline.watch(*keys)
         await self._require_types(pipeline)
         expires = await self._expiry(pipeline)
         now = str(int(time.time()))
         pipeline.multi()
+        if is_whole:
+            pipeline.delete(self._messages_key)
         pipeline.hsetnx(self._session_key, "created_at", now)
         pipeline.hset(self._session_key, mapping={"session_id": self.session_id, "updated_at": now})
-        pipeline.rpush(self._messages_key, *texts)
+        if texts:
+            pipeline.rpush(self._messages_key, *texts)
         if expires is not None:
             for key in keys:
                 pipeline.pexpireat(key, expires)

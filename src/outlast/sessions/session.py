@@ -160,11 +160,16 @@ class SessionABC(ABC):
         """Forget all items of this session."""
 
 
+OpenAIResponsesCompactionMode: TypeAlias = Literal["previous_response_id", "input", "auto"]
+"""From what the provider makes the shorter form: from a response that it keeps, from the items that it
+is sent, or from whichever there is."""
+
+
 class OpenAIResponsesCompactionArgs(TypedDict, total=False):
     """What a session is told when a run asks it to shorten itself."""
 
     response_id: str
-    compaction_mode: Literal["previous_response_id", "input", "auto"]
+    compaction_mode: OpenAIResponsesCompactionMode
     store: bool
     force: bool
 
@@ -198,20 +203,25 @@ def accepts_wrapper(session: Session) -> bool:
 
     A session opts in by a parameter named ``wrapper``; ``**kwargs`` alone does not say so.
     """
-    return all(_takes_wrapper(getattr(session, name)) for name in _METHODS)
+    return all(takes_wrapper(getattr(session, name)) for name in _METHODS)
 
 
 async def ask_session(
-    session: Session, method: str, *args: Any, wrapper: RunContextWrapper[Any] | None = None
+    session: Session,
+    method: str,
+    *args: Any,
+    wrapper: RunContextWrapper[Any] | None = None,
+    **more: Any,
 ) -> Any:
     """Call a method of ``session``, which may be sync, with the run's context if it takes that."""
     bound = getattr(session, method)
     given = {"wrapper": wrapper} if wrapper is not None and accepts_wrapper(session) else {}
-    answer = bound(*args, **given)
+    answer = bound(*args, **more, **given)
     return await answer if inspect.isawaitable(answer) else answer
 
 
-def _takes_wrapper(method: Callable[..., Any]) -> bool:
+def takes_wrapper(method: Callable[..., Any]) -> bool:
+    """Whether a method has a parameter for the context of the run."""
     try:
         parameter = inspect.signature(method).parameters.get("wrapper")
     except (TypeError, ValueError):  # Something without a signature, such as a mock or a builtin.

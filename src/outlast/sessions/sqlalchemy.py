@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from outlast.sessions.extras import library
+from outlast.sessions.rewriting import Change, plan
 from outlast.sessions.session import SessionSettings
 from outlast.sessions.stored import StoredSession, run_to_end
 
@@ -117,6 +118,14 @@ class SQLAlchemySession(StoredSession):
     async def clear_session(self) -> None:
         await run_to_end(self._retried(self._clear))
 
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`. Rows that cannot be read stay where they are."""
+
+        async def rewrite(connection: AsyncConnection) -> bool:
+            return await self._rewrite(connection, change)
+
+        return await run_to_end(self._retried(rewrite))
+
     async def _serialize_item(self, item: TResponseInputItem) -> str:
         return json.dumps(item, separators=(",", ":"), ensure_ascii=self._ensure_ascii)
 
@@ -155,6 +164,29 @@ class SQLAlchemySession(StoredSession):
             if (item := await self.readable(row.message_data)) is not None:
                 return item
         return None
+
+    async def _rewrite(self, connection: AsyncConnection, change: Change) -> bool:
+        from sqlalchemy import select
+
+        await self._lock_session(connection, is_written=True)
+        columns = self._messages.c
+        query = select(columns.id, columns.message_data).order_by(columns.id)
+        rows = await connection.execute(query.where(columns.session_id == self.session_id))
+        known = [
+            (row.id, item)
+            for row in rows.all()
+            if (item := await self.readable(row.message_data)) is not None
+        ]
+        stored = [item for _, item in known]
+        if (wanted := change(stored)) is None:
+            return False
+        dropped, added = plan(stored, wanted)
+        for place in dropped:
+            await connection.execute(self._messages.delete().where(columns.id == known[place][0]))
+        if texts := await self.serialized(added):
+            new = [{"session_id": self.session_id, "message_data": text} for text in texts]
+            await connection.execute(self._messages.insert(), new)
+        return True
 
     async def _clear(self, connection: AsyncConnection) -> None:
         for table in (self._messages, self._sessions):

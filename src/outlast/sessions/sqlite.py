@@ -14,9 +14,10 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from outlast.definitions.forks import at_fork, take
+from outlast.sessions.rewriting import Change, plan
 from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
 from outlast.sessions.sqlite_tables import (
     BUSY_TIMEOUT_S,
@@ -102,6 +103,10 @@ class SQLiteSession(SessionABC):
     async def clear_session(self) -> None:
         await self._run(self._clear)
 
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`. Rows that cannot be read stay where they are."""
+        return await self._run(lambda connection: self._rewrite(connection, change))
+
     def sync_writes(self) -> None:
         """From here on, what is added has reached the disk when `add_items` returns.
 
@@ -164,6 +169,17 @@ class SQLiteSession(SessionABC):
                 return item
         return None
 
+    def _rewrite(self, connection: sqlite3.Connection, change: Change) -> bool:
+        with transaction(connection):
+            rows = connection.execute(self._tables.rows, (self.session_id,)).fetchall()
+            step = rewriting(rows, self.session_id, change)
+            if step is None:
+                return False
+            connection.executemany(self._tables.drop, step.dropped)
+            connection.execute(self._tables.touch, (self.session_id,))
+            connection.executemany(self._tables.insert, step.added)
+            return True
+
     def _clear(self, connection: sqlite3.Connection) -> None:
         with transaction(connection):
             for statement in self._tables.clear:
@@ -221,6 +237,27 @@ def newest_items(rows: Iterable[tuple[str]], limit: int | None) -> list[Any]:
             break
     items.reverse()
     return items
+
+
+class Rewriting(NamedTuple):
+    """Rows to drop, by their ids, and rows to add."""
+
+    dropped: list[tuple[int]]
+    added: list[tuple[str, str]]
+
+
+def rewriting(rows: Iterable[tuple[int, str]], session_id: str, change: Change) -> Rewriting | None:
+    """What ``change`` means for the rows of a session, oldest first; None if it leaves them."""
+    known = [(key, item) for key, data in rows if (item := decoded(data)) is not None]
+    stored = [item for _, item in known]
+    wanted = change(stored)
+    if wanted is None:
+        return None
+    dropped, added = plan(stored, wanted)
+    return Rewriting(
+        [(known[place][0],) for place in dropped],
+        [(session_id, json.dumps(item)) for item in added],
+    )
 
 
 @contextmanager

@@ -43,6 +43,8 @@ class SessionTables:
         self.newest = (
             f"SELECT message_data FROM {self.messages} WHERE session_id = ? ORDER BY id DESC"  # noqa: S608
         )
+        self.rows = f"SELECT id, message_data FROM {self.messages} WHERE session_id = ? ORDER BY id"  # noqa: S608
+        self.drop = f"DELETE FROM {self.messages} WHERE id = ?"  # noqa: S608
         self.touch = (
             f"INSERT INTO {self.sessions} (session_id) VALUES (?) "  # noqa: S608
             "ON CONFLICT (session_id) DO UPDATE SET updated_at = CURRENT_TIMESTAMP"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from outlast.sessions.rewriting import Change, plan
 from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
 
 if TYPE_CHECKING:
@@ -73,6 +74,24 @@ class StoredSession(SessionABC):
             if limit is None or window is None or len(texts) < window or len(found) >= limit:
                 return found if limit is None else found[max(0, len(found) - limit) :]
             window *= 2
+
+    async def rewritten(self, texts: Sequence[str | bytes], change: Change) -> list[Any] | None:
+        """The texts that the store is to hold in place of ``texts``; None if it keeps those.
+
+        What cannot be read stays where it is.
+        """
+        known = [
+            (place, item)
+            for place, text in enumerate(texts)
+            if (item := await self.readable(text)) is not None
+        ]
+        stored = [item for _, item in known]
+        if (wanted := change(stored)) is None:
+            return None
+        dropped, added = plan(stored, wanted)
+        gone = {known[place][0] for place in dropped}
+        kept = [text for place, text in enumerate(texts) if place not in gone]
+        return [*kept, *await self.serialized(added)]
 
 
 async def run_to_end(work: Awaitable[_T]) -> _T:

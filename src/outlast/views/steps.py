@@ -34,6 +34,7 @@ from outlast.core.events import (
     RunUnparked,
     SessionLoaded,
     SessionSaved,
+    SessionShortened,
     ToolReturned,
     TurnPrepared,
 )
@@ -285,6 +286,10 @@ class Reader:
         """The session holds what the run has added."""
         self._finish(stored, event.id, "session", "ok").name = "save"
 
+    def shorten(self, stored: Stored, event: SessionShortened) -> None:
+        """The session was asked to shorten itself."""
+        self._finish(stored, event.id, "session", "ok").name = "shorten"
+
     def ask(self, stored: Stored, event: ApprovalRequested) -> None:
         """A call waits for a person."""
         self._settle(event.id, "asked")
@@ -346,6 +351,7 @@ _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
     GuardrailChecked: Reader.check,
     SessionLoaded: Reader.load,
     SessionSaved: Reader.save,
+    SessionShortened: Reader.shorten,
     ApprovalRequested: Reader.ask,
     ApprovalDecided: Reader.decided,
     RunParked: Reader.park,

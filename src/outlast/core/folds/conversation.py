@@ -13,6 +13,7 @@ from outlast.core.events import (
     MessageReceived,
     SessionLoaded,
     SessionSaved,
+    SessionShortened,
 )
 from outlast.core.folds.effects import finished
 from outlast.core.folds.table import Folds
@@ -50,6 +51,10 @@ def _session_saved(state: RunState, event: SessionSaved) -> RunState:
     return replace(flushed(state), saved=event.upto, left_out=none, saved_ahead=none)
 
 
+def _session_shortened(state: RunState, event: SessionShortened) -> RunState:
+    return finished(replace(state, shortened=event.upto), event.id)
+
+
 def _compacted(state: RunState, event: HistoryCompacted) -> RunState:
     entries = event.history.model_entries or event.history.entries
     shell = has_shell_calls(entries)
@@ -83,5 +88,6 @@ FOLDS: Folds = {
     MessageReceived: _inbox,
     SessionLoaded: _session_loaded,
     SessionSaved: _session_saved,
+    SessionShortened: _session_shortened,
     HistoryCompacted: _compacted,
 }
