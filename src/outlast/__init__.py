@@ -14,6 +14,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from outlast.core import doors
+
 _PUBLIC = """
 compat.borrowed: AsyncOpenAI
 core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitOpen Fenced
@@ -175,6 +177,14 @@ class _LateModules:
             return None
         return import_module("outlast.compat.aliases").late_spec(name)
 
+
+def _open(door: Any, module: str, name: str) -> None:
+    doors.open_door(door, lambda: getattr(import_module(module), name))
+
+
+_open("agent_as_tool", "outlast.run.agent_tool", "agent_as_tool")
+_open("agent_tools", "outlast.mcp.tools", "agent_tools")
+_open("coerce_run_config", "outlast.effects.config", "coerce_run_config")
 
 sys.modules[__name__].__class__ = _Package
 if not any(getattr(each, "__name__", "") == _LateModules.__name__ for each in sys.meta_path):

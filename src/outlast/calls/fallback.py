@@ -1,7 +1,7 @@
 """Models for models that fail: the next one in a list, and one that is not asked too often.
 
 A run takes these apart. Which member a call is at follows from the failed attempts in the run's
-log, and circuits and limits are shared through the journal; see `effects/route.py`. Asked
+log, and circuits and limits are shared through the journal; see `calls/model_choice.py`. Asked
 directly, outside a run, there is neither: then the members are tried in order, each once.
 """
 

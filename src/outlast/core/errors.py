@@ -222,15 +222,16 @@ class _NotAsked(AgentsException):
     model: str
     retry_at: float
     """When it may be asked again, in seconds since the epoch."""
+    wait_s: float
 
     def __init__(self, model: str, retry_at: float, wait_s: float) -> None:
         self.model = model
         self.retry_at = retry_at
-        self._wait_s = wait_s
+        self.wait_s = wait_s
         super().__init__(f"Model {model!r} {self.why}. It may be asked in {wait_s:.1f} seconds.")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.model, self.retry_at, self._wait_s)
+        return type(self), (self.model, self.retry_at, self.wait_s)
 
 
 class CircuitOpen(_NotAsked):

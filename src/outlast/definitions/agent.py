@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, Self, Type
 
 from typing_extensions import TypedDict
 
+from outlast.core import doors
 from outlast.core.errors import UserError, WrongType
 from outlast.core.surrogates import is_sound
 from outlast.definitions.calling import awaited
@@ -112,8 +112,7 @@ class AgentBase(PydanticInstance, Generic[TContext]):
         """The tools of the agent's MCP servers."""
         if not self.mcp_servers:
             return []
-        # A port: MCP is an optional part that stands above the definitions.
-        return await importlib.import_module("outlast.mcp.tools").agent_tools(self, run_context)
+        return await doors.behind("agent_tools")(self, run_context)
 
     async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
         """The tools that the agent has right now: those of its MCP servers, then its own."""
@@ -227,8 +226,7 @@ class Agent(AgentBase[TContext]):
             on_stream_max_pending_events: How many events may wait for `on_stream`.
         """
         options = {name: value for name, value in locals().items() if name != "self"}
-        # A port: running agents stands above defining them.
-        return importlib.import_module("outlast.run.agent_tool").agent_as_tool(self, **options)
+        return doors.behind("agent_as_tool")(self, **options)
 
     async def get_system_prompt(self, run_context: RunContextWrapper[TContext]) -> str | None:
         """The instructions as text.

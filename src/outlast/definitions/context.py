@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from outlast.core import doors
 from outlast.core.growing import new_list
 from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, field_of, qualified
@@ -309,8 +309,7 @@ def _namespace(tool_call: Any) -> str | None:
 def _run_config(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    # A port: definitions stand below the engine, whose settings these are.
-    return importlib.import_module("outlast.effects.config").coerce_run_config(value)
+    return doors.behind("coerce_run_config")(value)
 
 
 def approvals_of(context: RunContextWrapper[Any]) -> Approvals:

@@ -11,10 +11,13 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from outlast.core.events import Entry, Item
+from outlast.calls.outage import is_outage, longest_wish
+from outlast.core.effects import CallModel, Effect
+from outlast.core.events import EffectFailed, Entry, Item
 from outlast.core.growing import new_dict
 from outlast.definitions.run_items import ModelResponse, RunItem, ToolCallOutputItem
 from outlast.effects.config import ModelInputData
+from outlast.effects.failures import error_facts
 from outlast.effects.turn import PreparedTurn
 from outlast.tracing.traces import TraceState
 
@@ -101,6 +104,15 @@ class Live:
         fresh.output, fresh.has_output = self.output, self.has_output
         fresh.counted |= self.counted
         return fresh
+
+
+def failure_event(effect: Effect, live: Live, error: Exception) -> EffectFailed:
+    """The failure of ``effect``: the error for the caller, its class and message for the log."""
+    live.errors[effect.id] = error
+    facts = error_facts(error, effect.id)
+    if not isinstance(effect, CallModel) or not is_outage(error):
+        return EffectFailed(effect.id, facts)
+    return EffectFailed(effect.id, facts, wait_s=longest_wish(error), is_outage=True)
 
 
 def _own(value: Any, memo: dict[int, Any]) -> Any:

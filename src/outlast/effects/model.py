@@ -12,6 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from outlast.calls.attempt import Attempt
+from outlast.calls.model_choice import ModelChoice, Question, choose
+from outlast.calls.outage import IN_PLACE_S, is_outage, longest_wish
 from outlast.calls.retry import (
     LOCKED,
     asks_once,
@@ -21,7 +23,7 @@ from outlast.calls.retry import (
     with_failures,
 )
 from outlast.core.effects import CallModel
-from outlast.core.errors import ModelBehaviorError, UserError, machine_error
+from outlast.core.errors import ModelBehaviorError, ModelPaced, UserError, machine_error
 from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied, UsageAdded
 from outlast.core.items import call_id, copied, invocation, without_reasoning_id
 from outlast.core.state import RunState
@@ -29,10 +31,12 @@ from outlast.core.surrogates import without_surrogates
 from outlast.core.usage import facts_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.approvals import qualified
+from outlast.definitions.default_models import are_default_settings, default_settings_for
 from outlast.definitions.editor import ApplyPatchTool
 from outlast.definitions.hosted_tools import HostedMCPTool
-from outlast.definitions.model import ModelTracing
+from outlast.definitions.model import Model, ModelTracing
 from outlast.definitions.run_items import ModelResponse
+from outlast.definitions.settings import ModelSettings
 from outlast.definitions.shell_tools import ShellTool
 from outlast.effects.background_call import acceptance_of
 from outlast.effects.cache_key import with_cache_key
@@ -40,14 +44,13 @@ from outlast.effects.config import CallModelData, ModelInputData
 from outlast.effects.failures import error_facts
 from outlast.effects.history import paired, unrepeated
 from outlast.effects.hooks import tell
-from outlast.effects.outage import IN_PLACE_S, failure_event, is_outage, longest_wish
+from outlast.effects.live import failure_event
 from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.prepare import live_turn
 from outlast.effects.programmatic_calls import check_caller, has_programs, require_programs
 from outlast.effects.projection import typed, wire
 from outlast.effects.reply_limits import check_excess
-from outlast.effects.route import Route, route
-from outlast.effects.turn import PreparedTurn
+from outlast.effects.turn import PreparedTurn, turn_model
 from outlast.effects.view import RunView
 
 LOCAL_CALLS: dict[str, CallKind] = {
@@ -69,23 +72,23 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     if view.state.open_checks:
         await _unless_refused(view)
     given = live.asked.pop(effect.id, None) or await _begun(view, turn)
-    way = await route(view, turn, effect.id, given, earlier_failures(view.state, effect.id))
-    if isinstance(way, EffectFailed):
+    choice = await choose(_question(view, turn, effect.id, given))
+    if isinstance(choice, ModelPaced):
         live.asked[effect.id] = given
-        live.began.pop(effect.id, None)  # Waiting for its turn takes none of the call's time.
-        return Outcome([way])
-    attempt = _attempt(view, turn, given, way)
-    attempt.once = asks_once(attempt, way.failures)
+        live.began.pop(effect.id, None)  # Waiting for its slot takes none of the call's time.
+        return Outcome([_slot(effect.id, choice)])
+    attempt = _attempt(view, turn, given, choice)
+    attempt.once = asks_once(attempt, choice.failures)
     attempt.acceptance = acceptance_of(view, emit, effect.id)
     attempt.place = effect.id
     began = live.began.setdefault(effect.id, time.monotonic())
     attempt.spent_s = time.monotonic() - began
     try:
-        response = await way.watched(attempt.response)
+        response = await choice.watched(attempt.response)
     except Exception as error:
         if machine_error(error) is not None:
             raise
-        failed = await _unanswered(error, effect.id, way, attempt)
+        failed = await _unanswered(error, effect.id, choice, attempt)
         if failed is None:
             raise
         if failed.retry_at is not None:
@@ -96,9 +99,9 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
             live.began.pop(effect.id, None)
         return Outcome([failed])
     live.began.pop(effect.id, None)
-    response = with_failures(response, way.sent)
+    response = with_failures(response, choice.sent)
     try:
-        event = _replied(view, effect, turn, response, way)
+        event = _replied(view, effect, turn, response, choice)
         check_excess(view.state, event.output, event.calls, attempt.bounds)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with what the model said
         await attempt.acceptance.over()
@@ -111,18 +114,23 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     return Outcome([event], (HookCall("on_llm_end", effect.id, effect.agent),))
 
 
+def _slot(effect_id: str, wait: ModelPaced) -> EffectFailed:
+    facts = error_facts(wait, effect_id)
+    return EffectFailed(effect_id, facts, wait.retry_at, wait.model, wait_s=wait.wait_s)
+
+
 async def _unanswered(
-    error: Exception, effect_id: str, way: Route, attempt: Attempt
+    error: Exception, effect_id: str, choice: ModelChoice, attempt: Attempt
 ) -> EffectFailed | None:
     """The failure of an attempt that another one follows, or that was the last of several models'."""
-    pause = await pause_before_next(error, attempt, way.failures)
-    is_spent = way.moves_on(error, pause, attempt)
-    if pause is None and not is_spent:
-        if not way.label:
+    pause = await pause_before_next(error, attempt, choice.failures)
+    is_exhausted = choice.goes_to_next(error, pause, attempt)
+    if pause is None and not is_exhausted:
+        if not choice.label:
             return None
-        way.explain(error)
-    pause = 0.0 if is_spent else pause
-    failed = _failed(effect_id, error, pause, way.label, is_spent)
+        choice.explain(error)
+    pause = 0.0 if is_exhausted else pause
+    failed = _failed(effect_id, error, pause, choice.label, is_exhausted)
     if pause is None and is_outage(error):
         return replace(failed, is_outage=True, wait_s=longest_wish(error))
     if attempt.is_parked and pause is not None and pause > IN_PLACE_S:
@@ -131,12 +139,12 @@ async def _unanswered(
 
 
 def _failed(
-    effect_id: str, error: Exception, pause: float | None, model: str, is_spent: bool
+    effect_id: str, error: Exception, pause: float | None, model: str, is_exhausted: bool
 ) -> EffectFailed:
     data = {"code": LOCKED} if is_locked(error) else {}
     retry_at = None if pause is None else time.time() + pause
     facts = error_facts(error, effect_id, **data)
-    return EffectFailed(effect_id, facts, retry_at, model, is_spent, pause)
+    return EffectFailed(effect_id, facts, retry_at, model, is_exhausted, pause)
 
 
 async def _unless_refused(view: RunView) -> None:
@@ -203,11 +211,40 @@ async def _filtered(view: RunView, agent: Agent[Any], given: ModelInputData) -> 
     return ModelInputData(input=unrepeated(answer.input), instructions=answer.instructions)
 
 
-def _attempt(view: RunView, turn: PreparedTurn, given: ModelInputData, way: Route) -> Attempt:
-    settings, state = way.settings, view.state
+def _question(view: RunView, turn: PreparedTurn, effect_id: str, given: ModelInputData) -> Question:
+    agent, config = turn.agent, view.config
+
+    def settings_of(model: str | Model) -> ModelSettings:
+        """The turn's settings; those of the model itself where the agent has only defaults."""
+        if not isinstance(model, str) or not are_default_settings(
+            agent.model_settings, agent.model
+        ):
+            return turn.settings
+        settings = default_settings_for(model)
+        return settings.resolve(config.model_settings) if config.model_settings else settings
+
+    return Question(
+        model=turn_model(agent, config),
+        breaker=config.breaker,
+        settings=turn.settings,
+        settings_of=settings_of,
+        provider=config.model_provider,
+        state=view.state,
+        by=f"{view.run_id}/{effect_id}",
+        failures=earlier_failures(view.state, effect_id),
+        input=given.input,
+        instructions=given.instructions,
+        health=view.health,
+    )
+
+
+def _attempt(
+    view: RunView, turn: PreparedTurn, given: ModelInputData, choice: ModelChoice
+) -> Attempt:
+    settings, state = choice.settings, view.state
     if turn.agent.reset_tool_choice and state.agent in state.tool_users:
         settings = _without_choice(settings)
-    settings = with_cache_key(view, way.model, settings)
+    settings = with_cache_key(view, choice.model, settings)
     options = state.options
     previous = options.previous_response_id
     if options.chains_responses or previous:
@@ -227,7 +264,7 @@ def _attempt(view: RunView, turn: PreparedTurn, given: ModelInputData, way: Rout
         "prompt": turn.prompt,
     }
     return Attempt(
-        model=way.model,
+        model=choice.model,
         settings=settings,
         args=request,
         more=more,
@@ -264,7 +301,7 @@ def _tracing(view: RunView) -> ModelTracing:
 
 
 def _replied(
-    view: RunView, effect: CallModel, turn: PreparedTurn, response: ModelResponse, way: Route
+    view: RunView, effect: CallModel, turn: PreparedTurn, response: ModelResponse, choice: ModelChoice
 ) -> ModelReplied:
     output: list[Item] = []
     calls: list[Call] = []
@@ -299,9 +336,9 @@ def _replied(
         _text_or_none(response.response_id),
         _text_or_none(response.request_id),
         is_replay,
-        way.label,
+        choice.label,
         turn.output_mark,
-        way.settings.store,
+        choice.settings.store,
     )
 
 

@@ -33,9 +33,9 @@ from outlast.effects.approval import ask_approval
 from outlast.effects.conclude import conclude, recover
 from outlast.effects.guardrail import check
 from outlast.effects.handoff import hand_off
+from outlast.effects.live import failure_event
 from outlast.effects.local_tools import run_local_tool
 from outlast.effects.model import call_model
-from outlast.effects.outage import failure_event
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.shortening import shorten
 from outlast.effects.tool import run_function

@@ -9,7 +9,7 @@ from outlast.core.events import Event
 from outlast.core.state import RunState
 from outlast.effects import prepare
 from outlast.effects.hook_calls import tell_hooks
-from outlast.effects.outage import failure_event
+from outlast.effects.live import failure_event
 from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.performers import perform
 from outlast.effects.place import Place

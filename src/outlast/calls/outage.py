@@ -1,8 +1,7 @@
-"""What a failure of an effect is as an event, and whether a provider that is down is behind it."""
+"""Whether a provider that is down is behind a failure, and how long it wants to be left alone."""
 
 from __future__ import annotations
 
-from outlast.core.effects import CallModel, Effect
 from outlast.core.errors import (
     CircuitOpen,
     ModelPaced,
@@ -11,9 +10,6 @@ from outlast.core.errors import (
     ModelTimeoutError,
     ModelUnavailable,
 )
-from outlast.core.events import EffectFailed
-from outlast.effects.failures import error_facts
-from outlast.effects.live import Live
 from outlast.models.normalized import normalized_error
 
 IN_PLACE_S = 5.0
@@ -24,15 +20,6 @@ _OUTAGES = (
 )  # fmt: skip
 _STATUSES = {408, 425, 429}
 _SERVER_ERROR = 500
-
-
-def failure_event(effect: Effect, live: Live, error: Exception) -> EffectFailed:
-    """The failure of ``effect``: the error for the caller, its class and message for the log."""
-    live.errors[effect.id] = error
-    facts = error_facts(error, effect.id)
-    if not isinstance(effect, CallModel) or not is_outage(error):
-        return EffectFailed(effect.id, facts)
-    return EffectFailed(effect.id, facts, wait_s=longest_wish(error), is_outage=True)
 
 
 def is_outage(error: Exception) -> bool:

@@ -4,7 +4,7 @@ The log's failed attempts say how far a list of models has come: one that is spe
 again in this call, and the attempts of each are its own. So another process goes on where this one
 stopped. Whether a model may be asked at all, and when, its health in the journal says.
 
-A plain model has none of this, and its route costs nothing.
+A plain model has none of this, and choosing it costs nothing.
 """
 
 from __future__ import annotations
@@ -53,20 +53,16 @@ from outlast.core.errors import (
     ModelStreamTruncated,
 )
 from outlast.core.events import EffectFailed
-from outlast.definitions.default_models import are_default_settings, default_settings_for
-from outlast.definitions.model import Model
+from outlast.core.state import RunState
+from outlast.definitions.model import Model, ModelProvider
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
-from outlast.effects.config import ModelInputData
-from outlast.effects.failures import error_facts
-from outlast.effects.turn import PreparedTurn, turn_model
-from outlast.effects.view import RunView
 from outlast.models.normalized import normalized_error
 
 IN_PROCESS_S = 2.0
-"""A longer wait for a turn is a timer in the log."""
-_TURN_S = 60.0
-"""How long after it came a turn may be taken."""
+"""A longer wait for a slot is a timer in the log."""
+_SLOT_S = 60.0
+"""How long after it came a slot may be taken."""
 _BYTES_PER_TOKEN = 4
 _UNSENT = {"CircuitOpen", "ModelPaced"}
 
@@ -93,15 +89,15 @@ class _Watch:
     """What it is thought to take."""
     at: float = 0.0
 
-    async def verdict(self, max_wait_s: float, *, turn_at: float | None) -> _Verdict:
+    async def verdict(self, max_wait_s: float, *, slot_at: float | None) -> _Verdict:
         """Whether the call may go, which is noted if it may.
 
         Args:
             max_wait_s: How long it may have to wait.
-            turn_at: When its turn came for which it has waited; None if it has not.
+            slot_at: When its slot came for which it has waited; None if it has not.
         """
-        pacing = self.pacing if turn_at is None else None
-        self.at = time.time() if turn_at is None else turn_at
+        pacing = self.pacing if slot_at is None else None
+        self.at = time.time() if slot_at is None else slot_at
         if pacing is None and (self.breaker is None or not self._circuit().opened):
             return _Verdict(may_go=True, at=self.at)
 
@@ -109,7 +105,7 @@ class _Watch:
             return self._asked(health, pacing, max_wait_s)
 
         verdict = await self.store.change(self.key, ask)
-        self.at = verdict.at if turn_at is None else turn_at
+        self.at = verdict.at if slot_at is None else slot_at
         return verdict
 
     def _asked(
@@ -166,8 +162,8 @@ class _Watch:
         return self.store.get(self.key).circuit
 
 
-class Route(msgspec.Struct, kw_only=True):
-    """Where one attempt goes."""
+class ModelChoice(msgspec.Struct, kw_only=True):
+    """The model that one attempt asks."""
 
     model: Model
     settings: ModelSettings
@@ -182,7 +178,7 @@ class Route(msgspec.Struct, kw_only=True):
     watch: _Watch | None = None
     refusal: AgentsException | None = None
     """Why no model may be asked."""
-    spent: Sequence[str] = ()
+    exhausted: Sequence[str] = ()
     """The models that this call has given up."""
 
     async def watched(
@@ -207,7 +203,7 @@ class Route(msgspec.Struct, kw_only=True):
             await self.watch.answered(found)
         return found
 
-    def moves_on(self, error: Exception, pause: float | None, attempt: Attempt) -> bool:
+    def goes_to_next(self, error: Exception, pause: float | None, attempt: Attempt) -> bool:
         """Whether the call goes to the next model, and not again to this one in ``pause`` seconds."""
         if not self.has_next or attempt.has_output or not is_mendable(error):
             return False
@@ -220,8 +216,8 @@ class Route(msgspec.Struct, kw_only=True):
 
     def explain(self, error: Exception) -> None:
         """Let the last model's error say which others have failed before it."""
-        if self.spent:
-            error.add_note(f"Models that failed before: {', '.join(self.spent)}.")
+        if self.exhausted:
+            error.add_note(f"Models that failed before: {', '.join(self.exhausted)}.")
 
 
 def _present(response: ModelResponse | None) -> ModelResponse:
@@ -230,15 +226,38 @@ def _present(response: ModelResponse | None) -> ModelResponse:
     return response
 
 
-async def route(
-    view: RunView, turn: PreparedTurn, effect_id: str, given: ModelInputData,
-    failures: Sequence[EffectFailed],
-) -> Route | EffectFailed:  # fmt: skip
-    """The route of the next attempt, or until when the call waits for its turn."""
-    model = turn_model(turn.agent, view.config)
-    if view.config.breaker is None and _is_plain(type(model)):
-        return Route(model=model, settings=turn.settings, failures=failures, sent=len(failures))
-    return await _Choice(view, turn, effect_id, given, failures, model).made()
+class Question(msgspec.Struct, kw_only=True, frozen=True):
+    """A model call, as far as it matters for which model it goes to."""
+
+    model: Model
+    """The model that the run or the agent names; it may stand for several."""
+    breaker: CircuitBreaker | None
+    """The run's."""
+    settings: ModelSettings
+    """The turn's."""
+    settings_of: Callable[[str | Model], ModelSettings]
+    """The settings for one of several models."""
+    provider: ModelProvider
+    """Knows models by name."""
+    state: RunState
+    by: str
+    """The call's place among those of all runs."""
+    failures: Sequence[EffectFailed]
+    """The call's failed attempts, latest first."""
+    input: Sequence[object]
+    instructions: str | None
+    health: Callable[[], HealthStore]
+
+
+async def choose(question: Question) -> ModelChoice | ModelPaced:
+    """The model of the next attempt, or the error that says until when the call waits for its slot."""
+    model = question.model
+    if question.breaker is None and _is_plain(type(model)):
+        failures = question.failures
+        return ModelChoice(
+            model=model, settings=question.settings, failures=failures, sent=len(failures)
+        )
+    return await _Choosing(question).made()
 
 
 @cache
@@ -246,31 +265,22 @@ def _is_plain(kind: type) -> bool:
     return not issubclass(kind, (FallbackModel, Paced))
 
 
-class _Choice:
+class _Choosing:
     """One choice between models."""
 
-    def __init__(
-        self,
-        view: RunView,
-        turn: PreparedTurn,
-        effect_id: str,
-        given: ModelInputData,
-        failures: Sequence[EffectFailed],
-        model: Model,
-    ) -> None:
-        self._view = view
-        self._turn = turn
-        self._effect_id = effect_id
-        self._given = given
-        self._failures = failures
+    def __init__(self, question: Question) -> None:
+        model = question.model
+        self._question = question
         is_list = isinstance(model, FallbackModel)
-        self._breaker = view.config.breaker or (model.breaker if is_list else None)
+        self._breaker = question.breaker or (model.breaker if is_list else None)
         self._patience_s = model.patience_s if is_list else 0.0
-        self._spent = [failed.model for failed in reversed(failures) if failed.is_model_spent]
+        failures = reversed(question.failures)
+        self._exhausted = [failed.model for failed in failures if failed.is_model_spent]
         members = self._reachable(members_of(model))
-        self._left = [each for each in members if each.label not in self._spent] or members[-1:]
+        left = [each for each in members if each.label not in self._exhausted]
+        self._left = left or members[-1:]
 
-    async def made(self) -> Route | EffectFailed:
+    async def made(self) -> ModelChoice | ModelPaced:
         """The first model that may be asked, soon if possible."""
         refused: list[tuple[Member, _Verdict]] = []
         is_alone = len(self._left) == 1
@@ -288,81 +298,67 @@ class _Choice:
         member, verdict = refused[0]
         kind = ModelPaced if verdict.is_paced else CircuitOpen
         refusal = kind(member.label, verdict.at, max(0.0, verdict.at - time.time()))
-        return self._route(member, refusal=refusal)
+        return self._choice(member, refusal=refusal)
 
     async def _ask(
         self, member: Member, longest_s: float
-    ) -> tuple[Route | EffectFailed | None, _Verdict]:
-        """A route to ``member``, or to the moment when its turn comes; None if it may not be asked."""
-        made = self._route(member)
-        watch = made.watch
+    ) -> tuple[ModelChoice | ModelPaced | None, _Verdict]:
+        """The choice of ``member``, or the moment when its slot comes; None if it may not be asked."""
+        choice = self._choice(member)
+        watch = choice.watch
         assert watch
         longest_s = min(longest_s, member.pacing.max_wait_s if member.pacing else 0.0)
-        verdict = await watch.verdict(longest_s, turn_at=self._turn_of(member))
+        verdict = await watch.verdict(longest_s, slot_at=self._slot_of(member))
         if not verdict.may_go:
             return None, verdict
         wait = verdict.at - time.time()
         if wait > IN_PROCESS_S:
-            facts = error_facts(ModelPaced(member.label, verdict.at, wait), self._effect_id)
-            waits = EffectFailed(self._effect_id, facts, verdict.at, member.label, wait_s=wait)
-            return waits, verdict
+            return ModelPaced(member.label, verdict.at, wait), verdict
         if wait > 0:
             await asyncio.sleep(wait)
-        return made, verdict
+        return choice, verdict
 
-    def _route(self, member: Member, refusal: AgentsException | None = None) -> Route:
-        model = self._resolved(member)
-        sent = [each for each in self._failures if each.error.kind not in _UNSENT]
+    def _choice(self, member: Member, refusal: AgentsException | None = None) -> ModelChoice:
+        question, model = self._question, self._resolved(member)
+        sent = [each for each in question.failures if each.error.kind not in _UNSENT]
         pacing = member.pacing
         counts = pacing is not None and pacing.tokens_per_minute is not None
-        return Route(
+        return ModelChoice(
             model=model,
-            settings=self._settings(member),
+            settings=question.settings_of(member.model),
             label=member.label,
             failures=[each for each in sent if each.model == member.label],
             sent=len(sent),
             has_next=refusal is None and member is not self._left[-1],
             patience_s=self._patience_s,
             watch=_Watch(
-                store=self._view.health(),
+                store=question.health(),
                 key=health_key(model, member.label),
-                by=f"{self._view.run_id}/{self._effect_id}",
+                by=question.by,
                 breaker=self._breaker,
                 pacing=pacing,
-                tokens=_size(self._given) // _BYTES_PER_TOKEN if counts else 0,
+                tokens=_size(question) // _BYTES_PER_TOKEN if counts else 0,
             ),
             refusal=refusal,
-            spent=self._spent,
+            exhausted=self._exhausted,
         )
 
-    def _turn_of(self, member: Member) -> float | None:
-        """When the turn of this model came that the call has waited for; None if it has none."""
-        latest = self._failures[0] if self._failures else None
+    def _slot_of(self, member: Member) -> float | None:
+        """When the slot of this model came that the call has waited for; None if it has none."""
+        failures = self._question.failures
+        latest = failures[0] if failures else None
         if latest is None or latest.error.kind != "ModelPaced" or latest.model != member.label:
             return None
         at = latest.retry_at
-        return at if at is not None and 0 <= time.time() - at < _TURN_S else None
+        return at if at is not None and 0 <= time.time() - at < _SLOT_S else None
 
     def _resolved(self, member: Member) -> Model:
         named = member.model
-        return (
-            self._view.config.model_provider.get_model(named) if isinstance(named, str) else named
-        )
-
-    def _settings(self, member: Member) -> ModelSettings:
-        """The turn's settings; those of the model itself where the agent has only defaults."""
-        agent, config = self._turn.agent, self._view.config
-        named = member.model
-        if not isinstance(named, str) or not are_default_settings(
-            agent.model_settings, agent.model
-        ):
-            return self._turn.settings
-        settings = default_settings_for(named)
-        return settings.resolve(config.model_settings) if config.model_settings else settings
+        return self._question.provider.get_model(named) if isinstance(named, str) else named
 
     def _reachable(self, members: tuple[Member, ...]) -> list[Member]:
         """The members that know the conversation, where their provider keeps it."""
-        state = self._view.state
+        state = self._question.state
         options = state.options
         is_kept = options.conversation_id or options.previous_response_id
         is_kept = is_kept or (options.chains_responses and state.response_id)
@@ -375,7 +371,7 @@ class _Choice:
         return [each for each in members if endpoint_of(self._resolved(each)) == place]
 
 
-def _size(given: ModelInputData) -> int:
+def _size(question: Question) -> int:
     """About how many bytes a model is sent."""
-    size: Any = msgspec.json.encode(given.input, enc_hook=str)
-    return len(size) + len(given.instructions or "")
+    size: Any = msgspec.json.encode(question.input, enc_hook=str)
+    return len(size) + len(question.instructions or "")
