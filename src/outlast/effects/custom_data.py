@@ -9,7 +9,7 @@ from outlast.core.effects import RunTool
 from outlast.core.errors import AgentsException, UserError, machine_error
 from outlast.core.events import Event
 from outlast.definitions.tool import extracted_custom_data
-from outlast.effects.outage import failure_event
+from outlast.effects.live import failure_event
 from outlast.effects.view import RunView
 
 
