@@ -301,7 +301,11 @@ def _tracing(view: RunView) -> ModelTracing:
 
 
 def _replied(
-    view: RunView, effect: CallModel, turn: PreparedTurn, response: ModelResponse, choice: ModelChoice
+    view: RunView,
+    effect: CallModel,
+    turn: PreparedTurn,
+    response: ModelResponse,
+    choice: ModelChoice,
 ) -> ModelReplied:
     output: list[Item] = []
     calls: list[Call] = []
