@@ -263,7 +263,8 @@ class Conversion:
             self._fields["reasoning_content"] = summary
         texts = [part["text"] for part in item.get("content") or ()]
         thinks = self.keeps_thinking and _is_claude(self.model) and may_be_own(about, self.model)
-        keeps_blocks = thinks or (is_own and self.keeps_own_thinking)
+        # A program that decides itself which reasoning goes back has decided: its text, unsigned.
+        keeps_blocks = thinks or (is_wanted and self.keeps_own_thinking)
         if keeps_blocks and (blocks := thinking_blocks(about.get(THINKING_BLOCKS))):
             self._fields[THINKING_BLOCKS] = blocks
         elif about.get(REASONING_FIELD) == "reasoning":

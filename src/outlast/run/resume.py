@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from outlast.journal.journal import Journal
 from outlast.run.run_state import RunState, StateParts
 from outlast.run.state_json import is_closed, unsaved_items
 from outlast.sessions.session import session_id_of
+from outlast.tracing import trace
 
 
 async def continued(
@@ -136,9 +138,23 @@ def check_request(request: local_runs.RunRequest) -> None:
             "Session persistence cannot be combined with conversation_id, previous_response_id, or "
             "auto_previous_response_id: the provider keeps the conversation already."
         )
-    if config.output_guardrails or request.agent.output_guardrails:
+    if not (config.output_guardrails or request.agent.output_guardrails):
+        return
+    if not _keeps_nothing(request):
         raise UserError(
-            "Output guardrails cannot be combined with server-managed conversation history "
-            "(conversation_id, previous_response_id, auto_previous_response_id): the provider keeps "
-            "what the guardrail would withhold."
+            "Output guardrails cannot be combined with conversation_id, previous_response_id, or "
+            "auto_previous_response_id: the provider keeps what the guardrail would withhold."
         )
+
+
+def _keeps_nothing(request: local_runs.RunRequest) -> bool:
+    """Whether the agent's model speaks an API that knows no conversation of the provider."""
+    from outlast.models.chat import OpenAIChatCompletionsModel
+
+    config: Any = request.config
+    model = config.model or request.agent.model
+    if model is None or isinstance(model, str):
+        quiet = trace("setup", disabled=True) if config.tracing_disabled else nullcontext()
+        with quiet:
+            model = config.model_provider.get_model(model)
+    return isinstance(model, OpenAIChatCompletionsModel)
