@@ -18,7 +18,7 @@ LAYERS = (
     "engine", "run",
 )  # fmt: skip
 # Leaves may import every layer, and nothing of ours imports them.
-LEAVES = ("testing", "compat", "cli", "demo", "mcp", "extras")
+LEAVES = ("testing", "compat", "cli", "demo", "mcp", "extras", "otel", "replay", "evals")
 # A leaf that builds on another one: the demo is a program of the command line's kind.
 LEAF_ON_LEAF = {
     ("cli", "demo"),
@@ -26,6 +26,10 @@ LEAF_ON_LEAF = {
     ("demo", "testing"),
     ("cli", "testing"),
     ("cli", "compat"),
+    ("cli", "otel"),
+    ("cli", "replay"),
+    ("cli", "evals"),
+    ("evals", "replay"),
 }
 # A layer to the left of which it has nothing to say: who performs an effect knows of no log.
 BARRED = {"effects": {"journal"}}
@@ -44,6 +48,7 @@ MAX_LINES = {
     "sessions": 5_500, "effects": 8_000, "engine": 3_000, "calls": 2_000, "run": 6_000,
     "testing": 5_000, "compat": 4_500, "cli": 7_000, "demo": 800, "extras": 4_500, "mcp": 5_000,
     "views": 3_000,
+    "otel": 1_200, "replay": 2_500, "evals": 2_000,
 }  # fmt: skip
 
 # A reason, or it does not stand here.

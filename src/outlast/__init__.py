@@ -100,6 +100,8 @@ models.offline: OfflineModel
 models.provider: MultiProvider OpenAIProvider
 models.responses: OpenAIResponsesModel
 models.responses_ws: OpenAIResponsesWSModel OpenAIResponsesWebSocketOptions ResponsesWebSocketError
+otel.setup: OtlpExport export_to_otlp
+run.export_run: export_run
 run.recover: Recoverer recover_runs
 run.repl: run_demo_loop
 run.responses_session: ResponsesWebSocketSession responses_websocket_session
@@ -116,7 +118,8 @@ tracing.create: agent_span custom_span function_span generation_span get_current
     get_current_trace guardrail_span handoff_span mcp_tools_span response_span speech_group_span
     speech_span task_span trace transcription_span turn_span
 tracing.interface: Span SpanError Trace TracingProcessor
-tracing.setup: add_trace_processor flush_traces set_trace_processors set_trace_provider
+tracing.setup: add_trace_processor export_to_console export_to_file export_to_openai flush_traces
+    set_trace_processors set_trace_provider
     set_tracing_disabled set_tracing_export_api_key
 tracing.span_data: AgentSpanData CustomSpanData FunctionSpanData GenerationSpanData
     GuardrailSpanData HandoffSpanData MCPListToolsSpanData ResponseSpanData SpanData

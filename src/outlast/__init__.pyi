@@ -235,6 +235,9 @@ from outlast.models.responses import OpenAIResponsesModel as OpenAIResponsesMode
 from outlast.models.responses_ws import OpenAIResponsesWSModel as OpenAIResponsesWSModel
 from outlast.models.responses_ws import OpenAIResponsesWebSocketOptions as OpenAIResponsesWebSocketOptions
 from outlast.models.responses_ws import ResponsesWebSocketError as ResponsesWebSocketError
+from outlast.otel.setup import OtlpExport as OtlpExport
+from outlast.otel.setup import export_to_otlp as export_to_otlp
+from outlast.run.export_run import export_run as export_run
 from outlast.run.recover import Recoverer as Recoverer
 from outlast.run.recover import recover_runs as recover_runs
 from outlast.run.repl import run_demo_loop as run_demo_loop
@@ -275,6 +278,9 @@ from outlast.tracing.interface import SpanError as SpanError
 from outlast.tracing.interface import Trace as Trace
 from outlast.tracing.interface import TracingProcessor as TracingProcessor
 from outlast.tracing.setup import add_trace_processor as add_trace_processor
+from outlast.tracing.setup import export_to_console as export_to_console
+from outlast.tracing.setup import export_to_file as export_to_file
+from outlast.tracing.setup import export_to_openai as export_to_openai
 from outlast.tracing.setup import flush_traces as flush_traces
 from outlast.tracing.setup import set_trace_processors as set_trace_processors
 from outlast.tracing.setup import set_trace_provider as set_trace_provider
@@ -421,6 +427,7 @@ __all__ = [
     "OpenAIResponsesModel",
     "OpenAIResponsesWSModel",
     "OpenAIResponsesWebSocketOptions",
+    "OtlpExport",
     "OutputGuardrail",
     "OutputGuardrailBlockedMessageArgs",
     "OutputGuardrailBlockedMessageFormatter",
@@ -553,6 +560,11 @@ __all__ = [
     "default_tool_error_function",
     "dispose_resolved_computers",
     "enable_verbose_stdout_logging",
+    "export_run",
+    "export_to_console",
+    "export_to_file",
+    "export_to_openai",
+    "export_to_otlp",
     "flush_traces",
     "function_span",
     "function_tool",

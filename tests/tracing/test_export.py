@@ -1,10 +1,13 @@
 """Delivering traces: batches, attempts, deadlines, and what a server is sent."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from recording import Recorder
 
 from outlast.tracing import Span, Trace, TracingExporter
 from outlast.tracing.export_limits import CUT, MAX_FIELD_BYTES, cut, cut_text, fitted, json_size
-from outlast.tracing.exporters import BackendSpanExporter, ConsoleSpanExporter
+from outlast.tracing.exporters import BackendSpanExporter, ConsoleSpanExporter, FileSpanExporter
 from outlast.tracing.processors import BatchTraceProcessor
 from outlast.tracing.span_data import CustomSpanData, GenerationSpanData, SpanData
 from outlast.tracing.spans import SpanImpl
@@ -409,3 +412,51 @@ def test_a_part_whose_type_is_no_text_is_uploaded_as_it_is(kind: Any):
         type="generation", output=[{"role": "assistant", "content": [{"type": kind}]}]
     )
     assert fitted(exported) is exported
+
+
+def test_a_process_ends_in_the_time_it_has_however_long_the_exporter_would_try(
+    failing_server: str,
+):
+    program = f"""
+import time
+from outlast import tracing
+from outlast.tracing.exporters import BackendSpanExporter
+from outlast.tracing.processors import BatchTraceProcessor
+exporter = BackendSpanExporter(
+    api_key="k", endpoint={failing_server!r}, base_delay=10, max_delay=10, max_retries=100
+)
+processor = BatchTraceProcessor(exporter, schedule_delay=0.01)
+tracing.add_trace_processor(processor)
+with tracing.trace("w"), tracing.custom_span("a"):
+    pass
+time.sleep(0.3)
+began = time.monotonic()
+processor.shutdown(timeout=0.2)
+print(time.monotonic() - began, processor.dropped)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    took, dropped = ran.stdout.split()
+    assert float(took) < 1.0
+    assert int(dropped) == 2
+
+
+def test_what_a_server_refuses_is_counted(server: Server, uploader: Uploader):
+    server.answers = [(400, {})]
+    processor = BatchTraceProcessor(uploader(), schedule_delay=60)
+    processor.on_span_end(a_span())
+    processor.force_flush()
+    processor.on_span_end(a_span())
+    processor.force_flush()
+    assert processor.dropped == 1
+    processor.shutdown()
+
+
+def test_a_file_gets_a_line_for_each(tmp_path: Path):
+    exporter = FileSpanExporter(tmp_path / "traces" / "t.jsonl")
+    exporter.export([a_trace(), a_span(CustomSpanData("ü\ud800", {"x": float("nan")}))])
+    exporter.export([a_span()])
+    lines = (tmp_path / "traces" / "t.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["object"] for line in lines] == ["trace", "trace.span", "trace.span"]
+    assert (tmp_path / "traces" / "t.jsonl").stat().st_mode & 0o77 == 0

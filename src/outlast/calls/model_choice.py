@@ -58,6 +58,7 @@ from outlast.definitions.model import Model, ModelProvider
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
 from outlast.models.normalized import normalized_error
+from outlast.tracing import watching
 
 IN_PROCESS_S = 2.0
 """A longer wait for a slot is a timer in the log."""
@@ -114,6 +115,8 @@ class _Watch:
         now, circuit, pace = time.time(), health.circuit, health.pace
         if self.breaker is not None:
             circuit = circuit_after(circuit, Asked(self.by), now, self.breaker)
+            if circuit.name != health.circuit.name:
+                watching.tell_circuit(self.key, circuit.name)
             if not circuit.admits(self.by):
                 return health, _Verdict(may_go=False, at=circuit.until)
         at = now
@@ -151,6 +154,8 @@ class _Watch:
             circuit, pace = health.circuit, health.pace
             if self.breaker is not None:
                 circuit = circuit_after(circuit, event, time.time(), self.breaker)
+            if circuit.name != health.circuit.name:
+                watching.tell_circuit(self.key, circuit.name)
             if more_tokens:
                 pace = with_tokens(pace, more_tokens, self.at)
             is_same = circuit is health.circuit and pace is health.pace

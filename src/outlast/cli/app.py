@@ -21,10 +21,12 @@ from outlast.cli.commands import (
     send,
     show,
     stubs,
+    trace,
+    watch,
 )
 
 COMMANDS = (
-    demo, run, runs, show, resume, retry, approvals, approve, reject, cancel, pause, send, prune,
+    demo, run, runs, show, watch, trace, resume, retry, approvals, approve, reject, cancel, pause, send, prune,
     doctor, provider, completion, stubs,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""

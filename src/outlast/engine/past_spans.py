@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from outlast.effects.turn import output_schema
 from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog
 from outlast.journal.journal import Journal
+from outlast.tracing.provider import DefaultTraceProvider, SynchronousMultiTracingProcessor
 from outlast.tracing.spans import SpanImpl
 from outlast.views.spans import RunIds, Sitting, SpanView, sittings, spans
 from outlast.views.steps import timeline
@@ -110,7 +111,14 @@ class PastSpans:
     """
 
     def __init__(self, env: RunEnv, past: Past, workflow: str, task: str) -> None:
-        self._teller = _Teller(env, past, workflow, has_turns=bool(task))
+        manner = _Manner(
+            provider=tracing.get_trace_provider(),
+            workflow=workflow,
+            has_turns=bool(task),
+            has_data=env.config.trace_include_sensitive_data,
+            agent=env.agents.find,
+        )
+        self._teller = _Teller(past, manner)
         self._task = task
 
     def tell_earlier(self) -> None:
@@ -134,26 +142,39 @@ def date(span: AnySpan, started_at: float, ended_at: float | None = None) -> Non
         span.date(_iso(started_at), None if ended_at is None else _iso(ended_at))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manner:
+    """How a run is told of."""
+
+    provider: tracing.TraceProvider
+    workflow: str
+    """What the run is called in traces."""
+    has_turns: bool
+    has_data: bool
+    agent: Callable[[str], AnyAgent | None]
+    """The agent of a name, where there is one here."""
+    tells_all: bool = False
+    """Whether also that is told which this process has told before."""
+
+
 class _Teller:
-    def __init__(self, env: RunEnv, past: Past, workflow: str, *, has_turns: bool) -> None:
-        self._env = env
+    def __init__(self, past: Past, manner: _Manner) -> None:
         self._past = past
-        self._workflow = workflow
-        self._has_turns = has_turns
+        self._manner = manner
         self._run = RunIds(past.run_id, past.timeline.salt).trace()
         views = spans(
             past.run_id,
             past.timeline,
-            workflow=workflow,
-            has_turns=has_turns,
-            has_data=env.config.trace_include_sensitive_data,
+            workflow=manner.workflow,
+            has_turns=manner.has_turns,
+            has_data=manner.has_data,
         )
         self._inside: dict[str, list[SpanView]] = {}
         for view in views:
             self._inside.setdefault(view.parent, []).append(view)
         self.going_on: dict[str, AnySpan] = {}
 
-    def tell(self, parent: AnySpan | None = None, *, without: str = "") -> None:
+    def tell(self, parent: tracing.Trace | AnySpan | None = None, *, without: str = "") -> None:
         """Tell of the run, below ``parent`` or what is current; not of the span ``without``."""
         views = self._inside.get("", ())
         self._tell_all([view for view in views if view.id != without], parent)
@@ -162,7 +183,7 @@ class _Teller:
         """Tell of what is inside a span that is open already."""
         self._tell_all(self._inside.get(span_id, ()), span)
 
-    def _tell_all(self, views: Iterable[SpanView], parent: AnySpan | None) -> None:
+    def _tell_all(self, views: Iterable[SpanView], parent: tracing.Trace | AnySpan | None) -> None:
         for view in views:
             if self._is_new(view):
                 self._tell(view, parent)
@@ -170,25 +191,27 @@ class _Teller:
     def _is_new(self, view: SpanView) -> bool:
         """Whether somebody else performed it, or a part of it."""
         inside = self._inside.get(view.id, ())
-        return (self._run, view.epoch) not in _told or any(map(self._is_new, inside))
+        is_new = self._manner.tells_all or (self._run, view.epoch) not in _told
+        return is_new or any(map(self._is_new, inside))
 
-    def _tell(self, view: SpanView, parent: AnySpan | None) -> None:
+    def _tell(self, view: SpanView, parent: tracing.Trace | AnySpan | None) -> None:
         span = self._opened(view, parent)
         date(span, view.started_at, view.ended_at)
         if view.error:
             span.set_error({"message": view.error, "data": view.error_data})
         goes_on = view.kind in ("agent", "turn") and view.ended_at is None
+        goes_on = goes_on and not self._manner.tells_all
         span.start(mark_as_current=goes_on)
         self._tell_all(self._inside.get(view.id, ()), span)
         if child := self._past.children.get(view.child):
-            _Teller(self._env, child, self._workflow, has_turns=self._has_turns).tell(span)
+            _Teller(child, self._manner).tell(span)
         if goes_on:
             self.going_on[view.id] = span
         else:
             span.finish()
 
-    def _opened(self, view: SpanView, parent: AnySpan | None) -> AnySpan:
-        provider = tracing.get_trace_provider()
+    def _opened(self, view: SpanView, parent: tracing.Trace | AnySpan | None) -> AnySpan:
+        provider = self._manner.provider
         return provider.create_span(self._record(view), span_id=view.id, parent=parent)
 
     def _record(self, view: SpanView) -> tracing.SpanData:
@@ -197,13 +220,15 @@ class _Teller:
             case "task":
                 return tracing.TaskSpanData(view.name)
             case "agent":
-                agent = self._env.agents.find(view.name)
+                agent = self._manner.agent(view.name)
                 about: tuple[Any, Any, Any] = about_agent(agent) if agent else ([], [], None)
                 return tracing.AgentSpanData(view.name, *about)
             case "turn":
                 return tracing.TurnSpanData(data["turn"], data["agent_name"])
             case "function":
-                return tracing.FunctionSpanData(data["name"], data["input"], data["output"])
+                made = tracing.FunctionSpanData(data["name"], data["input"], data["output"])
+                made.call_id = data.get("call_id")
+                return made
             case "handoff":
                 return tracing.HandoffSpanData(data["from_agent"], data["to_agent"])
             case "guardrail":
@@ -212,6 +237,55 @@ class _Teller:
                 return tracing.GenerationSpanData(
                     output=data.get("output"), model=data["model"], usage=data.get("usage")
                 )
+
+
+async def tell_run(
+    journal: Journal,
+    run_id: str,
+    processor: tracing.TracingProcessor,
+    *,
+    workflow: str = "Agent workflow",
+    has_data: bool = True,
+) -> int:
+    """Tell ``processor`` of a whole run as its log has it, under the ids that its spans had.
+
+    Returns:
+        How many spans that were.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
+    view = timeline(await journal.read(run_id))
+    past = await _with_children(journal, run_id, view)
+    provider = DefaultTraceProvider()
+    counting = _Counting(processor)
+    provider.set_disabled(False)
+    provider.register_processor(counting)
+    manner = _Manner(
+        provider=provider,
+        workflow=workflow,
+        has_turns=True,
+        has_data=has_data,
+        agent=lambda _: None,
+        tells_all=True,
+    )
+    group = view.metadata.session_id or None
+    trace = provider.create_trace(workflow, RunIds(run_id, view.salt).trace(), group)
+    trace.start()
+    _Teller(past, manner).tell(trace)
+    trace.finish()
+    return counting.spans
+
+
+class _Counting(SynchronousMultiTracingProcessor):
+    def __init__(self, processor: tracing.TracingProcessor) -> None:
+        super().__init__()
+        self.spans = 0
+        self.add_tracing_processor(processor)
+
+    def on_span_end(self, span: AnySpan) -> None:
+        self.spans += 1
+        super().on_span_end(span)
 
 
 def about_agent(agent: AnyAgent) -> tuple[list[str], list[str], str | None]:

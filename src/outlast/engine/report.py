@@ -30,6 +30,7 @@ from outlast.core.events import (
 from outlast.core.failing import can_go_on
 from outlast.core.records import ErrorFacts
 from outlast.definitions import debug
+from outlast.tracing import watching
 
 log_runs = logging.getLogger("outlast.runs")
 
@@ -42,7 +43,8 @@ class Line(NamedTuple):
 
 
 def report(run_id: str, events: Sequence[Event]) -> None:
-    """Log what there is to say about events that are in a run's log by now."""
+    """Tell observers of events that are in a run's log by now, and log what there is to say of them."""
+    watching.tell_events(run_id, events)
     if not log_runs.isEnabledFor(logging.WARNING):
         return
     for event in events:

@@ -32,6 +32,9 @@ from outlast.tracing.provider import TraceProvider as TraceProvider
 from outlast.tracing.setup import (
     add_trace_processor as add_trace_processor,
     enable_openai_export as enable_openai_export,
+    export_to_console as export_to_console,
+    export_to_file as export_to_file,
+    export_to_openai as export_to_openai,
     flush_traces as flush_traces,
     get_trace_provider as get_trace_provider,
     has_own_ids as has_own_ids,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outlast.definitions import debug
@@ -48,6 +50,30 @@ class ConsoleSpanExporter(TracingExporter):
                 print(f"[Exporter] Export span: {item.export()}")  # noqa: T201
 
 
+class FileSpanExporter(TracingExporter):
+    """Appends a line of JSON for each trace and span to a file.
+
+    Args:
+        path: The file; made, readable for its owner alone, when there is something to write.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def export(self, items: list[Trace | Span[Any]]) -> None:
+        """Append ``items``.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        exported = [one for one in (item.export() for item in items) if one]
+        lines = "".join(f"{json.dumps(sendable(one), ensure_ascii=False)}\n" for one in exported)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(private, "a", encoding="utf-8", errors="replace") as file:
+            file.write(lines)
+
+
 class BackendSpanExporter(TracingExporter):
     """Uploads traces and spans. No failure of it reaches the program; all are logged.
 
@@ -83,6 +109,8 @@ class BackendSpanExporter(TracingExporter):
         self._shutdown_event = threading.Event()
         self._deadline: float | None = None
         self._is_key_missed = False
+        self.dropped = 0
+        """Traces and spans that the server did not take, or that there was no key for."""
         self._network_error = httpx2.RequestError
         self._client = httpx2.Client(timeout=httpx2.Timeout(_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S))
 
@@ -119,8 +147,11 @@ class BackendSpanExporter(TracingExporter):
         for own_key, group in groups.items():
             key = own_key or self.api_key
             if key:
-                self._upload(key, self._payload(group))
-            elif not self._is_key_missed:
+                if not self._upload(key, self._payload(group)):
+                    self.dropped += len(group)
+                continue
+            self.dropped += len(group)
+            if not self._is_key_missed:
                 self._is_key_missed = True
                 logger.warning(
                     "OPENAI_API_KEY is not set; traces are not uploaded. Set it, or call "
@@ -155,14 +186,15 @@ class BackendSpanExporter(TracingExporter):
             headers["OpenAI-Project"] = self.project
         return headers
 
-    def _upload(self, key: str, payload: dict[str, Any]) -> None:
+    def _upload(self, key: str, payload: dict[str, Any]) -> bool:
+        """Whether the server has taken it, after as many attempts as it takes."""
         delay = self.base_delay
         # One that is set from now on gives this upload up at its next wait.
         deadline = self._deadline
         for attempt in range(1, max(1, self.max_retries) + 1):
             asked = self._attempt(self._headers(key), payload)
-            if asked is None:
-                return
+            if isinstance(asked, bool):
+                return asked
             if attempt >= self.max_retries:
                 break
             wait = min(delay + random.uniform(0, _JITTER * delay), self.max_delay)  # noqa: S311  # spreads load
@@ -170,9 +202,10 @@ class BackendSpanExporter(TracingExporter):
                 break
             delay = min(delay * 2, self.max_delay)
         logger.error("Giving up uploading %d traces and spans (non-fatal).", len(payload["data"]))
+        return False
 
-    def _attempt(self, headers: dict[str, str], payload: dict[str, Any]) -> float | None:
-        """Upload once. None if that is that; else the seconds that the server asks to wait."""
+    def _attempt(self, headers: dict[str, str], payload: dict[str, Any]) -> float | bool:
+        """Upload once: whether it was taken for good or not, or the seconds that the server asks to wait."""
         try:
             response = self._post(headers, payload)
         except self._network_error as error:
@@ -180,7 +213,7 @@ class BackendSpanExporter(TracingExporter):
             return 0.0
         status = response.status_code
         if status < _CLIENT_ERROR:
-            return None
+            return True
         is_transient = status in _RETRYABLE or status >= _SERVER_ERROR
         if is_transient and str(_headers(response).get("x-should-retry")).lower() != "false":
             logger.warning("Uploading traces: server answered %d (non-fatal).", status)
@@ -189,7 +222,7 @@ class BackendSpanExporter(TracingExporter):
             logger.error("Tracing client error %d (non-fatal)%s", status, _shown(response))
         else:
             logger.error("Uploading traces: server forbade retry for %d (non-fatal).", status)
-        return None
+        return False
 
     def _post(self, headers: dict[str, str], payload: dict[str, Any]) -> httpx2.Response:
         if self._deadline is None:

@@ -20,6 +20,8 @@ __all__ = [
     "TracingProcessor", "default_exporter", "default_processor",
 ]  # fmt: skip
 
+_SAY_DROPPED_S = 10.0
+
 
 class BatchTraceProcessor(TracingProcessor):
     """Collects traces as they start and spans as they end, and gives them to ``exporter``.
@@ -55,6 +57,16 @@ class BatchTraceProcessor(TracingProcessor):
         self._start_lock = threading.Lock()
         self._worker_thread: threading.Thread | None = None
         self._deadline: float | None = None
+        self._dropped = 0
+        self._in_flight = 0
+        self._is_given_up = False
+        self._said_dropped = 0.0
+
+    @property
+    def dropped(self) -> int:
+        """Traces and spans that were lost: the queue was full, or their exporter failed."""
+        # An exporter that fails without raising counts itself what it loses.
+        return self._dropped + getattr(self._exporter, "dropped", 0)
 
     def on_trace_start(self, trace: Trace) -> None:
         self._put(trace)
@@ -87,6 +99,9 @@ class BatchTraceProcessor(TracingProcessor):
             return
         worker.join(timeout)
         if worker.is_alive():
+            # What is being delivered just now may still arrive; nobody will know.
+            self._is_given_up = True
+            self._dropped += self._queue.qsize() + self._in_flight
             logger.warning(
                 "Trace processor shutdown timeout reached after %.1f s; %d queued items are dropped.",
                 timeout,
@@ -101,11 +116,22 @@ class BatchTraceProcessor(TracingProcessor):
         try:
             self._queue.put_nowait(item)
         except queue.Full:
-            logger.warning(
-                "Trace queue is full (%d items); one item is dropped.", self._queue.maxsize
-            )
+            self._drop(item)
         if self._queue.qsize() >= self._trigger_size:
             self._wake.set()
+
+    def _drop(self, item: Trace | Span[Any]) -> None:
+        """Count what does not fit, and say so now and then: a line for each would slow what is watched."""
+        del item
+        self._dropped += 1
+        now = time.monotonic()
+        if self._dropped == 1 or now - self._said_dropped > _SAY_DROPPED_S:
+            self._said_dropped = now
+            logger.warning(
+                "Trace queue is full (%d items): %d items are dropped so far.",
+                self._queue.maxsize,
+                self._dropped,
+            )
 
     def _ensure_thread_started(self) -> None:
         # A thread does not survive a fork; then a new one takes over.
@@ -133,18 +159,27 @@ class BatchTraceProcessor(TracingProcessor):
         with self._export_lock:
             while batch := self._next_batch():
                 if self._deadline is not None and time.monotonic() > self._deadline:
+                    self._count_lost(len(batch))
                     logger.warning(
                         "Trace processor is shut down; %d items are dropped.", len(batch)
                     )
                     continue
+                self._in_flight = len(batch)
                 try:
                     self._exporter.export(batch)
                 except Exception as error:  # noqa: BLE001  # one batch is lost, not the thread
+                    self._count_lost(len(batch))
                     logger.error(
                         "Exporting %d traces and spans failed (non-fatal): %s",
                         len(batch),
                         type(error).__name__,
                     )
+                finally:
+                    self._in_flight = 0
+
+    def _count_lost(self, number: int) -> None:
+        if not self._is_given_up:  # Else whoever gave up has counted them.
+            self._dropped += number
 
     def _next_batch(self) -> list[Trace | Span[Any]]:
         batch: list[Trace | Span[Any]] = []

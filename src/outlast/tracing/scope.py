@@ -72,7 +72,33 @@ class CurrentTrace(_Current):
     _variable = _trace
 
 
+_mirror: Callable[[Any], Callable[[], None]] | None = None
+
+
+def mirror_spans(mirror: Callable[[Any], Callable[[], None]] | None) -> None:
+    """Make current spans current for somebody else too.
+
+    Args:
+        mirror: Is called with a span that becomes current; what it returns, when it is no more. None
+            ends that.
+    """
+    global _mirror  # noqa: PLW0603  # one per process, as is what it mirrors to
+    _mirror = mirror
+
+
 class CurrentSpan(_Current):
     """What can be the current span."""
 
     _variable = _span
+    _undo: Callable[[], None] | None = None
+
+    def start(self, mark_as_current: bool = False) -> None:
+        super().start(mark_as_current)
+        if mark_as_current and _mirror is not None and self._undo is None:
+            self._undo = _mirror(self)
+
+    def _step_back(self, exc_type: type[BaseException] | None = None) -> None:
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+        super()._step_back(exc_type)

@@ -1,7 +1,7 @@
 """The trace provider of this process, and what a program sets up for it.
 
 Nothing is recorded and nothing leaves the machine unless a program adds a processor, calls
-`enable_openai_export()`, or is started with ``OUTLAST_TRACE_EXPORT=openai``.
+one of the `export_to_...` functions, or is started with ``OUTLAST_TRACE_EXPORT=openai``.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import outlast.tracing.exporters as _exporters
 import outlast.tracing.processors as _processors  # from the package, a cycle
 import outlast.tracing.provider as _provider
 import outlast.tracing.util as util  # noqa: PLR0402
 from outlast.core.errors import UserError
 from outlast.tracing.interface import TracingProcessor
 from outlast.tracing.provider import TraceProvider
+
+if TYPE_CHECKING:
+    from outlast.tracing.processors import BatchTraceProcessor
 
 EXPORT_ENV = "OUTLAST_TRACE_EXPORT"
 
@@ -81,13 +87,32 @@ def set_tracing_export_api_key(api_key: str) -> None:
     _processors.set_export_api_key(api_key)
 
 
-def enable_openai_export() -> None:
+def export_to_openai() -> None:
     """Upload traces to OpenAI from now on; they hold what models and tools got and said.
 
     The key is that of `set_tracing_export_api_key`, or ``OPENAI_API_KEY``. Calling this again
     changes nothing.
     """
     get_trace_provider().register_processor(_processors.default_processor())
+
+
+enable_openai_export = export_to_openai
+"""The same, by an earlier name."""
+
+
+def export_to_file(path: str | Path) -> BatchTraceProcessor:
+    """Append a line of JSON for each trace and span to a file, from now on."""
+    return _added(_processors.BatchTraceProcessor(_exporters.FileSpanExporter(path)))
+
+
+def export_to_console() -> BatchTraceProcessor:
+    """Print a line for each trace and span from now on, with content if logs may show content."""
+    return _added(_processors.BatchTraceProcessor(_exporters.ConsoleSpanExporter()))
+
+
+def _added(processor: BatchTraceProcessor) -> BatchTraceProcessor:
+    get_trace_provider().register_processor(processor)
+    return processor
 
 
 def flush_traces() -> None:

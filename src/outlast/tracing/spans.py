@@ -52,6 +52,11 @@ class SpanImpl(CurrentSpan, Span[TSpanData]):
         """Tell of work of the past: the times of its start and end, in place of those of the telling."""
         self._dates = (started_at, ended_at)
 
+    @property
+    def is_told_later(self) -> bool:
+        """Whether it tells of work of the past, which another process performed."""
+        return self._dates[0] is not None
+
     def start(self, mark_as_current: bool = False) -> None:
         if self._started_at is not None:
             logger.warning("Span already started")

@@ -286,6 +286,7 @@ class _Tree:
             return "generation", step.model or "model", data
         name = _qualified(step)
         data = {"name": name, "input": None, "output": None}
+        data["call_id"] = (step.call or {}).get("call_id")
         if self._has_data:
             data["input"] = body_of(step.call or {})
             data["output"] = step.output[0].get("output") if step.output else None

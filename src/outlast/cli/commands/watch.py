@@ -1,0 +1,14 @@
+"""`outlast watch`."""
+
+from __future__ import annotations
+
+from outlast.cli.command import RunId, command
+from outlast.cli.commands.show import show
+
+
+@command("""
+outlast watch order-17
+""")
+def watch(run_id: RunId) -> int:
+    """Follow a run live: its steps as they happen, until it ends or waits; then all of it."""
+    return show(run_id, follow=True)

@@ -1,0 +1,99 @@
+"""What runs take and how they fare, as metrics of OpenTelemetry.
+
+Tokens, durations and cost come from spans, retries and outcomes from the events of logs, and the state
+of circuits from whoever changes it. Nothing is counted twice: what a process tells of a run's past was
+counted by the one that performed it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from outlast.core import events
+from outlast.models.prices import cost_of
+from outlast.otel.spans import OPERATION, PROVIDER, describe, nanoseconds
+from outlast.tracing.interface import Span
+from outlast.tracing.spans import SpanImpl
+
+_LABELS = ("gen_ai.request.model", "gen_ai.response.model", PROVIDER, OPERATION, "gen_ai.tool.name")
+_STATES = {"closed": 0, "half-open": 1, "open": 2}
+_ENDS = {
+    events.RunCompleted: "completed", events.RunFailed: "failed", events.RunCancelled: "cancelled",
+}  # fmt: skip
+
+
+class Metrics:
+    """The instruments, on a meter of the program's or of ours.
+
+    Args:
+        meter: Makes the instruments.
+        dropped: How many spans were lost so far.
+    """
+
+    def __init__(self, meter: Meter, dropped: Callable[[], int]) -> None:
+        self._lock = threading.Lock()
+        self._circuits: dict[str, str] = {}
+        self._dropped = dropped
+        self._duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s")
+        self._tokens = meter.create_histogram("gen_ai.client.token.usage", unit="{token}")
+        self._cost = meter.create_counter("outlast.cost", unit="USD")
+        self._retries = meter.create_counter("outlast.retries", unit="{attempt}")
+        self._runs = meter.create_counter("outlast.runs", unit="{run}")
+        meter.create_observable_gauge("outlast.circuit.state", [self._states])
+        meter.create_observable_counter("outlast.trace.dropped", [self._lost])
+
+    def count_spans(self, spans: Iterable[Span[Any]]) -> None:
+        """Count what spans took that have ended."""
+        for span in spans:
+            if not (isinstance(span, SpanImpl) and span.is_told_later):
+                self._count(span)
+
+    def _count(self, span: Span[Any]) -> None:
+        _, _, facts = describe(span.span_data, has_content=False)
+        if facts.get(OPERATION) not in ("chat", "execute_tool", "invoke_agent"):
+            return
+        labels = {name: facts[name] for name in _LABELS if facts.get(name) is not None}
+        if span.error is not None:
+            labels["error.type"] = span.error["message"]
+        start, end = nanoseconds(span.started_at), nanoseconds(span.ended_at)
+        if start is not None and end is not None:
+            self._duration.record(max(0, end - start) / 1e9, labels)
+        if facts[OPERATION] != "chat":
+            return
+        counts = {kind: facts.get(f"gen_ai.usage.{kind}_tokens") for kind in ("input", "output")}
+        for kind, count in counts.items():
+            if count is not None:
+                self._tokens.record(count, {**labels, "gen_ai.token.type": kind})
+        cached = facts.get("gen_ai.usage.cache_read.input_tokens") or 0
+        model = labels.get("gen_ai.request.model", "")
+        cost = cost_of(model, counts["input"] or 0, counts["output"] or 0, cached)
+        if cost:
+            self._cost.add(cost, labels)
+
+    def on_events(self, run_id: str, told: Sequence[Any]) -> None:
+        """Count attempts that failed, and how runs end."""
+        del run_id
+        for event in told:
+            if isinstance(event, events.EffectFailed) and event.retry_at is not None:
+                self._retries.add(1, {"model": event.model, "error.type": event.error.kind})
+            elif (end := _ENDS.get(type(event))) is not None:
+                self._runs.add(1, {"status": end})
+
+    def on_circuit(self, model: str, state: str) -> None:
+        """Note the state of a model's circuit."""
+        with self._lock:
+            self._circuits[model] = state
+
+    def _states(self, options: CallbackOptions) -> list[Observation]:
+        del options
+        with self._lock:
+            known = dict(self._circuits)
+        return [Observation(_STATES[state], {"model": model}) for model, state in known.items()]
+
+    def _lost(self, options: CallbackOptions) -> list[Observation]:
+        del options
+        return [Observation(self._dropped())]
