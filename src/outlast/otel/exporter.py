@@ -18,8 +18,9 @@ from outlast.tracing.interface import Span, Trace, TracingExporter
 from outlast.tracing.processors import BatchTraceProcessor
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
     from collections.abc import Callable
+
+    from opentelemetry.sdk.resources import Resource
 
     from outlast.otel.metrics import Metrics
 

@@ -21,9 +21,6 @@ from outlast.tracing.spans import SpanImpl
 
 _LABELS = ("gen_ai.request.model", "gen_ai.response.model", PROVIDER, OPERATION, "gen_ai.tool.name")
 _STATES = {"closed": 0, "half-open": 1, "open": 2}
-_ENDS = {
-    events.RunCompleted: "completed", events.RunFailed: "failed", events.RunCancelled: "cancelled",
-}  # fmt: skip
 
 
 class Metrics:
@@ -37,6 +34,12 @@ class Metrics:
     def __init__(self, meter: Meter, dropped: Callable[[], int]) -> None:
         self._lock = threading.Lock()
         self._circuits: dict[str, str] = {}
+        self._counts: dict[type, Callable[[Any], None]] = {
+            events.EffectFailed: self._count_failure,
+            events.RunCompleted: lambda _: self._runs.add(1, {"status": "completed"}),
+            events.RunFailed: lambda _: self._runs.add(1, {"status": "failed"}),
+            events.RunCancelled: lambda _: self._runs.add(1, {"status": "cancelled"}),
+        }
         self._dropped = dropped
         self._duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s")
         self._tokens = meter.create_histogram("gen_ai.client.token.usage", unit="{token}")
@@ -78,10 +81,13 @@ class Metrics:
         """Count attempts that failed, and how runs end."""
         del run_id
         for event in told:
-            if isinstance(event, events.EffectFailed) and event.retry_at is not None:
-                self._retries.add(1, {"model": event.model, "error.type": event.error.kind})
-            elif (end := _ENDS.get(type(event))) is not None:
-                self._runs.add(1, {"status": end})
+            count = self._counts.get(type(event))
+            if count is not None:
+                count(event)
+
+    def _count_failure(self, failed: events.EffectFailed) -> None:
+        if failed.retry_at is not None:
+            self._retries.add(1, {"model": failed.model, "error.type": failed.error.kind})
 
     def on_circuit(self, model: str, state: str) -> None:
         """Note the state of a model's circuit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from outlast.engine.config import RunConfig
+from outlast.effects.config import RunConfig
 from outlast.engine.past_spans import tell_run
 from outlast.run.request import journal_of
 from outlast.tracing.interface import TracingExporter, TracingProcessor
