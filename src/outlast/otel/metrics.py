@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from outlast.core import events
+from outlast.core import events as facts_of
 from outlast.models.prices import cost_of
 from outlast.otel.spans import OPERATION, PROVIDER, describe, nanoseconds
 from outlast.tracing.interface import Span
@@ -35,10 +35,10 @@ class Metrics:
         self._lock = threading.Lock()
         self._circuits: dict[str, str] = {}
         self._counts: dict[type, Callable[[Any], None]] = {
-            events.EffectFailed: self._count_failure,
-            events.RunCompleted: lambda _: self._runs.add(1, {"status": "completed"}),
-            events.RunFailed: lambda _: self._runs.add(1, {"status": "failed"}),
-            events.RunCancelled: lambda _: self._runs.add(1, {"status": "cancelled"}),
+            facts_of.EffectFailed: self._count_failure,
+            facts_of.RunCompleted: lambda _: self._runs.add(1, {"status": "completed"}),
+            facts_of.RunFailed: lambda _: self._runs.add(1, {"status": "failed"}),
+            facts_of.RunCancelled: lambda _: self._runs.add(1, {"status": "cancelled"}),
         }
         self._dropped = dropped
         self._duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s")
@@ -77,15 +77,15 @@ class Metrics:
         if cost:
             self._cost.add(cost, labels)
 
-    def on_events(self, run_id: str, told: Sequence[Any]) -> None:
+    def on_events(self, run_id: str, events: Sequence[Any]) -> None:
         """Count attempts that failed, and how runs end."""
         del run_id
-        for event in told:
-            count = self._counts.get(type(event))
+        for event in events:
+            count = self._counts.get(event.__class__)
             if count is not None:
                 count(event)
 
-    def _count_failure(self, failed: events.EffectFailed) -> None:
+    def _count_failure(self, failed: facts_of.EffectFailed) -> None:
         if failed.retry_at is not None:
             self._retries.add(1, {"model": failed.model, "error.type": failed.error.kind})
 

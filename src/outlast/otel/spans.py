@@ -93,7 +93,7 @@ def nanoseconds(at: str | None) -> int | None:
 
 def describe(data: Any, *, has_content: bool) -> tuple[str, SpanKind, Facts]:
     """The name, the kind and the attributes of a span that is about ``data``."""
-    about = _KINDS.get(type(data))
+    about = _KINDS.get(data.__class__)
     if about is None:
         kind = str(getattr(data, "type", "span"))
         return kind, SpanKind.INTERNAL, {"outlast.span.type": kind}
@@ -108,8 +108,8 @@ def provider_of(model: str | None) -> str:
 
 def _of_trace(trace: Trace) -> Facts:
     facts: Facts = {"gen_ai.conversation.id": getattr(trace, "group_id", None)}
-    metadata: Any = getattr(trace, "metadata", None)
-    for key, value in (metadata or {}).items():
+    metadata: dict[str, Any] = getattr(trace, "metadata", None) or {}
+    for key, value in metadata.items():
         facts[f"outlast.metadata.{key}"] = _plain(value)
     return facts
 
