@@ -56,8 +56,8 @@ commands: $(DEV)  ## Kill who commands runs and who is commanded (ARGS="--seed 7
 flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --largest 8")
 	$(BIN)/python tests/journal/flips.py $(ARGS)
 
-services: $(DEV)  ## Test sessions on real Redis, PostgreSQL, MongoDB and Dapr (builds two, once)
-	python3 tests/services.py up redis postgres mongo dapr
+services: $(DEV)  ## Test on real Redis, PostgreSQL, MongoDB, Dapr and Temporal (builds three, once)
+	python3 tests/services.py up redis postgres mongo dapr temporal
 	eval "$$(python3 tests/services.py env)" && \
 	  $(BIN)/python -m pytest -q -m services -n 2 $(ARGS)
 

@@ -18,7 +18,7 @@ LAYERS = (
     "engine", "run",
 )  # fmt: skip
 # Leaves may import every layer, and nothing of ours imports them.
-LEAVES = ("testing", "compat", "cli", "demo", "mcp", "extras", "otel", "replay", "evals")
+LEAVES = ("testing", "compat", "cli", "demo", "mcp", "extras", "otel", "replay", "evals", "temporal")
 # A leaf that builds on another one: the demo is a program of the command line's kind.
 LEAF_ON_LEAF = {
     ("cli", "demo"),
@@ -26,6 +26,7 @@ LEAF_ON_LEAF = {
     ("demo", "testing"),
     ("cli", "testing"),
     ("cli", "compat"),
+    ("cli", "temporal"),
     ("cli", "otel"),
     ("cli", "replay"),
     ("cli", "evals"),
@@ -47,7 +48,7 @@ MAX_LINES = {
     "core": 5_500, "definitions": 10_500, "tracing": 5_000, "models": 10_000, "journal": 5_500,
     "sessions": 5_500, "effects": 8_000, "engine": 3_000, "calls": 2_000, "run": 6_000,
     "testing": 5_000, "compat": 4_500, "cli": 7_000, "demo": 800, "extras": 4_500, "mcp": 5_000,
-    "views": 3_000,
+    "temporal": 2_500, "views": 3_000,
     "otel": 1_200, "replay": 2_500, "evals": 2_000,
 }  # fmt: skip
 
@@ -307,7 +308,7 @@ def test_reading_an_id_by_hand_is_found(line: str):
 
 # What an event means is said in the core (the fold) and in the views. Elsewhere, who makes events may
 # look at what it made, and a journal at what it stores; the numbers only go down.
-MAX_EVENTS_READ = {"effects": 7, "engine": 15, "run": 18, "journal": 6}
+MAX_EVENTS_READ = {"temporal": 3, "effects": 7, "engine": 15, "run": 18, "journal": 6}
 EVENTS = {
     event.name
     for event in ast.parse((SOURCE / "core" / "events.py").read_text()).body

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from logs import golden_logs, played_logs  # a module beside this one
 
-from outlast.core.commanding import taken
+from outlast.core.commanding import taken, wanted
 from outlast.core.commands import Cancel, Command, Decide, GoOn, Pause, RaiseLimit, Send
 from outlast.core.decide import decide
 from outlast.core.events import (
@@ -178,3 +178,19 @@ def test_an_old_command_is_told_from_a_new_one_after_the_run_was_reopened():
         state, _ = take(state, RaiseLimit(id="x", max_turns=None))
         assert "x" in state.commands
         assert take(state, RaiseLimit(id="x", max_turns=None)) == (state, ())
+
+
+@given(moments(), COMMANDS)
+def test_what_a_command_changes_is_told_by_a_command_that_changes_the_same(state, command):
+    head = {"id": command.id, "by": command.by, "why": command.why}
+    changes = taken(state, "run", command)[1:]
+    told = [wanted(event, **head) for event in changes]
+    assert all(told)
+    again = [taken(state, "run", each)[1:] for each in told]
+    assert [timeless(event) for event in changes] == [
+        timeless(events[n if isinstance(command, GoOn) else 0]) for n, events in enumerate(again)
+    ]
+
+
+def timeless(event):
+    return replace(event, **{name: None for name in ("at", "turn") if hasattr(event, name)})

@@ -23,11 +23,12 @@ from outlast.cli.commands import (
     stubs,
     trace,
     watch,
+    worker,
 )
 
 COMMANDS = (
     demo, run, runs, show, watch, trace, resume, retry, approvals, approve, reject, cancel, pause, send, prune,
-    doctor, provider, completion, stubs,
+    worker, doctor, provider, completion, stubs,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 

@@ -19,7 +19,7 @@ from outlast.views.timeline import Timeline
 def journal_file() -> Path | None:
     """Where runs of this directory are kept; None when they are kept nowhere."""
     named = os.environ.get("OUTLAST_JOURNAL", "")
-    if named in ("off", "memory"):
+    if named in ("off", "memory") or "://" in named:
         return None
     home = os.environ.get("OUTLAST_HOME", ".outlast")
     return Path(named) if named else Path(home) / "journal.db"
@@ -29,6 +29,8 @@ def journal_place() -> str:
     """Where runs are looked for, and why there."""
     file = journal_file()
     named = os.environ.get("OUTLAST_JOURNAL", "")
+    if "://" in named:
+        return f"{named.partition('?')[0]} (OUTLAST_JOURNAL)"
     if file is None:
         return f"a journal that ends with its process (OUTLAST_JOURNAL={named})"
     if named:

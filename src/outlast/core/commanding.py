@@ -52,6 +52,35 @@ def taken(state: RunState, run_id: str, command: Command) -> tuple[Event, ...]:
         return (replace(receipt, error=refusal.facts),)
 
 
+def wanted(event: Event, **head: Any) -> Command | None:
+    """What to tell a run so that whoever performs it adds ``event``; None where no command does that.
+
+    Args:
+        event: What somebody who does not perform the run would add.
+        head: The head of the command.
+    """
+    match event:
+        case ApprovalDecided():
+            said = {
+                name: getattr(event, name) for name in ("call_id", "approved", "always", "message")
+            }
+            return Decide(**head, **said)
+        case MessageReceived():
+            return Send(**head, items=event.items)
+        case RunCancelled():
+            return Cancel(**head)
+        case CancelRequested():
+            return Cancel(**head, mode="after_turn")
+        case LimitRaised():
+            return RaiseLimit(**head, max_turns=event.max_turns)
+        case RunPaused():
+            return Pause(**head)
+        case RunUnpaused() | RunUnparked():
+            return GoOn(**head)
+        case _:
+            return None
+
+
 class _Refusal(Exception):  # it leaves this module as facts
     def __init__(self, kind: str, message: str, **data: Any) -> None:
         super().__init__(message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from outlast.calls.health import HealthStore
 from outlast.core.commanding import taken
@@ -94,6 +95,12 @@ class RunLog:
             self._waiting.append(event)
             self.events.append(event)
         self.state = state
+
+    def restart(self, events: Iterable[Event]) -> None:
+        """Have the log be these events, which are durable: somebody else performs the run, and wrote them."""
+        self.events = list(events)
+        self.state = self.durable = fold(self.events)
+        self._waiting = []
 
     def listen(self, wake: Callable[[], None], stop: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake`` when a command comes, ``stop`` to end it all. What this returns ends that."""
@@ -204,6 +211,24 @@ def _follows_by_itself(event: Event) -> bool:
     if isinstance(event, RunCancelled):
         return event.mode == "after_turn"
     return isinstance(event, RunCompleted | RunFailed)
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A journal of runs that are performed elsewhere: a caller follows them."""
+
+    async def follow(self, log: RunLog) -> None:
+        """Add to ``log`` what happens, until the run has ended or waits for somebody."""
+        ...
+
+
+class RunsElsewhere(Protocol):
+    """An engine that performs whole runs in other processes."""
+
+    @property
+    def journal(self) -> Any:
+        """The `Journal` of its runs, which is a `Follower` too."""
+        ...
 
 
 def require_known(log: RunLog) -> None:

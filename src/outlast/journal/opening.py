@@ -12,8 +12,9 @@ import errno
 import os
 import threading
 import warnings
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from outlast.core.errors import JournalUnavailable, UserError
 from outlast.definitions.forks import at_fork, take
@@ -23,12 +24,14 @@ from outlast.journal.memory import MemoryJournal
 from outlast.journal.retention import Pruner, retention_of
 from outlast.journal.sqlite import SqliteJournal
 
+JOURNALS = "outlast.journals"
+"""The entry points that open journals by URL: their names are schemes, they take the URL."""
 _NOWHERE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 """Why no journal can be made at the default place, for good. All else may pass, and is an error."""
 
 
 class _Shared(NamedTuple):
-    journal: SqliteJournal | MemoryJournal
+    journal: Any  # SqliteJournal, MemoryJournal, or one of another package
     place: str = ""
     file: tuple[int, int] | None = None
 
@@ -72,7 +75,8 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
     first call that asks for them, and stay there whatever becomes of the working directory.
 
     Args:
-        path: A file; or "memory", to keep logs as long as the process lives; or "off", to forget
+        path: A file; or a URL that an installed package knows, such as `temporal://...`; or "memory", to
+            keep logs as long as the process lives; or "off", to forget
             each with its run. None leaves it to the environment: `OUTLAST_JOURNAL` holds any of
             these, `OUTLAST_HOME` a folder; without them it is `.outlast/journal.db` right here.
         durability: What the logs have to survive.
@@ -154,6 +158,11 @@ def _found(wanted: str | Path, home: str, durability: Durability) -> _Shared:
         if key not in shared:
             shared[key] = _Shared(MemoryJournal(keep=0 if wanted == "off" else 1000))
         return shared[key]
+    if "://" in str(wanted):
+        key = (str(wanted), "elsewhere")
+        if key not in shared:
+            shared[key] = _Shared(_elsewhere(str(wanted)))
+        return shared[key]
     place = _settled(wanted, home)
     key = (place, durability)
     found = shared.get(key)
@@ -162,6 +171,19 @@ def _found(wanted: str | Path, home: str, durability: Durability) -> _Shared:
             _close(found.journal)
         found = shared[key] = _opened(wanted, home, Path(place), durability)
     return found
+
+
+def _elsewhere(url: str) -> Any:
+    """The journal that a URL names, opened by whichever installed package knows the scheme."""
+    scheme = url.partition("://")[0]
+    known = entry_points(group=JOURNALS)
+    if scheme not in known.names:
+        names = ", ".join(sorted(known.names)) or "none"
+        raise UserError(
+            f"No installed package opens journals that are named {scheme}://...; known schemes: {names}. A "
+            "package offers one by the entry point group 'outlast.journals'."
+        )
+    return known[scheme].load()(url)
 
 
 def _settled(wanted: str | Path, home: str) -> str:

@@ -11,6 +11,7 @@ from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.hooks import RunHooks
 from outlast.effects.config import RunConfig
 from outlast.effects.error_handlers import RunErrorHandlers
+from outlast.engine.log import RunsElsewhere
 from outlast.journal.journal import RunSummary
 from outlast.sessions.session import SessionLike
 
@@ -29,6 +30,7 @@ class RunOptions(TypedDict, Generic[TContext], total=False):
     auto_previous_response_id: bool
     conversation_id: str | None
     session: SessionLike | None
+    engine: RunsElsewhere | None
 
 
 Own: TypeAlias = Callable[[RunSummary], _T | Awaitable[_T]]

@@ -92,6 +92,22 @@ def _check_item(index: int, item: Any) -> None:
         )
 
 
+def require_portable(request: RunRequest, context: RunContextWrapper[Any]) -> None:
+    """Refuse to begin a run elsewhere with what cannot travel there.
+
+    Raises:
+        UserError: A context or hooks were given. Of a session its id travels, of error handlers which
+            there are.
+    """
+    given = {"context": context.context is not None, "hooks": request.hooks is not None}
+    if names := [name for name, is_given in given.items() if is_given]:
+        raise UserError(
+            f"{' and '.join(names)} cannot travel to the worker that performs the run. Give them to the "
+            "worker's Program, which makes a context for each run; what differs from run to run goes into "
+            "RunConfig(metadata=...)."
+        )
+
+
 def wrapped(context: Any) -> RunContextWrapper[Any]:
     """The context as tools and hooks get it."""
     if isinstance(context, RunContextWrapper):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from outlast.core.errors import UserError, WrongPlace
@@ -38,6 +39,7 @@ from outlast.engine.local_runs import (
     take_over,
     unpark,
 )
+from outlast.engine.log import Follower, RunsElsewhere
 from outlast.engine.past_spans import past_of
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
@@ -47,7 +49,7 @@ from outlast.run.control import cancel, pause, raise_limit, send, unpause
 from outlast.run.decisions import approve, reject
 from outlast.run.failure import failure, parked, paused
 from outlast.run.options import RunOptions
-from outlast.run.request import as_items, journal_of, nest, request_of, wrapped
+from outlast.run.request import as_items, journal_of, nest, request_of, require_portable, wrapped
 from outlast.run.result import RunResult, empty, fill
 from outlast.run.resume import continued
 from outlast.run.run_state import RunState
@@ -157,6 +159,8 @@ class _Call:
         self.input: Any = copied(input) if isinstance(input, list) else input
         self.request = request_of(agent, coerce_run_config(config), options)
         self.context = wrapped(options.get("context"))
+        if (elsewhere := options.get("engine")) is not None:
+            self.request.config = replace(self.request.config, journal=elsewhere.journal)
         self.given_context: Any = options.get("context")
         self.is_recovery = bool(options.get("is_recovery"))
         self.on_abandon: OnAbandon = self.request.config.on_abandon or (
@@ -164,6 +168,8 @@ class _Call:
         )
         self.env: RunEnv | None = None
         self.place = here()
+        if self.place is None and isinstance(self.request.config.journal, Follower):
+            require_portable(self.request, self.context)
         if self.place is not None and self.place.state.started is not None:
             self.request.metadata = self.place.state.started.metadata
             self.request.goes_on |= self.place.is_repeated
@@ -191,7 +197,7 @@ class _Call:
                 if watcher:
                     watcher.attach(env)
                     watcher.trace = spans.trace if spans else None
-                await drive(log, self.engine(env))
+                await self._performed(env)
         except asyncio.CancelledError:
             self._follow(env)
             if watcher and watcher.is_given_up:
@@ -209,6 +215,14 @@ class _Call:
             return
         self._follow(env)
         raise (paused if log.state.paused else parked)(log.run_id, log.state)
+
+    async def _performed(self, env: RunEnv) -> None:
+        """Drive the run here, or follow it where its log is kept by who performs it."""
+        journal = env.log.journal
+        if isinstance(journal, Follower):
+            await journal.follow(env.log)
+        else:
+            await drive(env.log, self.engine(env))
 
     def departed(self) -> None:
         """Whoever asked for the run has gone, and it goes on."""
@@ -295,6 +309,7 @@ class Runner:
         conversation_id: str | None = None,
         session: SessionLike | None = None,
         run_id: str | None = None,
+        engine: RunsElsewhere | None = None,
     ) -> RunResult:
         """What the agent, and those it hands off to, came to.
 
@@ -312,6 +327,8 @@ class Runner:
             session: A conversation that is kept between runs.
             run_id: A name of your own. The same name continues the same run, or returns what it
                 came to; a run is never done twice.
+            engine: Who performs the run, if not this process: such as
+                `outlast.temporal.TemporalEngine`. Its log is kept there, too.
 
         Raises:
             MaxTurnsExceeded: The limit was reached. Raise it, or handle `max_turns`.
@@ -334,7 +351,7 @@ class Runner:
                 auto_previous_response_id=auto_previous_response_id,
                 conversation_id=conversation_id,
                 session=session,
-                **_named(run_id),
+                **_named(run_id, engine),
             )
         except Exception as error:
             shorten(error)
@@ -356,6 +373,7 @@ class Runner:
         conversation_id: str | None = None,
         session: SessionLike | None = None,
         run_id: str | None = None,
+        engine: RunsElsewhere | None = None,
     ) -> RunResult:
         """What `run` returns, for programs without an event loop.
 
@@ -375,7 +393,7 @@ class Runner:
                 auto_previous_response_id=auto_previous_response_id,
                 conversation_id=conversation_id,
                 session=session,
-                **_named(run_id),
+                **_named(run_id, engine),
             )
         except Exception as error:
             shorten(error)
@@ -397,6 +415,7 @@ class Runner:
         *,
         error_handlers: RunErrorHandlers[TContext] | None = None,
         run_id: str | None = None,
+        engine: RunsElsewhere | None = None,
     ) -> RunResultStreaming:
         """A run that goes on in the background, to be watched with `stream_events`.
 
@@ -415,7 +434,7 @@ class Runner:
                 auto_previous_response_id=auto_previous_response_id,
                 conversation_id=conversation_id,
                 session=session,
-                **_named(run_id),
+                **_named(run_id, engine),
             )
         except Exception as error:
             shorten(error)
@@ -466,10 +485,13 @@ class Runner:
 
 async def _resumed(agent: AnyAgent, run_id: str, options: dict[str, Any]) -> RunResult:
     check_run_id(run_id)
-    await journal_of(coerce_run_config(options.get("run_config")), here()).read(run_id)
+    elsewhere: RunsElsewhere | None = options.get("engine")
+    config = coerce_run_config(options.get("run_config"))
+    await (elsewhere.journal if elsewhere else journal_of(config, here())).read(run_id)
     return await get_default_agent_runner().run(agent, "", **options)
 
 
-def _named(run_id: str | None) -> dict[str, Any]:
-    # Runners of other people do not know the keyword.
-    return {} if run_id is None else {"run_id": run_id}
+def _named(run_id: str | None, engine: RunsElsewhere | None) -> dict[str, Any]:
+    # Runners of other people do not know the keywords.
+    named = {"run_id": run_id, "engine": engine}
+    return {name: value for name, value in named.items() if value is not None}

@@ -1,0 +1,88 @@
+"""`outlast worker`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outlast.cli.command import command, finish
+from outlast.cli.problem import Missing
+from outlast.cli.program import find_file, load_module, load_program
+from outlast.cli.screen import console
+
+if TYPE_CHECKING:
+    from outlast.temporal import Program
+    from outlast.temporal.place import ClusterPlace
+
+
+@command("""
+outlast worker desk.py --temporal localhost:7233 --store /mnt/shared/outlast
+outlast worker desk.py:program --queue desk
+OUTLAST_JOURNAL='temporal://localhost:7233/default?store=/mnt/shared/outlast' outlast worker desk.py
+""")
+def worker(
+    place: Annotated[str, typer.Argument(metavar="FILE[:NAME]", help="An Agent, or a Program.")],
+    temporal: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The server; or OUTLAST_JOURNAL names it.")
+    ] = "",
+    store: Annotated[
+        str, typer.Option(metavar="FOLDER", help="What all workers and callers share.")
+    ] = "",
+    queue: Annotated[str, typer.Option(help="The task queue to work for.")] = "",
+    namespace: Annotated[str, typer.Option(help="Of the server.")] = "",
+) -> int:
+    """Perform runs for a Temporal cluster, until stopped."""
+    if importlib.util.find_spec("temporalio") is None:
+        raise Missing("Missing", "A worker needs temporalio.", "pip install temporalio")
+    where = _cluster(temporal, store, queue, namespace)
+    program = _program(place)
+    finish(_work(where, program))
+    return 0
+
+
+def _cluster(address: str, store: str, queue: str, namespace: str) -> ClusterPlace:
+    from outlast.temporal.place import ClusterPlace
+
+    named = os.environ.get("OUTLAST_JOURNAL", "")
+    told = ClusterPlace.parse(named) if named.startswith("temporal://") else None
+    given = {"address": address, "namespace": namespace, "store": store, "queue": queue}
+    given = {name: value for name, value in given.items() if value}
+    if told is not None:
+        return told._replace(**given)
+    if "address" not in given or "store" not in given:
+        raise Missing(
+            "Which cluster?",
+            "A worker needs a server and a store.",
+            "Say --temporal HOST:PORT --store FOLDER, or set OUTLAST_JOURNAL=temporal://HOST:PORT/NAMESPACE"
+            "?store=FOLDER.",
+        )
+    return ClusterPlace(**{"namespace": "default", **given})
+
+
+def _program(place: str) -> Program:
+    """The `Program` of that name in the file, or the only one; else one of its agent."""
+    from outlast.temporal import Program
+
+    path, name = find_file(place)
+    made: dict[str, Any] = {
+        key: value for key, value in vars(load_module(path)).items() if isinstance(value, Program)
+    }
+    if name in made:
+        return made[name]
+    if not name and len(made) == 1:
+        return next(iter(made.values()))
+    return Program(agent=load_program(place).agent)
+
+
+async def _work(where: ClusterPlace, program: Program) -> None:
+    from outlast.temporal import DirectoryStore, connect, worker_of
+
+    store = DirectoryStore(where.store)
+    client = await connect(store, where.address, namespace=where.namespace)
+    console().print(
+        f"Working for {where.address}, queue {where.queue!r}, as {client.identity}. Ctrl-C stops."
+    )
+    await worker_of(client, store, program, queue=where.queue).run()

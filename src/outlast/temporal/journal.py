@@ -1,0 +1,340 @@
+"""The journal of runs on a cluster: Temporal's history is where their logs are.
+
+It has the shape of every journal, so whoever reads, follows or commands a run does that in the same
+way. What differs is who performs: a run whose log is kept here is followed, not driven (`follow`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Unpack
+from weakref import WeakKeyDictionary
+
+import msgspec
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from outlast.core.commanding import wanted
+from outlast.core.commands import Command, Reader
+from outlast.core.errors import (
+    AlreadyRunning,
+    JournalUnavailable,
+    RunHasEnded,
+    RunNotFound,
+    UserError,
+)
+from outlast.core.events import (
+    Event,
+    RunStarted,
+)
+from outlast.core.evolve import fold
+from outlast.core.identity import content_hash
+from outlast.core.stored import Stored
+from outlast.engine.log import RunLog
+from outlast.journal.health import MemoryHealth
+from outlast.journal.journal import DONE, Change, Lease, RunFilter, RunSummary, fits
+from outlast.run.commands import command_head
+from outlast.temporal.reading import read_page
+from outlast.temporal.settings import TemporalSettings
+from outlast.temporal.store import Store
+from outlast.temporal.workflow import OutlastRun, Start
+from outlast.views.status import ENDED
+
+_encode = msgspec.json.Encoder().encode
+_POLL_FIRST_S, _POLL_LONGEST_S = 0.05, 1.0
+_SETTLED = ENDED | {"waiting", "parked", "paused"}
+
+
+class _Lease(Lease):
+    """A run that somebody follows, and what they know of it."""
+
+    __slots__ = ("is_following",)
+
+    def __init__(self, run_id: str, head: int) -> None:
+        super().__init__(run_id, 1, head)
+        self.is_following = False
+
+
+class _Inbox:
+    """Commands go to the workflow at once; there is nothing to take here."""
+
+    def __init__(self, journal: TemporalJournal) -> None:
+        self._journal = journal
+        self._posting: set[asyncio.Task[None]] = set()
+
+    def post(self, run_id: str, command: Command, *, patience_s: float = 0.5) -> None:
+        del patience_s
+        task = asyncio.get_running_loop().create_task(self._journal.post(run_id, command))
+        self._posting.add(task)
+        task.add_done_callback(self._posting.discard)
+
+    def pending(self, lease: Reader) -> Sequence[Command]:
+        del lease
+        return ()
+
+    def listen(self, run_id: str, ring: Callable[[], None]) -> Callable[[], None]:
+        del run_id, ring
+        return lambda: None
+
+
+class _Blobs:
+    """What one process of a caller puts aside; what workers store is in their store."""
+
+    def __init__(self) -> None:
+        self._data: dict[str, bytes] = {}
+
+    def put(self, data: bytes, name: str | None = None) -> str:
+        name = name or content_hash(data)
+        self._data[name] = data
+        return name
+
+    def get(self, name: str) -> bytes:
+        return self._data[name]
+
+
+class TemporalJournal:
+    """Keeps runs on a Temporal cluster.
+
+    Args:
+        client: A client whose data converter keeps large payloads in ``store``, see `connect`; or what
+            makes one, called once in each event loop.
+        store: What all workers and callers share.
+        queue: The task queue of the workers that have the program.
+        settings: How effects become activities.
+        prefix: What the ids of workflows begin with; the rest is the run's.
+    """
+
+    durability = "power"
+
+    def __init__(
+        self,
+        client: Client | Callable[[], Awaitable[Client]],
+        store: Store,
+        queue: str,
+        settings: TemporalSettings | None = None,
+        *,
+        prefix: str = "",
+    ) -> None:
+        self._prefix = prefix
+        self._made, self._store, self._queue = client, store, queue
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
+        self._settings = settings or TemporalSettings()
+        self.blobs = _Blobs()
+        self.health = MemoryHealth()
+        self.inbox = _Inbox(self)
+
+    # --- Following ------------------------------------------------------------------------
+
+    async def follow(self, log: RunLog) -> None:
+        """Have ``log`` show what the cluster does, until the run has ended or waits for somebody."""
+        await log.commit()
+        lease = log.lease
+        assert isinstance(lease, _Lease)
+        events, status = await self._news(log.run_id, 0)
+        log.restart(events)
+        lease.is_following = True
+        wait_s = _POLL_FIRST_S
+        while status not in _SETTLED:
+            await self._patience(log.run_id, wait_s)
+            fresh, status = await self._news(log.run_id, len(log.events))
+            wait_s = _POLL_FIRST_S if fresh else min(wait_s * 1.5, _POLL_LONGEST_S)
+            for event in fresh:  # Whoever watches hears of each by itself.
+                log.add([event])
+                await log.commit()
+
+    async def _patience(self, run_id: str, wait_s: float) -> None:
+        """Wait a while, or until the workflow has ended."""
+        ended = asyncio.ensure_future((await self._handle(run_id)).result())
+        try:
+            await asyncio.wait([ended], timeout=wait_s)
+        finally:
+            ended.cancel()
+            await asyncio.gather(ended, return_exceptions=True)
+
+    async def _news(self, run_id: str, known: int) -> tuple[list[Event], str]:
+        try:
+            answer = await (await self._handle(run_id)).query("log", result_type=bytes)
+        except RPCError as error:
+            raise _error_of(run_id, error) from None
+        return await read_page(self._store, answer, known)
+
+    # --- What every journal does ----------------------------------------------------------
+
+    async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
+        del force
+        if new:
+            return _Lease(run_id, 0)
+        await self._described(run_id)
+        return _Lease(run_id, 1)
+
+    def append(
+        self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
+    ) -> Awaitable[None]:
+        del barrier
+        assert isinstance(lease, _Lease)
+        if lease.is_following:
+            return DONE
+        return self._posted(lease, list(events))
+
+    async def _posted(self, lease: _Lease, events: list[Event]) -> None:
+        if not lease.head:
+            await self._start(lease.run_id, events, is_new=isinstance(events[0], RunStarted))
+            lease.head = len(events)
+            return
+        described = await self._described(lease.run_id)
+        if described.status is not WorkflowExecutionStatus.RUNNING:
+            before, _ = await self._news(lease.run_id, 0)
+            await self._start(lease.run_id, [*before, *events], is_new=False)
+            return
+        for event in events:
+            head = command_head(getattr(event, "by", ""), getattr(event, "why", ""))
+            if (command := wanted(event, **head)) is not None:
+                await self.post(lease.run_id, command)
+
+    async def _start(self, run_id: str, events: list[Event], *, is_new: bool) -> None:
+        reuse = WorkflowIDReusePolicy
+        try:
+            await (await self.client()).start_workflow(
+                OutlastRun.run,
+                _encode(Start(run_id, self._settings, events)),
+                id=self._prefix + run_id,
+                task_queue=self._queue,
+                id_reuse_policy=reuse.REJECT_DUPLICATE if is_new else reuse.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                memo={"agent": fold(events).agent},
+            )
+        except WorkflowAlreadyStartedError:
+            raise AlreadyRunning(
+                f"Run {run_id!r} exists already. Acquire it without `new`."
+            ) from None
+        except RPCError as error:
+            raise _error_of(run_id, error) from None
+
+    async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
+        await self._described(run_id)
+        events, _ = await self._news(run_id, after + 1)
+        now = time.time()
+        return [Stored(n, now, 1, each) for n, each in enumerate(events, after + 1)]
+
+    async def post(self, run_id: str, command: Command) -> None:
+        handle: Any = await self._handle(run_id)
+        try:
+            await handle.execute_update("command", _encode(command), id=command.id)
+        except WorkflowUpdateFailedError:
+            raise _ended(run_id) from None
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND and "completed" in error.message:
+                raise _ended(run_id) from None
+            raise _error_of(run_id, error) from None
+
+    async def runs(
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+        **which: Unpack[RunFilter],
+    ) -> Sequence[RunSummary]:
+        found: list[RunSummary] = []
+        is_behind = before is None
+        async for each in (await self.client()).list_workflows("WorkflowType = 'OutlastRun'"):
+            if limit is not None and len(found) >= limit:
+                break
+            if not each.id.startswith(self._prefix):
+                continue
+            run_id = each.id.removeprefix(self._prefix)
+            if not is_behind:
+                is_behind = run_id == before
+                continue
+            summary = await self._summary(run_id, each)
+            if fits(summary, status, which):
+                found.append(summary)
+        return found
+
+    async def _summary(self, run_id: str, each: Any) -> RunSummary:
+        events, status = await self._news(run_id, 0)
+        started = fold(events).started
+        assert started is not None
+        changed: datetime = each.close_time or each.start_time
+        is_open = each.status is WorkflowExecutionStatus.RUNNING
+        return RunSummary(
+            run_id, started.agent, status, started.parent, each.start_time.timestamp(),
+            changed.timestamp(), len(events), is_open, started.metadata,
+        )  # fmt: skip
+
+    async def changes(
+        self,
+        since: int = 0,
+        *,
+        limit: int = 100,
+        status: str | None = None,
+        **which: Unpack[RunFilter],
+    ) -> Sequence[Change]:
+        del since, limit, status, which
+        raise UserError(
+            "Runs on a Temporal cluster have no feed of changes. List them with runs(), or watch one."
+        )
+
+    async def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
+        seen = after + 1
+        while True:
+            for stored in await self.read(run_id, after=seen - 1):
+                seen = stored.seq + 1
+                yield stored
+            await asyncio.sleep(_POLL_FIRST_S * 4)
+
+    async def release(self, lease: Lease, *, waits: bool = False) -> None:
+        """Nobody holds a run of a cluster but its workflow."""
+
+    async def close(self) -> None:
+        """The client is whoever's made it."""
+
+    # --- Temporal -------------------------------------------------------------------------
+
+    async def client(self) -> Client:
+        """The client for this event loop."""
+        if isinstance(self._made, Client):
+            return self._made
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients[loop] = await self._made()
+        return self._clients[loop]
+
+    async def _handle(self, run_id: str) -> WorkflowHandle[Any, Any]:
+        client = await self.client()
+        return client.get_workflow_handle(self._prefix + run_id, result_type=bytes)
+
+    def holds_runs(self) -> bool:
+        """Whether a run of this process is open here: runs of a cluster are nobody's."""
+        return False
+
+    async def _described(self, run_id: str) -> Any:
+        try:
+            return await (await self._handle(run_id)).describe()
+        except RPCError as error:
+            raise _error_of(run_id, error) from None
+
+
+def _ended(run_id: str) -> RunHasEnded:
+    error = RunHasEnded(f"Run {run_id!r} has ended: nothing was changed. Its answer can be read.")
+    error.run_id = run_id
+    return error
+
+
+def _error_of(run_id: str, error: RPCError) -> Exception:
+    if error.status == RPCStatusCode.NOT_FOUND:
+        return RunNotFound(f"There is no run {run_id!r} on the cluster.")
+    return JournalUnavailable(
+        f"The Temporal server did not answer about run {run_id!r}: {error.status.name}. The run itself is "
+        "not affected; ask again."
+    )

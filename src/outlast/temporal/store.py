@@ -1,0 +1,99 @@
+"""Where big payloads, pieces of logs and blobs of a cluster are kept: outside of Temporal's history.
+
+All workers and callers need the same store. Everything in it is named by its content, so it is written
+once, never changed, and safe to write from anywhere at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol
+
+from outlast.core.errors import JournalCorrupt, JournalUnavailable
+
+
+class Store(Protocol):
+    """Keeps bytes by the hash of their content (blake2b, 20 bytes, as hexadecimal text)."""
+
+    async def put(self, data: bytes, name: str | None = None) -> str:
+        """The name of ``data``, which is durable when this returns.
+
+        Args:
+            data: The content.
+            name: Its name, where the caller has it already.
+
+        Raises:
+            JournalUnavailable: It could not be stored. Trying again may help.
+        """
+        ...
+
+    async def get(self, name: str) -> bytes:
+        """What is stored under a name.
+
+        Raises:
+            JournalCorrupt: Nothing is, or it is not what its name says.
+            JournalUnavailable: The store does not answer. Trying again may help.
+        """
+        ...
+
+
+class DirectoryStore:
+    """A folder that all workers and callers share: a local disk, a network mount.
+
+    Files are private to their owner (0600) and appear whole. Nothing is deleted.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+
+    async def put(self, data: bytes, name: str | None = None) -> str:
+        name = name or blake2b(data, digest_size=20).hexdigest()
+        path = self._file(name)
+        if not path.exists():
+            await asyncio.to_thread(_write, path, data)
+        return name
+
+    async def get(self, name: str) -> bytes:
+        path = self._file(name)
+        try:
+            data = await asyncio.to_thread(path.read_bytes)
+        except FileNotFoundError:
+            raise JournalCorrupt(
+                f"There is nothing under {name!r} in the store. All workers and callers must use the same "
+                "one, and what is in it must stay."
+            ) from None
+        except OSError as error:
+            raise _unavailable(error) from None
+        if blake2b(data, digest_size=20).hexdigest() != name:
+            raise JournalCorrupt(
+                f"What the store has under {name!r} has changed since it was written."
+            )
+        return data
+
+    def _file(self, name: str) -> Path:
+        return self.path / name[:2] / name[2:]
+
+
+def _write(path: Path, data: bytes) -> None:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise _unavailable(error) from None
+
+
+def _unavailable(error: OSError) -> JournalUnavailable:
+    return JournalUnavailable(
+        f"The store cannot be used: {error.strerror}. Workers and callers must be able to read and "
+        "write it."
+    )

@@ -1,0 +1,207 @@
+"""What one can do with a run on a cluster is what one can do with any run."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster_kit import Cluster, cluster
+
+from outlast import Agent, RunConfig, Runner, UserError, function_tool
+from outlast.core.errors import AlreadyDecided, RunConflict, RunHasEnded, RunNotFound
+from outlast.temporal import TemporalSettings
+from outlast.temporal.place import ClusterPlace
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+async def there(address: str, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with cluster(tmp_path, address) as found:
+        yield found
+
+
+@function_tool(needs_approval=True)
+def pay(amount: int) -> str:
+    """Pay."""
+    return f"paid {amount}"
+
+
+@function_tool
+async def sleep(seconds: float) -> str:
+    """Sleep."""
+    await asyncio.sleep(seconds)
+    return "slept"
+
+
+def payer() -> Agent[Any]:
+    call = function_call("pay", {"amount": 5}, call_id="p")
+    return Agent(
+        name="payer", model=ScriptedModel([[call], [assistant_message("done")]]), tools=[pay]
+    )
+
+
+def sleeper(seconds: float, turns: int = 2) -> Agent[Any]:
+    calls = [[function_call("sleep", {"seconds": seconds}, call_id=f"s{n}")] for n in range(turns)]
+    return Agent(
+        name="sleeper", model=ScriptedModel([*calls, [assistant_message("done")]]), tools=[sleep]
+    )
+
+
+async def until(there: Cluster, run_id: str, words: str) -> None:
+    """Wait until the run's log has an event of this kind."""
+    async for stored in there.engine.journal.watch(run_id):
+        if type(stored.event).__name__ in words.split():
+            return
+
+
+async def test_a_waiting_call_is_approved_by_the_same_path(there: Cluster):
+    config = RunConfig(journal=there.engine.journal)
+    result = await Runner.run(payer(), "pay", engine=there.engine, run_id="order")
+    assert [item.call_id for item in result.interruptions] == ["p"]
+    await Runner.approve("order", "p", by="ada", run_config=config)
+    with pytest.raises(AlreadyDecided):
+        await Runner.reject("order", "p", by="bob", run_config=config)
+    result = await Runner.resume("order", payer(), engine=there.engine)
+    assert result.final_output == "done"
+    with pytest.raises(RunHasEnded):
+        await Runner.cancel("order", run_config=config)
+
+
+async def test_a_run_in_flight_is_cancelled(there: Cluster):
+    running = asyncio.create_task(
+        Runner.run(sleeper(30), "go", engine=there.engine, run_id="nap", max_turns=5)
+    )
+    await asyncio.sleep(0)
+    while True:
+        try:
+            await until(there, "nap", "ModelReplied")
+            break
+        except RunNotFound:
+            await asyncio.sleep(0.05)
+    await Runner.cancel("nap", run_config=RunConfig(journal=there.engine.journal))
+    result = await running
+    assert result.final_output is None
+
+
+async def test_a_run_hears_what_is_sent_to_it(there: Cluster):
+    running = asyncio.create_task(
+        Runner.run(sleeper(0.5), "go", engine=there.engine, run_id="nap", max_turns=5)
+    )
+    while True:
+        try:
+            await until(there, "nap", "ModelReplied")
+            break
+        except RunNotFound:
+            await asyncio.sleep(0.05)
+    await Runner.send("nap", "and wake up", run_config=RunConfig(journal=there.engine.journal))
+    result = await running
+    texts = [item.get("content") for item in result.to_input_list()]
+    assert "and wake up" in texts
+
+
+async def test_the_same_id_is_the_same_run_and_another_input_is_refused(there: Cluster):
+    first = await Runner.run(sleeper(0, 1), "go", engine=there.engine, run_id="same")
+    again = await Runner.run(sleeper(0, 1), "go", engine=there.engine, run_id="same")
+    assert first.final_output == again.final_output == "done"
+    with pytest.raises(RunConflict):
+        await Runner.run(sleeper(0, 1), "stop", engine=there.engine, run_id="same")
+
+
+async def test_a_run_that_failed_of_its_limit_goes_on_with_a_higher_one(there: Cluster):
+    agent = sleeper(0, 2)
+    with pytest.raises(Exception, match="Max turns"):
+        await Runner.run(agent, "go", engine=there.engine, run_id="short", max_turns=1)
+    result = await Runner.run(agent, "go", engine=there.engine, run_id="short", max_turns=5)
+    assert result.final_output == "done"
+
+
+async def test_events_of_a_run_are_streamed_while_it_goes_on(there: Cluster):
+    result = Runner.run_streamed(sleeper(0.2), "go", engine=there.engine)
+    names = [event.name async for event in result.stream_events() if hasattr(event, "name")]
+    assert names == ["tool_called", "tool_output"] * 2 + ["message_output_created"]
+    assert result.final_output == "done"
+
+
+async def test_what_cannot_travel_is_refused_before_anything_is_done(there: Cluster):
+    with pytest.raises(UserError, match="context cannot travel"):
+        await Runner.run(
+            payer(),
+            "pay",
+            context=object(),
+            run_config=RunConfig(journal=there.engine.journal),
+        )
+    assert await there.engine.journal.runs() == []
+
+
+async def test_tools_and_agents_have_queues_of_their_own(address: str, tmp_path: Path):
+    """The tool's queue has no worker: the run waits at it, and at nothing else."""
+    async with cluster(tmp_path, address, queues={"sleep": "nobody"}) as there:
+        running = asyncio.create_task(
+            Runner.run(sleeper(0), "go", engine=there.engine, run_id="queued")
+        )
+        while True:
+            try:
+                await until(there, "queued", "ModelReplied")
+                break
+            except RunNotFound:
+                await asyncio.sleep(0.05)
+        client = await there.engine.journal.client()
+        described = await client.get_workflow_handle(there.workflow_id("queued")).describe()
+        kinds = [each.activity_type.name for each in described.raw_description.pending_activities]
+        assert kinds == ["outlast.tool"]
+        running.cancel()
+
+
+async def test_the_command_line_works_for_a_cluster(there: Cluster, address: str, tmp_path: Path):
+    await Runner.run(payer(), "pay", engine=there.engine, run_id="order")
+    place = ClusterPlace(
+        address, "default", str(tmp_path / "store"), there.queue, f"{there.queue}/"
+    )
+    env = {**os.environ, "OUTLAST_JOURNAL": str(place), "COLUMNS": "100"}
+
+    async def outlast(*words: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "outlast", *words, env=env, cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        return out.decode()
+
+    assert "waiting" in await outlast("runs")
+    assert "pay" in await outlast("show", "order")
+    assert "approved p" in await outlast("approve", "order", "p", "--by", "ada")
+    result = await Runner.resume("order", payer(), engine=there.engine)
+    assert result.final_output == "done"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "temporal://",
+        "temporal://a:1/b",
+        "temporal://a:1/b?store=/s&colour=red",
+        "redis://a?store=b",
+    ],
+)
+def test_a_url_that_names_no_cluster_is_refused(url: str):
+    with pytest.raises(UserError, match="temporal://HOST:PORT/NAMESPACE"):
+        ClusterPlace.parse(url)
+
+
+def test_a_place_says_itself_as_a_url():
+    place = ClusterPlace("a:1", "ns", "/a b", "q", "p/")
+    assert ClusterPlace.parse(str(place)) == place
+
+
+def test_the_first_name_that_is_known_says_the_queue():
+    settings = TemporalSettings(queues={"tool": "t", "pay": "p"}, timeouts_s={"tool": 3})
+    assert settings.queue(("pay", "desk", "tool")) == "p"
+    assert settings.queue(("look", "desk", "tool")) == "t"
+    assert settings.queue(("", "desk", "model")) is None
+    assert settings.timeout(("look", "desk", "tool")) == 3
+    assert settings.timeout(("", "desk", "model")) == 3600

@@ -1,0 +1,73 @@
+"""Every program comes to the same end on a cluster, and leaves the same log."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from chaoskit.harness import _SAID, effects
+from chaoskit.scenarios import SCENARIOS
+from chaoskit.world import World
+from cluster_kit import cluster
+
+from outlast.core.events import ApprovalDecided, Event, ModelReplied, UsageFacts
+
+pytestmark = pytest.mark.services
+
+
+async def logs(journal) -> dict[str, list[str]]:
+    """What each run's log says, but for who performed it, how often, and in which order."""
+    return {
+        row.run_id: sorted(
+            f"{type(stored.event).__name__} {msgspec.json.encode(plain(stored.event)).decode()}"
+            for stored in await journal.read(row.run_id)
+            if isinstance(stored.event, _SAID)
+        )
+        for row in await journal.runs()
+    }
+
+
+def plain(event: Event) -> Event:
+    """The event without what a lost attempt would have added, and without when somebody said it."""
+    if isinstance(event, ModelReplied):
+        return msgspec.structs.replace(event, usage=UsageFacts())
+    return msgspec.structs.replace(event, at=None) if isinstance(event, ApprovalDecided) else event
+
+
+RACES: dict[str, list[Any]] = {
+    "tripped_guardrail": [{"tripped": "refuse"}],
+    "cancelled": [{"output": "None"}, {"output": "paid"}],
+}
+"""Scenarios in which something may or may not come into the log before the run ends, and their ends."""
+
+
+async def played(scenario: str, world: World) -> tuple[Any, Any, Any]:
+    """What a scenario came to: what its user sees, its logs, and what was really done."""
+    outcome = await SCENARIOS[scenario](world)
+    done = sorted(line["effect"] for line in effects(world.folder))
+    return outcome, await logs(world.journal), done
+
+
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name not in RACES])
+@pytest.mark.parametrize("events_per_history", [2000, 12], ids=["whole", "continued"])
+async def test_a_cluster_comes_to_the_same_end_by_the_same_log(
+    scenario: str, events_per_history: int, address: str, tmp_path: Path
+):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    expected = await played(scenario, World(tmp_path / "here"))
+    async with cluster(tmp_path, address, events_per_history=events_per_history) as there:
+        world = World(tmp_path / "there")
+        world.journal = there.engine.journal
+        assert await played(scenario, world) == expected
+        await there.replay()
+
+
+@pytest.mark.parametrize("scenario", RACES)
+async def test_a_race_has_its_end_on_a_cluster_too(scenario: str, address: str, tmp_path: Path):
+    async with cluster(tmp_path, address) as there:
+        world = World(tmp_path)
+        world.journal = there.engine.journal
+        outcome, *_ = await played(scenario, world)
+        assert outcome in RACES[scenario]
+        await there.replay()
