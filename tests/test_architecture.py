@@ -18,7 +18,18 @@ LAYERS = (
     "engine", "run",
 )  # fmt: skip
 # Leaves may import every layer, and nothing of ours imports them.
-LEAVES = ("testing", "compat", "cli", "demo", "mcp", "extras", "otel", "replay", "evals", "temporal")
+LEAVES = (
+    "testing",
+    "compat",
+    "cli",
+    "demo",
+    "mcp",
+    "extras",
+    "otel",
+    "replay",
+    "evals",
+    "temporal",
+)
 # A leaf that builds on another one: the demo is a program of the command line's kind.
 LEAF_ON_LEAF = {
     ("cli", "demo"),
