@@ -33,10 +33,7 @@ from outlast.core.errors import (
     RunNotFound,
     UserError,
 )
-from outlast.core.events import (
-    Event,
-    RunStarted,
-)
+from outlast.core.events import Event, RunStarted
 from outlast.core.evolve import fold
 from outlast.core.identity import content_hash
 from outlast.core.stored import Stored
