@@ -42,6 +42,8 @@ LEAF_ON_LEAF = {
     ("cli", "replay"),
     ("cli", "evals"),
     ("evals", "replay"),
+    ("cli", "mcp"),
+    ("compat", "mcp"),
 }
 # A layer to the left of which it has nothing to say: who performs an effect knows of no log.
 BARRED = {"effects": {"journal"}}

@@ -126,6 +126,7 @@ from outlast.definitions.tool_guardrail import ToolOutputGuardrailResult as Tool
 from outlast.definitions.tool_guardrail import check_tool_guardrails as check_tool_guardrails
 from outlast.definitions.tool_guardrail import tool_input_guardrail as tool_input_guardrail
 from outlast.definitions.tool_guardrail import tool_output_guardrail as tool_output_guardrail
+from outlast.definitions.tool_origin import MCPSource as MCPSource
 from outlast.definitions.tool_origin import ToolOrigin as ToolOrigin
 from outlast.definitions.tool_origin import ToolOriginType as ToolOriginType
 from outlast.definitions.tool_callers import ApprovalFunction as ApprovalFunction

@@ -60,8 +60,10 @@ _ROWS = {
     "agents.lifecycle": "definitions.hooks",
     "agents.logger": "definitions.logger",
     "agents.mcp": "mcp",
-    "agents.mcp.server": "mcp",
-    "agents.mcp.util": "mcp",
+    "agents.mcp._compat": "compat.mcp_names",
+    "agents.mcp.manager": "mcp.manager",
+    "agents.mcp.server": "mcp.servers mcp.session mcp.protocol mcp.policies compat.mcp_names",
+    "agents.mcp.util": "mcp.functions mcp.results mcp.http mcp.policies mcp.protocol",
     "agents.memory": "sessions.session sessions.sqlite sessions.conversations sessions.compaction",
     "agents.memory.openai_conversations_session": "sessions.conversations",
     "agents.memory.openai_responses_compaction_session": "sessions.compaction definitions.run_items effects.config",
@@ -143,7 +145,6 @@ BORROWED_NAMES: dict[str, tuple[str, ...]] = {
 
 ABSENT = (
     "agents.extensions.experimental", "agents.extensions.sandbox",
-    "agents.mcp.manager",
     "agents.realtime", "agents.run_internal",
     "agents.sandbox", "agents.testing.sandbox", "agents.util", "agents.voice",
 )  # fmt: skip

@@ -35,7 +35,7 @@ from outlast.definitions.tool_guardrail import (
     ToolOutputGuardrail,
     check_tool_guardrails,
 )
-from outlast.definitions.tool_origin import ToolOrigin, ToolOriginType
+from outlast.definitions.tool_origin import MCPSource, ToolOrigin, ToolOriginType
 from outlast.definitions.tool_output import FailureText
 
 if TYPE_CHECKING:
@@ -249,6 +249,7 @@ class FunctionTool:
     _tool_origin: ToolOrigin | None = field(default=None, repr=False)
     _emit_tool_origin: bool = field(default=True, repr=False)
     _mcp_annotations: Any | None = field(default=None, repr=False)
+    mcp_source: MCPSource | None = field(default=None, repr=False)
     __wrapped__ = _Wrapped()
 
     def __post_init__(self) -> None:

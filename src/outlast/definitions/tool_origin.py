@@ -42,3 +42,13 @@ class ToolOrigin:
             return None
         names = {each.name for each in fields(cls)} - {"type"}
         return cls(kind, **{k: v for k, v in given.items() if k in names and isinstance(v, str)})
+
+
+@dataclass(frozen=True, slots=True)
+class MCPSource:
+    """Which tool of which MCP server a function tool stands for, whatever the model calls it."""
+
+    server: str
+    tool: str
+    fingerprint: str
+    """A hash of what the server says about it."""

@@ -1,22 +1,40 @@
-"""MCP servers, which Outlast cannot talk to by itself yet: their names lead to an error that says so."""
+"""MCP: servers whose tools an agent has, and agents as servers. Nothing is loaded before it is used."""
 
-from typing import NoReturn
+from importlib import import_module
+from typing import Any
 
-from outlast.core.errors import UserError
+_PUBLIC = {
+    "errors": (
+        "MCPConnectionError MCPListingError MCPRequestError MCPTimeoutError MCPTooLargeError"
+    ),
+    "manager": "MCPServerManager",
+    "policies": (
+        "LocalMCPApprovalCallable RequireApprovalMapping RequireApprovalObject RequireApprovalPolicy "
+        "RequireApprovalSetting RequireApprovalToolList ToolFilter ToolFilterCallable "
+        "ToolFilterContext ToolFilterStatic UncertainSetting create_static_tool_filter"
+    ),
+    "protocol": (
+        "MCPServer MCPToolCustomDataContext MCPToolCustomDataExtractor MCPToolMetaContext "
+        "MCPToolMetaResolver"
+    ),
+    "servers": (
+        "MCPServerSse MCPServerSseParams MCPServerStdio MCPServerStdioParams MCPServerStreamableHttp "
+        "MCPServerStreamableHttpParams"
+    ),
+    "functions": "MCPUtil",
+}
+_MODULES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
-HINT = (
-    "Outlast cannot talk to MCP servers by itself yet. Let the provider do it, with "
-    'HostedMCPTool(tool_config={"type": "mcp", "server_label": ..., "server_url": ...}) among the '
-    "agent's tools, or call the server in a function tool of your own."
-)
-"""What is missing, and what to do instead."""
+__all__ = sorted(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll] # noqa: PLE0605
 
 
-class MCPMissing(UserError, ImportError):
-    """A name of this package was asked for that does not exist yet."""
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name on first use."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'outlast.mcp' has no attribute {name!r}", name=name)
+    return getattr(import_module(f"outlast.mcp.{module}"), name)
 
 
-def __getattr__(name: str) -> NoReturn:
-    if name.startswith("_") or name == "tools":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-    raise MCPMissing(f"There is no {name!r} here. {HINT}")
+def __dir__() -> list[str]:
+    return __all__

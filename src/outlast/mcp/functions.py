@@ -1,0 +1,412 @@
+"""From a server's tools to an agent's: names, schemas, and what happens when one is called."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from outlast.core.errors import (
+    AgentsException,
+    MCPToolCancellationError,
+    ModelBehaviorError,
+    UserError,
+)
+from outlast.definitions import debug
+from outlast.definitions.agent import AgentBase
+from outlast.definitions.calling import awaited
+from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.enabled import gathered
+from outlast.definitions.function_tool import (
+    FunctionTool,
+    FunctionToolCustomDataContext,
+    ToolErrorFunction,
+    ToolInvoker,
+    default_tool_error_function,
+)
+from outlast.definitions.handoff import Handoff, handoff
+from outlast.definitions.logger import logger
+from outlast.definitions.strict_schema import ensure_strict_json_schema
+from outlast.definitions.tool import Tool
+from outlast.definitions.tool_origin import MCPSource, ToolOrigin, ToolOriginType
+from outlast.mcp.library import plain, protocol_error, value
+from outlast.mcp.names import fingerprint, prefixed_names, public_name
+from outlast.mcp.policies import needs_approval, uncertain_policy
+from outlast.mcp.protocol import MCPServer, MCPToolCustomDataContext, MCPToolMetaContext, read_only
+from outlast.mcp.results import ToolOutput, check_size, output_of, result_meta
+from outlast.tracing import FunctionSpanData, get_current_span, mcp_tools_span
+
+IDEMPOTENCY_KEY = "outlast/idempotency-key"
+"""Where in a call's `_meta` its key stands: the same for each attempt of one call."""
+
+
+_RESULTS: WeakKeyDictionary[Any, MCPToolCustomDataContext] = WeakKeyDictionary()
+"""By a call's context, what its server answered: for whoever attaches data to its output."""
+
+
+class _Body:
+    """What a tool does that a server performs."""
+
+    def __init__(self, server: MCPServer, tool: Any) -> None:
+        self.server = server
+        self.mcp_tool = tool
+
+    async def __call__(self, tool: FunctionTool, context: Any, text: str, /) -> Any:
+        return await MCPUtil.invoke_mcp_tool(
+            self.server, self.mcp_tool, context, text, tool_display_name=tool.name
+        )
+
+
+class MCPUtil:
+    """From servers' tools to function tools."""
+
+    @classmethod
+    async def get_all_function_tools(  # noqa: PLR0913 (upstream's signature)
+        cls,
+        servers: list[MCPServer],
+        convert_schemas_to_strict: bool,
+        run_context: RunContextWrapper[Any],
+        agent: AgentBase[Any],
+        failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+        include_server_in_tool_names: bool = False,
+        reserved_tool_names: set[str] | None = None,
+    ) -> list[Tool]:
+        """The tools of all servers, in the servers' order.
+
+        Raises:
+            UserError: Two of them have the same name.
+        """
+        listed = await _listed(servers, run_context, agent)
+        names: list[str] | None = None
+        if include_server_in_tool_names:
+            offers = _offers(servers, listed)
+            names = prefixed_names(offers, reserved_tool_names or set())
+        tools: list[Tool] = []
+        for server, offered in zip(servers, listed, strict=True):
+            for each in offered:
+                name = names[len(tools)] if names else None
+                made = cls.to_function_tool(
+                    each, server, convert_schemas_to_strict, agent, failure_error_function, name
+                )
+                tools.append(made)
+        return _distinct(servers, listed, tools)
+
+    @classmethod
+    async def get_function_tools(  # noqa: PLR0913 (upstream's signature)
+        cls,
+        server: MCPServer,
+        convert_schemas_to_strict: bool,
+        run_context: RunContextWrapper[Any],
+        agent: AgentBase[Any],
+        failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+        include_server_in_tool_names: bool = False,
+        tool_name_override: Callable[[Any], str] | None = None,
+        reserved_tool_names: set[str] | None = None,
+        server_index: int = 0,
+    ) -> list[Tool]:
+        """The tools of one server."""
+        del server_index  # Tools are known by their server's name, wherever it stands.
+        offered = (await _listed([server], run_context, agent))[0]
+        names: list[str | None] = [None] * len(offered)
+        if tool_name_override is not None:
+            names = [tool_name_override(each) for each in offered]
+        elif include_server_in_tool_names:
+            names = [*prefixed_names(_offers([server], [offered]), reserved_tool_names or set())]
+        tools: list[Tool] = []
+        for each, name in zip(offered, names, strict=True):
+            made = cls.to_function_tool(
+                each, server, convert_schemas_to_strict, agent, failure_error_function, name
+            )
+            tools.append(made)
+        return tools
+
+    @classmethod
+    def to_function_tool(
+        cls,
+        tool: Any,
+        server: MCPServer,
+        convert_schemas_to_strict: bool,
+        agent: AgentBase[Any] | None = None,
+        failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+        tool_name_override: str | None = None,
+    ) -> FunctionTool:
+        """A function tool that has a server perform its calls."""
+        name = tool_name_override or tool.name
+        schema, is_strict = _schema(tool, strict=convert_schemas_to_strict)
+        failure = server.failure_function(failure_error_function)
+        is_default = failure is default_tool_error_function
+        extractor = getattr(server, "custom_data_extractor", None)
+        return FunctionTool(
+            name,
+            _description(tool),
+            schema,
+            ToolInvoker(_Body(server, tool)),
+            strict_json_schema=is_strict,
+            needs_approval=needs_approval(server.approval, tool, agent),
+            tool_input_guardrails=server.tool_input_guardrails,
+            tool_output_guardrails=server.tool_output_guardrails,
+            custom_data_extractor=None if extractor is None else _extracting(extractor),
+            on_uncertain=uncertain_policy(server.on_uncertain, tool),
+            _failure_error_function=None if is_default else failure,
+            _use_default_failure_error_function=is_default,
+            _mcp_title=_title(tool),
+            _mcp_annotations=getattr(tool, "annotations", None),
+            _tool_origin=ToolOrigin(ToolOriginType.MCP, mcp_server_name=public_name(server.name)),
+            mcp_source=MCPSource(public_name(server.name), tool.name, _fingerprint(tool)),
+        )
+
+    @classmethod
+    async def invoke_mcp_tool(
+        cls,
+        server: MCPServer,
+        tool: Any,
+        context: RunContextWrapper[Any],
+        input_json: str,
+        *,
+        meta: dict[str, Any] | None = None,
+        tool_display_name: str | None = None,
+    ) -> ToolOutput:
+        """What a server's tool answers to a model's arguments.
+
+        Args:
+            server: The server.
+            tool: Its tool, as it was listed.
+            context: Of the call.
+            input_json: The arguments; empty for none.
+            meta: Goes with the call, over what the server's resolver says.
+            tool_display_name: What the model calls the tool.
+
+        Raises:
+            ModelBehaviorError: The arguments are no JSON object.
+            MCPToolCancellationError: The server cancelled the call.
+            UserError: The request failed.
+            AgentsException: Anything else went wrong.
+        """
+        shown = tool_display_name or tool.name
+        arguments = _arguments(shown, input_json)
+        if debug.DONT_LOG_TOOL_DATA:
+            logger.debug("Invoking MCP tool %s", shown)
+        else:
+            logger.debug("Invoking MCP tool %s with input %s", shown, input_json)
+        whole = await _meta(server, tool, context, arguments, meta)
+        result = await _called(server, tool, shown, arguments, whole)
+        check_size(server.name, shown, result, server.max_result_bytes)
+        output = output_of(result, prefers_structure=server.use_structured_content)
+        _note(server, tool, context, shown, arguments, result, output)
+        return output
+
+
+# --- Lists. --------------------------------------------------------------------------------
+
+
+async def _listed(
+    servers: Sequence[MCPServer], run_context: RunContextWrapper[Any], agent: AgentBase[Any]
+) -> list[list[Any]]:
+    """The tools of each server. They are asked at the same time."""
+    if len(servers) == 1:
+        return [await _tools_of(servers[0], run_context, agent)]
+    return await gathered(*(_tools_of(each, run_context, agent) for each in servers))
+
+
+async def _tools_of(
+    server: MCPServer, run_context: RunContextWrapper[Any], agent: AgentBase[Any]
+) -> list[Any]:
+    with mcp_tools_span(server=public_name(server.name)) as span:
+        tools: list[Any] = await server.list_tools(run_context, agent)
+        span.span_data.result = [tool.name for tool in tools]
+        return tools
+
+
+def _offers(
+    servers: Sequence[MCPServer], listed: Sequence[Sequence[Any]]
+) -> list[tuple[str, int, str]]:
+    twins: dict[str, int] = {}
+    offers: list[tuple[str, int, str]] = []
+    for server, offered in zip(servers, listed, strict=True):
+        twin = twins.get(server.name, 0)
+        twins[server.name] = twin + 1
+        offers += [(server.name, twin, tool.name) for tool in offered]
+    return offers
+
+
+def _distinct(
+    servers: Sequence[MCPServer], listed: Sequence[Sequence[Any]], tools: list[Tool]
+) -> list[Tool]:
+    """``tools`` without those that one server lists twice.
+
+    Raises:
+        UserError: Two servers have tools of the same name.
+    """
+    owners: dict[str, int] = {}
+    kept: dict[str, Tool] = {}
+    doubles = set[str]()
+    indexes = [index for index, offered in enumerate(listed) for _ in offered]
+    for tool, index in zip(tools, indexes, strict=True):
+        owner = owners.setdefault(tool.name, index)
+        if owner == index and tool.name in kept:
+            logger.warning(
+                "MCP server %s lists the tool %s twice; the first one is used.",
+                public_name(servers[index].name),
+                tool.name,
+            )
+            continue
+        if owner != index:
+            doubles.add(tool.name)
+        kept[tool.name] = tool
+    if doubles:
+        raise UserError(
+            f"Duplicate tool names found across MCP servers: {sorted(doubles)}. Rename them, filter "
+            "them with tool_filter, or put the server into the names: "
+            'mcp_config={"include_server_in_tool_names": True}.'
+        )
+    return [*kept.values()]
+
+
+def reserved_names(agent: AgentBase[Any], own: Sequence[Any], handoffs: Sequence[Any]) -> set[str]:
+    """The names that an agent's own tools and handoffs have, which no tool of a server may get."""
+    del agent
+    names = {tool.qualified_name for tool in own if isinstance(tool, FunctionTool)}
+    for target in handoffs:
+        names.add((target if isinstance(target, Handoff) else handoff(target)).tool_name)
+    return names
+
+
+# --- One tool. -----------------------------------------------------------------------------
+
+
+def _fingerprint(tool: Any) -> str:
+    """A hash of all that somebody who approves a call, or a model, is told of a tool."""
+    hints = getattr(tool, "annotations", None)
+    parts = [tool.name, _title(tool), tool.description, value(tool, "input_schema")]
+    return fingerprint(*parts, None if hints is None else plain(hints))
+
+
+def _title(tool: Any) -> str | None:
+    hints = getattr(tool, "annotations", None)
+    return getattr(tool, "title", None) or getattr(hints, "title", None)
+
+
+def _description(tool: Any) -> str:
+    return tool.description or _title(tool) or ""
+
+
+def _schema(tool: Any, *, strict: bool) -> tuple[dict[str, Any], bool]:
+    schema: dict[str, Any] = copy.deepcopy(value(tool, "input_schema") or {})
+    schema.setdefault("properties", {})
+    if not strict:
+        return schema, False
+    try:
+        return ensure_strict_json_schema(copy.deepcopy(schema)), True
+    except Exception as error:  # noqa: BLE001  # of somebody else's schema, which works as it is
+        logger.info("The schema of MCP tool %s has no strict form: %s", tool.name, error)
+        return schema, False
+
+
+def _extracting(extractor: Callable[[Any], Any]) -> Callable[[FunctionToolCustomDataContext], Any]:
+    async def extract(finished: FunctionToolCustomDataContext) -> Any:
+        seen = _RESULTS.pop(finished.tool_context, None)
+        return None if seen is None else await awaited(extractor(seen))
+
+    return extract
+
+
+# --- One call. -----------------------------------------------------------------------------
+
+
+def _arguments(shown: str, input_json: str) -> dict[str, Any]:
+    try:
+        parsed: Any = json.loads(input_json) if input_json else {}
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, dict):
+        return parsed  # pyright: ignore[reportUnknownVariableType]  # JSON
+    text = f"Invalid JSON input for tool {shown}"
+    raise ModelBehaviorError(text if debug.DONT_LOG_TOOL_DATA else f"{text}: {input_json}")
+
+
+async def _meta(
+    server: MCPServer,
+    tool: Any,
+    context: RunContextWrapper[Any],
+    arguments: dict[str, Any],
+    given: dict[str, Any] | None,
+) -> dict[str, Any] | None:
+    """What travels with a call: what the resolver says, under what is fixed."""
+    resolved: Any = None
+    if (resolver := getattr(server, "tool_meta_resolver", None)) is not None:
+        about = MCPToolMetaContext(context, server.name, tool.name, copy.deepcopy(arguments))
+        resolved = await awaited(resolver(about))
+        if resolved is not None and not isinstance(resolved, dict):
+            raise TypeError(
+                f"The tool_meta_resolver of MCP server {public_name(server.name)!r} must return a dict "
+                f"or None, got {type(resolved).__name__}."
+            )
+    fixed = given if given is not None else getattr(tool, "meta", None)
+    if resolved is None and fixed is None:
+        return None
+    return {**(resolved or {}), **(copy.deepcopy(fixed) or {})}
+
+
+async def _called(
+    server: MCPServer,
+    tool: Any,
+    shown: str,
+    arguments: dict[str, Any],
+    meta: dict[str, Any] | None,
+) -> Any:
+    more: dict[str, Any] = {} if meta is None else {"meta": meta}
+    about = f"Error invoking MCP tool {shown} on server {public_name(server.name)!r}"
+    # A task of its own: so it is known whether the run was cancelled, or the server its answer.
+    task = asyncio.ensure_future(server.call_tool(tool.name, arguments, **more))
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    try:
+        return task.result()
+    except asyncio.CancelledError as error:
+        raise MCPToolCancellationError(f"{about}: the server cancelled the call.") from error
+    except UserError:
+        raise
+    except protocol_error() as error:
+        logger.warning("%s: %s", about, type(error).__name__)
+        raise
+    except AgentsException:
+        raise
+    except Exception as error:
+        logger.debug("%s: %s", about, type(error).__name__)
+        raise AgentsException(f"{about}: {error}") from error
+
+
+def _note(  # noqa: PLR0913 (a finished call, and all that it came from)
+    server: MCPServer,
+    tool: Any,
+    context: RunContextWrapper[Any],
+    shown: str,
+    arguments: dict[str, Any],
+    result: Any,
+    output: ToolOutput,
+) -> None:
+    span = get_current_span()
+    if span is not None and isinstance(span.span_data, FunctionSpanData):
+        span.span_data.mcp_data = {"server": public_name(server.name)}
+    if getattr(server, "custom_data_extractor", None) is None or not isinstance(
+        context, ToolContext
+    ):
+        return
+    _RESULTS[context] = MCPToolCustomDataContext(
+        context,
+        server.name,
+        tool.name,
+        shown,
+        read_only(copy.deepcopy(arguments)),
+        read_only(copy.deepcopy(result_meta(result))),
+        read_only(copy.deepcopy(value(result, "structured_content"))),
+        value(result, "is_error"),
+        copy.deepcopy(output),
+    )

@@ -1,0 +1,229 @@
+"""The `mcp` library in its versions 1 and 2: the one module that knows how they differ."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.metadata
+import warnings
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+from outlast.core.errors import UserError
+
+T = TypeVar("T")
+CANCEL_S = 2.0
+"""How long it may take to tell a server that nobody waits for its answer any more."""
+CONNECTION_CLOSED = -32000
+METHOD_NOT_FOUND = -32601
+
+
+@cache
+def is_v2() -> bool:
+    """Whether the library is version 2 or later.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    try:
+        return int(importlib.metadata.version("mcp").partition(".")[0]) >= 2  # noqa: PLR2004
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError(
+            "MCP servers need the `mcp` library, which is not installed: pip install 'outlast[mcp]'."
+        ) from None
+
+
+def module(name: str = "") -> Any:
+    """A module of the library: ``types``, ``client.stdio``, or the package itself.
+
+    Raises:
+        UserError: The library is not installed.
+    """
+    is_v2()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the library, about itself
+        return importlib.import_module(f"mcp.{name}" if name else "mcp")
+
+
+def http_library() -> Any:
+    """The HTTP library that this version of `mcp` speaks through."""
+    return importlib.import_module("httpx2" if is_v2() else "httpx")
+
+
+_CAMEL = {
+    "input_schema": "inputSchema", "output_schema": "outputSchema", "is_error": "isError",
+    "structured_content": "structuredContent", "next_cursor": "nextCursor", "mime_type": "mimeType",
+    "read_only_hint": "readOnlyHint", "destructive_hint": "destructiveHint",
+    "idempotent_hint": "idempotentHint", "open_world_hint": "openWorldHint",
+    "server_info": "serverInfo", "protocol_version": "protocolVersion",
+    "requested_schema": "requestedSchema", "uri_template": "uriTemplate",
+}  # fmt: skip
+
+
+def value(thing: Any, name: str) -> Any:
+    """A field of the library's models, by its name in version 2; None if it has none such."""
+    found = getattr(thing, name, None)
+    return getattr(thing, _CAMEL[name], None) if found is None and name in _CAMEL else found
+
+
+def set_value(thing: Any, name: str, content: Any) -> None:
+    """Set a field that `value` reads."""
+    setattr(thing, name if is_v2() else _CAMEL[name], content)
+
+
+def protocol_error() -> type[Exception]:
+    """The library's class for an error that the other side, or the session, reports."""
+    exceptions = module("shared.exceptions")
+    return exceptions.MCPError if is_v2() else exceptions.McpError
+
+
+def error_code(error: BaseException) -> int | None:
+    """The code of such an error; None for any other."""
+    found: Any = error
+    return found.error.code if isinstance(error, protocol_error()) else None
+
+
+def timeout_code() -> int:
+    """The code that the session itself gives to a request that nobody answered in time."""
+    return -32001 if is_v2() else 408
+
+
+def params_of(cursor: str) -> Any:
+    """What asks for the page behind ``cursor``."""
+    return module("types").PaginatedRequestParams(cursor=cursor)
+
+
+@dataclass
+class Callbacks:
+    """What a server may ask of, or tell, its client."""
+
+    message: Any = None
+    sampling: Any = None
+    elicitation: Any = None
+    roots: Any = None
+    logging: Any = None
+    log_level: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The library's keywords for them."""
+        wanted = {
+            "message_handler": self.message,
+            "sampling_callback": self.sampling,
+            "elicitation_callback": self.elicitation,
+            "list_roots_callback": self.roots,
+            "logging_callback": self.logging,
+        }
+        if is_v2():
+            wanted["log_level"] = self.log_level
+        return {name: function for name, function in wanted.items() if function is not None}
+
+
+@dataclass
+class Link:
+    """A session with a server, as long as the block that made it lasts."""
+
+    session: Any
+    client: Any = None
+    """The library's own client around it, which version 2 has: it answers what a call asks back."""
+    initialize_result: Any = None
+    extra: tuple[Any, ...] = field(default=())
+    """What the transport gave besides its two streams."""
+
+
+@asynccontextmanager
+async def link(
+    streams: AbstractAsyncContextManager[Any], timeout_s: float | None, callbacks: Callbacks
+) -> AsyncGenerator[Link]:
+    """A session over ``streams``, past its handshake."""
+    async with AsyncExitStack() as stack:
+        if is_v2():
+            yield await _link_v2(stack, streams, timeout_s, callbacks)
+        else:
+            yield await _link_v1(stack, streams, timeout_s, callbacks)
+
+
+async def _link_v2(
+    stack: AsyncExitStack, streams: Any, timeout_s: float | None, callbacks: Callbacks
+) -> Link:
+    transport = _Transport(streams)
+    client = module().Client(
+        transport,
+        mode="auto",
+        cache=None,  # What is kept, and until when, is said once: by the server object.
+        read_timeout_seconds=timeout_s,
+        **callbacks.arguments(),
+    )
+    client = await stack.enter_async_context(client)
+    session = client.session
+    return Link(session, client, getattr(session, "initialize_result", None), transport.extra)
+
+
+async def _link_v1(
+    stack: AsyncExitStack, streams: Any, timeout_s: float | None, callbacks: Callbacks
+) -> Link:
+    read, write, *extra = await stack.enter_async_context(streams)
+    timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
+    kind = module("client.session").ClientSession
+    session = await stack.enter_async_context(kind(read, write, timeout, **callbacks.arguments()))
+    return Link(session, None, await session.initialize(), tuple(extra))
+
+
+class _Transport:
+    """A transport with just the two streams that the library's client expects."""
+
+    def __init__(self, streams: Any) -> None:
+        self._streams = streams
+        self.extra: tuple[Any, ...] = ()
+
+    async def __aenter__(self) -> tuple[Any, Any]:
+        read, write, *extra = await self._streams.__aenter__()
+        self.extra = tuple(extra)
+        return read, write
+
+    async def __aexit__(self, *about: object) -> Any:
+        return await self._streams.__aexit__(*about)
+
+
+def cancelling(session: Any) -> Callable[[Awaitable[T]], Awaitable[T]]:
+    """Makes the next request of ``session`` tell the server when nobody waits for it any more.
+
+    Version 2 does so by itself.
+    """
+    number: Any = getattr(session, "_request_id", None)
+    if is_v2() or number is None:
+        return _as_it_is
+
+    async def with_cancel(request: Awaitable[T]) -> T:
+        try:
+            return await request
+        except asyncio.CancelledError:
+            await asyncio.shield(_say_cancelled(session, number))
+            raise
+
+    return with_cancel
+
+
+async def _as_it_is(request: Awaitable[T]) -> T:
+    return await request
+
+
+async def _say_cancelled(session: Any, number: int) -> None:
+    types: Any = module("types")
+    params = types.CancelledNotificationParams(requestId=number, reason="caller cancelled")
+    note = types.CancelledNotification(method="notifications/cancelled", params=params)
+    try:
+        async with asyncio.timeout(CANCEL_S):
+            await session.send_notification(types.ClientNotification(note))
+    except Exception:  # noqa: BLE001  # it was a courtesy: the connection may be gone
+        return
+
+
+def plain(model: Any) -> dict[str, Any]:
+    """A model of the library as the JSON that went over the wire."""
+    if isinstance(model, Mapping):
+        return dict(model)  # pyright: ignore[reportUnknownArgumentType]  # of somebody's own server
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
