@@ -46,6 +46,9 @@ async def fill(folder: Path, mib: float, seed: int) -> None:
         started = RunStarted("desk", [{"role": "user", "content": "x" * 50}], parent=parent)
         if number % 3 == 0:
             started = RunStarted("clerk", [{"role": "user", "content": "hi"}], metadata=metadata)
+        elif number % 5 == 0:  # A chat, parts of whose history stand elsewhere.
+            history = [{"role": "user", "content": f"question {n}"} for n in range(number % 80)]
+            started = RunStarted("desk", history, parent=parent)
         if number % 20 == 0:
             blobs.append(journal.blobs.put(random_.randbytes(random_.choice([300, 9000]))))
         await journal.append(lease, [started])

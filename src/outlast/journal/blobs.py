@@ -12,6 +12,9 @@ _KNOWN_MAX = 50_000
 FRESH_S = 60.0
 """For how long a name that was stored is taken to be stored."""
 _NOTHING: dict[str, bytes] = {}
+PUT_BLOB = "INSERT INTO blob VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET at = excluded.at"
+"""A blob's name, content and time. A time below zero, in microseconds, is another one whenever it is
+stored: nobody takes such a blob for stored without looking."""
 
 
 def stamp() -> int:
@@ -25,6 +28,8 @@ def is_settled(at: int, now: int) -> bool:
     Either clock may say that it is long ago and be wrong: the wall's jumps, and the other one begins
     anew with the machine. Older versions noted the wall's alone, in microseconds.
     """
+    if at < 0:
+        return True
     wall, steady = at >> 31, at & _MONOTONIC
     if at < _TWO_CLOCKS:
         wall, steady = at // 1_000_000, -1

@@ -1,5 +1,7 @@
 """Events to rows and back: one JSON array and one checksum for each append.
 
+Where an event holds a long list of items, the array may name parts of it; see packing.py.
+
 The checksum covers the row's place as well as its body, so a row that was moved, renumbered or
 copied from another run is found out like one whose bytes have changed.
 """
@@ -19,6 +21,7 @@ from outlast.core.events import VERSION, Event, ModelReplied, RunAcquired, RunSt
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options
 from outlast.journal.journal import Lease, NotStorable, Stored
+from outlast.journal.packing import Load, Packed, no_parts, packed, unpacked
 from outlast.journal.upcast import UPCASTERS, Upcaster, upcast
 from outlast.views.status import status_after
 
@@ -33,6 +36,8 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     status: str
     """The run's status after them; empty when they do not change it."""
     started: RunStarted | None
+    parts: Mapping[str, bytes] = {}
+    """What the events name, to be stored with them."""
 
 
 class Row(NamedTuple):
@@ -54,11 +59,16 @@ _FIELDS = [int, int, int, int, int, int, bytes]
 _UNSAYABLE = (TypeError, ValueError, OverflowError, RecursionError)
 _pack = struct.Struct("<5q").pack
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[Event]).decode
+_decode = msgspec.json.Decoder(list[Event | Packed]).decode
 
 
-def encode(events: Sequence[Event], lease: Lease | None = None) -> Draft:
+def encode(events: Sequence[Event], lease: Lease | None = None, *, packs: bool = False) -> Draft:
     """The events as one body; of a ``lease``'s run, with what its writer says that it comes to.
+
+    Args:
+        events: In their order.
+        lease: The run's.
+        packs: Whether parts of them may be stored beside them.
 
     Raises:
         NotStorable: An event holds something that JSON cannot say, or that would not be read again.
@@ -74,6 +84,11 @@ def encode(events: Sequence[Event], lease: Lease | None = None) -> Draft:
             unknown = True
     if lease is not None and lease.comes_to:
         status = lease.comes_to if lease.comes_to != lease.status else ""
+    parts: dict[str, bytes] = {}
+    if packs and not unknown:
+        packed_body = _packed_body(events, parts)
+        if packed_body:
+            return Draft(packed_body, len(events), crc32(packed_body), status, started, parts)
     try:
         body = _encode(_as_written(events) if unknown else events)
     except UnicodeEncodeError:
@@ -83,6 +98,17 @@ def encode(events: Sequence[Event], lease: Lease | None = None) -> Draft:
     if not unknown:
         _require_readable(events, body)
     return Draft(body, len(events), crc32(body), status, started)
+
+
+def _packed_body(events: Sequence[Event], parts: dict[str, bytes]) -> bytes:
+    """The body where something is packed; empty where nothing is, or where it cannot be stored so."""
+    try:
+        written = [packed(event, parts) for event in events]
+        body = _encode(written) if parts else b""
+        _decode(body or b"[]")
+    except (msgspec.DecodeError, *_UNSAYABLE):  # Whoever stores it whole says what is wrong.
+        return b""
+    return body
 
 
 def metadata_text(metadata: RunMetadata) -> str:
@@ -148,6 +174,7 @@ def decode(
     after: int = -1,
     end: tuple[int, int] | None = None,
     upcasters: Mapping[int, Upcaster] = UPCASTERS,
+    load: Load = no_parts,
 ) -> list[Stored]:
     """The events of consecutive rows behind position `after`, verified.
 
@@ -158,6 +185,7 @@ def decode(
         end: How many events the log has, and the checksum of its last row, where that is known. There
             may be more by now.
         upcasters: What reads older versions.
+        load: What reads the parts that events name.
 
     Raises:
         JournalCorrupt: A row's checksum, place or body is wrong.
@@ -181,7 +209,7 @@ def decode(
             end = None
         found += [
             Stored(seq, at, row.epoch, event)
-            for seq, event in _events(run_id, row, upcasters)
+            for seq, event in _events(run_id, row, upcasters, load)
             if seq > after
         ]
     if head == 0:
@@ -191,11 +219,16 @@ def decode(
     return found
 
 
-def _events(run_id: str, row: Row, upcasters: Mapping[int, Upcaster]) -> list[tuple[int, Event]]:
+def _events(
+    run_id: str, row: Row, upcasters: Mapping[int, Upcaster], load: Load
+) -> list[tuple[int, Event]]:
     """The row's events by position. Those that one old event was split into share its position."""
     try:
         if row.version == VERSION:
-            return [_sound(run_id, *each) for each in enumerate(_decode(row.body), row.seq)]
+            return [
+                _sound(run_id, seq, _whole(run_id, seq, event, load))
+                for seq, event in enumerate(_decode(row.body), row.seq)
+            ]
     except msgspec.DecodeError:
         pass  # A type that this version does not know, most likely: look at each event.
     try:
@@ -205,8 +238,20 @@ def _events(run_id: str, row: Row, upcasters: Mapping[int, Upcaster]) -> list[tu
     return [
         _sound(run_id, seq, _event(run_id, seq, row.version, data))
         for seq, old in enumerate(found, row.seq)
-        for data in upcast(old, row.version, VERSION, upcasters)
+        for data in upcast(_whole_fields(old, load), row.version, VERSION, upcasters)
     ]
+
+
+def _whole(run_id: str, seq: int, event: Event | Packed, load: Load) -> Event:
+    if not isinstance(event, Packed):
+        return event
+    return _event(run_id, seq, VERSION, unpacked(event, load))
+
+
+def _whole_fields(fields: dict[str, Any], load: Load) -> dict[str, Any]:
+    if fields.get("type") != "packed":
+        return fields
+    return unpacked(msgspec.convert(fields, Packed), load)
 
 
 def _sound(run_id: str, seq: int, event: Event) -> tuple[int, Event]:

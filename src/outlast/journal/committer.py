@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 
 from outlast.core.errors import JournalError, StorageBusy
 from outlast.definitions.forks import take
-from outlast.journal.blobs import Blobs, stamp
+from outlast.journal.blobs import PUT_BLOB, Blobs, stamp
 from outlast.journal.database import (
     STORAGE_ERRORS,
     checkpoint,
@@ -37,7 +37,6 @@ from outlast.journal.writes import Write
 _LINGER_S = 0.1
 _BUSY_INLINE_MS = 25
 _PAGE = 4096
-_PUT = "INSERT INTO blob VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET at = excluded.at"
 
 
 class _Queue:
@@ -340,7 +339,7 @@ def _transact(db: sqlite3.Connection, writes: list[Write], blobs: dict[str, byte
         db.execute("BEGIN IMMEDIATE")
         if blobs:
             at = stamp()
-            db.executemany(_PUT, ((name, body, at) for name, body in blobs.items()))
+            db.executemany(PUT_BLOB, ((name, body, at) for name, body in blobs.items()))
         for write in writes:
             write.apply(db)
         db.execute("COMMIT")

@@ -131,7 +131,7 @@ class SqliteJournal:
     def append(
         self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
     ) -> Awaitable[None]:
-        draft = encode(events, lease)
+        draft = encode(events, lease, packs=True)
         if not draft.length:
             return DONE
         if self.is_closed:
@@ -147,7 +147,7 @@ class SqliteJournal:
                 rows = db.execute(_LOG, (row.number, after + 1)).fetchall()
             finally:
                 db.execute("COMMIT")
-        return decode(run_id, rows, after=after, end=(row.head, row.tail))
+        return decode(run_id, rows, after=after, end=(row.head, row.tail), load=self.blobs.get)
 
     async def runs(
         self,

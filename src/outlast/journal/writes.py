@@ -12,6 +12,7 @@ import time
 
 from outlast.core.errors import AgentsException, AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import VERSION
+from outlast.journal.blobs import PUT_BLOB
 from outlast.journal.codec import Draft, checksum, metadata_text
 from outlast.journal.heartbeat import Heart, Pulses, beat, leave
 from outlast.journal.held import Held
@@ -101,7 +102,8 @@ class Append(Write):
     __slots__ = ("draft",)
 
     def __init__(self, lease: Lease, draft: Draft, owner: str, *, barrier: bool) -> None:
-        super().__init__(lease, owner, barrier=barrier, size=len(draft.body))
+        size = len(draft.body) + sum(map(len, draft.parts.values()))
+        super().__init__(lease, owner, barrier=barrier, size=size)
         self.draft = draft
 
     def apply(self, db: sqlite3.Connection) -> None:
@@ -119,6 +121,8 @@ class Append(Write):
         if row is None:
             lease.lost = True
             return
+        if draft.parts:
+            db.executemany(PUT_BLOB, [(*part, -at) for part in draft.parts.items()])
         db.execute(
             _INSERT_LOG,
             (row.number, seq, draft.length, epoch, at, VERSION, crc, draft.body, draft.status),
