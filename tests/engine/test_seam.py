@@ -15,10 +15,10 @@ from outlast.effects.outcome import HookCall, Outcome
 SOURCE = Path(__file__).parents[2] / "src" / "outlast"
 LIFE = {
     "engine/drive.py", "engine/env.py", "engine/fit.py", "engine/local.py", "engine/local_runs.py",
-    "engine/log.py", "engine/past_spans.py", "engine/spans.py",
+    "engine/log.py", "engine/past_spans.py", "engine/relatives.py", "engine/spans.py",
 }  # fmt: skip
 """Modules of the engine that may know the log: the loop, and what begins, takes over, watches a run."""
-WRITERS = {"log", "env", "drive", "local", "local_runs", "fit", "past_spans", "spans"}
+WRITERS = {"log", "env", "drive", "local", "local_runs", "fit", "past_spans", "relatives", "spans"}
 NAMES = {"effects/config.py", "effects/place.py"}
 """What says where the logs of runs are kept, and passes it on."""
 LEAVES = {"cli", "testing", "demo", "compat", "mcp", "journal", "run"}

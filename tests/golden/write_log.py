@@ -42,6 +42,7 @@ from outlast.core.events import (
     RunAcquired,
     RunCancelled,
     RunCompleted,
+    RunCopied,
     RunFailed,
     RunForked,
     RunParked,
@@ -136,7 +137,7 @@ APPENDS: list[list[Event]] = [
     [CommandTaken("k1", "pause", "grace"), RunPaused("grace", "too quick"), CommandTaken("k2", "go_on"), RunUnpaused()],
     [CommandTaken("k3", "raise_limit"), LimitRaised(40, "grace"), CommandTaken("k4", "decide", "bob", ErrorFacts("CallNotFound", "no call waits"))],
     [RunParked("k.m3.1", "m3", 1795270241.5, 30.0), RunUnparked()],
-    [RunAbandoned("finish"), RunCancelled("after_turn", "grace", "not needed"), RunForked("other", 4), RunCompleted()],
+    [RunAbandoned("finish"), RunCancelled("after_turn", "grace", "not needed"), RunForked("other", 4), RunCopied("third"), RunCompleted()],
 ]  # fmt: skip
 
 

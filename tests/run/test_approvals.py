@@ -202,7 +202,7 @@ async def decided(desk: Desk, agent: Agent[Any], stored: Any, *, approved: bool 
         ("retry", True, [7, 7, 7], [0, 0]),
         ("once", True, [7], [0, 0]),
         ("ask", True, [7], [1, 1]),
-        ("once", False, [7, 7], [0, 0]),  # What was refused has not begun.
+        ("once", False, [7], [0, 0]),  # What was refused has not begun.
     ],
 )
 async def test_a_fork_knows_which_calls_the_run_it_comes_from_has_begun(
@@ -214,6 +214,23 @@ async def test_a_fork_knows_which_calls_the_run_it_comes_from_has_begun(
     await decided(desk, desk.agent, stored, approved=first)
     forks = [await decided(desk, desk.agent, stored) for _ in range(2)]
     assert (desk.paid, [len(fork.interruptions) for fork in forks]) == (paid, asks)
+
+
+@pytest.mark.parametrize(
+    ("policy", "paid", "asks"), [("once", 1, 0), ("ask", 1, 1), ("retry", 3, 0)]
+)
+async def test_forks_of_one_state_know_of_each_other_whichever_goes_on_when(
+    policy: str, paid: int, asks: int
+):
+    desk = Desk(on_uncertain=policy)
+    desk.model.extend([[DONE], [DONE], [DONE], [DONE]])
+    stored = (await desk.paused()).to_json()
+    await decided(desk, desk.agent, stored, approved=False)  # What comes now are forks.
+    one = await decided(desk, desk.agent, stored)
+    grandchild = (await decided(desk, desk.agent, stored)).to_state().to_json()
+    assert grandchild["outlast"]["run_id"] != one.run_id
+    again = await decided(desk, desk.agent, stored)
+    assert (len(desk.paid), len(again.interruptions)) == (paid, asks)
 
 
 async def test_a_fork_knows_which_calls_the_runs_of_its_tools_have_begun():

@@ -136,6 +136,12 @@ class RunForked(Fact, frozen=True, tag="run.forked"):
     """How many events were copied."""
 
 
+class RunCopied(Fact, frozen=True, tag="run.copied"):
+    """Another run began with a copy of this log."""
+
+    run_id: str
+
+
 class RunReopened(Fact, frozen=True, tag="run.reopened"):
     """A run that had ended goes on: it was stopped after a turn, or failed of what can pass."""
 
@@ -481,7 +487,7 @@ class UnknownEvent(Fact, frozen=True, tag="unknown"):
 
 Event = (
     RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunAbandoned | RunForked
-    | RunParked | RunUnparked | RunPaused | RunUnpaused | LimitRaised | CommandTaken
+    | RunCopied | RunParked | RunUnparked | RunPaused | RunUnpaused | LimitRaised | CommandTaken
     | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
     | SessionShortened | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
     | EffectFailed | EffectLost | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked

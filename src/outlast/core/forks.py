@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from outlast.core.events import ApprovalDecided, EffectStarted, Event, ToolReturned
 from outlast.core.evolve import fold
 from outlast.core.ids import effect_id
-from outlast.core.state import approval_key
+from outlast.core.state import RunState, approval_key, idempotency_key
 
 
 def begun(events: Sequence[Event], since: Sequence[Event]) -> list[Event]:
@@ -28,6 +28,27 @@ def begun(events: Sequence[Event], since: Sequence[Event]) -> list[Event]:
             case _:
                 pass
     return list(starts.values())
+
+
+def has_begun(run_id: str, events: Sequence[Event], state: RunState, key: str) -> bool:
+    """Whether a run has begun the call that the outside world knows by ``key``.
+
+    Args:
+        run_id: The run.
+        events: Its log.
+        state: What that amounts to.
+        key: The call's idempotency key.
+    """
+    names: set[str] = set()
+    for event in events:
+        match event:
+            case EffectStarted() if idempotency_key(state, run_id, event.id) == key:
+                names.add(event.id)
+            case ToolReturned(outcome="rejected"):
+                names.discard(event.id)  # The tool has not been called.
+            case _:
+                pass
+    return bool(names)
 
 
 def overruled(since: Sequence[Event], planned: Sequence[Event]) -> list[ApprovalDecided]:

@@ -184,6 +184,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The idempotency keys of calls that another run has asked for first, by effect id: a fork's."""
     origins: dict[str, str] = {}
     """The runs that have asked for those calls first: runs inside them bear their ids."""
+    relatives: frozenset[str] = frozenset()
+    """Runs that this one is a copy of, or that are copies of it: they may have made the same calls."""
     before_failure: RunState | None = None
     """The state that the run failed in: where it goes on if it is reopened."""
     spent: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from outlast.core.effects import Effect, Prepare
-from outlast.core.events import Event
+from outlast.core.events import EffectLost, Event
 from outlast.core.state import RunState
 from outlast.effects import prepare
 from outlast.effects.hook_calls import tell_hooks
@@ -14,6 +14,7 @@ from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.performers import perform
 from outlast.effects.place import Place
 from outlast.engine.env import RunEnv
+from outlast.engine.relatives import is_made_elsewhere
 
 
 class LocalEngine:
@@ -44,6 +45,8 @@ class LocalEngine:
         """Perform ``effect``. An error of user code or of a model is its failure, as an event."""
         env = self.env
         view = env.view()
+        if await is_made_elsewhere(env.log.journal, view.run_id, view.state, effect):
+            return Outcome([EffectLost(effect.id)])
         place = Place(view, effect.id, emit, env.log.journal)
         within = env.spans.perform if env.spans is not None else None
         with place.entered():

@@ -25,6 +25,7 @@ from outlast.core.events import (
     MessageReceived,
     RunAbandoned,
     RunAcquired,
+    RunCopied,
     RunForked,
     RunPaused,
     RunReopened,
@@ -49,6 +50,7 @@ from outlast.engine.env import Live, RunEnv
 from outlast.engine.fit import asks_at_end
 from outlast.engine.ledger import Ledger
 from outlast.engine.log import RunLog, require_known
+from outlast.engine.relatives import note_copy, note_copy_of
 from outlast.journal.journal import Journal, Lease
 from outlast.journal.memory import MemoryJournal
 from outlast.sessions.session import (
@@ -289,8 +291,10 @@ async def continue_log(
             return log, False
         if not since or (_begins(since, planned) and not is_complete):
             return log, bool(since)
+        copy = new_run_id()
+        await note_copy(log, copy, events)
     await log.release()
-    fork = RunLog(journal, await journal.acquire(new_run_id(), new=True))
+    fork = RunLog(journal, await journal.acquire(copy, new=True))
     fork.add([*events, RunForked(run_id, len(events)), *forks.begun(events, since)])
     return fork, False
 
@@ -337,10 +341,12 @@ def _begins(since: Sequence[Event], planned: Sequence[Event]) -> bool:
     return bool(planned) and said[: len(planned)] == [_bare(event) for event in planned]
 
 
-_BESIDE = RunAcquired | RunReopened | RunAbandoned | CommandTaken | RunPaused | RunUnpaused
+_BESIDE = (
+    RunAcquired | RunReopened | RunAbandoned | CommandTaken | RunPaused | RunUnpaused | RunCopied
+)
 """Events that say nothing about what the run does."""
 _TOLD = (
-    RunAcquired | RunAbandoned | CommandTaken | RunPaused | RunUnpaused
+    RunAcquired | RunAbandoned | RunCopied | CommandTaken | RunPaused | RunUnpaused
     | MessageReceived | LimitRaised | CancelRequested | ApprovalDecided
 )  # fmt: skip
 
@@ -379,6 +385,7 @@ async def copy_for_fork(journal: Journal, run_id: str | None, place: Place) -> N
                 break
         if events:
             own, since = events[:end], events[end:]
+            await note_copy_of(journal, source, run_id, own)
             copy.add([*own, RunForked(source, end), *forks.begun(own, since)])
             await copy.commit()
     finally:

@@ -14,6 +14,7 @@ from outlast.core.events import (
     RunAcquired,
     RunCancelled,
     RunCompleted,
+    RunCopied,
     RunFailed,
     RunForked,
     RunParked,
@@ -113,7 +114,20 @@ def _forked(state: RunState, event: RunForked) -> RunState:
     open_calls = [effect_id("tool", state.turn, call_id) for call_id in state.open_calls]
     keys = {key: idempotency_key(state, event.source, key) for key in open_calls}
     origins = {key: state.origins.get(key, event.source) for key in open_calls}
-    return replace(state, keys={**state.keys, **keys}, origins={**state.origins, **origins})
+    return replace(
+        _related(state, event.source),
+        keys={**state.keys, **keys},
+        origins={**state.origins, **origins},
+    )
+
+
+def _related(state: RunState, run_id: str) -> RunState:
+    before = state.before_failure
+    return replace(
+        state,
+        relatives=state.relatives | {run_id},
+        before_failure=before and _related(before, run_id),
+    )
 
 
 def _reopened(state: RunState, event: RunReopened) -> RunState:
@@ -143,6 +157,7 @@ FOLDS: Folds = {
     RunCancelled: _ended,
     RunAbandoned: lambda state, event: replace(state, abandoned=event.policy),
     RunForked: _forked,
+    RunCopied: lambda state, event: _related(state, event.run_id),
     RunReopened: _reopened,
     RunParked: parked,
     RunUnparked: unparked,
