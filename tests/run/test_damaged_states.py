@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 
-from outlast import Agent, RunConfig, Runner, RunState, UserError, function_tool
+from outlast import Agent, RunConfig, RunContextWrapper, Runner, RunState, UserError, function_tool
 from outlast.journal import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
@@ -28,6 +29,13 @@ async def stored() -> dict[str, Any]:
     state = (await Runner.run(_agent(calls), "hi", run_config=config)).to_state()
     state.approve(state.get_interruptions()[0])
     return json.loads(state.to_string())
+
+
+@pytest.fixture
+def unsealed(stored: dict[str, Any]) -> dict[str, Any]:
+    """As an older version stored it."""
+    del stored["outlast"]["checksums"]
+    return stored
 
 
 _GONE = object()
@@ -53,9 +61,9 @@ _DAMAGES: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("place", "value"), _DAMAGES)
-async def test_damage_is_named(stored: dict[str, Any], place: str, value: Any):
+async def test_damage_is_named(unsealed: dict[str, Any], place: str, value: Any):
     *above, last = [int(part) if part.isdigit() else part for part in place.split(".")]
-    held: Any = stored
+    held: Any = unsealed
     for part in above:
         held = held[part]
     if value is _GONE:
@@ -63,15 +71,15 @@ async def test_damage_is_named(stored: dict[str, Any], place: str, value: Any):
     else:
         held[last] = value
     with pytest.raises(UserError, match=r"run state") as raised:
-        await RunState.from_string(_agent(), json.dumps(stored))
+        await RunState.from_string(_agent(), json.dumps(unsealed))
     assert place.split(".", maxsplit=1)[0] in str(raised.value).lower()
 
 
-async def test_a_call_that_the_reply_does_not_have_is_damage(stored: dict[str, Any]):
-    reply = next(each for each in stored["outlast"]["events"] if each.get("calls"))
+async def test_a_call_that_the_reply_does_not_have_is_damage(unsealed: dict[str, Any]):
+    reply = next(each for each in unsealed["outlast"]["events"] if each.get("calls"))
     del reply["output"][0]
     with pytest.raises(UserError, match=r"outlast\.events\[\d+\]"):
-        await RunState.from_json(_agent(), stored)
+        await RunState.from_json(_agent(), unsealed)
 
 
 @pytest.mark.parametrize("text", ["", "{", "\ud800", "[" * 100_000, 5, None])
@@ -86,3 +94,60 @@ async def test_a_sound_state_goes_on(stored: dict[str, Any]):
     agent = _agent([assistant_message("done")])
     result = await Runner.run(agent, state, run_config=RunConfig(journal=MemoryJournal()))
     assert result.final_output == "done"
+
+
+READER = _agent()
+
+
+async def read(text: str) -> RunState[Any]:
+    return await RunState.from_string(READER, text)
+
+
+async def test_a_flipped_bit_is_never_another_fact(stored: dict[str, Any]):
+    text = json.dumps(stored).encode()
+    sound = (await read(text.decode())).to_json()
+    random_, wrong = random.Random(1), 0
+    for _ in range(1500):
+        place, bit = random_.randrange(len(text)), random_.randrange(8)
+        flipped = bytearray(text)
+        flipped[place] ^= 1 << bit
+        try:
+            state = await read(flipped.decode("utf-8", "surrogateescape"))
+        except UserError:
+            continue
+        wrong += state.to_json() != sound  # What is only there to be looked at is made anew.
+    assert wrong == 0
+
+
+async def test_a_store_may_write_the_same_values_in_other_words(stored: dict[str, Any]):
+    text = json.dumps(stored, indent=2, sort_keys=True).replace(".0,", ",").replace(".0}", "}")
+    assert (await read(text)).to_json() == (await RunState.from_json(READER, stored)).to_json()
+
+
+@pytest.mark.parametrize("place", ["pending_input", "context.usage", "context.context", "outlast"])
+async def test_a_change_is_named_and_can_be_owned(stored: dict[str, Any], place: str):
+    *above, last = place.split(".")
+    held: Any = stored
+    for part in above:
+        held = held[part]
+    if place == "outlast":
+        held["outlast"]["events"][0]["input"][0]["content"] = "bye"
+    else:
+        held[last] = {"pending_input": [], "usage": {"requests": 9}, "context": {"a": 1}}[last]
+        stored["outlast"]["checksums"][place] = "0"
+    with pytest.raises(UserError, match=f"damaged: '{place}' does not match its checksum"):
+        await RunState.from_json(_agent(), stored)
+    del stored["outlast"]["checksums"][place]
+    assert await RunState.from_json(_agent(), stored)
+
+
+async def test_a_state_of_an_older_version_has_no_checksums(unsealed: dict[str, Any]):
+    assert (await RunState.from_json(_agent(), unsealed)).get_interruptions()
+
+
+async def test_a_state_that_has_not_begun_is_sealed_too():
+    document = RunState(RunContextWrapper({"a": 1.0}), "hi", _agent(), max_turns=3).to_json()
+    assert (await RunState.from_json(_agent(), document)).to_json() == document
+    document["original_input"] = "bye"
+    with pytest.raises(UserError, match="'original_input' does not match"):
+        await RunState.from_json(_agent(), document)

@@ -43,6 +43,7 @@ from outlast.run.state_json import (
     read_usage,
     texts_of,
 )
+from outlast.run.state_seal import require_sealed, seal
 from outlast.run.state_view import tools_used
 from outlast.tracing.traces import TraceState
 from outlast.views.items import staged_inputs
@@ -234,11 +235,13 @@ class RunState(Generic[TContext, TAgent]):
         document = document_of(view, self._events, context)
         if self._blobs is not None:
             self._texts |= texts_of(self._events, self._blobs)
-        document["outlast"]["texts"] = self._texts
+        document["outlast"]["texts"] = dict(self._texts)
         document["trace"] = trace and trace.to_json(include_tracing_api_key=include_tracing_api_key)
         if not self._events:
             document["max_turns"] = self._max_turns
-        return document | {"pending_input": self.pending_input}
+        document["pending_input"] = self.pending_input
+        seal(document)
+        return document
 
     def to_string(
         self,
@@ -299,6 +302,7 @@ class RunState(Generic[TContext, TAgent]):
                 program does not have the agent whose turn it is.
         """
         check_document(state_json)
+        require_sealed(state_json)
         saved: dict[str, Any] = state_json["context"]
         value: Any = context_override
         if value is None:
