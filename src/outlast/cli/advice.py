@@ -17,7 +17,7 @@ _ADVICE = {
     r"'(await|async for|async with)' outside": (
         "Put it into `async def main():` and call asyncio.run(main()), or use Runner.run_sync(...)."
     ),
-    r"RunResultStreaming can't be used in 'await'": (
+    r"RunResultStreaming'?( object)? can't be (used in 'await'|awaited)": (
         "It is not awaited: `async for event in result.stream_events():`"
     ),
     r"'async_generator' object is not iterable": "Write `async for`, in a coroutine.",

@@ -44,8 +44,7 @@ def require_sealed(document: dict[str, Any]) -> None:
     Raises:
         UserError: A part of it has changed.
     """
-    kept: Any = document.get("outlast")
-    checksums: Any = kept.get("checksums") if isinstance(kept, dict) else None
+    checksums = _at(document, "outlast.checksums")
     if not isinstance(checksums, dict):
         return
     for path, checksum in cast("dict[str, Any]", checksums).items():
@@ -59,9 +58,7 @@ def require_sealed(document: dict[str, Any]) -> None:
 
 def _checksum(document: dict[str, Any], path: str) -> str | None:
     """Of the values of a part; None where they cannot be written as JSON."""
-    value: Any = document
-    for name in path.split("."):
-        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+    value = _at(document, path)
     if path == "outlast":
         value = {name: each for name, each in value.items() if name != "checksums"}
     try:
@@ -70,3 +67,10 @@ def _checksum(document: dict[str, Any], path: str) -> str | None:
         return None
     plain = _WHOLE.sub(rb"\1", text)
     return f"{crc32(plain):08x}"
+
+
+def _at(document: dict[str, Any], path: str) -> Any:
+    value: Any = document
+    for name in path.split("."):
+        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+    return value

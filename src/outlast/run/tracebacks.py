@@ -83,9 +83,12 @@ def _is_of(trace: TracebackType | None, folders: tuple[str, ...]) -> bool:
 
 
 def _without(trace: TracebackType | None, folders: tuple[str, ...]) -> TracebackType | None:
-    if trace is None:
-        return None
-    rest = _without(trace.tb_next, folders)
-    if _is_of(trace, folders):
-        return rest
-    return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
+    kept: list[TracebackType] = []
+    while trace is not None:
+        if not _is_of(trace, folders):
+            kept.append(trace)
+        trace = trace.tb_next
+    rest: TracebackType | None = None
+    for each in reversed(kept):  # As deep as a program may recurse, so not by recursion.
+        rest = TracebackType(rest, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return rest
