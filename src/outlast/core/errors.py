@@ -32,11 +32,13 @@ class RunErrorDetails:
             ("raw response", len(self.raw_responses)),
             ("input guardrail result", len(self.input_guardrail_results)),
             ("output guardrail result", len(self.output_guardrail_results)),
+            ("tool input guardrail result", len(self.tool_input_guardrail_results)),
+            ("tool output guardrail result", len(self.tool_output_guardrail_results)),
         )
         name = getattr(self.last_agent, "name", None)
-        lines = ["RunErrorDetails:", f"- Last agent: Agent(name={name!r}, ...)"]
+        lines = ["RunErrorDetails:", f'- Last agent: Agent(name="{name}", ...)']
         lines += [f"- {count} {what}(s)" for what, count in counts]
-        return "\n".join(lines)
+        return "\n".join([*lines, "(See `RunErrorDetails` for more details)"])
 
 
 class AgentsException(Exception):

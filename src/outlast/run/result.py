@@ -225,14 +225,15 @@ class RunResult(RunResultBase):
     max_turns: int | None = field(default=10, kw_only=True)
 
     def __str__(self) -> str:
-        return described(self, "RunResult")
+        agent = f'- Last agent: Agent(name="{self.last_agent.name}", ...)'
+        return described(self, "RunResult", agent)
 
 
-def described(result: RunResultBase, title: str) -> str:
-    """A result in a few lines."""
-    output = str(result.final_output)
+def described(result: RunResultBase, title: str, *about: str) -> str:
+    """A result in a few lines, those ``about`` it first."""
+    value = result.final_output
+    output = _shown(value)
     indented = "\n".join(f"    {line}" for line in output.splitlines()) or "    "
-    agent = result.last_agent
     counts = (
         (len(result.new_items), "new item(s)"),
         (len(result.raw_responses), "raw response(s)"),
@@ -241,13 +242,25 @@ def described(result: RunResultBase, title: str) -> str:
     )
     lines = [
         f"{title}:",
-        f'- Last agent: Agent(name="{agent.name}", ...)',
-        f"- Final output ({type(result.final_output).__name__}):",
+        *about,
+        f"- Final output ({type(value).__name__}):",
         indented,
         *(f"- {count} {what}" for count, what in counts),
         f"(See `{title}` for more details)",
     ]
     return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    from pydantic import BaseModel
+    from pydantic_core import PydanticSerializationError
+
+    if not isinstance(value, BaseModel):
+        return str(value)
+    try:
+        return value.model_dump_json(indent=2)
+    except PydanticSerializationError:  # It holds what JSON does not know.
+        return str(value)
 
 
 def fill(result: RunResultBase, env: RunEnv) -> None:

@@ -153,7 +153,14 @@ class RunResultStreaming(RunResultBase):
         self._last_agent = self.current_agent
 
     def __str__(self) -> str:
-        return described(self, "RunResultStreaming")
+        return described(
+            self,
+            "RunResultStreaming",
+            f'- Current agent: Agent(name="{self.current_agent.name}", ...)',
+            f"- Current turn: {self.current_turn}",
+            f"- Max turns: {self.max_turns}",
+            f"- Is complete: {self.is_complete}",
+        )
 
     @property
     def run_loop_exception(self) -> BaseException | None:
