@@ -57,6 +57,21 @@ def said(done):
     return " ".join(done.output.replace("│", " ").split())
 
 
+RESUMES = """
+import asyncio
+from outlast import RunState, Runner
+from program import {agent} as agent
+
+async def main():
+    result = await Runner.resume("r", agent)
+    stored = await RunState.from_json(agent, result.to_state().to_json())
+    for (call,) in (result.interruptions, stored.get_interruptions()):
+        print(call.is_in_doubt)
+
+asyncio.run(main())
+"""
+
+
 LATE = [
     (["reject", "r", "c1", "--by", "bob"], 1, "approved already, by 'ann'"),
     (["approve", "r", "--all", "--by", "bob"], 1, "approved already, by 'ann'"),
@@ -107,6 +122,9 @@ def test_a_call_in_doubt_says_that_it_began_already(cli, tmp_path, agent):
     assert all("It began already, outcome unknown: run it again?" in each for each in shown), shown
     (facts,) = json.loads(cli("approvals", "--json").stdout)
     assert (facts["reason"], facts["call_id"]) == ("in_doubt", facts["call"])
+    in_python = [sys.executable, "-c", RESUMES.format(agent=agent)]
+    told = subprocess.run(in_python, cwd=tmp_path, env=os.environ, capture_output=True, check=False)
+    assert told.stdout.split() == [b"True", b"True"], told.stderr
 
 
 @pytest.mark.parametrize(
@@ -124,4 +142,7 @@ def test_what_is_no_failure_is_not_called_one(error, title):
 def test_an_ordinary_approval_is_asked_for_by_policy(waiting):
     (facts,) = json.loads(waiting("approvals", "--json").stdout)
     assert (facts["reason"], facts["call_id"]) == ("policy", "c1")
+    command = [sys.executable, "-c", RESUMES.format(agent="asks")]
+    told = subprocess.run(command, env=os.environ, capture_output=True, check=False)
+    assert told.stdout.split() == [b"False", b"False"], told.stderr
     assert "began already" not in said(waiting("approvals"))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from outlast.core.commanding import ended_word
-from outlast.core.errors import AlreadyDecided, CallNotFound, RunNotFound
-from outlast.core.events import ApprovalRequested
+from outlast.core.errors import AlreadyDecided, CallNotFound
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
 from outlast.journal.opening import open_journal
@@ -16,21 +15,7 @@ from outlast.views.waiting import WaitingCall, waiting_calls
 
 async def calls_of(run_id: str) -> list[WaitingCall]:
     """What a run asks, from its log and those of the runs inside it; in the order in which it asked."""
-    calls = waiting_calls(await _state_of(run_id))
-    return [call._replace(is_in_doubt=await _began(call.request)) for call in calls]
-
-
-async def _began(request: ApprovalRequested) -> bool:
-    """Whether a call has begun before, in whichever run it is."""
-    while request.child:
-        try:
-            inner = await _state_of(request.child)
-        except RunNotFound:
-            return False
-        if request.call_id not in inner.requested:
-            return False
-        request = inner.requested[request.call_id]
-    return request.reason == "in_doubt"
+    return waiting_calls(await _state_of(run_id))
 
 
 async def _state_of(run_id: str) -> RunState:

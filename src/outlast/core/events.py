@@ -371,6 +371,8 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
     """The call itself, where it is not one of this run's own."""
     number: int = 0
     """How often this effect has asked before."""
+    is_in_doubt: bool = False
+    """Whether the call of a child run began already, and nobody knows how it ended."""
 
 
 class ApprovalWaived(Fact, frozen=True, tag="approval.waived"):

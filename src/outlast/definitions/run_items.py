@@ -261,6 +261,8 @@ class ToolApprovalItem(_OfCall):
     tool_namespace: str | None = None
     tool_origin: Any | None = None
     tool_lookup_key: Any | None = field(default=None, kw_only=True)
+    is_in_doubt: bool = field(default=False, kw_only=True)
+    """Whether it began already, and nobody knows how it ended: a yes runs it again."""
     _allow_bare_name_alias: bool = field(default=False, kw_only=True, repr=False)
 
     def __eq__(self, other: object) -> bool:

@@ -303,6 +303,7 @@ def approval_item(
             known.tool_lookup_key = lookup_key(
                 request.name, item.get("namespace"), is_deferred=is_deferred
             )
+    known.is_in_doubt = request.is_in_doubt or request.reason == "in_doubt"
     return known
 
 

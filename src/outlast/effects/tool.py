@@ -199,6 +199,7 @@ def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
             reason="child",
             child=child.run_id,
             item=wire(item.raw_item),
+            is_in_doubt=item.is_in_doubt,
         )
         view.live.waiting[approval_key(request)] = item
         events.append(request)

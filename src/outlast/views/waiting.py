@@ -39,7 +39,7 @@ class WaitingCall(NamedTuple):
 def waiting_calls(state: RunState) -> list[WaitingCall]:
     """The calls that wait for a person, in the order in which they asked; none once the run has ended."""
     return [
-        WaitingCall(key, request, item, request.reason == "in_doubt")
+        WaitingCall(key, request, item, request.is_in_doubt or request.reason == "in_doubt")
         for key in waiting_keys(state)
         if (item := requested_item(state, request := state.requested[key])) is not None
     ]
