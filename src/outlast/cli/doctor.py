@@ -9,34 +9,30 @@ import stat
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from outlast.calls.health import Health, Pace
+from outlast.cli.check import Check
+from outlast.cli.key import key_check, provider_check
 from outlast.cli.logs import is_cut_off, journal_file, list_runs
 from outlast.core.errors import JournalError
 from outlast.journal import open_journal
 from outlast.version import __version__
 
-Verdict = Literal["good", "note", "bad"]
 
+async def examine(*, live: bool = False) -> list[Check]:
+    """All checks. Changes nothing.
 
-class Check(NamedTuple):
-    """What was looked at, and what was found."""
-
-    name: str
-    verdict: Verdict
-    found: str
-
-
-async def examine() -> list[Check]:
-    """All checks. Changes nothing."""
+    Args:
+        live: Ask the provider too.
+    """
     file = journal_file()
     is_there = file is not None and file.exists()
     return [
         Check("python", "good", platform.python_version()),
         Check("outlast", "good", __version__),
         *_files(file),
-        _key(),
+        key_check(),
+        *([await provider_check()] if live else []),
         await _runs(is_there=is_there),
         *(_models() if is_there else []),
     ]
@@ -51,17 +47,6 @@ async def forget_health() -> int:
     known = len(health.all())
     await health.clear()
     return known
-
-
-def has_key() -> bool:
-    """Whether the default provider can be asked: with a key, or at an endpoint of the user's own."""
-    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
-    return any(os.environ.get(name, "").strip() for name in names)
-
-
-def is_offline() -> bool:
-    """Whether the offline stand-in is asked for."""
-    return os.environ.get("OUTLAST_OFFLINE") == "1"
 
 
 def _files(file: Path | None) -> list[Check]:
@@ -100,15 +85,6 @@ def _integrity(file: Path) -> Check:
     if found == "ok":
         return Check("integrity", "good", "SQLite's quick check passed")
     return Check("integrity", "bad", f"{found}. Restore the file from a copy.")
-
-
-def _key() -> Check:
-    if is_offline():
-        return Check("model", "good", "offline stand-in (OUTLAST_OFFLINE is set)")
-    if has_key():
-        return Check("model", "good", "OPENAI_API_KEY is set")
-    text = "no OPENAI_API_KEY and no OUTLAST_OFFLINE=1: agents need a model of their own"
-    return Check("model", "note", text)
 
 
 async def _runs(*, is_there: bool) -> Check:

@@ -13,7 +13,7 @@ from rich.text import Text
 from outlast.cli.approvals import calls_of
 from outlast.cli.asking import call_lines
 from outlast.cli.command import finish
-from outlast.cli.doctor import has_key, is_offline
+from outlast.cli.key import has_key, is_offline
 from outlast.cli.live import LiveScreen
 from outlast.cli.logs import journal_place, list_runs, read_run, with_namesakes
 from outlast.cli.problem import Missing, RunError, near

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from outlast.cli.command import command
-from outlast.cli.doctor import has_key
+from outlast.cli.key import has_key
 from outlast.cli.problem import Missing
 from outlast.demo.screen import play
 

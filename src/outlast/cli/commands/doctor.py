@@ -9,19 +9,25 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from outlast.cli.check import Check
 from outlast.cli.command import AsJson, command, finish
-from outlast.cli.doctor import Check, examine, forget_health
+from outlast.cli.doctor import examine, forget_health
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
 
 
 @command("""
 outlast doctor
+outlast doctor --live              ask the provider whether it takes the key
 outlast doctor --reset             ask models again that had failed too often
 """)
 def doctor(
     reset: Annotated[
         bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
+    ] = False,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Ask the provider for its list of models; that costs nothing."),
     ] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -30,7 +36,7 @@ def doctor(
         known = finish(forget_health())
         if not as_json:
             console().print(f"Forgot the circuits and counts of {known} models.")
-    checks = finish(examine())
+    checks = finish(examine(live=live))
     if as_json:
         print_json([check._asdict() for check in checks])
         return _status(checks)
