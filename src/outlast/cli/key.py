@@ -33,26 +33,29 @@ def key_check() -> Check:
     if not has_key():
         text = "no OPENAI_API_KEY and no OUTLAST_OFFLINE=1: agents need a model of their own"
         return Check("model", "note", text)
-    place, key = os.environ.get("OPENAI_BASE_URL", "").strip(), os.environ.get("OPENAI_API_KEY", "")
+    place, value = (
+        os.environ.get("OPENAI_BASE_URL", "").strip(),
+        os.environ.get("OPENAI_API_KEY", ""),
+    )
     if place and not place.startswith(("http://", "https://")):
         return Check("model", "bad", "OPENAI_BASE_URL is no address: it begins with https://")
-    if not key.strip():
+    if not value.strip():
         return Check("model", "note", "OPENAI_BASE_URL is set, and no OPENAI_API_KEY")
-    if fault := _fault(key, is_openais=not place):
+    if fault := _fault(value, is_openais=not place):
         return Check("model", "bad", fault)
     at = "of its form" if not place else "for the endpoint in OPENAI_BASE_URL"
     return Check("model", "good", f"OPENAI_API_KEY is set, {at}; --live asks whether it works")
 
 
-def _fault(key: str, *, is_openais: bool) -> str:
+def _fault(value: str, *, is_openais: bool) -> str:
     """What is wrong with the form of a key; empty if nothing is."""
-    if key != key.strip():
+    if value != value.strip():
         return "OPENAI_API_KEY has white space at its ends. Set it without."
-    if not (key.isascii() and key.isprintable()) or " " in key:
+    if not (value.isascii() and value.isprintable()) or " " in value:
         return "OPENAI_API_KEY has characters that no key has. Copy it anew."
-    if key[0] in "\"'`<" or key.endswith("..."):
+    if value[0] in "\"'`<" or value.endswith("..."):
         return "OPENAI_API_KEY is a placeholder, or has quotes in it. Set the key itself."
-    if is_openais and not (key.startswith(_BEGINS) and len(key) >= _SHORTEST):
+    if is_openais and not (value.startswith(_BEGINS) and len(value) >= _SHORTEST):
         return (
             "OPENAI_API_KEY is no key of OpenAI's: they begin with sk- and are longer. "
             "For another provider, set OPENAI_BASE_URL too."
@@ -71,11 +74,10 @@ async def provider_check() -> Check:
     import openai
 
     place = os.environ.get("OPENAI_BASE_URL", "").strip() or _OPENAI
-    key = os.environ.get("OPENAI_API_KEY") or "none"
     try:
         # A redirect would carry the key to an address that nobody has chosen.
         async with openai.AsyncOpenAI(
-            api_key=key,
+            api_key=os.environ.get("OPENAI_API_KEY") or "none",
             base_url=place,
             http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
             timeout=_LONGEST_WAIT_S,

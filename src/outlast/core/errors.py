@@ -27,17 +27,13 @@ class RunErrorDetails:
     tool_output_guardrail_results: list[Any] = field(default_factory=new_list)
 
     def __str__(self) -> str:
-        counts = (
-            ("new item", len(self.new_items)),
-            ("raw response", len(self.raw_responses)),
-            ("input guardrail result", len(self.input_guardrail_results)),
-            ("output guardrail result", len(self.output_guardrail_results)),
-            ("tool input guardrail result", len(self.tool_input_guardrail_results)),
-            ("tool output guardrail result", len(self.tool_output_guardrail_results)),
-        )
         name = getattr(self.last_agent, "name", None)
         lines = ["RunErrorDetails:", f'- Last agent: Agent(name="{name}", ...)']
-        lines += [f"- {count} {what}(s)" for what, count in counts]
+        checks = [
+            f"{of}_guardrail_result" for of in ("input", "output", "tool_input", "tool_output")
+        ]
+        for each in ("new_item", "raw_response", *checks):
+            lines += [f"- {len(getattr(self, f'{each}s'))} {each.replace('_', ' ')}(s)"]
         return "\n".join([*lines, "(See `RunErrorDetails` for more details)"])
 
 
