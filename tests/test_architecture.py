@@ -44,6 +44,7 @@ LEAF_ON_LEAF = {
     ("evals", "replay"),
     ("cli", "mcp"),
     ("compat", "mcp"),
+    ("compat", "extras"),
 }
 # A layer to the left of which it has nothing to say: who performs an effect knows of no log.
 BARRED = {"effects": {"journal"}}

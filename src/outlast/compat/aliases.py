@@ -126,7 +126,10 @@ class Alias(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Write to every one of our modules that has `name`, or had until it was deleted here."""
-        if isinstance(value, Alias) or (_is_dunder(name) and name not in _SHARED_DUNDERS):
+        if _is_dunder(name) and name not in _SHARED_DUNDERS:
+            super().__setattr__(name, value)
+            return
+        if isinstance(value, Alias):
             # `import agents.apply_diff` binds the submodule on its parent; the public function
             # of that name must stay visible, as it does upstream.
             if not self._is_public(name):
@@ -157,7 +160,11 @@ class Alias(ModuleType):
         return sorted(names | {name for name in below if "." not in name})
 
     def _is_public(self, name: str) -> bool:
-        return self.__name__ in ROOTS and name in importlib.import_module("outlast").__all__
+        """Whether the package itself has something of a submodule's name: that is what it is then."""
+        if self.__name__ in ROOTS:
+            return name in importlib.import_module("outlast").__all__
+        homes = (vars(importlib.import_module(each)) for each in _row(self.__name__)[:1])
+        return any(name in home and not isinstance(home[name], ModuleType) for home in homes)
 
 
 class _Finder:

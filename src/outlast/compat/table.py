@@ -18,6 +18,11 @@ _TRACING = """
     tracing.util
 """
 
+_CODEX_TOOL = """
+    extras.codex.tool extras.codex.parameters extras.codex.answer_schema extras.codex.thread_ids
+    extras.codex.command_spans extras.codex.items extras.codex.thread extras.codex.options
+"""
+
 _ROWS = {
     "agents": ". compat.borrowed compat.guides.names",
     "agents._config": "models.defaults",
@@ -32,6 +37,19 @@ _ROWS = {
     "agents.editor": "definitions.editor",
     "agents.exceptions": "core.errors compat.guides.names",
     "agents.extensions": "extras.tool_output_trimmer",
+    "agents.extensions.experimental": "",
+    "agents.extensions.experimental.codex": "extras.codex",
+    "agents.extensions.experimental.codex.codex": "extras.codex.client",
+    "agents.extensions.experimental.codex.codex_options": "extras.codex.options",
+    "agents.extensions.experimental.codex.codex_tool": _CODEX_TOOL,
+    "agents.extensions.experimental.codex.events": "extras.codex.events",
+    "agents.extensions.experimental.codex.exec": "extras.codex.process",
+    "agents.extensions.experimental.codex.items": "extras.codex.items",
+    "agents.extensions.experimental.codex.output_schema_file": "extras.codex.schema_file",
+    "agents.extensions.experimental.codex.payloads": "extras.codex.records compat.codex_names",
+    "agents.extensions.experimental.codex.thread": "extras.codex.thread compat.codex_names",
+    "agents.extensions.experimental.codex.thread_options": "extras.codex.options",
+    "agents.extensions.experimental.codex.turn_options": "extras.codex.options",
     "agents.extensions.handoff_filters": "definitions.handoff_history",
     "agents.extensions.handoff_prompt": "definitions.handoff",
     "agents.extensions.memory": "sessions.backends",
@@ -144,7 +162,7 @@ BORROWED_NAMES: dict[str, tuple[str, ...]] = {
 """The same for modules under names of other packages, which guides import."""
 
 ABSENT = (
-    "agents.extensions.experimental", "agents.extensions.sandbox",
+    "agents.extensions.experimental.hosted_multi_agent", "agents.extensions.sandbox",
     "agents.realtime", "agents.run_internal",
     "agents.sandbox", "agents.testing.sandbox", "agents.util", "agents.voice",
 )  # fmt: skip

@@ -28,7 +28,12 @@ from outlast.definitions.function_tool import (
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.hooks import AgentHooks, AgentHooksBase, RunHooksBase
-from outlast.definitions.members import check_guardrails, check_handoffs, check_tools
+from outlast.definitions.members import (
+    check_exclusive,
+    check_guardrails,
+    check_handoffs,
+    check_tools,
+)
 from outlast.definitions.model import Model
 from outlast.definitions.output import AgentOutputSchemaBase
 from outlast.definitions.prompt import DynamicPromptFunction, Prompt, resolved_prompt
@@ -117,7 +122,9 @@ class AgentBase(PydanticInstance, Generic[TContext]):
     async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
         """The tools that the agent has right now: those of its MCP servers, then its own."""
         found = await self.get_mcp_tools(run_context)
-        return [*found, *await enabled(self.tools, run_context, self)]
+        tools = [*found, *await enabled(self.tools, run_context, self)]
+        check_exclusive(self, tools)
+        return tools
 
 
 Instructions: TypeAlias = Callable[

@@ -327,6 +327,11 @@ class FunctionTool:
         return own if invoke.original is None else (invoke.original, *own)
 
     @property
+    def exclusive_kind(self) -> str | None:
+        """What kind of tool it is, if an agent may have one of its name only."""
+        return getattr(getattr(self.on_invoke_tool, "body", None), "exclusive_kind", None)
+
+    @property
     def output_adapter(self) -> TypeAdapter[Any] | None:
         """The type behind `output_json_schema`, if it was made from one."""
         return self._output_type_adapter

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,6 +42,22 @@ def check_tools(agent: Any, tools: Iterable[Any]) -> None:
                 )
         elif (advice := _about_tool(tool)) is not None:
             raise UserError(f"{place} is {_what(tool)}, which is no tool. {advice}")
+
+
+def check_exclusive(agent: Any, tools: Iterable[Any]) -> None:
+    """Refuse a second tool of a name that one tool must have for itself.
+
+    Raises:
+        UserError: There is one.
+    """
+    named = [tool for tool in tools if isinstance(tool, FunctionTool)]
+    exclusive = {tool.name: kind for tool in named if (kind := tool.exclusive_kind)}
+    counts = Counter(tool.name for tool in named if exclusive)
+    if twice := sorted(name for name in exclusive if counts[name] > 1):
+        raise UserError(
+            f"Duplicate {exclusive[twice[0]]} tool names found: {', '.join(twice)}. Agent "
+            f"{agent.name!r} has another tool of that name; rename one of them."
+        )
 
 
 def check_handoffs(agent: Any, handoffs: Iterable[Any]) -> None:

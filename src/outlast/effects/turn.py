@@ -300,6 +300,8 @@ def _is_fixed(agent: AnyAgent) -> bool:
         return False
     if not all(getattr(tool, "is_enabled", True) is True for tool in agent.tools):
         return False
+    if any(isinstance(tool, FunctionTool) and tool.exclusive_kind for tool in agent.tools):
+        return False
     if any(isinstance(tool, ComputerTool) and tool.makes_computer for tool in agent.tools):
         return False
     return all(

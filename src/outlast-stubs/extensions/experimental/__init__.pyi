@@ -1,0 +1,1 @@
+# Written by `python tests/public_names.py`. The module has no file.

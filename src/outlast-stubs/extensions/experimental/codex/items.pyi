@@ -1,0 +1,23 @@
+# Written by `python tests/public_names.py`. The module has no file.
+from outlast.extras.codex.items import AgentMessageItem as AgentMessageItem
+from outlast.extras.codex.items import CommandExecutionItem as CommandExecutionItem
+from outlast.extras.codex.items import CommandExecutionStatus as CommandExecutionStatus
+from outlast.extras.codex.items import ErrorItem as ErrorItem
+from outlast.extras.codex.items import FileChangeItem as FileChangeItem
+from outlast.extras.codex.items import FileUpdateChange as FileUpdateChange
+from outlast.extras.codex.items import McpContentBlock as McpContentBlock
+from outlast.extras.codex.items import McpToolCallError as McpToolCallError
+from outlast.extras.codex.items import McpToolCallItem as McpToolCallItem
+from outlast.extras.codex.items import McpToolCallResult as McpToolCallResult
+from outlast.extras.codex.items import McpToolCallStatus as McpToolCallStatus
+from outlast.extras.codex.items import PatchApplyStatus as PatchApplyStatus
+from outlast.extras.codex.items import PatchChangeKind as PatchChangeKind
+from outlast.extras.codex.items import ReasoningItem as ReasoningItem
+from outlast.extras.codex.items import ThreadItem as ThreadItem
+from outlast.extras.codex.items import TodoItem as TodoItem
+from outlast.extras.codex.items import TodoListItem as TodoListItem
+from outlast.extras.codex.items import UnknownItem as UnknownItem
+from outlast.extras.codex.items import WebSearchItem as WebSearchItem
+from outlast.extras.codex.items import coerce_thread_item as coerce_thread_item
+from outlast.extras.codex.items import is_agent_message_item as is_agent_message_item
+from outlast.extras.codex.items import mapping as mapping
