@@ -244,15 +244,23 @@ async def test_comments_are_all_that_comes():
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
 async def test_a_bad_call_is_followed_by_recovery(api):
-    done = {"role": "tool", "tool_call_id": "call_1", "content": "3"}
+    what = {"name": "add", "arguments": "{}"}
+    done = [
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": what}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "3"},
+    ]
     if api == "responses":
-        done = {"type": "function_call_output", "call_id": "call_1", "output": "3"}
-    async with ScriptedProvider() as provider:
-        asked = [
-            body_of(api, "fault:unknown_tool", stream=False, told=told) for told in ([], [done])
+        done = [
+            {"type": "function_call", "call_id": "call_1", **what},
+            {"type": "function_call_output", "call_id": "call_1", "output": "3"},
         ]
+    async with ScriptedProvider() as provider:
+        asked = [body_of(api, "fault:unknown_tool", stream=False, told=told) for told in ([], done)]
         first, second = [(await answer(provider, PATHS[api], body))[0] for body in asked]
-        looped = body_of(api, "fault:loop_tool", stream=False, told=[done])
+        looped = body_of(api, "fault:loop_tool", stream=False, told=done)
         third, _ = await answer(provider, PATHS[api], looped)
     assert b"no_such_tool" in first
     assert b"recovered" in second

@@ -6,17 +6,8 @@ from collections.abc import Hashable, Sequence
 from typing import Any, cast
 
 from outlast.core.events import Item
+from outlast.core.pairs import OUTPUT_OF, is_call, pair_of
 from outlast.models.fake_id import FAKE_RESPONSES_ID
-
-_OUTPUT_OF = {
-    "function_call_output": "function_call",
-    "computer_call_output": "computer_call",
-    "shell_call_output": "shell_call",
-    "apply_patch_call_output": "apply_patch_call",
-    "local_shell_call_output": "local_shell_call",
-    "custom_tool_call_output": "custom_tool_call",
-}
-_CALLS = frozenset(_OUTPUT_OF.values())
 
 
 def unrepeated(items: list[Any]) -> list[Any]:
@@ -33,36 +24,57 @@ def unrepeated(items: list[Any]) -> list[Any]:
     kept: list[Any] = []
     seen: set[Hashable] = set()
     for n, (key, item) in enumerate(zip(keys, items, strict=True)):
-        if key is None or (item["type"] in _OUTPUT_OF and last[key] == n):
+        if key is None or (item["type"] in OUTPUT_OF and last[key] == n):
             kept.append(item)
-        elif item["type"] not in _OUTPUT_OF and key not in seen:
+        elif item["type"] not in OUTPUT_OF and key not in seen:
             kept.append(items[last[key]])
         seen.add(key)
     return kept
 
 
 def paired(items: Sequence[Item], is_new: Sequence[bool]) -> list[Item]:
-    """The items without calls that have no output, and outputs that have no call.
+    """The items without calls that no later item answers, and outputs that no earlier one called for.
 
     Reasoning goes with the call that it led to. What is new stays: a caller may hand in a call
     that is answered in this run.
     """
-    calls = {_pair(item) for item in items if item.get("type") in _CALLS}
-    answered = {_pair(item) for item in items if item.get("type") in _OUTPUT_OF}
-    halves = calls ^ answered
+    halves = _halves(items)
     if not halves:
         return list(items)
     kept: list[Item] = []
     leads_to = ""
-    for item, new in zip(reversed(items), reversed(is_new), strict=True):
-        kind = item.get("type")
-        is_call = kind in _CALLS
-        if not new and (is_call or kind in _OUTPUT_OF) and _pair(item) in halves:
-            leads_to = leads_to if leads_to == "call" or not is_call else "nothing"
-        elif new or kind != "reasoning" or leads_to != "nothing":
-            leads_to = "call" if is_call else ""
+    for place in reversed(range(len(items))):
+        item, new, call = items[place], is_new[place], is_call(items[place])
+        if not new and place in halves:
+            leads_to = leads_to if leads_to == "call" and call else "nothing"
+        elif new or item.get("type") != "reasoning" or leads_to != "nothing":
+            leads_to = "call" if call else ""
             kept.append(item)
     return kept[::-1]
+
+
+def _halves(items: Sequence[Item]) -> set[int]:
+    """Where calls stand that nothing answers later, and outputs that nothing called for before."""
+    waiting: dict[tuple[str, Any], list[int]] = {}
+    answered: set[tuple[str, Any]] = set()
+    halves: set[int] = set()
+    for place, item in enumerate(items):
+        pair = pair_of(item)
+        if pair is None or pair[0] == "mcp_approval_request":
+            continue
+        if is_call(item):
+            waiting.setdefault(pair, []).append(place)
+            halves.add(place)
+        elif pair in waiting:
+            halves.difference_update(waiting[pair])
+            answered.add(pair)
+        else:
+            halves.add(place)
+    return {
+        place
+        for place in halves
+        if not is_call(items[place]) or pair_of(items[place]) not in answered
+    }
 
 
 def _identity(item: Any) -> Hashable:
@@ -72,8 +84,3 @@ def _identity(item: Any) -> Hashable:
         return None
     key = fields.get("call_id") or fields.get("approval_request_id") or fields.get("id")
     return (kind, key) if key and key != FAKE_RESPONSES_ID else None
-
-
-def _pair(item: Item) -> tuple[str, Any]:
-    kind = str(item.get("type"))
-    return _OUTPUT_OF.get(kind, kind), item.get("call_id") or item.get("id")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from outlast.models.errors import (
 from outlast.models.event_stream import closing_of, let_go
 from outlast.models.fake_id import FAKE_RESPONSES_ID
 from outlast.models.fast_events import quick
+from outlast.models.led_to import asked_without, with_partners
 from outlast.models.responses_tools import ConvertedTools, Converter
 from outlast.models.streaming import mark_request, reply_of, usage_in
 from outlast.models.validate import checked_event, checked_response
@@ -85,7 +87,11 @@ class OpenAIResponsesModel(EndpointModel):
         if response is None:
             with in_our_family():
                 responses: Any = self._bounded.responses  # knows no plain dict
-                response = checked_response(await responses.create(**kwargs))
+
+                async def create(given: dict[str, Any]) -> Any:
+                    return await responses.create(**given)
+
+                response = checked_response(await asked_without(create, kwargs))
         # An endpoint that only resembles OpenAI's may send no status.
         if getattr(response, "status", None) in ("failed", "incomplete", "cancelled"):
             await background.acceptance().over()
@@ -213,8 +219,8 @@ def clean_input(given: str | list[Any], model: str | None = None) -> list[Any]:
         item if isinstance(item, dict) else item.model_dump(exclude_unset=True) for item in given
     ]
     # Another provider's reasoning means nothing to OpenAI, and its signature would be refused.
-    kept = (i for i in items if not (i.get("type") == "reasoning" and i.get("provider_data")))
-    return [_clean_item(item) for item in with_wire_ids(list(kept), model)]
+    kept = [i for i in items if not (i.get("type") == "reasoning" and i.get("provider_data"))]
+    return [_clean_item(item) for item in with_wire_ids(with_partners(kept), model)]
 
 
 def _clean_item(item: dict[str, Any]) -> dict[str, Any]:
@@ -266,7 +272,7 @@ async def passed_on(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
 async def http_events(client: AsyncOpenAI, kwargs: dict[str, Any]) -> AsyncGenerator[Any]:
     """The events that answer an HTTP request. Nothing can fail any more after the last one."""
     with in_our_family():
-        events, close, request_id = await _opened(client, kwargs)
+        events, close, request_id = await asked_without(partial(_opened, client), kwargs)
     ended = False
     try:
         while (event := await _next(events)) is not None:

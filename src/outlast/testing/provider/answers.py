@@ -34,6 +34,7 @@ from outlast.testing.provider.replies import (
 )
 from outlast.testing.provider.script import Source
 from outlast.testing.provider.stored import Store, Stored
+from outlast.testing.provider.validity import as_counted, check_items, check_messages, check_size
 from outlast.testing.steps import ModelCall, ModelStep, each_of
 
 _MODEL = re.compile(r"fault:(?P<name>[^*]+)(?:\*(?P<times>\d+))?")
@@ -59,11 +60,22 @@ class Answers:
     Args:
         source: Where good answers come from.
         background_polls: How many polls it takes until a background response is complete.
+        checks_history: Whether conversations are refused that OpenAI would refuse.
+        context_tokens: How long a request may be; None for any length.
     """
 
-    def __init__(self, source: Source, *, background_polls: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        background_polls: int,
+        checks_history: bool = True,
+        context_tokens: int | None = None,
+    ) -> None:
         self._source = source
         self._polls = background_polls
+        self._checks_history = checks_history
+        self._context_tokens = context_tokens
         self._store = Store()
         self._played: Counter[str] = Counter()
 
@@ -122,7 +134,16 @@ class Answers:
         except (AttributeError, TypeError, KeyError) as error:
             raise BadRequest(f"The request has not the form of the API: {error}.") from error
         history = self._store.history(call.previous_response_id, call.conversation_id)
+        if self._checks_history:
+            self._check(x, told, [*history, *items_of(call.input)])
+        check_size(told, self._context_tokens)
         return _Asked(call, told, history)
+
+    def _check(self, x: Exchange, body: Wire, items: list[Any]) -> None:
+        if x.api == "chat":
+            check_messages(as_list(body.get("messages")))
+        else:
+            check_items(items, self._store.partners)
 
     def _fault(self, x: Exchange, model: str) -> tuple[Fault | None, bool]:
         """The fault that a request asks for, and whether it does by its model's name."""
@@ -166,6 +187,8 @@ class Answers:
     def _reply(
         self, x: Exchange, asked: _Asked, items: list[Any], usage: dict[str, Any] | None = None
     ) -> Reply:
+        if self._context_tokens is not None:
+            usage = as_counted(usage, asked.body)
         kind = "chatcmpl" if x.api == "chat" else "resp"
         usage = usage or wire_usage(Usage(input_tokens=3, output_tokens=4, total_tokens=7))
         model = str(asked.body.get("model", "scripted-model"))

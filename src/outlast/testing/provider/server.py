@@ -46,6 +46,10 @@ class ProviderSettings:
     """How many polls it takes until a background response is complete."""
     websocket: bool = True
     """Whether a client may go on as a websocket; if not, the handshake gets 404."""
+    checks_history: bool = True
+    """Whether a conversation is refused that OpenAI would refuse: halves of calls, torn reasoning."""
+    context_tokens: int | None = None
+    """How long a request may be, at about four characters to a token; None for any length."""
     on_request: Callable[[ProviderRequest], None] | None = None
     """Told of every request when it has arrived."""
 
@@ -171,6 +175,8 @@ class ScriptedProvider:
         self._answers = Answers(
             self._script or answers_of(model or OfflineModel()),
             background_polls=self._settings.background_polls,
+            checks_history=self._settings.checks_history,
+            context_tokens=self._settings.context_tokens,
         )
         self._listener = Listener(self._answer, self._settings.on_request)
         self.elsewhere = Listener(self._answer_elsewhere)

@@ -9,6 +9,7 @@ from typing import Any
 from outlast.testing.provider.calls import BadRequest
 from outlast.testing.provider.parsed import Wire
 from outlast.testing.provider.replies import Reply, response, response_events
+from outlast.testing.provider.validity import partners_in
 
 
 @dataclass
@@ -53,6 +54,8 @@ class Store:
     def __init__(self) -> None:
         self.responses: dict[str, Stored] = {}
         """By id."""
+        self.partners: dict[str, str] = {}
+        """Of items that were sent, by id, the reasoning that led to them."""
         self._conversations: dict[str, list[Any]] = {}
 
     def history(self, previous: str | None, conversation: str | None) -> list[Any]:
@@ -74,6 +77,7 @@ class Store:
 
     def keep(self, stored: Stored, conversation: str | None) -> None:
         """Remember an answer."""
+        self.partners |= partners_in(stored.reply.items)
         self.responses[stored.reply.response_id] = stored
         if conversation is not None:
             self._conversations[conversation] = [*stored.history, *stored.reply.items]
