@@ -46,7 +46,7 @@ def _holds_itself() -> list[Any]:
 def _deep() -> list[Any]:
     inner: dict[str, Any] = {}
     item: dict[str, Any] = {"role": "user", "content": "x", "inner": inner}
-    for _ in range(5000):
+    for _ in range(50_000):
         inner["a"] = inner = {}
     return [item]
 

@@ -236,6 +236,7 @@ def in_child(work: Any) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 async def test_a_forked_child_posts_by_itself(kept: Any):
     lease = await begin(kept)
     kept.inbox.listen("r", lambda: None)
