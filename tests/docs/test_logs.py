@@ -26,7 +26,7 @@ from outlast.core.events import (
     ToolReturned,
 )
 from outlast.core.records import ErrorFacts
-from outlast.engine.report import log_recovery, report
+from outlast.engine.report import log_left_behind, log_recovery, report
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "read-the-logs.md").read_text()
 DOWN = ErrorFacts("ModelUnavailable", "the provider is down")
@@ -76,9 +76,10 @@ def test_the_page_lists_every_line_as_it_is_written(logged):
         report(run_id, [event])
     log_recovery("order-17")
     log_recovery("order-17", IncompatibleRun())
+    log_left_behind("order-18", "ada", "order-17", "waiting")
     listed = re.findall(r"^\| (INFO|WARNING) \| `(.*?)` \|", PAGE, re.MULTILINE)
     assert set(listed) == lines_of(logged.records)
-    assert len(listed) == len(EVENTS) + 2
+    assert len(listed) == len(EVENTS) + 3
 
 
 def test_every_record_names_its_run_and_the_event(logged):

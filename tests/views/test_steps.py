@@ -132,6 +132,24 @@ def test_going_on_after_an_approval_is_not_a_crash():
     assert not takeovers(view)[0].was_crash
 
 
+def test_an_approved_call_that_nobody_has_begun_is_not_shown_as_performed():
+    call = Call(id="a", name="pay", kind="function", index=0, approval="yes")
+    waiting = [
+        RunStarted(agent="desk", input=[user("pay")]),
+        TurnPrepared(id="p1", agent="desk"),
+        EffectStarted(id="m1", kind="model"),
+        ModelReplied(id="m1", agent="desk", output=[call_item("a", "pay")], calls=(call,)),
+        ApprovalRequested(id="t1.a", call_id="a", agent="desk", name="pay"),
+    ]
+    decided = ApprovalDecided(call_id="a", approved=True, agent="desk", name="pay", by="ada")
+    later = [RunAcquired(owner="b"), begun("t1.a", "pay")]
+    details = [
+        next(row.detail for row in timeline(log).rows if row.id == "approval /a")
+        for log in (log_of([*waiting, decided]), log_of([*waiting, decided], later))
+    ]
+    assert details == ["approved by ada, not begun", "approved by ada"]
+
+
 def test_a_failed_effect_is_an_error_and_so_is_the_run():
     error = ErrorFacts("ValueError", "no")
     view = timeline(

@@ -193,11 +193,20 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
                 options=msgspec.to_builtins(options),
                 parent=request.parent,
                 parent_effect=request.parent_effect,
-                metadata=config.metadata or request.metadata or NO_METADATA,
+                metadata=_metadata(request),
                 salt=os.urandom(6).hex(),
             )
         ]
     )
+
+
+def _metadata(request: RunRequest) -> RunMetadata:
+    """Whose the run is; its conversation is that of its session, unless somebody has named another."""
+    said = request.config.metadata or request.metadata or NO_METADATA
+    session_id = session_id_of(request.session)
+    if said.session_id is not None or not session_id:
+        return said
+    return msgspec.structs.replace(said, session_id=session_id)
 
 
 def reopen(log: RunLog, request: RunRequest) -> None:

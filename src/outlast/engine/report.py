@@ -63,6 +63,16 @@ def log_recovery(run_id: str, error: Exception | None = None) -> None:
         _log(run_id, Line(logging.WARNING, f"did not go on: {kind}"), "recovery")
 
 
+def log_left_behind(run_id: str, session_id: str, last: str, status: str) -> None:
+    """Log that a run begins in a session whose ``last`` run has not ended."""
+    other = _plain(last)
+    text = (
+        f"begins in session {_plain(session_id)} although its last run, {other}, is {status} and has yet to "
+        f"save what it says; outlast resume {other} goes on with it, outlast cancel {other} ends it"
+    )
+    _log(run_id, Line(logging.WARNING, text), "session")
+
+
 def _log(run_id: str, line: Line, event: str) -> None:
     extra = {"run_id": run_id, "event": event}
     log_runs.log(line.level, "run %s %s", _plain(run_id), line.text, extra=extra)

@@ -53,6 +53,7 @@ from outlast.run.request import as_items, journal_of, nest, request_of, require_
 from outlast.run.result import RunResult, empty, fill
 from outlast.run.resume import continued
 from outlast.run.run_state import RunState
+from outlast.run.session_runs import look_for_last
 from outlast.run.stream import RunResultStreaming
 from outlast.run.thread_loop import run_in_loop
 from outlast.run.tracebacks import shorten, shortened
@@ -264,6 +265,7 @@ class _Call:
                     log.add(self.place.decisions(log.state))
                 return env
             env.live.input = self.input
+            await look_for_last(journal, self.request, log.run_id)
             begin(log, self.request, items, is_text=isinstance(self.input, str))
             return env
 

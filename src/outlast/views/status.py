@@ -39,7 +39,8 @@ Status = Literal[
 ]  # fmt: skip
 """
 - `empty`: nothing has happened yet.
-- `running`: there is something to do; `interrupted`, if no process is at work on it.
+- `running`: there is something to do; `interrupted`, if no process is at work on it: one has died, or
+  somebody has decided about a call and nobody has gone on since.
 - `waiting`: it goes on when a person has decided about a call.
 - `parked`: it goes on when a provider answers again.
 - `paused`: somebody has paused it, and it goes on when somebody resumes it.

@@ -71,6 +71,10 @@ class Reader:
         self._open: dict[str, Step] = {}  # The step that an effect id began last.
         self._doubts: dict[str, tuple[Takeover, str]] = {}
         """The takeover that an effect in doubt belongs to, and the effect's key."""
+        self._asked: dict[str, str] = {}
+        """The effects whose calls wait for a person, by the steps of that."""
+        self._agreed: dict[str, list[Step]] = {}
+        """Approvals of calls that have not begun since, by the calls' effects."""
         self._calls: dict[str, Item] = {}
         self._parents: dict[str, Step] = {}
         """The step that a run inside the run stands below, by the effect that it performs."""
@@ -161,6 +165,7 @@ class Reader:
             self._turn(stored, self.state.agent)
         if event.kind not in _EFFECTS:
             return
+        self._perform(event.id)
         is_same = self._settle(event.id, "retried", event.key)
         step = self._opened(stored, event.id, event.kind)
         if step.started_at is None:
@@ -252,6 +257,7 @@ class Reader:
 
     def answer(self, stored: Stored, event: ToolReturned) -> None:
         """A call has an answer, not always a tool's."""
+        self._perform(event.id)
         if event.outcome == "unknown":
             self._settle(event.id, "told unknown")
         call = self._calls.get(event.call_id, {})
@@ -303,6 +309,7 @@ class Reader:
         step.name = event.name or step.name
         step.started_at, step.ended_at = stored.at, None
         step.key, step.stage = approval_id(event.id), event.reason
+        self._asked[step.id] = event.id
         before = self._parents.get(event.id)
         if event.child and (
             before is None or before.child != event.child
@@ -316,7 +323,16 @@ class Reader:
             said = "approved" if event.approved else "rejected"
             said = f"{said} by {event.by}" if event.by else said
             detail = f"{said}, for all calls of this tool" if event.always else said
-            self._finish(stored, key, "approval", "ok" if event.approved else "rejected", detail)
+            outcome: Outcome = "ok" if event.approved else "rejected"
+            step = self._finish(stored, key, "approval", outcome, detail)
+            if event.approved:
+                step.detail += _NOT_BEGUN
+                self._agreed.setdefault(self._asked[step.id], []).append(step)
+
+    def _perform(self, effect_id: str) -> None:
+        """What was approved has begun, or was answered."""
+        for step in self._agreed.pop(effect_id, ()):
+            step.detail = step.detail.removesuffix(_NOT_BEGUN)
 
     def park(self, stored: Stored, event: RunParked) -> None:
         """The run waits for a provider."""
@@ -358,6 +374,10 @@ _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
     RunUnparked: Reader.unpark,
     ChildStarted: Reader.enter,
 }
+
+
+_NOT_BEGUN = ", not begun"
+"""What is said of an approved call until it begins: a process may have died in between."""
 
 
 def _approval_step(event: ApprovalRequested | ApprovalDecided) -> str:
