@@ -22,6 +22,7 @@ from outlast import (
     OpenAIChatCompletionsModel,
     OpenAIProvider,
     OpenAIResponsesModel,
+    OpenAIResponsesWSModel,
     RunConfig,
     Runner,
     UserError,
@@ -176,6 +177,33 @@ async def test_a_key_that_no_header_can_have_is_refused_and_not_shown(kind: Any,
         await (_streamed if is_streamed else Runner.run)(agent, "hi", run_id="r", run_config=config)
     shown = "".join(traceback.format_exception(it.value)) + repr(it.value.__context__)
     assert "secret" not in shown + repr(await journal.read("r"))
+
+
+@pytest.mark.parametrize(
+    "kind", [OpenAIResponsesModel, OpenAIChatCompletionsModel, OpenAIResponsesWSModel]
+)
+@pytest.mark.parametrize(
+    "key", ["secret\n", "secret ", "secret\r\nx: y", "sec\0secret", "s\u00e9cret"]
+)
+async def test_a_key_with_what_no_header_can_have_is_the_programs_mistake(kind: Any, key: str):
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    client = AsyncOpenAI(api_key=key, base_url=url, max_retries=0)
+    agent = Agent(name="Ada", model=kind("m", client))
+    async with server, client:
+        with pytest.raises(UserError, match=r"^The API key of this client ") as it:
+            await Runner.run(agent, "hi", run_config=OFF)
+    chain, error = "".join(traceback.format_exception(it.value)), it.value.__context__
+    while error is not None:
+        chain, error = chain + repr(error), error.__context__
+    assert "cret" not in chain
+    assert b"".join(asked) == b""
 
 
 async def test_a_header_that_cannot_be_sent_is_refused_as_one():

@@ -86,6 +86,9 @@ def _raise_ours(error: Exception) -> None:
     if isinstance(error, (AgentsException, UnicodeEncodeError)):
         return  # It is raised as it is. The latter is about what was to be sent.
     if isinstance(error, OpenAIError):
+        if (header := _refused_header(error)) is not None:
+            error.__cause__ = error.__context__ = None  # They quote it.
+            raise unfit_header(is_key="Bearer " in header) from None
         raise request_error(error) from error
     if isinstance(error, _UNREADABLE):
         # Not as its cause: it may quote what could not be read.
@@ -102,6 +105,31 @@ def _raise_ours(error: Exception) -> None:
             "The HTTP client of this OpenAI client is used in two event loops, and its transport "
             "can only be used in one. Make an OpenAI client for each loop, or leave out transport=."
         ) from error
+
+
+def _refused_header(error: BaseException) -> str | None:
+    """What the HTTP library says of a header that it did not send; None where it is about none."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ == "LocalProtocolError" and "header value" in str(cause):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def unfit_header(*, is_key: bool) -> UserError:
+    """The error of a header that no request can have, in words that do not show it."""
+    what = "The API key of this client" if is_key else "A header of this request"
+    mend = (
+        "Copy the key again, or strip it"
+        if is_key
+        else "Mend extra_headers or the client's headers"
+    )
+    return UserError(
+        f"{what} begins or ends with a space or the end of a line, or has a control character, and HTTP "
+        f"headers may not. {mend}: a file often ends it with a line break. Nothing "
+        "was sent."
+    )
 
 
 def _no_header(error: UnicodeEncodeError) -> UserError:

@@ -21,7 +21,7 @@ from outlast.definitions.retry import (
     ModelRetryNormalizedError,
 )
 from outlast.models.call_options import limits_of
-from outlast.models.errors import in_our_family, kind_of_status, request_error
+from outlast.models.errors import in_our_family, kind_of_status, request_error, unfit_header
 from outlast.models.fast_events import event_types, fitting
 from outlast.models.validate import checked_event
 
@@ -350,7 +350,17 @@ async def address_of(client: AsyncOpenAI, kwargs: Mapping[str, Any]) -> tuple[st
     headers: dict[str, str] = {}
     for more in (client.auth_headers, client.default_headers, kwargs.get("extra_headers")):
         _merge_headers(headers, more)
+    for value in headers.values():
+        _check_header(value)
     return url_of(client, kwargs.get("extra_query")), headers
+
+
+def _check_header(value: str) -> None:
+    """Refuse here what HTTP refuses: the library would send some of it, and quote the rest."""
+    with in_our_family():
+        value.encode("ascii")
+    if value != value.strip() or not value.replace("\t", " ").isprintable():
+        raise unfit_header(is_key=value.startswith("Bearer "))
 
 
 def frame_of(kwargs: Mapping[str, Any]) -> str:
