@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos commands flips services endpoints conformance faults stub clean
+.PHONY: help demo test check format bench chaos commands flips services endpoints conformance faults newest stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -53,6 +53,9 @@ endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 commands: $(DEV)  ## Kill who commands runs and who is commanded (ARGS="--seed 7 --rounds 50")
 	$(BIN)/python tests/chaos/commands.py $(ARGS)
 
+newest:  ## Run the quick tests on the newest Python that is here or can be installed
+	python3 tests/newest_python.py
+
 flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --largest 8")
 	$(BIN)/python tests/journal/flips.py $(ARGS)
 
@@ -71,7 +74,7 @@ faults: .endpoints/client/.installed  ## Run programs that once showed a fault; 
 	.endpoints/client/bin/python tests/faults/run.py $(FAULTS) $(ARGS)
 
 clean:  ## Remove what make has made
-	rm -rf .venv .bench .conformance .endpoints
+	rm -rf .venv .venv-newest .bench .conformance .endpoints
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Outlast needs Python 3.11 or newer on the PATH." >&2; exit 1; }
