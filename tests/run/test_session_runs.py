@@ -92,3 +92,25 @@ async def test_a_run_is_of_its_session_unless_somebody_says_otherwise():
         RunMetadata(session_id="talk", user="ada"),
         RunMetadata(session_id="talk"),
     ]
+
+
+async def test_a_turn_that_was_cancelled_before_anything_was_done_leaves_no_words_alone():
+    session, config = SQLiteSession("ada"), RunConfig(journal=MemoryJournal())
+    said = [assistant_message("one moment"), function_call("look", {}, call_id="c1")]
+    model = ScriptedModel([said, [DONE]])
+
+    @function_tool
+    def look() -> str:
+        return "seen"
+
+    desk = Agent(name="desk", tools=[look], model=model)
+    stream = Runner.run_streamed(desk, "hi", session=session, run_config=config)
+    async for event in stream.stream_events():
+        if event.type == "run_item_stream_event" and event.name == "message_output_created":
+            stream.cancel()
+    assert stream.new_items == []
+    assert len(await session.get_items()) == 1
+    result = await Runner.run(desk, stream.to_state(), session=session, run_config=config)
+    assert [item.type for item in result.new_items] == [
+        "message_output_item", "tool_call_item", "tool_call_output_item", "message_output_item",
+    ]  # fmt: skip

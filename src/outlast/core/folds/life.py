@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -88,9 +89,14 @@ def _without_open_calls(state: RunState) -> RunState:
     state = flushed(state)
     if not dropped:
         return state
+    return _filtered(state, lambda _, each: str(each.item.get("call_id")) not in dropped)
+
+
+def _filtered(state: RunState, stays: Callable[[int, Entry], bool]) -> RunState:
+    """The conversation without some of its entries."""
 
     def kept(entries: Vector[Entry]) -> Vector[Entry]:
-        return Vector([each for each in entries if str(each.item.get("call_id")) not in dropped])
+        return Vector([each for n, each in enumerate(entries) if stays(n, each)])
 
     entries = kept(state.entries)
     is_shared = state.model_entries is state.entries
@@ -106,6 +112,10 @@ def _ended(state: RunState, event: RunCompleted | RunCancelled) -> RunState:
         # Whoever asked has not seen the turn that had begun: if the run goes on, it begins anew.
         state = replace(state, prepared=None, in_flight={}, in_doubt={}, accepted={})
     before = _before_end(state) if state.open_calls else None
+    reply = state.reply
+    if isinstance(event, RunCancelled) and reply and len(state.open_calls) == len(reply.calls) > 0:
+        # Nothing of the turn was done: what the model said beside the calls does not stay alone.
+        state = _filtered(state, lambda n, each: n < state.saved or each.source != reply.id)
     return replace(_without_open_calls(state), ended=event, before_failure=before)
 
 
