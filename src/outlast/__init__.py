@@ -51,6 +51,7 @@ definitions.hosted_tools: CodeInterpreterTool FileSearchTool HostedMCPTool Image
     ImageGenerationToolConfig MCPToolApprovalFunction MCPToolApprovalFunctionResult
     MCPToolApprovalRequest ProgrammaticToolCallingTool ToolSearchTool WebSearchTool
     WebSearchToolImageSettings
+definitions.compaction: Compaction
 definitions.limits: ModelLimits
 definitions.logger: enable_verbose_stdout_logging
 definitions.model: Model ModelProvider ModelTracing

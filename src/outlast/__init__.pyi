@@ -59,6 +59,7 @@ from outlast.definitions.agent import StopAtTools as StopAtTools
 from outlast.definitions.agent import ToolsToFinalOutputFunction as ToolsToFinalOutputFunction
 from outlast.definitions.agent import ToolsToFinalOutputResult as ToolsToFinalOutputResult
 from outlast.definitions.apply_diff import apply_diff as apply_diff
+from outlast.definitions.compaction import Compaction as Compaction
 from outlast.definitions.computer import AsyncComputer as AsyncComputer
 from outlast.definitions.computer import Button as Button
 from outlast.definitions.computer import Computer as Computer
@@ -331,6 +332,7 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpen",
     "CodeInterpreterTool",
+    "Compaction",
     "CompactionItem",
     "Computer",
     "ComputerProvider",

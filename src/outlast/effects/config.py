@@ -15,6 +15,7 @@ from outlast.core.errors import WrongType
 from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
 from outlast.definitions.choices import check_choice
+from outlast.definitions.compaction import Compaction
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import HandoffHistoryMapper, HandoffInputFilter
@@ -190,6 +191,7 @@ class RunConfig:
             closed tab): ``"finish"`` lets it go on in this process, ``"cancel"`` ends it, ``"leave"``
             stops it until somebody resumes it. None is ``"leave"`` for `run` and `run_sync`, and
             ``"finish"`` for `run_streamed`.
+        compaction: Keeps the conversation within what the model can read; None sends all of it.
 
     Raises:
         TypeError: A value is of the wrong type, or a dict has a key that is no setting.
@@ -230,6 +232,7 @@ class RunConfig:
     on_outage: Literal["fail", "park"] = field(default="fail", kw_only=True)
     on_conflict: OnConflict = field(default="error", kw_only=True)
     on_abandon: OnAbandon | None = field(default=None, kw_only=True)
+    compaction: Compaction | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.model_settings is not None:
@@ -246,6 +249,7 @@ class RunConfig:
         _check_choice(self, "on_outage", Literal["fail", "park"])
         if self.on_abandon is not None:
             _check_choice(self, "on_abandon", OnAbandon)
+        self.compaction = _coerced(self.compaction, Compaction, "run_config.compaction")
         self.metadata = _as_metadata(self.metadata)
         if self.durability is not None:
             _check_choice(self, "durability", Durability)

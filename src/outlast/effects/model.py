@@ -6,7 +6,7 @@ import asyncio
 import copy
 import inspect
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -40,6 +40,7 @@ from outlast.definitions.settings import ModelSettings
 from outlast.definitions.shell_tools import ShellTool
 from outlast.effects.background_call import acceptance_of
 from outlast.effects.cache_key import with_cache_key
+from outlast.effects.compaction import after_overflow, within_context
 from outlast.effects.config import CallModelData, ModelInputData
 from outlast.effects.failures import error_facts
 from outlast.effects.history import paired, unrepeated
@@ -66,12 +67,27 @@ _encode = msgspec.json.Encoder().encode
 LANES = {"computer", "shell", "apply_patch", "local_shell"}
 
 
+class _Asked(NamedTuple):
+    """A call of the model that is made."""
+
+    effect: CallModel
+    view: RunView
+    turn: PreparedTurn
+    given: ModelInputData
+    choice: ModelChoice
+    attempt: Attempt
+    emit: Emit
+
+
 async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     """Ask the model for the turn's reply."""
     turn, live = await live_turn(view), view.live
     if view.state.open_checks:
         await _unless_refused(view)
-    given = live.asked.pop(effect.id, None) or await _begun(view, turn)
+    given = live.asked.pop(effect.id, None)
+    if given is None:
+        view = await within_context(effect, view, turn, emit)
+        given = await _begun(view, turn)
     choice = await choose(_question(view, turn, effect.id, given))
     if isinstance(choice, ModelPaced):
         live.asked[effect.id] = given
@@ -83,35 +99,54 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     attempt.place = effect.id
     began = live.began.setdefault(effect.id, time.monotonic())
     attempt.spent_s = time.monotonic() - began
+    asked = _Asked(effect, view, turn, given, choice, attempt, emit)
     try:
         response = await choice.watched(attempt.response)
     except Exception as error:
-        if machine_error(error) is not None:
-            raise
-        failed = await _unanswered(error, effect.id, choice, attempt)
+        failed = await _not_answered(error, asked)
         if failed is None:
             raise
-        if failed.retry_at is not None:
-            live.asked[effect.id] = given
-        else:
-            live.errors[effect.id] = error
-        if failed.is_model_spent or attempt.is_parked:
-            live.began.pop(effect.id, None)
         return Outcome([failed])
     live.began.pop(effect.id, None)
-    response = with_failures(response, choice.sent)
+    return await _answered(with_failures(response, choice.sent), asked)
+
+
+async def _answered(response: ModelResponse, asked: _Asked) -> Outcome:
+    effect, view, turn = asked.effect, asked.view, asked.turn
+    live = view.live
     try:
-        event = _replied(view, effect, turn, response, choice)
-        check_excess(view.state, event.output, event.calls, attempt.bounds)
+        event = _replied(view, effect, turn, response, asked.choice)
+        check_excess(view.state, event.output, event.calls, asked.attempt.bounds)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with what the model said
-        await attempt.acceptance.over()
+        if asked.attempt.acceptance is not None:
+            await asked.attempt.acceptance.over()
         cost = UsageAdded(effect.id, facts_of(response.usage))
         return Outcome([cost, failure_event(effect, live, error)])
     live.responses[effect.id] = response
-    live.sent = (effect.id, given.input)
+    live.sent = (effect.id, asked.given.input)
     if turn.agent.hooks is None and view.hooks is None:
         return Outcome([event])
     return Outcome([event], (HookCall("on_llm_end", effect.id, effect.agent),))
+
+
+async def _not_answered(error: Exception, asked: _Asked) -> EffectFailed | None:
+    """The failure of the call; None where it is the error itself, which nothing follows."""
+    effect, live = asked.effect, asked.view.live
+    if machine_error(error) is not None:
+        return None
+    shorter = await after_overflow(error, effect, asked.view, asked.turn, asked.emit)
+    if shorter is not None:
+        return shorter
+    failed = await _unanswered(error, effect.id, asked.choice, asked.attempt)
+    if failed is None:
+        return None
+    if failed.retry_at is not None:
+        live.asked[effect.id] = asked.given
+    else:
+        live.errors[effect.id] = error
+    if failed.is_model_spent or asked.attempt.is_parked:
+        live.began.pop(effect.id, None)
+    return failed
 
 
 def _slot(effect_id: str, wait: ModelPaced) -> EffectFailed:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
+from outlast.core.compacting import from_summary
 from outlast.core.effects import LoadSession, SaveSession
 from outlast.core.errors import UserError
 from outlast.core.events import Item, SessionLoaded, SessionSaved
@@ -25,11 +26,12 @@ async def load(effect: LoadSession, view: RunView, emit: Emit) -> Outcome:
     """The conversation so far, with the new input at its end."""
     del emit
     new = view.state.new_input
-    history = await _items(view, _limit(view))
     limit = _limit(view)
+    history = await _items(view, limit)
     held = len(history) if limit is None or len(history) < limit else None
     place = (held, mark_of(history))
     callback = view.config.session_input_callback
+    history = from_summary(history)
     if callback is None:
         head = [*history, *new]
         return _loaded(effect, head, [n >= len(history) for n in range(len(head))], place)
