@@ -9,17 +9,22 @@ from outlast.cli.commands import (
     cancel,
     completion,
     demo,
+    diff,
     doctor,
+    export,
+    fork,
     pause,
     provider,
     prune,
     reject,
+    replay,
     resume,
     retry,
     run,
     runs,
     send,
     show,
+    stats,
     stubs,
     trace,
     watch,
@@ -27,8 +32,8 @@ from outlast.cli.commands import (
 )
 
 COMMANDS = (
-    demo, run, runs, show, watch, trace, resume, retry, approvals, approve, reject, cancel, pause, send, prune,
-    worker, doctor, provider, completion, stubs,
+    demo, run, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, cancel,
+    pause, send, replay, fork, diff, export, prune, worker, doctor, provider, completion, stubs,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import logging
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from rich.text import Text
@@ -213,13 +214,15 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
     screen = console()
     live = LiveScreen(screen)
     live.agent(program.agent.name)
+    # Ctrl-C: somebody has to go on with it.
+    config = replace(options.pop("run_config", None) or RunConfig(), on_abandon="leave")
     try:
         result = get_default_agent_runner().run_streamed(
             program.agent,
             message,
             run_id=run_id,
             program=program.place,
-            run_config=RunConfig(on_abandon="leave"),  # Ctrl-C: somebody has to go on with it.
+            run_config=config,
             **options,
         )
     except Exception as error:

@@ -102,7 +102,8 @@ def takeover_line(takeover: Takeover) -> Text:
 def _title(run_id: str, view: Timeline) -> Text:
     style = STATUS_STYLES.get(view.status, "yellow")
     title = Text(f"run {plain(run_id)} ", style="bold")
-    return title.append(plain(view.status), style=style)
+    title.append(plain(view.status), style=style)
+    return title.append(f" · forked from {plain(view.source)}", "dim") if view.source else title
 
 
 def _grow(tree: Tree, view: Timeline, children: Mapping[str, Timeline], width: int | None) -> None:

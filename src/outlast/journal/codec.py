@@ -111,6 +111,22 @@ def _packed_body(events: Sequence[Event], parts: dict[str, bytes]) -> bytes:
     return body
 
 
+def to_lines(events: Sequence[Event]) -> list[bytes]:
+    """Each event as a line of JSON, for a file that `from_lines` reads."""
+    return [encode([event]).body[1:-1] for event in events]
+
+
+def from_lines(run_id: str, version: int, lines: Sequence[bytes]) -> list[Event]:
+    """The events that `to_lines` wrote, with the event schema of that ``version``.
+
+    Raises:
+        JournalCorrupt: A line is no event.
+        IncompatibleRun: A newer version of Outlast wrote it.
+    """
+    row = Row(0, len(lines), 1, 0, version, 0, b"[" + b",".join(lines) + b"]")
+    return [event for _, event in _events(run_id, row, UPCASTERS, no_parts)]
+
+
 def metadata_text(metadata: RunMetadata) -> str:
     """The metadata as the list of runs keeps it: JSON, or nothing where it says nothing."""
     return "" if metadata == NO_METADATA else msgspec.json.encode(metadata).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from outlast.testing.cassette import RecordingModel
 from outlast.testing.crashing import CrashingJournal
 from outlast.testing.scripted import ScriptedModel
 from outlast.testing.steps import (
@@ -23,6 +24,7 @@ __all__ = [
     "ModelScriptError",
     "ModelStep",
     "ModelStepSpec",
+    "RecordingModel",
     "ScriptedModel",
     "UnconsumedModelSteps",
     "UnexpectedModelCall",

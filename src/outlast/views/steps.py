@@ -30,6 +30,7 @@ from outlast.core.events import (
     ModelReplied,
     RunAcquired,
     RunFailed,
+    RunForked,
     RunParked,
     RunUnparked,
     SessionLoaded,
@@ -81,6 +82,7 @@ class Reader:
         self._first: Stored | None = None
         self._last: Stored | None = None
         self._epoch: int = 0
+        self._source = ""
 
     def add(self, stored: Stored) -> None:
         """Read an event."""
@@ -118,6 +120,7 @@ class Reader:
             duration_s=max(self._last.at - self._first.at, 0.0),
             last_epoch=self._epoch,
             salt=started.salt if started else "",
+            source=self._source,
         )
 
     def _take_over(self, stored: Stored, last: Stored) -> None:
@@ -355,6 +358,10 @@ class Reader:
             step.child = event.run_id
             self._parents[event.id] = step
 
+    def fork(self, _: Stored, event: RunForked) -> None:
+        """All before this is another run's, and happened there."""
+        self._source = event.source
+
 
 _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
     TurnPrepared: Reader.prepare,
@@ -373,6 +380,7 @@ _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
     RunParked: Reader.park,
     RunUnparked: Reader.unpark,
     ChildStarted: Reader.enter,
+    RunForked: Reader.fork,
 }
 
 

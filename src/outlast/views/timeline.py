@@ -155,6 +155,8 @@ class Timeline:
     last_epoch: int = 0
     salt: str = ""
     """What tells the run from one of the same id in another journal."""
+    source: str = ""
+    """The run that it is a fork of; empty if it is none."""
 
     @property
     def can_go_on(self) -> bool:
