@@ -4,6 +4,7 @@ from outlast.definitions.stream_events import RawResponsesStreamEvent as RawResp
 from outlast.definitions.stream_events import RunItemEventName as RunItemEventName
 from outlast.definitions.stream_events import RunItemStreamEvent as RunItemStreamEvent
 from outlast.definitions.stream_events import StreamEvent as StreamEvent
+from outlast.definitions.stream_events import ToolProgressStreamEvent as ToolProgressStreamEvent
 from outlast.definitions.openai_types import ShellToolContainerAutoEnvironment as ShellToolContainerAutoEnvironment
 from outlast.definitions.openai_types import ShellToolContainerNetworkPolicy as ShellToolContainerNetworkPolicy
 from outlast.definitions.openai_types import ShellToolContainerNetworkPolicyAllowlist as ShellToolContainerNetworkPolicyAllowlist

@@ -75,7 +75,7 @@ definitions.shell_tools: LocalShellCommandRequest LocalShellExecutor LocalShellT
     ShellActionRequest ShellCallData ShellCallOutcome ShellCommandOutput ShellCommandRequest
     ShellExecutor ShellResult ShellTool
 definitions.stream_events: AgentUpdatedStreamEvent RawResponsesStreamEvent RunItemStreamEvent
-    StreamEvent
+    StreamEvent ToolProgressStreamEvent
 definitions.tool_callers: ToolCaller
 definitions.function_tool: FunctionTool FunctionToolCustomDataContext
     FunctionToolCustomDataExtractor FunctionToolResult default_tool_error_function

@@ -185,6 +185,7 @@ from outlast.definitions.stream_events import AgentUpdatedStreamEvent as AgentUp
 from outlast.definitions.stream_events import RawResponsesStreamEvent as RawResponsesStreamEvent
 from outlast.definitions.stream_events import RunItemStreamEvent as RunItemStreamEvent
 from outlast.definitions.stream_events import StreamEvent as StreamEvent
+from outlast.definitions.stream_events import ToolProgressStreamEvent as ToolProgressStreamEvent
 from outlast.definitions.tool import Tool as Tool
 from outlast.definitions.tool import function_tool as function_tool
 from outlast.definitions.tool import tool_namespace as tool_namespace
@@ -539,6 +540,7 @@ __all__ = [
     "ToolOutputImageDict",
     "ToolOutputText",
     "ToolOutputTextDict",
+    "ToolProgressStreamEvent",
     "ToolSearchCallItem",
     "ToolSearchOutputItem",
     "ToolSearchTool",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
+
+import msgspec
 
 from outlast.core.commanding import ended_word
 from outlast.core.errors import AlreadyDecided, CallNotFound
@@ -15,7 +18,26 @@ from outlast.views.waiting import WaitingCall, waiting_calls
 
 async def calls_of(run_id: str) -> list[WaitingCall]:
     """What a run asks, from its log and those of the runs inside it; in the order in which it asked."""
-    return waiting_calls(await _state_of(run_id))
+    state = await _state_of(run_id)
+    calls = waiting_calls(state)
+    offers = _offers(state) if any(call.request.edition for call in calls) else {}
+    return [_with_offer(call, offers) for call in calls]
+
+
+def _with_offer(call: WaitingCall, offers: dict[str, dict[str, Any]]) -> WaitingCall:
+    """A call with what its server says about the tool."""
+    offer = offers.get(call.tool, {}) if call.request.edition else {}
+    if "mcp" not in offer:
+        return call
+    return call._replace(server=offer["mcp"]["server"], description=offer.get("description", ""))
+
+
+def _offers(state: RunState) -> dict[str, dict[str, Any]]:
+    """What the turn in progress offered, by name."""
+    if state.prepared is None or not state.prepared.tools:
+        return {}
+    document = open_journal().blobs.get(state.prepared.tools)
+    return {each["name"]: each for each in msgspec.json.decode(document)}
 
 
 async def _state_of(run_id: str) -> RunState:

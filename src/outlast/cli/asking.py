@@ -33,6 +33,11 @@ def call_lines(
     yield f"  {plain(call.tool)}"
     for name, value in fields(call.item):
         yield from _field(name, value, width, is_full=is_full)
+    if call.server:
+        yield from _field("mcp_server", exact(call.server), width, is_full=True)
+        yield from _field("description", exact(call.description), width, is_full=is_full)
+    if call.request.change:
+        yield f"  CHANGED since it was approved: {plain(call.request.change)}. Is it still fine?"
     if call.is_in_doubt:
         yield "  It began already, outcome unknown: run it again?"
     for word, command in (("yes", "approve"), ("no", "reject")):

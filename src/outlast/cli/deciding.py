@@ -131,4 +131,7 @@ def _facts(run_id: str, call: WaitingCall) -> dict[str, Any]:
         "tool": call.tool,
         "reason": "in_doubt" if call.is_in_doubt else "policy",
         "item": call.item,
+        "mcp_server": call.server or None,
+        "description": call.description or None,
+        "change": call.request.change or None,
     }

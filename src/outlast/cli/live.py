@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from outlast.cli.text import lines, plain, short
+from outlast.definitions.stream_events import ToolProgressStreamEvent
 from outlast.views.words import arguments_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class LiveScreen:
             elif event.type == "raw_response_event":
                 if event.data.type == "response.output_text.delta":
                     self.token(event.data.delta)
+            elif event.type == "tool_progress_event":
+                self.note(f"… {progress_text(event)}", "dim")
             elif event.name == "handoff_occured":
                 self.note(f"hands over to {event.item.target_agent.name}", "cyan")
             elif event.name == "tool_called":
@@ -103,3 +106,9 @@ class LiveScreen:
         self._named = self._agent
         text = Text(" " * _MARGIN)
         return text.append(f"{short(name, _AGENT):<{_AGENT}} ", style="bold")
+
+
+def progress_text(event: ToolProgressStreamEvent) -> str:
+    """How far a tool has come."""
+    whole = "" if event.total is None else f"/{event.total:g}"
+    return f"{event.tool_name} {event.progress:g}{whole} {event.message or ''}".rstrip()

@@ -369,10 +369,11 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
     """The child run that waits, for an agent used as a tool."""
     item: Item = {}  # noqa: RUF012
     """The call itself, where it is not one of this run's own."""
-    number: int = 0
-    """How often this effect has asked before."""
+    number: int = 0  # How often this effect has asked before.
     is_in_doubt: bool = False
     """Whether the call of a child run began already, and nobody knows how it ended."""
+    edition: str = ""  # A hash of what somebody else's server says about the tool.
+    change: str = ""  # What of that is another since a person approved it.
 
 
 class ApprovalWaived(Fact, frozen=True, tag="approval.waived"):

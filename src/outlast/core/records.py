@@ -44,11 +44,13 @@ class Call(Part, frozen=True):
     """The provider's server whose tool is called."""
     lane: str = ""
     """Calls of the same non-empty lane are performed one after another."""
+    edition: str = ""
+    """Of a tool of somebody else's server, a hash of what it said about the tool when it was offered."""
 
     @property
     def scoped_name(self) -> str:
         """What a decision for all calls of the tool is about: two servers may have one name."""
-        own = _escaped(self.qualified_name)
+        own = _escaped(self.qualified_name) + (f"@{self.edition}" if self.edition else "")
         return f"{_escaped(self.server)}/{own}" if self.server else own
 
     @property

@@ -15,6 +15,7 @@ from outlast.core.growing import new_list
 from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, field_of, qualified
 from outlast.definitions.pydantic_support import pydantic_schema
+from outlast.definitions.stream_events import ToolProgressStreamEvent
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseFunctionToolCall
@@ -44,6 +45,10 @@ class EffectHandle(Protocol):
 
     def step_sync(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
         """The same from a thread, which waits."""
+        ...
+
+    def show(self, event: ToolProgressStreamEvent) -> None:
+        """Tell whoever watches the run."""
         ...
 
 
@@ -288,6 +293,18 @@ class ToolContext(RunContextWrapper[TContext]):
         """`step` for tools that are plain functions: calls `fn` in the tool's own thread."""
         call = partial(fn, *args)
         return call() if self._effect is None else self._effect.step_sync(name, call, returns)
+
+    def report_progress(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Tell whoever watches the run how far the tool has come; for use in the run's own loop.
+
+        It becomes a `ToolProgressStreamEvent`. Nothing of it is recorded.
+        """
+        if self._effect is not None:
+            self._effect.show(
+                ToolProgressStreamEvent(self.tool_name, self.tool_call_id, progress, total, message)
+            )
 
 
 def plain_context(context: RunContextWrapper[TContext]) -> RunContextWrapper[TContext]:

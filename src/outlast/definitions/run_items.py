@@ -263,6 +263,8 @@ class ToolApprovalItem(_OfCall):
     tool_lookup_key: Any | None = field(default=None, kw_only=True)
     is_in_doubt: bool = field(default=False, kw_only=True)
     """Whether it began already, and nobody knows how it ended: a yes runs it again."""
+    change: str = field(default="", kw_only=True)
+    """What has become another one since a person approved the tool; empty if nothing has."""
     _allow_bare_name_alias: bool = field(default=False, kw_only=True, repr=False)
 
     def __eq__(self, other: object) -> bool:

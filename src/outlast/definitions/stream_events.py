@@ -41,4 +41,18 @@ class AgentUpdatedStreamEvent:
     type: Literal["agent_updated_stream_event"] = "agent_updated_stream_event"
 
 
-StreamEvent: TypeAlias = RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent
+@dataclass
+class ToolProgressStreamEvent:
+    """A tool says how far it has come. It is live only: the log does not keep it."""
+
+    tool_name: str
+    call_id: str
+    progress: float
+    total: float | None = None
+    message: str | None = None
+    type: Literal["tool_progress_event"] = "tool_progress_event"
+
+
+StreamEvent: TypeAlias = (
+    RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent | ToolProgressStreamEvent
+)

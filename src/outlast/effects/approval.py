@@ -18,6 +18,7 @@ from outlast.core.ids import EffectId
 from outlast.core.items import invocation
 from outlast.definitions.context import approvals_of
 from outlast.definitions.tool import FunctionTool
+from outlast.effects.offers import change_since, edition_of
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
 from outlast.effects.projection import approval_item
@@ -73,7 +74,15 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
     item = view.call_item(call.index)
-    request = ApprovalRequested(run.id, call.id, run.agent, call.name, invocation(item))
+    request = ApprovalRequested(
+        run.id,
+        call.id,
+        run.agent,
+        call.name,
+        invocation(item),
+        edition=edition_of(tool),
+        change=change_since(view, call),
+    )
     view.live.waiting.pop(call.id, None)  # A model may use an id again.
     waiting = approval_item(view, call.id, request, item)
     said: dict[str, Any]
@@ -83,7 +92,7 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
         said = {"approved": bool(answer["approve"]), "message": answer.get("reason")}
     else:
         known = approvals_of(view.context).about(waiting, call.id)
-        if known is None:
+        if known is None or (known.always and request.change):
             return [request]
         said = {"approved": known.approved, "always": known.always, "message": known.message}
     return [request, ApprovalDecided(call.id, agent=run.agent, name=call.scoped_name, **said)]

@@ -46,6 +46,7 @@ from outlast.effects.failures import error_facts
 from outlast.effects.history import paired, unrepeated
 from outlast.effects.hooks import tell
 from outlast.effects.live import failure_event
+from outlast.effects.offers import edition_of
 from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.prepare import live_turn
 from outlast.effects.programmatic_calls import check_caller, has_programs, require_programs
@@ -487,7 +488,8 @@ def _function_call(view: RunView, turn: PreparedTurn, item: Item, index: int) ->
     if tool is None:
         return Call(key, name, "unknown", index, namespace=namespace)
     view.live.tools[key] = tool
-    return Call(key, name, "function", index, _approval(tool), tool.on_uncertain, namespace)
+    needs, edition = _approval(tool), edition_of(tool)
+    return Call(key, name, "function", index, needs, tool.on_uncertain, namespace, edition=edition)
 
 
 def _approval(tool: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from outlast.core.events import Call, TurnPrepared
 from outlast.definitions.computer import ComputerTool, resolve_computer
 from outlast.definitions.enabled import gathered
 from outlast.definitions.handoff import Handoff
-from outlast.definitions.tool import Tool
+from outlast.definitions.tool import FunctionTool, Tool
 from outlast.effects.hooks import hook_context, tell
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.place import at_effect
@@ -115,13 +116,52 @@ async def restore(view: RunParts, prepared: TurnPrepared) -> PreparedTurn:
         # What user code begins meanwhile is what it began when it was asked for the first time.
         with at_effect(view.run_id, prepared.id):
             tools, handoffs = await _enabled(view, agent)
+    absent: dict[str, dict[str, Any]] = {}
     if prepared.tools:
-        names = {entry["name"] for entry in await tools_on_record(view, prepared)}
-        tools = [tool for tool in tools if getattr(tool, "qualified_name", tool.name) in names]
+        record = await tools_on_record(view, prepared)
+        names = {entry["name"] for entry in record}
+        tools, absent = _as_recorded(tools, record)
         handoffs = [transfer for transfer in handoffs if transfer.tool_name in names]
     restored = make_turn(agent, view.config, instructions, tools, handoffs)
-    restored.prompt = prepared.prompt
+    restored.prompt, restored.absent = prepared.prompt, absent
     return restored
+
+
+def _as_recorded(
+    tools: list[Tool], record: list[dict[str, Any]]
+) -> tuple[list[Tool], dict[str, dict[str, Any]]]:
+    """The tools that a turn offered, under the names that they had; and those of servers that are gone.
+
+    A tool of a server is known by the server and its own name there, whatever it is called now.
+    """
+    names = {entry["name"] for entry in record if "mcp" not in entry}
+    found: list[Tool] = []
+    offers: dict[tuple[str, str], list[FunctionTool]] = {}
+    for tool in tools:
+        source = tool.mcp_source if isinstance(tool, FunctionTool) else None
+        if isinstance(tool, FunctionTool) and source is not None:
+            offers.setdefault((source.server, source.tool), []).append(tool)
+        elif getattr(tool, "qualified_name", tool.name) in names:
+            found.append(tool)
+    absent: dict[str, dict[str, Any]] = {}
+    for entry in record:
+        if (source := entry.get("mcp")) is None:
+            continue
+        known = offers.get((source["server"], source["tool"]), [])
+        own = [each for each in known if each.name == entry["name"]] or known
+        if len(own) != 1:  # Gone, or there are two now and nobody can say which one was meant.
+            absent[entry["name"]] = source
+            continue
+        found.append(_named(own[0], entry["name"]))
+    return found, absent
+
+
+def _named(tool: FunctionTool, name: str) -> FunctionTool:
+    if tool.name == name:
+        return tool
+    twin = copy.copy(tool)
+    twin.name = name
+    return twin
 
 
 def missing_tool(view: RunParts, agent: AnyAgent, call: Call) -> IncompatibleRun:
@@ -130,6 +170,10 @@ def missing_tool(view: RunParts, agent: AnyAgent, call: Call) -> IncompatibleRun
     own = [getattr(tool, "qualified_name", getattr(tool, "name", "?")) for tool in agent.tools]
     is_off = call.qualified_name in own and call.kind != "handoff"
     has = "has disabled (is_enabled)" if is_off else f"does not have; its tools are {own}"
+    absent = view.live.turn.absent.get(call.qualified_name) if view.live.turn else None
+    if absent is not None:
+        what = f"tool {absent['tool']!r} of MCP server {absent['server']!r}, called"
+        has = "does not get from that server any more, or from two servers of that name"
     error = IncompatibleRun.changed(
         view.run_id,
         f"its call {call.id!r} is of the {what} {call.qualified_name!r}, which agent "

@@ -295,6 +295,7 @@ def approval_item(
             raw_item=behind(view, item),
             tool_name=request.name,
             tool_namespace=item.get("namespace"),
+            change=request.change,
         )
         if known.agent is not None and item.get("type") == "function_call":
             tool = _own_tool(known.agent, {qualified(request.name, item.get("namespace"))})

@@ -30,6 +30,7 @@ from outlast.definitions.context import ToolContext
 from outlast.definitions.enabled import gathered
 from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from outlast.definitions.run_items import ToolApprovalItem
+from outlast.definitions.stream_events import ToolProgressStreamEvent
 from outlast.definitions.tool import (
     FunctionTool,
     FunctionToolCustomDataContext,
@@ -42,6 +43,7 @@ from outlast.effects.custom_data import attached
 from outlast.effects.failures import error_facts
 from outlast.effects.hooks import tell
 from outlast.effects.kept import keep_value
+from outlast.effects.offers import asked_again
 from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
 from outlast.effects.projection import behind, wire
@@ -83,6 +85,11 @@ class Handle:
     def step_sync(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
         """The same, for a tool's thread."""
         return self._steps.perform_in_thread(name, fn, returns)
+
+    def show(self, event: ToolProgressStreamEvent) -> None:
+        """Tell whoever watches the run how far the tool has come."""
+        if self._view.show is not None:
+            self._view.show(event)
 
     def close(self) -> None:
         """Begin no step any more: the tool works on, perhaps, and nobody waits for it."""
@@ -127,6 +134,8 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     tool = turn.functions.get(call.qualified_name)
     if tool is None:
         return await _without_tool(view, turn, effect)
+    if (question := await asked_again(view, effect, tool)) is not None:
+        return Outcome([question])
     context = call_context(view, turn, call, tool, handle)
     if tool.is_enabled is not True:
         await gathered(_require_enabled(view, turn, tool))

@@ -61,6 +61,8 @@ class PreparedTurn:
     instructions_hash: str | None = None
     tools_hash: str | None = None
     mark: str | None = None
+    absent: dict[str, dict[str, Any]] = field(default_factory=new_dict)
+    """Where the tools came from that the turn had, and that their servers do not offer any more."""
 
     @property
     def output_mark(self) -> str:
@@ -312,9 +314,7 @@ def _is_fixed(agent: AnyAgent) -> bool:
 def tool_document(turn: PreparedTurn) -> bytes:
     """What the model is told of a turn's tools, for the log: names, descriptions, schemas."""
     tools = [
-        {"name": t.qualified_name, "description": t.description, "parameters": t.params_json_schema}
-        if isinstance(t, FunctionTool)
-        else {"name": t.name, **_kind(t)}
+        _function_entry(t) if isinstance(t, FunctionTool) else {"name": t.name, **_kind(t)}
         for t in turn.tools
     ]
     transfers = [{"name": h.tool_name, "handoff": h.agent_name} for h in turn.handoffs]
@@ -322,6 +322,21 @@ def tool_document(turn: PreparedTurn) -> bytes:
         return msgspec.json.encode([*tools, *transfers], enc_hook=str)
     except UnicodeEncodeError:
         raise _unsound([*tools, *transfers]) from None
+
+
+def _function_entry(tool: FunctionTool) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": tool.qualified_name,
+        "description": tool.description,
+        "parameters": tool.params_json_schema,
+    }
+    if (source := tool.mcp_source) is not None:
+        entry["mcp"] = {
+            "server": source.server,
+            "tool": source.tool,
+            "fingerprint": source.fingerprint,
+        }
+    return entry
 
 
 def _unsound(told: list[dict[str, Any]]) -> UserError:

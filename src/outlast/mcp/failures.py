@@ -66,7 +66,7 @@ def is_transport_failure(error: BaseException) -> bool:
     return all(
         isinstance(each, asyncio.CancelledError)
         or _is_closed(each)
-        or bool(_kinds(each) & {"TransportError", "TimeoutException"})
+        or bool(_kinds(each) & {"TransportError", "TimeoutException", "TimeoutError"})
         or error_code(each) == timeout_code()
         for each in found
     )
@@ -178,7 +178,7 @@ def _answer_failure(
     if is_lost(error):
         text = f"{start}Connection lost: the server closed it.{last_words}"
         return _as_both(MCPConnectionError, text, error)
-    if code == timeout_code():
+    if code == timeout_code() or type(error) is TimeoutError:
         text = (
             f"{start}Timed out: it did not answer in time. Allow more with "
             "client_session_timeout_seconds, or ask for less."

@@ -32,16 +32,13 @@ from outlast.definitions.logger import logger
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 from outlast.definitions.tool import Tool
 from outlast.definitions.tool_origin import MCPSource, ToolOrigin, ToolOriginType
+from outlast.mcp.calls import IDEMPOTENCY_KEY as IDEMPOTENCY_KEY, in_call  # noqa: PLC0414
 from outlast.mcp.library import plain, protocol_error, value
 from outlast.mcp.names import fingerprint, prefixed_names, public_name
 from outlast.mcp.policies import needs_approval, uncertain_policy
 from outlast.mcp.protocol import MCPServer, MCPToolCustomDataContext, MCPToolMetaContext, read_only
 from outlast.mcp.results import ToolOutput, check_size, output_of, result_meta
 from outlast.tracing import FunctionSpanData, get_current_span, mcp_tools_span
-
-IDEMPOTENCY_KEY = "outlast/idempotency-key"
-"""Where in a call's `_meta` its key stands: the same for each attempt of one call."""
-
 
 _RESULTS: WeakKeyDictionary[Any, MCPToolCustomDataContext] = WeakKeyDictionary()
 """By a call's context, what its server answered: for whoever attaches data to its output."""
@@ -192,7 +189,8 @@ class MCPUtil:
         else:
             logger.debug("Invoking MCP tool %s with input %s", shown, input_json)
         whole = await _meta(server, tool, context, arguments, meta)
-        result = await _called(server, tool, shown, arguments, whole)
+        with in_call(context):
+            result = await _called(server, tool, shown, arguments, whole)
         check_size(server.name, shown, result, server.max_result_bytes)
         output = output_of(result, prefers_structure=server.use_structured_content)
         _note(server, tool, context, shown, arguments, result, output)

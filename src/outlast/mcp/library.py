@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from outlast.core.errors import UserError
+from outlast.version import __version__
 
 T = TypeVar("T")
 CANCEL_S = 2.0
@@ -117,6 +118,7 @@ class Callbacks:
             "list_roots_callback": self.roots,
             "logging_callback": self.logging,
         }
+        wanted["client_info"] = module("types").Implementation(name="outlast", version=__version__)
         if is_v2():
             wanted["log_level"] = self.log_level
         return {name: function for name, function in wanted.items() if function is not None}

@@ -15,13 +15,13 @@ from abc import abstractmethod
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from outlast.core.errors import UserError
 from outlast.definitions.agent import AgentBase
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.logger import logger
+from outlast.mcp.calls import CALL, IDEMPOTENCY_KEY
 from outlast.mcp.failures import (
     call_failure,
     connect_failure,
@@ -50,12 +50,9 @@ if TYPE_CHECKING:
     )
 
 T = TypeVar("T")
+PROGRESS = ProgressFunction = CALL
 CLOSE_S = 10.0
 """How long a connection may take to close before it is left to itself."""
-
-ProgressFunction = Callable[[float, float | None, str | None], Awaitable[None]]
-PROGRESS: ContextVar[ProgressFunction | None] = ContextVar("mcp_progress", default=None)
-"""Who wants to hear how far the calls have come that are made in this context."""
 
 
 class ForgottenSession(Exception):
@@ -363,9 +360,13 @@ class SessionServer(MCPServer):
     def _caller(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None
     ) -> Callable[[Any], Awaitable[Any]]:
-        options: dict[str, Any] = {} if meta is None else {"meta": meta}
-        if (progress := PROGRESS.get()) is not None:
-            options["progress_callback"] = progress
+        run_call = CALL.get()
+        options: dict[str, Any] = {}
+        if run_call is not None:
+            meta = {**(meta or {}), IDEMPOTENCY_KEY: run_call.key} if run_call.key else meta
+            options = run_call.options(self.client_session_timeout_seconds or None)
+        if meta is not None:
+            options["meta"] = meta
 
         async def ask(session: Any) -> Any:
             made = self._link
@@ -373,7 +374,8 @@ class SessionServer(MCPServer):
             is_ours = made is not None and made.client is not None and session is made.session
             client: Any = made.client if is_ours and made else session
             with_cancel = cancelling(session)
-            return await with_cancel(client.call_tool(tool_name, arguments, **options))
+            request = with_cancel(client.call_tool(tool_name, arguments, **options))
+            return await (request if run_call is None else run_call.watched(request))
 
         return ask
 

@@ -19,6 +19,10 @@ class WaitingCall(NamedTuple):
     """The call as the model made it."""
     is_in_doubt: bool = False
     """Whether it began already, and nobody knows how it ended: a yes runs it again."""
+    server: str = ""
+    """The MCP server whose tool is called; empty for tools of the program's own."""
+    description: str = ""
+    """What that server says about the tool."""
 
     @property
     def agent(self) -> str:

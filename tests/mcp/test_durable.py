@@ -1,0 +1,223 @@
+"""MCP calls in the log: never twice, in doubt by policy, the right tool after the server changed."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from outlast import Agent, RunConfig, Runner
+from outlast.core.errors import IncompatibleRun
+from outlast.core.events import ModelReplied, TurnPrepared
+from outlast.journal import MemoryJournal
+from outlast.mcp import MCPServer
+from outlast.mcp.calls import IDEMPOTENCY_KEY
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+
+class Board(MCPServer):
+    """A server in memory whose list can be changed."""
+
+    def __init__(self, name: str, tools: dict[str, str], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._name = name
+        self.tools = tools
+        self.calls: list[str] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def connect(self) -> None: ...
+
+    async def cleanup(self) -> None: ...
+
+    async def list_tools(self, run_context: Any = None, agent: Any = None) -> list[Any]:
+        from mcp.types import Tool
+
+        schema = {"type": "object", "properties": {"item": {"type": "string"}}}
+        return [
+            Tool.model_validate({"name": name, "description": text, "inputSchema": schema})
+            for name, text in self.tools.items()
+        ]
+
+    async def call_tool(self, tool_name: str, arguments: Any, meta: Any = None) -> Any:
+        from mcp.types import CallToolResult, TextContent
+
+        self.calls.append(tool_name)
+        text = f"{self._name}.{tool_name}"
+        return CallToolResult(content=[TextContent(type="text", text=text)])
+
+    async def list_prompts(self) -> Any: ...
+
+    async def get_prompt(self, name: str, arguments: Any = None) -> Any: ...
+
+
+def scripted(*names: str) -> ScriptedModel:
+    turns = [[function_call(name, {}, call_id=f"c{n}")] for n, name in enumerate(names)]
+    return ScriptedModel([*turns, [assistant_message("done")]])
+
+
+def agent_of(*servers: MCPServer, calls: tuple[str, ...] = ("ship",), **settings: Any) -> Agent:
+    return Agent(name="Clerk", model=scripted(*calls), mcp_servers=[*servers], **settings)
+
+
+async def events(journal: Any, run_id: str = "r") -> list[Any]:
+    return [each.event for each in await journal.read(run_id)]
+
+
+async def test_what_a_turn_was_offered_is_in_the_log():
+    journal = MemoryJournal()
+    board = Board("board", {"ship": "Ship it."})
+    await Runner.run(agent_of(board), "go", run_id="r", run_config=RunConfig(journal=journal))
+    prepared = next(each for each in await events(journal) if isinstance(each, TurnPrepared))
+    (offer,) = json.loads(journal.blobs.get(prepared.tools))
+    assert offer["mcp"]["server"] == "board"
+    assert offer["mcp"]["tool"] == "ship"
+    replied = next(each for each in await events(journal) if isinstance(each, ModelReplied))
+    assert replied.calls[0].edition == offer["mcp"]["fingerprint"]
+
+
+async def interrupted(journal: Any, *servers: MCPServer, **settings: Any) -> None:
+    """A run in the journal that waits for a person."""
+    agent = agent_of(*servers, **settings)
+    result = await Runner.run(agent, "go", run_id="r", run_config=RunConfig(journal=journal))
+    assert result.interruptions
+
+
+async def resumed(journal: Any, *servers: MCPServer, **settings: Any) -> Any:
+    """The same run, gone on with by a process that has seen nothing of it."""
+    agent = Agent(
+        name="Clerk",
+        model=ScriptedModel([[assistant_message("done")]]),
+        mcp_servers=[*servers],
+        **settings,
+    )
+    return await Runner.resume("r", agent, run_config=RunConfig(journal=journal))
+
+
+OTHER = {"ship": "Ship it.", "burn": "Burn it."}
+CHANGES = {
+    "another order of servers": lambda: (
+        [Board("b", {"burn": "Burn it."}), Board("a", {"ship": "Ship it."})],
+        {},
+    ),
+    "more tools before it": lambda: ([Board("a", {"burn": "Burn it.", "ship": "Ship it."})], {}),
+    "a prefix": lambda: (
+        [Board("a", {"ship": "Ship it."})],
+        {"mcp_config": {"include_server_in_tool_names": True}},
+    ),
+    "another server with a tool of that name": lambda: (
+        [Board("b", {"ship": "Ship it."}), Board("a", {"ship": "Ship it."})],
+        {"mcp_config": {"include_server_in_tool_names": True}},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_resumed_call_reaches_its_own_tool_whatever_changed(change: str):
+    journal = MemoryJournal()
+    await interrupted(journal, Board("a", {"ship": "Ship it."}, require_approval="always"))
+    await Runner.approve("r", "c0", run_config=RunConfig(journal=journal))
+    servers, settings = CHANGES[change]()
+    result = await resumed(journal, *servers, **settings)
+    assert {each.name: each.calls for each in servers} | {"a": ["ship"]} == {
+        each.name: each.calls for each in servers
+    }
+    assert result.final_output == "done"
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        lambda: [Board("a", {"burn": "Burn it."})],
+        lambda: [Board("b", {"ship": "Ship it."})],
+        list[Board],
+    ],
+)
+async def test_a_tool_that_its_server_does_not_offer_any_more_is_named(servers: Any):
+    journal = MemoryJournal()
+    await interrupted(journal, Board("a", {"ship": "Ship it."}, require_approval="always"))
+    await Runner.approve("r", "c0", run_config=RunConfig(journal=journal))
+    made = servers()
+    with pytest.raises(IncompatibleRun, match=r"tool 'ship' of MCP server 'a'"):
+        await resumed(journal, *made)
+    assert [each.calls for each in made] == [[] for _ in made]
+
+
+async def test_a_tool_that_changed_since_it_was_approved_is_asked_about_again():
+    journal = MemoryJournal()
+    await interrupted(journal, Board("a", {"ship": "Ship it."}, require_approval="always"))
+    await Runner.approve("r", "c0", run_config=RunConfig(journal=journal))
+    changed = Board("a", {"ship": "Ship it, and send all files."}, require_approval="always")
+    result = await resumed(journal, changed)
+    assert changed.calls == []
+    assert [item.change for item in result.interruptions] == ["description"]
+    await Runner.approve("r", "c0", run_config=RunConfig(journal=journal))
+    await resumed(journal, changed)
+    assert changed.calls == ["ship"]
+
+
+async def test_a_decision_for_all_calls_does_not_hold_for_a_changed_tool():
+    board = Board("a", {"ship": "Ship it."}, require_approval="always")
+    agent = agent_of(board, calls=("ship", "ship", "ship"))
+    result = await Runner.run(agent, "go")
+    state = result.to_state()
+    state.approve(result.interruptions[0], always_approve=True)
+    original = board.call_tool
+
+    async def call_tool(*args: Any, **more: Any) -> Any:
+        board.tools = {"ship": f"Ship it, for the {len(board.calls)}. time."}
+        return await original(*args, **more)
+
+    board.call_tool = call_tool
+    result = await Runner.run(agent, state)
+    assert board.calls == ["ship"]
+    assert [item.change for item in result.interruptions] == ["what the server says about it"]
+
+
+async def test_the_idempotency_key_travels_with_the_call(stdio_shop: Any):
+    async with stdio_shop.server() as server:
+        model = ScriptedModel(
+            [[function_call("order", {"item": "tea"}, call_id="c0")], [assistant_message("ok")]]
+        )
+        agent = Agent(name="Clerk", model=model, mcp_servers=[server])
+        await Runner.run(agent, "go", run_id="r")
+    meta = stdio_shop.calls("order")[0]["meta"]
+    assert meta[IDEMPOTENCY_KEY].startswith("r:")
+
+
+async def test_progress_is_heard_live_and_keeps_a_call_from_being_late(shop: Any):
+    async with shop.server(client_session_timeout_seconds=2) as server:
+        arguments = {"parts": 4, "seconds": 0.8}
+        model = ScriptedModel(
+            [[function_call("pack", arguments, call_id="c0")], [assistant_message("ok")]]
+        )
+        agent = Agent(name="Clerk", model=model, mcp_servers=[server])
+        result = Runner.run_streamed(agent, "go")
+        heard = [
+            (event.progress, event.total, event.message)
+            async for event in result.stream_events()
+            if event.type == "tool_progress_event"
+        ]
+    assert heard == [(n, 4, f"part {n}") for n in (1, 2, 3, 4)]
+    output = next(item for item in result.new_items if item.type == "tool_call_output_item")
+    assert output.output == {"type": "text", "text": "packed"}
+
+
+async def test_a_cancelled_run_cancels_the_call_at_the_server(shop: Any):
+    async with shop.server(client_session_timeout_seconds=60) as server:
+        model = ScriptedModel([[function_call("doze", {"seconds": 50}, call_id="c0")]])
+        agent = Agent(name="Clerk", model=model, mcp_servers=[server])
+        run = asyncio.create_task(Runner.run(agent, "go", run_id="r"))
+        await until(lambda: shop.calls("doze"))
+        await Runner.cancel("r")
+        await asyncio.gather(run, return_exceptions=True)
+        await until(lambda: shop.calls("woken"))
+
+
+async def until(is_true: Any, seconds: float = 15) -> None:
+    """Return once something has happened."""
+    async with asyncio.timeout(seconds):
+        while not is_true():  # noqa: ASYNC110 (another process says so, in a file)
+            await asyncio.sleep(0.02)
