@@ -83,12 +83,9 @@ def wire(raw: Any) -> Item:
 def typed(item: Item) -> Any:
     """An item of a model's reply as an `openai` object; as it is where it does not fit one."""
     try:
-        made: Any = _adapter().validate_python(item)
+        return _adapter().validate_python(item)
     except ValueError:  # The base of pydantic's.
         return item
-    if item.get("type") == "function_call" and hasattr(made, "async_"):
-        made.model_fields_set.add("async_")  # The log has no nulls, and readers want this one.
-    return made
 
 
 @cache  # Making it takes milliseconds.
@@ -292,7 +289,7 @@ def approval_item(
     if known is None:
         known = view.live.waiting[key] = ToolApprovalItem(
             agent=_asking(view, request),
-            raw_item=behind(view, item),
+            raw_item=_asked_about(view, item),
             tool_name=request.name,
             tool_namespace=item.get("namespace"),
             change=request.change,
@@ -306,6 +303,14 @@ def approval_item(
             )
     known.is_in_doubt = request.is_in_doubt or request.reason == "in_doubt"
     return known
+
+
+def _asked_about(view: RunParts, item: Item) -> Any:
+    """A call as whoever is asked about it sees it."""
+    raw = behind(view, item)
+    if id(item) not in view.live.behind and hasattr(raw, "async_"):
+        raw.model_fields_set.add("async_")  # The log has no nulls, and readers want this one.
+    return raw
 
 
 def lookup_key(name: str, namespace: str | None, *, is_deferred: bool) -> tuple[str, ...]:
