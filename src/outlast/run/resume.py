@@ -142,8 +142,9 @@ def check_request(request: local_runs.RunRequest) -> None:
         return
     if not _keeps_nothing(request):
         raise UserError(
-            "Output guardrails cannot be combined with conversation_id, previous_response_id, or "
-            "auto_previous_response_id: the provider keeps what the guardrail would withhold."
+            "Output guardrails cannot be combined with server-managed conversation history "
+            "(conversation_id, previous_response_id, auto_previous_response_id): the provider keeps what "
+            "the guardrail would withhold."
         )
 
 
