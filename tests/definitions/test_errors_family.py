@@ -70,5 +70,5 @@ def test_details_of_a_failed_run_are_a_short_text():
     agent = SimpleNamespace(name="Ada")
     error = UserError("x")
     error.run_data = RunErrorDetails("hi", [1], [], agent, None, [], [])
-    assert "Agent(name='Ada', ...)" in str(error.run_data)
+    assert 'Agent(name="Ada", ...)' in str(error.run_data)
     assert "1 new item(s)" in str(error.run_data)
