@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVarTuple, overload
 
 from typing_extensions import TypeVar
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from outlast.definitions.run_items import ToolApprovalItem, TResponseInputItem
 
 TContext = TypeVar("TContext", default=Any)
+_Result = TypeVar("_Result")
+_Args = TypeVarTuple("_Args")
 _MISSING: Any = object()
 
 
@@ -265,6 +267,26 @@ class ToolContext(RunContextWrapper[TContext]):
         """
         return "" if self._effect is None else self._effect.key
 
+    @overload
+    async def step(
+        self, name: str, fn: Callable[[*_Args], Any], *args: *_Args, returns: type[_Result]
+    ) -> _Result: ...
+    @overload
+    async def step(
+        self,
+        name: str,
+        fn: Callable[[*_Args], Awaitable[_Result]],
+        *args: *_Args,
+        returns: None = None,
+    ) -> _Result: ...
+    @overload
+    async def step(
+        self, name: str, fn: Callable[[*_Args], _Result], *args: *_Args, returns: None = None
+    ) -> _Result: ...
+    @overload
+    async def step(
+        self, name: str, fn: Callable[[*_Args], Any], *args: *_Args, returns: object
+    ) -> Any: ...
     async def step(
         self, name: str, fn: Callable[..., Any | Awaitable[Any]], *args: Any, returns: Any = None
     ) -> Any:
@@ -289,6 +311,18 @@ class ToolContext(RunContextWrapper[TContext]):
         result = call()
         return await result if inspect.isawaitable(result) else result
 
+    @overload
+    def step_sync(
+        self, name: str, fn: Callable[[*_Args], Any], *args: *_Args, returns: type[_Result]
+    ) -> _Result: ...
+    @overload
+    def step_sync(
+        self, name: str, fn: Callable[[*_Args], _Result], *args: *_Args, returns: None = None
+    ) -> _Result: ...
+    @overload
+    def step_sync(
+        self, name: str, fn: Callable[[*_Args], Any], *args: *_Args, returns: object
+    ) -> Any: ...
     def step_sync(self, name: str, fn: Callable[..., Any], *args: Any, returns: Any = None) -> Any:
         """`step` for tools that are plain functions: calls `fn` in the tool's own thread."""
         call = partial(fn, *args)
