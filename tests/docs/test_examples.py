@@ -3,6 +3,7 @@
 The examples of a page are one program.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -53,6 +54,21 @@ def runs_twice(program: Path) -> None:
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+
+
+async def test_the_cells_of_the_page_on_notebooks_run_and_run_again(tmp_path, monkeypatch):
+    """As a notebook runs them: one after the other, with `await` at their top, in a running loop."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OUTLAST_HOME", str(tmp_path / "home"))
+    page = ROOT / "docs" / "howto" / "work-in-a-notebook.md"
+    cells = re.findall(r"^```ipython\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(cells) > 3
+    names: dict[str, object] = {"__name__": "__main__"}
+    for cell in [*cells, *cells]:
+        code = compile(cell, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        waiting = eval(code, names)
+        if waiting is not None:
+            await waiting
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

@@ -95,3 +95,17 @@ async def test_what_an_error_holds_is_counted():
         "- 0 tool input guardrail result(s)\n- 0 tool output guardrail result(s)\n"
         "(See `RunErrorDetails` for more details)"
     )
+
+
+async def test_a_notebook_shows_a_result_in_those_lines():
+    class Printer:
+        def __init__(self) -> None:
+            self.shown: list[str] = []
+
+        def text(self, text: str) -> None:
+            self.shown.append(text)
+
+    result = await Runner.run(answering("hi"), "q", run_config=OFF)
+    printer = Printer()
+    result._repr_pretty_(printer, False)
+    assert printer.shown == [str(result)]

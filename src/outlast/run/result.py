@@ -92,6 +92,9 @@ class RunResultBase(PydanticInstance):
             made = self.__dict__[name] = make(env)
             return made
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002  # IPython's
+        printer.text(str(self))
+
     def __copy__(self) -> Self:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
