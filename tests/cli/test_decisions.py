@@ -146,3 +146,29 @@ def test_an_ordinary_approval_is_asked_for_by_policy(waiting):
     told = subprocess.run(command, env=os.environ, capture_output=True, check=False)
     assert told.stdout.split() == [b"False", b"False"], told.stderr
     assert "began already" not in said(waiting("approvals"))
+
+
+@pytest.mark.parametrize(("command", "word"), [("approve", "approved"), ("reject", "rejected")])
+def test_a_decision_as_json_says_how_the_run_goes_on_or_what_it_came_to(waiting, command, word):
+    told = json.loads(waiting(command, "r", "c1", "--json").stdout)
+    assert told["go_on"] == ["outlast resume r --agent program.py:asks"]
+    assert {"run_id": "r", "call_ids": ["c1"], "decision": word}.items() <= told.items()
+    late = said(waiting(command, "r", "--all"))
+    assert f"in run 'r'. 'c1' was {word} already" in late
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_a_decision_that_goes_on_at_once_prints_one_json_and_nothing_else(waiting, command):
+    place = ("--agent", "program.py:asks", "--json")
+    told = json.loads(waiting(command, "r", "c1", *place).stdout)
+    assert (told["status"], told["output"], told["waiting"]) == ("completed", "done", [])
+
+
+def test_runs_and_what_goes_on_print_one_json_as_well(cli):
+    told = json.loads(cli("run", "program.py:asks", "hi", "--id", "r", "--json").stdout)
+    assert told == {"run_id": "r", "status": "waiting", "output": "", "waiting": ["c1"]}
+    cli("approve", "r", "c1")
+    for words in (["resume", "r"], ["retry", "r"], ["run", "program.py:asks", "hi", "--id", "r"]):
+        more = ["--agent", "program.py:asks"] if words[0] != "run" else []
+        told = json.loads(cli(*words, *more, "--json").stdout)
+        assert (told["status"], told["output"]) == ("completed", "done")

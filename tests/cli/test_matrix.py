@@ -13,7 +13,18 @@ from outlast.cli.app import app
 
 SHARED = {
     "--full": {"runs", "show", "approvals", "approve"},
-    "--json": {"runs", "show", "approvals", "approve", "prune", "doctor"},
+    "--json": {
+        "run",
+        "runs",
+        "show",
+        "resume",
+        "retry",
+        "approvals",
+        "approve",
+        "reject",
+        "prune",
+        "doctor",
+    },
     "--follow": {"show"},
     "--limit": {"runs", "approvals"},
     "--agent": {"runs", "approvals", "resume", "retry", "approve", "reject"},

@@ -36,5 +36,7 @@ COMMANDS = (
     pause, send, replay, fork, diff, export, prune, worker, doctor, provider, completion, stubs,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
+_ORDER = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+app.registered_commands.sort(key=lambda each: _ORDER.index(getattr(each.callback, "__name__", "")))
 
 __all__ = ["COMMANDS", "app"]

@@ -52,7 +52,8 @@ async def say_nothing_waits(run_id: str) -> None:
         CallNotFound: No call waited.
     """
     state = await _state_of(run_id)
-    what = f"Nothing waits for a person in run {run_id!r}, which is {ended_word(state)}."
+    word = ended_word(state)
+    what = f"Nothing waits for a person in run {run_id!r}{f', which is {word}' if word else ''}."
     decided = {id(each): (key, each) for key, each in reversed(state.verdicts.items())}
     if not decided:
         raise CallNotFound(f"{what} Nothing was decided. See: outlast approvals")

@@ -15,8 +15,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
-from typer.core import TyperGroup
 
+from outlast.cli.helping import Command, Group
 from outlast.cli.logs import list_runs
 from outlast.cli.panel import panel, print_lines
 from outlast.cli.problem import Problem, problem_of, whole_trace
@@ -37,7 +37,7 @@ class Terminated(BaseException):
     """The process was told to end, by SIGTERM."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The group of all commands. Wrong usage becomes a panel as well."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -81,6 +81,7 @@ def _say_version(wanted: bool) -> None:
 
 app = typer.Typer(
     cls=Commands,
+    add_completion=False,  # `completion` prints it, for any shell.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -92,7 +93,13 @@ def main(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001  # its callback does the work
         bool,
-        typer.Option("--version", "-V", callback=_say_version, is_eager=True, help="Say which."),
+        typer.Option(
+            "--version",
+            "-V",
+            callback=_say_version,
+            is_eager=True,
+            help="Say which version this is.",
+        ),
     ] = False,
 ) -> None:
     """Durable multi-agent runs: run them, look at them, go on with them."""
@@ -142,11 +149,11 @@ AgentPlace = Annotated[
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="A call's whole id.")]
 AllCalls = Annotated[bool, typer.Option("--all", help="All calls of the run that wait.")]
 Message = Annotated[str, typer.Option(help="What the model is told of a call that is refused.")]
-By = Annotated[str, typer.Option(help="Who decides; you, by the name of your account.")]
+By = Annotated[str, typer.Option(help="Who says so; without it, the name of your account.")]
 Why = Annotated[str, typer.Option(help="A reason, for whoever reads the log.")]
-Full = Annotated[bool, typer.Option("--full", help="Cut nothing, however long.")]
+Full = Annotated[bool, typer.Option("--full", help="Cut nothing, however long it is.")]
 Limit = Annotated[int, typer.Option(min=0, help="As many at most; 0 lists all.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, with whole ids, uncut.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, with whole ids, uncut.")]
 _TRACE = inspect.Parameter(
     "trace",
     inspect.Parameter.KEYWORD_ONLY,
@@ -174,7 +181,7 @@ def command(example: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
             parameters=[*kept.parameters.values(), _TRACE]
         )
         text = "\n".join(f"  {line}" for line in example.strip().splitlines())
-        app.command(help=inspect.getdoc(work), epilog=f"\b\nExamples:\n{text}")(run)
+        app.command(cls=Command, help=inspect.getdoc(work), epilog=f"\b\nExamples:\n{text}")(run)
         return work
 
     return made

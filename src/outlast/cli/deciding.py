@@ -17,6 +17,7 @@ from outlast.cli.running import (
     require_nothing_else,
     say_ways_on,
     show_waiting,
+    ways_on,
     whole_run,
 )
 from outlast.cli.screen import console, print_json
@@ -35,7 +36,7 @@ class Answer(NamedTuple):
     why: str = ""
 
 
-def decide(run_id: str, call: str, answer: Answer, place: str) -> int:
+def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool = False) -> int:
     """Record an answer to one call of a run, or to all that wait if ``call`` is empty.
 
     Args:
@@ -43,6 +44,7 @@ def decide(run_id: str, call: str, answer: Answer, place: str) -> int:
         call: The whole id of the call.
         answer: What to record.
         place: The program to go on with at once, as `FILE[:AGENT]`; empty leaves that for later.
+        as_json: Print JSON in place of what happens.
 
     Raises:
         AlreadyDecided: Somebody else was first; the error says who, and what.
@@ -57,12 +59,17 @@ def decide(run_id: str, call: str, answer: Answer, place: str) -> int:
     program = program_of(run_id, view, place) if place else None
     finish(record(run_id, keys, **answer._replace(by=answer.by or account())._asdict()))
     word = "approved" if answer.approved else "rejected"
-    console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
+    facts = {"run_id": run_id, "call_ids": keys, "decision": word}
+    if not as_json:
+        console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
+    if program is None and as_json:
+        print_json({**facts, "go_on": list(finish(ways_on(run_id, view.program)))})
+        return 0
     if program is None:
         say_ways_on(run_id, view.program)
         return 0
     require_nothing_else(run_id, before="The decision is recorded. ")
-    return finish(perform(program, "", run_id))
+    return finish(perform(program, "", run_id, facts=facts if as_json else None))
 
 
 def one_or_all(call: str, *, everything: bool) -> None:

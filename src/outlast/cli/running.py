@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import logging
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from outlast.cli.live import LiveScreen
 from outlast.cli.logs import journal_place, list_runs, read_run, with_namesakes
 from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
-from outlast.cli.screen import console
+from outlast.cli.screen import console, print_json
 from outlast.cli.text import lines, plain, short_id
 from outlast.core.errors import AgentsException, RunNotFound
 from outlast.core.failing import why_final
@@ -181,11 +182,18 @@ def need_key(agent: Agent[Any]) -> None:
     )
 
 
-def resume_one(run_id: str, place: str, max_turns: int | None, *, word: str = "resume") -> int:
+def resume_one(
+    run_id: str,
+    place: str,
+    max_turns: int | None,
+    *,
+    word: str = "resume",
+    as_json: bool = False,
+) -> int:
     """Go on with a run that can go on; of another one, say what it came to. Wants no running loop."""
     view, _ = finish(read_run(run_id))
     if view.status in TERMINAL and not view.can_go_on:
-        return say_finished(run_id, view)
+        return say_finished(run_id, view, as_json=as_json)
     if view.status == "paused" and not place:
         finish(unpause(run_id, by=account()))
         say("goes on:", run_id)
@@ -202,16 +210,33 @@ def resume_one(run_id: str, place: str, max_turns: int | None, *, word: str = "r
         )
     program = program_of(run_id, view, place, word)
     doing = "retrying" if view.status == "failed" else "resuming"
-    console().print(Text(f"{doing} {plain(run_id)}", style="bold"))
+    if not as_json:
+        console().print(Text(f"{doing} {plain(run_id)}", style="bold"))
     more = {} if max_turns is None else {"max_turns": max_turns}
-    return finish(perform(program, "", run_id, goes_on=True, **more))
+    facts: dict[str, Any] | None = {} if as_json else None
+    return finish(perform(program, "", run_id, goes_on=True, facts=facts, **more))
 
 
-async def perform(program: Program, message: str, run_id: str | None, **options: Any) -> int:
-    """Start a run, or go on with it, and show what happens. Returns the status of the command."""
+async def perform(
+    program: Program,
+    message: str,
+    run_id: str | None,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> int:
+    """Start a run, or go on with it, and show what happens. Returns the status of the command.
+
+    Args:
+        program: The agent.
+        message: What it is told.
+        run_id: The run; None for a new one.
+        facts: Print JSON at the end instead: these, and what the run came to.
+        options: Of `Runner.run_streamed`.
+    """
     # The log remembers the program, for whoever looks at the run. `Runner` has no argument for that.
     logging.getLogger("outlast").addHandler(logging.NullHandler())  # The screen says all of it.
-    screen = console()
+    screen = console(quiet=facts is not None)
     live = LiveScreen(screen)
     live.agent(program.agent.name)
     # Ctrl-C: somebody has to go on with it.
@@ -237,12 +262,26 @@ async def perform(program: Program, message: str, run_id: str | None, **options:
     except Exception as error:
         live.end()
         raise RunError(line_of(program), *(await _ways_on(result.run_id, program))) from error
+    if facts is not None:
+        print_json({**facts, **(await facts_of(result.run_id))})
+        return 0
     if result.interruptions:
         screen.print(Text("waits for a person", style="cyan"))
         show_waiting(result.run_id, await calls_of(result.run_id))
     else:
         screen.print(Text(f"\n{await _how_to_show(result.run_id)}", style="dim"))
     return 0
+
+
+async def facts_of(run_id: str) -> dict[str, Any]:
+    """What a run has come to, for `--json`."""
+    view, _ = await read_run(run_id)
+    return {
+        "run_id": run_id,
+        "status": view.status,
+        "output": view.output,
+        "waiting": [call.key for call in await calls_of(run_id)],
+    }
 
 
 async def _ways_on(run_id: str, program: Program) -> tuple[str, ...]:
@@ -275,8 +314,12 @@ def say_ways_on(run_id: str, program: str, word: str = "resume") -> None:
         console().print(Text(line, style="dim"), soft_wrap=True)
 
 
-def say_finished(run_id: str, view: Timeline) -> int:
+def say_finished(run_id: str, view: Timeline, *, as_json: bool = False) -> int:
     """Say what a run that has ended came to. Returns the status of the command."""
+    status = 0 if view.status == "completed" else 1
+    if as_json:
+        print_json(finish(facts_of(run_id)))
+        return status
     screen = console()
     screen.print(Text(f"Run {plain(run_id)} is {view.status} already. Nothing to do."))
     for line in lines(view.output or view.error):
@@ -287,4 +330,4 @@ def say_finished(run_id: str, view: Timeline) -> int:
         screen.print(Text(plain(why)))
     elif view.failure:
         say_ways_on(run_id, view.program, "retry")
-    return 0 if view.status == "completed" else 1
+    return status

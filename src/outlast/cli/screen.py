@@ -89,10 +89,12 @@ def print_json(value: Any) -> None:
     screen.flush()
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """A console of 80 columns or, on a terminal, at most 100; colours only where they are read."""
     stream: Any = Screen(sys.stderr if stderr else sys.stdout)
     wanted = Console(file=stream, highlight=False, emoji=False, markup=False)
     is_known = wanted.is_terminal or os.environ.get("COLUMNS", "").isdigit()
     width = max(min(wanted.width, MOST), 20) if is_known else WIDTH
-    return Console(file=stream, highlight=False, emoji=False, markup=False, width=width)
+    return Console(
+        file=stream, highlight=False, emoji=False, markup=False, width=width, quiet=quiet
+    )

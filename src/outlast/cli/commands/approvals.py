@@ -30,6 +30,6 @@ def approvals(  # a command has the options that it has
     full: Full = False,
     as_json: AsJson = False,
 ) -> int:
-    """List the calls that wait for a person, each with the commands that answer it."""
+    """List the calls that wait for a person, and how to answer them."""
     run_id = finish(matching_run(run_id)) if run_id else ""
     return list_waiting(run_id, Shown(agent, limit, full, as_json))

@@ -26,7 +26,7 @@ from outlast.cli.running import matching_run
 @command("""
 outlast approve                    what waits, in all runs
 outlast approve ticket-12          what waits in one run
-outlast approve ticket-12 call_7f3a                  decides, and goes on later
+outlast approve ticket-12 call_7f3a        decides; the run goes on later
 outlast approve ticket-12 call_7f3a --agent desk.py
 """)
 def approve(  # noqa: PLR0913  # a command has the options that it has
@@ -50,7 +50,10 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
     full: Full = False,
     as_json: AsJson = False,
 ) -> int:
-    """Let a call that waits for a person go on; without a call, list those that wait."""
+    """Let a call that waits for a person go on.
+
+    Without a call, it lists those that wait.
+    """
     one_or_all(call, everything=everything)
     if message and not reject:
         raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
@@ -63,4 +66,5 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
             )
         run_id = finish(matching_run(run_id)) if run_id else ""
         return list_waiting(run_id, Shown(is_full=full, as_json=as_json))
-    return decide(run_id, call, Answer(not reject, message, by, why), place)
+    answer = Answer(not reject, message, by, why)
+    return decide(run_id, call, answer, place, as_json=as_json)

@@ -24,7 +24,10 @@ def cancel(
     by: By = "",
     why: Why = "",
 ) -> int:
-    """End a run, whoever performs it; also one that waits, was interrupted, or has failed."""
+    """End a run, whoever performs it.
+
+    It may also be one that waits, was interrupted, or has failed.
+    """
     run_id = finish(whole_run(run_id))
     finish(
         end(

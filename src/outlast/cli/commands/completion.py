@@ -23,10 +23,10 @@ outlast completion fish > ~/.config/fish/completions/outlast.fish
 """)
 def completion(
     shell: Annotated[
-        str, typer.Argument(metavar="[SHELL]", help=f"Yours, or one of {', '.join(_SHELLS)}.")
+        str, typer.Argument(metavar="SHELL", help=f"Yours, or one of {', '.join(_SHELLS)}.")
     ] = "",
 ) -> int:
-    """Print what makes a shell complete commands, options and ids of runs."""
+    """Print what makes a shell complete commands and ids of runs."""
     shell = shell or Path(os.environ.get("SHELL", "")).name
     if shell not in _SHELLS:
         raise typer.BadParameter(f"Name a shell, not {shell!r}: {', '.join(_SHELLS)}.")

@@ -26,7 +26,10 @@ def demo(
     home: Annotated[Path | None, typer.Option(help="A folder to play it in.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Let the real model play the desk.")] = False,
 ) -> int:
-    """A support desk that is killed in the middle of a refund, and goes on. Needs no key."""
+    """Watch a support desk that is killed in a refund, and goes on.
+
+    It needs no key.
+    """
     if live and not has_key():
         raise Missing(
             "No API key",

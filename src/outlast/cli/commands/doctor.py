@@ -18,12 +18,12 @@ from outlast.cli.text import plain
 
 @command("""
 outlast doctor
-outlast doctor --live              ask the provider whether it takes the key
-outlast doctor --reset             ask models again that had failed too often
+outlast doctor --live         ask the provider whether it takes the key
+outlast doctor --reset        ask models again that had failed too often
 """)
 def doctor(
     reset: Annotated[
-        bool, typer.Option("--reset", help="Ask models again that are passed over for failures.")
+        bool, typer.Option("--reset", help="Ask models again that had failed too often.")
     ] = False,
     live: Annotated[
         bool,
@@ -31,7 +31,7 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Check what runs need: Python, the journal, a key, models that answer."""
+    """Check what runs need: the journal, a key, models that answer."""
     if reset:
         known = finish(forget_health())
         if not as_json:

@@ -12,7 +12,10 @@ outlast pause ticket-12
 outlast pause ticket-12 --why "the price list is wrong"
 """)
 def pause(run_id: WholeRunId, by: By = "", why: Why = "") -> int:
-    """Let what a run performs end, and begin nothing new until somebody resumes it."""
+    """Let a run begin nothing new until somebody resumes it.
+
+    What it performs ends first.
+    """
     run_id = finish(whole_run(run_id))
     finish(hold(run_id, by=by or account(), why=why))
     say("paused", run_id)

@@ -35,11 +35,16 @@ def prune(  # noqa: PLR0913  # a command has the options that it has
     keep_failed: Annotated[
         bool, typer.Option("--keep-failed", help="No runs that failed.")
     ] = False,
-    force: Annotated[bool, typer.Option(help="Runs that have not ended, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Runs that have not ended, too.")] = False,
     as_json: AsJson = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would go, and delete nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")
+    ] = False,
 ) -> int:
-    """Delete runs that are over, with the runs inside them, and make the journal smaller."""
+    """Delete runs that are over, and make the journal smaller.
+
+    The runs inside them go, too.
+    """
     age_s, statuses = _kept(older_than)
     if status or force:
         statuses = _statuses(status, force=force)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outlast.cli.command import AgentPlace, MaxTurns, command, finish
+from outlast.cli.command import AgentPlace, AsJson, MaxTurns, command, finish
 from outlast.cli.logs import is_cut_off, list_runs
 from outlast.cli.panel import panel
 from outlast.cli.problem import problem_of
@@ -29,15 +29,21 @@ def resume(
     ] = False,
     place: AgentPlace = "",
     max_turns: MaxTurns = None,
+    as_json: AsJson = False,
 ) -> int:
-    """Go on with a run that was interrupted, paused or has failed, or with all that were interrupted."""
+    """Go on with a run that was interrupted, paused or has failed.
+
+    With --all, it goes on with all that were interrupted.
+    """
     if bool(run_id) == everything:
         raise typer.BadParameter("Name a run, or say --all.")
+    if everything and as_json:
+        raise typer.BadParameter("--json is for one run. After --all, see: outlast runs --json")
     chosen = [finish(matching_run(run_id))] if run_id else finish(_interrupted())
     if not chosen:
         console().print("Nothing to resume: no run was interrupted.")
     if run_id:
-        return resume_one(chosen[0], place, max_turns)
+        return resume_one(chosen[0], place, max_turns, as_json=as_json)
     return max((_one_of_many(each, place, max_turns) for each in chosen), default=0)
 
 

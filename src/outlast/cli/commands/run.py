@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from outlast.cli.command import BEHIND_DASHES, command, finish
+from outlast.cli.command import BEHIND_DASHES, AsJson, command, finish
 from outlast.cli.logs import list_runs, read_run
 from outlast.cli.problem import Missing
 from outlast.cli.program import (
@@ -35,7 +35,7 @@ from outlast.run.runner import AgentRunner, get_default_agent_runner, set_defaul
 @command("""
 outlast run guide.py "What is the weather in Rome?"
 outlast run desk.py:triage "Where is A-1012?" --id order-17
-outlast run hello_world.py         the whole file, as `python hello_world.py`
+outlast run hello.py               the whole file, as `python hello.py`
 outlast run report.py -- --day 5   the whole file, with arguments of its own
 """)
 def run(
@@ -46,19 +46,22 @@ def run(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MESSAGE]...", help="What to tell the agent. Without it, FILE itself is run."
+            metavar="MESSAGE", help="What to tell the agent. Without it, FILE itself is run."
         ),
     ] = None,
     run_id: Annotated[
         str, typer.Option("--id", metavar="ID", help="Continue or return the run of this id.")
     ] = "",
+    as_json: AsJson = False,
 ) -> int:
-    """Run an agent of a Python file, or the whole file if there is no message.
+    """Run an agent of a Python file, or the whole file.
 
-    The message may be several words. A file for openai-agents runs as it is: `import agents` means
+    Without a message, the file itself is run. The message may be several words. A file for openai-agents runs as it is: `import agents` means
     Outlast in it, unless the project has a module of that name.
     """
     path, name = find_file(place)
+    if as_json and not words:
+        raise typer.BadParameter("--json is for a message: a file prints what it prints.")
     if not words or (context.meta.get(BEHIND_DASHES) and not name and runs_itself(path)):
         return _run_file(path, words or ())
     module = load_module(path)
@@ -69,9 +72,10 @@ def run(
     if run_id and finish(_has_ended(run_id)):
         view = finish(read_run(run_id))[0]
         if view.input == message:
-            return say_finished(run_id, view)
+            return say_finished(run_id, view, as_json=as_json)
     need_key(program.agent)
-    return finish(perform(program, message, run_id or None))
+    facts: dict[str, Any] | None = {} if as_json else None
+    return finish(perform(program, message, run_id or None, facts=facts))
 
 
 def _run_file(path: Path, words: Sequence[str]) -> int:

@@ -15,8 +15,8 @@ from outlast.compat.stubs import write_stubs
 
 
 @command("""
-outlast stubs                      into typings/, where Pyright and Pylance look by themselves
-outlast stubs stubs                into another folder: mypy_path=stubs, extraPaths, a source root
+outlast stubs             into typings/, where Pyright and Pylance look
+outlast stubs stubs       elsewhere: mypy_path=stubs, extraPaths
 """)
 def stubs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write.")] = Path(

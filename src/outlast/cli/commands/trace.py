@@ -41,7 +41,10 @@ def trace(
         ),
     ] = None,
 ) -> int:
-    """Export a run's trace from its log, whoever performed it and whenever that was."""
+    """Export a run's trace from its log.
+
+    It does not matter who performed the run, and when.
+    """
     check_known("sink", to, _SINKS)
     found = finish(matching_run(run_id))
     has_content = to != "otlp" if content is None else content

@@ -10,5 +10,8 @@ from outlast.cli.commands.show import show
 outlast watch order-17
 """)
 def watch(run_id: RunId) -> int:
-    """Follow a run live: its steps as they happen, until it ends or waits; then all of it."""
+    """Follow a run live: its steps as they happen.
+
+    It ends when the run ends or waits, with all of it.
+    """
     return show(run_id, follow=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @command("""
 outlast worker desk.py --temporal localhost:7233 --store /mnt/shared/outlast
 outlast worker desk.py:program --queue desk
-OUTLAST_JOURNAL='temporal://localhost:7233/default?store=/mnt/shared/outlast' outlast worker desk.py
+outlast worker desk.py          where OUTLAST_JOURNAL names the cluster
 """)
 def worker(
     place: Annotated[str, typer.Argument(metavar="FILE[:NAME]", help="An Agent, or a Program.")],
