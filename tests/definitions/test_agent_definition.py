@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import inspect
 import subprocess
 import sys
 import weakref
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
@@ -155,3 +157,8 @@ async def test_closing_who_asks_for_tools_waits_for_nobody():
     asking.close()  # Raised "coroutine ignored GeneratorExit" if it waited.
     assert not release.is_set()
     release.set()
+
+
+def test_help_says_what_each_field_of_an_agent_is():
+    about = inspect.getdoc(Agent) or ""
+    assert [each.name for each in fields(Agent) if f"\n    {each.name}: " not in about] == []

@@ -137,31 +137,40 @@ class Agent(AgentBase[TContext]):
     """A model with instructions, tools and guardrails.
 
     Agents are templates: a run never changes them, and many runs may share one.
+
+    Args:
+        name: What it is called, in the log and to the model that may hand off to it.
+        handoff_description: What it is for, as other agents' models read it.
+        tools: What it may call: functions, hosted tools, agents by `as_tool`.
+        mcp_servers: Servers whose tools it may call, too.
+        mcp_config: How their tools are made ready.
+        instructions: The system prompt, or a function of context and agent that returns it.
+        prompt: A prompt that the provider keeps.
+        handoffs: The agents that may take over.
+        model: A name, or a `Model`; None for the default one.
+        model_settings: Temperature and the like; the model's own defaults if left out.
+        input_guardrails: Checked if this agent begins the run.
+        output_guardrails: Checked if this agent ends the run.
+        output_type: What the final output is; None for text.
+        hooks: Told of what this agent does.
+        tool_use_behavior: Whether the model sees the tools' results, or they end the run.
+        reset_tool_choice: Whether a tool choice is dropped once a tool was used, so that the model
+            does not loop.
     """
 
     instructions: str | Instructions[TContext] | None = None
-    """The system prompt, or a function of context and agent that returns it."""
     prompt: Prompt | DynamicPromptFunction | None = None
-    """A prompt that the provider keeps."""
     handoffs: list[Agent[Any] | Handoff[TContext, Any]] = field(default_factory=list[Any])
-    """The agents that may take over."""
     model: str | Model | None = None
-    """None for the default model."""
     model_settings: ModelSettings = field(default_factory=_unset)
-    """The model's own defaults if not given."""
     input_guardrails: list[InputGuardrail[TContext]] = field(default_factory=list[Any])
-    """Checked if this agent begins the run."""
     output_guardrails: list[OutputGuardrail[TContext]] = field(default_factory=list[Any])
-    """Checked if this agent ends the run."""
     output_type: type[Any] | AgentOutputSchemaBase | None = None
-    """What the final output is; None for text."""
     hooks: AgentHooks[TContext] | None = None
     tool_use_behavior: (
         Literal["run_llm_again", "stop_on_first_tool"] | StopAtTools | ToolsToFinalOutputFunction
     ) = "run_llm_again"
-    """Whether the model sees the tools' results, or they end the run."""
     reset_tool_choice: bool = True
-    """Whether a tool choice is dropped once a tool was used, so that the model does not loop."""
 
     def __post_init__(self) -> None:
         for name, (kind, expected) in _EXPECTED.items():
