@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+HEADING_LINK = re.compile(r"\]\((?!https?:)([^)#]*)#([^)]+)\)")
 CLEARED = ("OUTLAST_", "OPENAI_")
 """Variables that must not reach an example: it runs as it would on a fresh machine."""
 
@@ -75,6 +76,23 @@ async def test_the_cells_of_the_page_on_notebooks_run_and_run_again(tmp_path, mo
 def test_the_links_of_a_page_lead_somewhere(page: Path):
     links = LINK.findall(page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_the_links_of_a_page_lead_to_headings_that_are_there(page: Path):
+    missing = []
+    for place, heading in HEADING_LINK.findall(page.read_text()):
+        target = page.parent / place if place else page
+        if heading not in headings(target):
+            missing.append(f"{place}#{heading}")
+    assert missing == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them of its headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
 def test_there_are_examples():
