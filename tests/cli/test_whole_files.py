@@ -208,6 +208,12 @@ def test_the_log_says_which_file_and_which_variable_a_run_was_made_in(write, mai
     assert "A-1007 is refunded" in done.stdout
 
 
+def test_a_program_that_deletes_its_own_file_still_runs(write):
+    folder = write(WAITS + "import os; os.remove(__file__)\nasyncio.run(main(top))")
+    done = outlast("run", "program.py", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_agent_is_found_by_a_function_that_returns_it(write):
     folder = write(WAITS)
     for name, said in [("make_for", "takes arguments (user)"), ("nothing", "returned NoneType")]:

@@ -93,7 +93,9 @@ async def provider_check() -> Check:
         )
     except Exception as error:  # noqa: BLE001  # an answer of any form, from any endpoint
         return Check(
-            "provider", "bad", f"{place} answered something else ({type(error).__name__})."
+            "provider",
+            "bad",
+            f"{place} cannot be asked, or answers something else ({type(error).__name__}).",
         )
     count = len(getattr(found, "data", None) or ())
     return Check("provider", "good", f"{place} takes the key, and lists {count} models")

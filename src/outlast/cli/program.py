@@ -117,9 +117,11 @@ def place_of(agent: object, path: Path, module: ModuleType | None) -> str:
     Alone if there is no variable by which `load_program` would find it: it was made inside a
     function, or under `if __name__ == "__main__"`.
     """
-    made_late = {
-        node.id for part in _main_parts(path) for node in ast.walk(part) if _is_stored(node)
-    }
+    try:
+        parts = _main_parts(path)
+    except (OSError, SyntaxError):  # The program has changed its own file.
+        return str(path)
+    made_late = {node.id for part in parts for node in ast.walk(part) if _is_stored(node)}
     names = [name for name, value in vars(module).items() if value is agent] if module else []
     found = [name for name in names if name not in made_late]
     return f"{path}:{found[0]}" if found else str(path)
