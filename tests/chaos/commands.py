@@ -223,6 +223,8 @@ async def judge(made: Round) -> list[str]:
     """What the journal of a round has that it must not have."""
     journal = journal_at(made.place)
     try:
+        if not await journal.runs():
+            return ["the run never began"]
         log = [each.event for each in await journal.read("r")]
         lease = await journal.acquire("r")
         unknown = [each.id for each in journal.inbox.pending(lease)]

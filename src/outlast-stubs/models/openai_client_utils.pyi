@@ -5,7 +5,4 @@ from outlast.models.endpoint import Request as Request
 from outlast.models.endpoint import SUCCESS as SUCCESS
 from outlast.models.endpoint import arguments_of as arguments_of
 from outlast.models.endpoint import asking_once as asking_once
-from outlast.models.endpoint import base_url_of as base_url_of
 from outlast.models.endpoint import client_of as client_of
-from outlast.models.endpoint import is_official_openai_base_url as is_official_openai_base_url
-from outlast.models.endpoint import is_official_openai_client as is_official_openai_client

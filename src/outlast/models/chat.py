@@ -31,20 +31,13 @@ from outlast.models.chat_reply import (
     usage_of_completion,
 )
 from outlast.models.chat_stream import ChatCmplStreamHandler, Synthesis
-from outlast.models.endpoint import (
-    HEADERS,
-    SUCCESS,
-    EndpointModel,
-    Request,
-    arguments_of,
-    base_url_of,
-    is_official_openai_client,
-)
+from outlast.models.endpoint import HEADERS, SUCCESS, EndpointModel, Request, arguments_of
 from outlast.models.errors import error_in, in_our_family, malformed
 from outlast.models.event_stream import closing_of, let_go, read
 from outlast.models.fake_id import FAKE_RESPONSES_ID
 from outlast.models.fast_events import quick, saw_done
 from outlast.models.finish import INCOMPLETE, check_end, end_of, warn_incomplete
+from outlast.models.official import base_url_of, is_official_openai_client
 from outlast.models.reasoning_replay import ShouldReplayReasoningContent
 from outlast.models.streaming import mark_request, usage_in
 from outlast.tracing import generation_span

@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from outlast.core.errors import ModelRequestError
 from outlast.definitions.handoff import Handoff
@@ -22,6 +21,7 @@ from outlast.models.call_options import Asking, asked, asking
 from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
 from outlast.models.near_names import meant_model
+from outlast.models.official import is_official_openai_client
 from outlast.version import __version__
 
 if TYPE_CHECKING:
@@ -270,19 +270,3 @@ def client_of(client: AsyncOpenAI, own: ModelLimits | None = None) -> AsyncOpenA
     # A stand-in may have nothing but the calls.
     has_options = once and hasattr(client, "with_options")
     return client.with_options(max_retries=0) if has_options else client
-
-
-def is_official_openai_base_url(base_url: object, *, websocket: bool = False) -> bool:
-    """Whether ``base_url`` is an address of OpenAI itself, by scheme and exact host."""
-    parts = urlsplit(str(base_url))
-    return parts.scheme == ("wss" if websocket else "https") and parts.hostname == "api.openai.com"
-
-
-def is_official_openai_client(client: AsyncOpenAI) -> bool:
-    """Whether ``client`` talks to OpenAI itself."""
-    return is_official_openai_base_url(base_url_of(client))
-
-
-def base_url_of(client: AsyncOpenAI) -> str:
-    """Where ``client`` talks to; empty for a fake that does not say."""
-    return str(getattr(client, "base_url", None) or "")

@@ -1,6 +1,7 @@
 """From the name of a model to the model: OpenAI's by default, others by a prefix.
 
-Nothing here connects or imports `openai` before a model is asked for.
+Nothing here connects, or imports `openai` or what speaks with a provider, before a model is asked
+for: settings of a run have a provider, also where each agent brings its model.
 """
 
 from __future__ import annotations
@@ -16,18 +17,15 @@ from outlast.core.errors import UserError
 from outlast.definitions.default_models import get_default_model
 from outlast.definitions.model import Model, ModelProvider
 from outlast.models import defaults
-from outlast.models.chat import OpenAIChatCompletionsModel
 from outlast.models.defaults import OpenAIAgentRegistrationConfig
-from outlast.models.endpoint import is_official_openai_base_url, is_official_openai_client
 from outlast.models.near_names import OFFLINE, meant_model, meant_prefix
-from outlast.models.offline import OfflineModel
-from outlast.models.responses import OpenAIResponsesModel
-from outlast.models.responses_ws import OpenAIResponsesWebSocketOptions, OpenAIResponsesWSModel
+from outlast.models.official import is_official_openai_base_url, is_official_openai_client
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from outlast.definitions.limits import ModelLimits
+    from outlast.models.responses_ws import OpenAIResponsesWebSocketOptions, OpenAIResponsesWSModel
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -154,6 +152,8 @@ class MultiProvider(ModelProvider):
             UserError: The prefix is not known, or OpenAI is meant and there is no API key.
         """
         if model_name == _OFFLINE or os.environ.get(OFFLINE_ENV) == "1":
+            from outlast.models.offline import OfflineModel
+
             return OfflineModel()
         prefix, slash, rest = (model_name or "").partition("/")
         if not slash:
@@ -289,6 +289,8 @@ class OpenAIProvider(ModelProvider):
         name = model_name if model_name is not None else get_default_model()
         client = self._get_client(name)
         if not self._use_responses:
+            from outlast.models.chat import OpenAIChatCompletionsModel
+
             return OpenAIChatCompletionsModel(
                 model=name,
                 openai_client=client,
@@ -298,6 +300,8 @@ class OpenAIProvider(ModelProvider):
             )
         if self._use_websocket:
             return self._ws_model(name, client, explicit=explicit)
+        from outlast.models.responses import OpenAIResponsesModel
+
         return OpenAIResponsesModel(
             name, client, model_is_explicit=explicit, model_limits=self._model_limits
         )
@@ -312,6 +316,8 @@ class OpenAIProvider(ModelProvider):
     def _ws_model(
         self, name: str, client: AsyncOpenAI, *, explicit: bool
     ) -> OpenAIResponsesWSModel:
+        from outlast.models.responses_ws import OpenAIResponsesWSModel
+
         made = OpenAIResponsesWSModel(
             name,
             client,

@@ -17,7 +17,7 @@ from outlast.core.usage import model_usage_to_span_usage
 from outlast.models import background
 from outlast.models.call_ids import with_wire_ids
 from outlast.models.call_options import limits_of
-from outlast.models.endpoint import SUCCESS, EndpointModel, Request, arguments_of, base_url_of
+from outlast.models.endpoint import SUCCESS, EndpointModel, Request, arguments_of
 from outlast.models.errors import (
     ModelRequestError,
     in_our_family,
@@ -29,6 +29,7 @@ from outlast.models.event_stream import closing_of, let_go
 from outlast.models.fake_id import FAKE_RESPONSES_ID
 from outlast.models.fast_events import quick
 from outlast.models.led_to import asked_without, with_partners
+from outlast.models.official import base_url_of
 from outlast.models.responses_tools import ConvertedTools, Converter
 from outlast.models.streaming import mark_request, reply_of, usage_in
 from outlast.models.validate import checked_event, checked_response

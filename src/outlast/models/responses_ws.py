@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from outlast.core.errors import ModelResponseTooLarge
 from outlast.models.background import is_background
 from outlast.models.call_options import asked
-from outlast.models.endpoint import SUCCESS, Request, is_official_openai_base_url
+from outlast.models.endpoint import SUCCESS, Request
 from outlast.models.errors import truncated
+from outlast.models.official import is_official_openai_base_url
 from outlast.models.responses import ENDS, OpenAIResponsesModel
 from outlast.models.websocket import (
     OpenAIResponsesWebSocketOptions,
