@@ -106,7 +106,7 @@ _ROWS = {
     "agents.models.multi_provider": "models.provider",
     "agents.models.openai_agent_registration": "models.defaults",
     "agents.models.openai_chatcompletions": "models.chat definitions.openai_types",
-    "agents.models.openai_client_utils": "models.endpoint",
+    "agents.models.openai_client_utils": "models.official",
     "agents.models.openai_provider": "models.provider models.defaults",
     "agents.models.openai_responses": "models.responses models.responses_ws",
     "agents.models.reasoning_content_replay": "models.reasoning_replay",

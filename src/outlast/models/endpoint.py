@@ -21,7 +21,11 @@ from outlast.models.call_options import Asking, asked, asking
 from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
 from outlast.models.near_names import meant_model
-from outlast.models.official import is_official_openai_client
+from outlast.models.official import (
+    base_url_of as base_url_of,
+    is_official_openai_base_url as is_official_openai_base_url,
+    is_official_openai_client as is_official_openai_client,
+)
 from outlast.version import __version__
 
 if TYPE_CHECKING:
