@@ -22,9 +22,9 @@ from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
 from outlast.models.near_names import meant_model
 from outlast.models.official import (
-    base_url_of as base_url_of,
-    is_official_openai_base_url as is_official_openai_base_url,
-    is_official_openai_client as is_official_openai_client,
+    base_url_of,  # noqa: F401  # for stubs of the version before
+    is_official_openai_base_url,  # noqa: F401
+    is_official_openai_client,
 )
 from outlast.version import __version__
 
