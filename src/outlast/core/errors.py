@@ -47,7 +47,7 @@ class AgentsException(Exception):
         self.run_data = None
 
 
-class _Message(AgentsException):
+class PlainError(AgentsException):
     """An error whose only fact is its text."""
 
     message: str
@@ -57,11 +57,11 @@ class _Message(AgentsException):
         super().__init__(message)
 
 
-class MaxTurnsExceeded(_Message):
+class MaxTurnsExceeded(PlainError):
     """The run wanted another turn than its `max_turns` allow. Raise the limit and resume it."""
 
 
-class ModelBehaviorError(_Message):
+class ModelBehaviorError(PlainError):
     """The model answered something that it should not: an unknown tool, malformed JSON, nothing."""
 
     code: str | None = None
@@ -70,7 +70,7 @@ class ModelBehaviorError(_Message):
     """What the model may be told of its mistake, without a word of what it said."""
 
 
-class UserError(_Message):
+class UserError(PlainError):
     """The library is used in a way that cannot work; the text says what to change."""
 
 
@@ -82,7 +82,7 @@ class WrongPlace(UserError, RuntimeError):
     """Something is called where no event loop runs, or where one does."""
 
 
-class MCPToolCancellationError(_Message):
+class MCPToolCancellationError(PlainError):
     """An MCP server cancelled a tool call on its own."""
 
 
@@ -115,7 +115,7 @@ class ModelTimeoutError(AgentsException):
 # --- What goes wrong between a program and its model's endpoint. ------------------------------
 
 
-class ModelRequestError(_Message):
+class ModelRequestError(PlainError):
     """A request to a model's provider failed.
 
     Its text names a host, a status, a code and a request id; nothing that was sent or answered.

@@ -72,8 +72,8 @@ class Index:
             places = {key: place for key, place in places.items() if place[0] < self._length}
         for key, value in pairs:
             places.setdefault(key, (len(places), value))
-        longer = Index.__new__(Index)
-        longer._places, longer._length = places, len(places)  # noqa: SLF001  # its own class
+        longer = object.__new__(self.__class__)
+        longer._places, longer._length = places, len(places)
         return longer
 
     def get(self, key: str) -> str | None:

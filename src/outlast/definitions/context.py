@@ -366,3 +366,15 @@ def _run_config(value: Any) -> Any:
 def approvals_of(context: RunContextWrapper[Any]) -> Approvals:
     """What people have decided about the calls of a run, as its context keeps it."""
     return context._approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+
+
+def keep_approvals(context: RunContextWrapper[Any], approvals: Approvals) -> None:
+    """Have ``context`` keep these decisions, and no others."""
+    context._approvals = approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+
+
+def effect_of(context: RunContextWrapper[Any]) -> EffectHandle | None:
+    """The effect that performs the call of a tool, for the context of a call; None for others."""
+    if not isinstance(context, ToolContext):
+        return None
+    return context._effect  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own

@@ -341,6 +341,11 @@ class FunctionTool:
         """Whether its author left open what the model is told when it fails."""
         return self._use_default_failure_error_function
 
+    def fail_with(self, function: ToolErrorFunction | None) -> None:
+        """Have ``function`` say what the model is told when it fails; None lets the run fail."""
+        self._use_default_failure_error_function = function is USE_DEFAULT
+        self._failure_error_function = None if function is USE_DEFAULT else function
+
     def failure_function(
         self, context: RunContextWrapper[Any] | None = None
     ) -> ToolErrorFunction | None:
@@ -414,10 +419,7 @@ class FunctionToolResult:
 
 
 def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
-    """What the model is told of a failure by default: that there was one.
-
-    The error's text may hold secrets, or instructions of somebody else's.
-    """
+    """What the model is told of a failure by default: not the error's text, which may hold secrets."""
     del ctx, error
     return DEFAULT_TOOL_ERROR_MESSAGE
 
@@ -436,9 +438,7 @@ def set_function_tool_failure_error_function(
     function_tool: FunctionTool, failure_error_function: ToolErrorFunction | None = USE_DEFAULT
 ) -> FunctionTool:
     """``function_tool``, with another failure policy."""
-    is_default = failure_error_function is USE_DEFAULT
-    function_tool._use_default_failure_error_function = is_default  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
-    function_tool._failure_error_function = None if is_default else failure_error_function  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # this module's own
+    function_tool.fail_with(failure_error_function)
     return function_tool
 
 

@@ -99,6 +99,15 @@ class Handoff(Generic[TContext, TAgent]):
     _agent_ref: weakref.ref[Any] | None = field(default=None, init=False, repr=False)
     """The agent, where `handoff()` knows it. Weak, for agents may hand off in circles."""
 
+    @property
+    def target(self) -> Any | None:
+        """The agent that it leads to, if that is known before the handoff happens."""
+        return None if self._agent_ref is None else self._agent_ref()
+
+    def lead_to(self, agent: Any) -> None:
+        """Say which agent it leads to."""
+        self._agent_ref = weakref.ref(agent)
+
     def get_transfer_message(self, agent: Named) -> str:
         """What the model is told when the conversation has gone over."""
         return json.dumps({"assistant": agent.name})
@@ -189,14 +198,13 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
         nest_handoff_history=nest_handoff_history,
         is_enabled=is_enabled,
     )
-    made._agent_ref = weakref.ref(agent)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+    made.lead_to(agent)
     return made
 
 
 def handoff_target(handoff: Handoff[Any, Any]) -> Any | None:
     """The agent that a handoff leads to, if it is known before the handoff happens."""
-    ref = handoff._agent_ref  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
-    return None if ref is None else ref()
+    return handoff.target
 
 
 def _check(on_handoff: Callable[..., Any] | None, input_type: type[Any] | None) -> None:

@@ -215,7 +215,7 @@ def _made(facts: ErrorFacts) -> Exception:
     error.__dict__.update(attributes)
     if isinstance(error, RunFailedBefore):
         error.__dict__.setdefault("kind", facts.kind)
-    if isinstance(error, errors._Message):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the family's own
+    if isinstance(error, errors.PlainError):
         error.__dict__.setdefault("message", facts.message)
     if (about := data.get("openai")) is not None or names.get("openai"):
         restore_openai(error, about or {})

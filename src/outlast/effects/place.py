@@ -28,7 +28,7 @@ class Place:
     """One effect while it is performed."""
 
     __slots__ = (
-        "_counts", "_emit", "_lock", "_loop", "counted", "effect_id", "is_over", "journal", "run_id", "state",
+        "_emit", "_lock", "_loop", "counted", "counts", "effect_id", "is_over", "journal", "run_id", "state",
     )  # fmt: skip
 
     def __init__(self, view: RunParts, effect_id: str, emit: Emit, journal: Journal) -> None:
@@ -45,7 +45,7 @@ class Place:
         """Whether the effect has ended: what its code has left running is nobody's part."""
         self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
-        self._counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
 
     @property
     def is_repeated(self) -> bool:
@@ -64,7 +64,7 @@ class Place:
         """
         said = b"\n".join((agent.encode("utf-8", "replace"), *map(canonical, items)))
         digest = sha256(said).hexdigest()[:16]
-        number = self._counts[digest] = self._counts.get(digest, 0) + 1
+        number = self.counts[digest] = self.counts.get(digest, 0) + 1
         parent = self.state.origins.get(self.effect_id, self.run_id)
         return f"{parent}/{self.effect_id}/{digest}.{number}"
 
@@ -104,7 +104,7 @@ class Place:
         """The place of another effect of the run."""
         other = self.afterwards()
         other.effect_id = effect_id
-        other._counts = {}  # noqa: SLF001  # its own class
+        other.counts = {}
         return other
 
     @contextmanager

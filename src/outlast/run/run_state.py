@@ -16,7 +16,7 @@ from outlast.core.ids import effect_id
 from outlast.core.items import copied
 from outlast.core.usage import copy_usage
 from outlast.definitions.agent import Agent
-from outlast.definitions.context import RunContextWrapper, approvals_of
+from outlast.definitions.context import RunContextWrapper, approvals_of, keep_approvals
 from outlast.definitions.run_items import ToolApprovalItem
 from outlast.effects.guardrail import guardrail_names
 from outlast.effects.projection import as_items, interruptions, wire
@@ -315,7 +315,7 @@ class RunState(Generic[TContext, TAgent]):
         if context is not context_override:
             context.usage = read_usage(saved.get("usage"))
         with read_part("outlast.decisions"):
-            context._approvals = read_decisions(state_json, initial_agent, marks)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            keep_approvals(context, read_decisions(state_json, initial_agent, marks))
         state: RunState[Any] = cls(context, "", initial_agent, state_json.get("max_turns"))
         state._run_id, state._events = run_id, events
         with read_part("what it says"):

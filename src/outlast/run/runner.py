@@ -127,19 +127,17 @@ class AgentRunner:
 async def _watched(call: _Call, result: RunResultStreaming) -> None:
     error: BaseException | None = None
     try:
-        if result._cancel == "immediate":  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the pair is one thing
+        if result.is_stopped:
             await call.close()
         else:
             await call.perform(result)
     except asyncio.CancelledError as cancelled:
-        error = cancelled if result._cancel != "immediate" else None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        error = None if result.is_stopped else cancelled
         raise
     except BaseException as failure:
         error = failure
         raise
     finally:
-        if result._env is not None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            result.settle(result._env)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         result.finish(error)
 
 

@@ -168,6 +168,11 @@ class RunResultStreaming(RunResultBase):
         return self._error
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether somebody wanted it stopped at once: ended, or left to be resumed."""
+        return self._cancel == "immediate"
+
+    @property
     def is_given_up(self) -> bool:
         """Whether somebody has decided that the run is to end at once."""
         return self._cancel == "immediate" and not self._is_interrupted
@@ -278,14 +283,16 @@ class RunResultStreaming(RunResultBase):
         if self._cancel == "after_turn":
             self._post(Cancel(id=new_command_id(), mode="after_turn", turn=1))
 
-    def settle(self, env: RunEnv) -> None:
+    def _settle(self, env: RunEnv) -> None:
         """Bring every field up to the run's last event."""
         self._tell_answers(env, is_last=True)
         fill(self, env)
         self.current_agent = env.agents.named(env.log.state.agent)
 
     def finish(self, error: BaseException | None) -> None:
-        """No more events come."""
+        """No more events come; every field says what the run came to."""
+        if self._env is not None:
+            self._settle(self._env)
         self._error = error
         self.is_complete = True
         self._feed.close()

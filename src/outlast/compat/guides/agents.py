@@ -61,7 +61,7 @@ def _move_settings(options: dict[str, Any]) -> None:
 
 def _failing(tool: Any, error_function: Any) -> Any:
     """A tool that has no error function of its own, with this one."""
-    if not isinstance(tool, FunctionTool) or not tool._use_default_failure_error_function:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # the same rule as the tool's
+    if not isinstance(tool, FunctionTool) or not tool.wants_default_failures:
         return tool
     return set_function_tool_failure_error_function(copy.copy(tool), of_error(error_function))
 
