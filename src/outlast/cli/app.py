@@ -11,6 +11,7 @@ from outlast.cli.commands import (
     demo,
     diff,
     doctor,
+    evaluating,
     export,
     fork,
     pause,
@@ -33,7 +34,7 @@ from outlast.cli.commands import (
 
 COMMANDS = (
     demo, run, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, cancel,
-    pause, send, replay, fork, diff, export, prune, worker, doctor, provider, completion, stubs,
+    pause, send, replay, fork, diff, export, evaluating, prune, worker, doctor, provider, completion, stubs,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 _ORDER = [module.__name__.rpartition(".")[2] for module in COMMANDS]

@@ -142,9 +142,9 @@ class _Axis:
 
 
 def _rows(view: Timeline, children: Mapping[str, Timeline], axis: _Axis) -> Iterator[str]:
-    yield '<div class="rows">'
+    yield '<div class="rows"><div class="block">'
     agent = ""
-    for row in view.rows:
+    for number, row in enumerate(view.rows, 1):
         if isinstance(row, Takeover):
             yield _takeover(row)
             continue
@@ -152,9 +152,16 @@ def _rows(view: Timeline, children: Mapping[str, Timeline], axis: _Axis) -> Iter
             agent = row.agent
             yield f'<div class="agent">{_text(agent)}</div>'
         yield from _step(row, view, children, axis)
+        if number % _BLOCK == 0:
+            yield '</div><div class="block">'
     if not view.rows:
         yield '<div class="agent soft">Nothing yet.</div>'
-    yield "</div>"
+    yield "</div></div>"
+
+
+_BLOCK = 50
+"""As many rows stand in a block, which a browser draws when it comes into sight: of 5,000 rows that each
+do so, drawing a frame takes half a second (`tests/cli/test_page_in_chromium.py`)."""
 
 
 def _takeover(row: Takeover) -> str:
@@ -231,7 +238,14 @@ def _inside(step: Step) -> Iterator[str]:
 
 
 def _talk(view: Timeline) -> Iterator[str]:
-    yield '<ol class="talk">'
+    said = list(_sayings(view))
+    for start in range(0, len(said), _BLOCK):
+        yield '<ol class="talk block">'
+        yield from said[start : start + _BLOCK]
+        yield "</ol>"
+
+
+def _sayings(view: Timeline) -> Iterator[str]:
     if view.input:
         yield f'<li><div class="who">input</div>{_block(view.input)}</li>'
     for step in view.steps:
@@ -241,7 +255,6 @@ def _talk(view: Timeline) -> Iterator[str]:
             yield f'<li><div class="who">{about}</div>{_block(_said(item))}</li>'
     if view.output:
         yield f'<li><div class="who word ok">output</div>{_block(view.output)}</li>'
-    yield "</ol>"
 
 
 def _title(item: Item) -> str:
