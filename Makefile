@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos commands flips services endpoints conformance faults newest stub clean
+.PHONY: help demo test check format bench chaos commands flips services endpoints thirdparties conformance faults newest stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,7 +26,7 @@ demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), witho
 	@$(BIN)/python -m outlast.demo $(ARGS)
 
 test: $(DEV)  ## Run every test
-	$(BIN)/python -m pytest -q -m "not chaos and not endpoints and not services" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -q -m "not chaos and not endpoints and not services and not thirdparties" -n 2 $(ARGS)
 
 check: $(DEV)  ## What a change has to pass, in under a minute
 	$(BIN)/ruff format --check src tests benchmarks
@@ -49,6 +49,10 @@ endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 	@$(MAKE) --no-print-directory -j 3 $(ENDPOINTS)
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} \
 	  .endpoints/client/bin/python -m pytest -q $(LENIENT) -m endpoints tests/endpoints $(ARGS)
+
+thirdparties: .thirdparties/.installed $(DEV)  ## Let Logfire, OpenInference, Langfuse, Traceloop and LangSmith watch a run
+	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_TEST_THIRD_PARTIES=$(CURDIR)/.thirdparties/bin/python \
+	  $(BIN)/python -m pytest -q -m thirdparties tests/third_parties $(ARGS)
 
 commands: $(DEV)  ## Kill who commands runs and who is commanded (ARGS="--seed 7 --rounds 50")
 	$(BIN)/python tests/chaos/commands.py $(ARGS)
@@ -74,7 +78,12 @@ faults: .endpoints/client/.installed  ## Run programs that once showed a fault; 
 	.endpoints/client/bin/python tests/faults/run.py $(FAULTS) $(ARGS)
 
 clean:  ## Remove what make has made
-	rm -rf .venv .venv-newest .bench .conformance .endpoints
+	rm -rf .venv .venv-newest .bench .conformance .endpoints .thirdparties
+
+.thirdparties/.installed: tests/third_parties/requirements.txt pyproject.toml
+	@$(PYTHON) -m venv .thirdparties
+	@.thirdparties/bin/python $(PIP) . -r tests/third_parties/requirements.txt
+	@touch $@
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Outlast needs Python 3.11 or newer on the PATH." >&2; exit 1; }

@@ -4,12 +4,13 @@ import json
 import logging
 import subprocess
 import sys
+from typing import Any, cast
 
 import pytest
 from recording import Recorder
 
 from outlast import tracing
-from outlast.tracing import custom_span, get_current_trace, trace
+from outlast.tracing import custom_span, get_current_trace, setup, trace
 from outlast.tracing.config import include_task_and_turn_spans
 from outlast.tracing.context import TraceCtxManager, create_trace_for_run, get_model_tracing_impl
 from outlast.tracing.provider import DefaultTraceProvider
@@ -286,3 +287,25 @@ def test_a_state_holds_the_key_only_if_asked():
     state = state_of(trace("w", tracing={"api_key": "secret"}))
     assert "secret" not in str(state.to_json())
     assert "secret" in str(state.to_json(include_tracing_api_key=True))
+
+
+def test_a_provider_around_ours_hears_of_spans_though_no_processor_does():
+    class Around:
+        """Stands around a provider, as tools for watching do."""
+
+        def __init__(self, wrapped: tracing.TraceProvider) -> None:
+            self.wrapped = wrapped
+            self.made: list[Any] = []
+
+        def create_span(self, *args: Any, **kwargs: Any) -> Any:
+            self.made.append(self.wrapped.create_span(*args, **kwargs))
+            return self.made[-1]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.wrapped, name)
+
+    around = Around(DefaultTraceProvider(quiet=True))
+    setup.GLOBAL_TRACE_PROVIDER = cast("Any", around)
+    with tracing.trace("w"), tracing.custom_span("a"):
+        pass
+    assert [span.span_id == "no-op" for span in around.made] == [False]

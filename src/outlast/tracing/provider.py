@@ -23,7 +23,7 @@ from outlast.tracing.interface import NO_OP_ID, Span, Trace, TracingProcessor, T
 from outlast.tracing.scope import Scope
 from outlast.tracing.spans import NoOpSpan, SpanImpl
 from outlast.tracing.traces import NoOpTrace, TraceImpl
-from outlast.tracing.util import Clock
+from outlast.tracing.util import Clock, is_in_use
 
 _DISABLE_ENV = "OPENAI_AGENTS_DISABLE_TRACING"
 
@@ -180,13 +180,12 @@ class DefaultTraceProvider(TraceProvider):
             _safe_debug("Tracing is disabled. Not creating trace")
             return NoOpTrace()
         _safe_debug("Creating trace")
-        is_unheard = self._quiet and not self._multi_processor.has_processors
         return TraceImpl(
             name=name,
             trace_id=trace_id or self.gen_trace_id,
             group_id=group_id,
             metadata=metadata,
-            processor=None if is_unheard else self._multi_processor,
+            processor=None if self._is_unheard() else self._multi_processor,
             tracing_api_key=tracing.get("api_key") if tracing else None,
         )
 
@@ -197,7 +196,7 @@ class DefaultTraceProvider(TraceProvider):
         parent: Trace | Span[Any] | None = None,
         disabled: bool = False,
     ) -> Span[TSpanData]:
-        if self._quiet and not self._multi_processor.has_processors:
+        if self._is_unheard():
             return NoOpSpan(span_data)
         if disabled or self._is_disabled():
             shown = "" if debug.DONT_LOG_MODEL_DATA or debug.DONT_LOG_TOOL_DATA else f" {span_data}"
@@ -221,6 +220,10 @@ class DefaultTraceProvider(TraceProvider):
             tracing_api_key=parent.tracing_api_key,
             trace_metadata=metadata,
         )
+
+    def _is_unheard(self) -> bool:
+        """Whether nobody would be told. Whoever stands around this provider, as Logfire does, listens."""
+        return self._quiet and not self._multi_processor.has_processors and is_in_use(self)
 
     def _next_span_id(self) -> str:
         named = Scope.get_span_ids()

@@ -36,6 +36,11 @@ def ask(clock: Callable[[], Clock]) -> None:
     _clock = clock
 
 
+def is_in_use(clock: Clock) -> bool:
+    """Whether times and ids are this very clock's, and not those of one that stands around it."""
+    return _clock() is clock
+
+
 def time_iso() -> str:
     """See `Clock`, as for the next three."""
     return _clock().time_iso()
