@@ -23,7 +23,8 @@ def test_the_help_lists_every_command_in_its_order_with_a_whole_sentence():
     assert re.findall(r"^  (\w+)  ", listed, re.MULTILINE) == NAMES
     assert set(NAMES) == set(typer.main.get_command(app).commands)
     assert "..." not in listed
-    assert all(line.endswith(".") for line in listed.splitlines())
+    rows = re.sub(r"\n {9,}", " ", listed.rstrip()).splitlines()  # Long ones are wrapped.
+    assert [row for row in rows if not row.endswith(".")] == []
 
 
 @pytest.mark.parametrize("name", ["", *NAMES])

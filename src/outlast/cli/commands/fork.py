@@ -24,9 +24,9 @@ _OF_PROGRAM = ("instructions", "model")
 
 @command("""
 outlast fork order-17 --at m2 --agent desk.py
-outlast fork order-17 --at t1.call_9 --set result="order not found" --agent desk.py
-outlast fork order-17 --at m1 --set instructions="Be brief." --set model=gpt-5-mini --agent desk.py
-outlast fork order-17 --at m3                 make it, and perform nothing yet
+outlast fork order-17 --at t1.c9 --set result="not found" --agent desk.py
+outlast fork order-17 --at m1 --set model=gpt-5-mini --agent desk.py
+outlast fork order-17 --at m3        make it, and perform nothing yet
 """)
 def fork(
     run_id: RunId,
