@@ -45,6 +45,7 @@ LEAF_ON_LEAF = {
     ("cli", "mcp"),
     ("compat", "mcp"),
     ("compat", "extras"),
+    ("cli", "extras"),
 }
 # A layer to the left of which it has nothing to say: who performs an effect knows of no log.
 BARRED = {"effects": {"journal"}}

@@ -7,6 +7,7 @@ from outlast.cli.commands import (
     approvals,
     approve,
     cancel,
+    chat,
     completion,
     demo,
     diff,
@@ -14,6 +15,8 @@ from outlast.cli.commands import (
     evaluating,
     export,
     fork,
+    graph,
+    migrate,
     pause,
     provider,
     prune,
@@ -33,8 +36,9 @@ from outlast.cli.commands import (
 )
 
 COMMANDS = (
-    demo, run, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, cancel,
+    demo, run, chat, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, cancel,
     pause, send, replay, fork, diff, export, evaluating, prune, worker, doctor, provider, completion, stubs,
+    graph, migrate,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 _ORDER = [module.__name__.rpartition(".")[2] for module in COMMANDS]

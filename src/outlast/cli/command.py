@@ -20,6 +20,7 @@ from outlast.cli.helping import Command, Group
 from outlast.cli.logs import list_runs
 from outlast.cli.panel import panel, print_lines
 from outlast.cli.problem import Problem, problem_of, whole_trace
+from outlast.cli.program import with_dashes
 from outlast.cli.text import plain
 from outlast.core.errors import AgentsException
 from outlast.journal.journal import RunFilter
@@ -42,6 +43,7 @@ class Commands(Group):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Note whether the words of a command stand behind `--`, which click takes away."""
+        args = with_dashes(args)
         ctx.meta[BEHIND_DASHES] = "--" in args
         return super().parse_args(ctx, args)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from outlast.run.stream import RunResultStreaming
 
+_WORDS = re.compile(r"\s*\S+\s*|\s+")
 _MARGIN = 2
 _AGENT = 12
 
@@ -75,7 +77,8 @@ class LiveScreen:
         for number, part in enumerate(lines(text)):
             if number:
                 self.end()
-            self._say(part)
+            for word in _WORDS.findall(part):
+                self._say(word)
 
     def end(self) -> None:
         """Close the line that tokens have opened."""

@@ -10,6 +10,7 @@ import ast
 import asyncio
 import importlib.util
 import inspect
+import runpy
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -153,12 +154,15 @@ def agents_of(module: ModuleType) -> dict[str, Agent[Any]]:
     return {name: value for name, value in vars(module).items() if isinstance(value, Agent)}
 
 
-def load_module(path: Path, *, words: Sequence[str] = (), is_main: bool = False) -> ModuleType:
+def load_module(
+    path: Path, *, words: Sequence[str] = (), is_main: bool = False, typed: str = ""
+) -> ModuleType:
     """Run a file as Python would, and return its module. A file that has not changed runs once.
 
     Args:
         path: The file.
         words: What the file finds in `sys.argv` behind its own name.
+        typed: What the file finds as its own name there; its whole path if empty.
         is_main: Whether it is run as `python FILE` runs it, `if __name__ == "__main__"` included.
 
     Raises:
@@ -177,7 +181,7 @@ def load_module(path: Path, *, words: Sequence[str] = (), is_main: bool = False)
     install_unless_taken()
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Dataclasses and type hints look their module up.
-    sys.argv = [str(path), *words]
+    sys.argv = [typed or str(path), *words]
     spec.loader.exec_module(module)
     setattr(module, "__outlast_source__", stamp)  # noqa: B010  # no module declares it
     return module
@@ -215,6 +219,63 @@ def runs_itself(path: Path) -> bool:
     done = (each for node in tree.body if not isinstance(node, defined) for each in ast.walk(node))
     calls = (node.func for node in done if isinstance(node, ast.Call))
     return any(ast.unparse(func).partition(".")[0] in ("Runner", "asyncio") for func in calls)
+
+
+def reads_words(path: Path) -> bool:
+    """Whether a file looks at its command line: what stands behind its name is for it then."""
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        match node:
+            case ast.Import(names=names) if any(each.name in _PARSERS for each in names):
+                return True
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in _PARSERS:
+                return True
+            case ast.Attribute(value=ast.Name("sys"), attr="argv"):
+                return True
+            case _:
+                pass
+    return False
+
+
+_PARSERS = frozenset({"argparse", "click", "typer", "fire", "docopt", "optparse", "getopt"})
+
+
+def with_dashes(words: list[str]) -> list[str]:
+    """Words of `outlast`, with `--` before those that belong to the program that `run` names.
+
+    Options would be taken for ours otherwise. A file gets them if it looks at its command line, a
+    module always.
+    """
+    place = 2 if words[:2] in (["run", "-m"], ["run", "--module"]) else 1
+    if words[:1] != ["run"] or len(words) <= place or "--" in words:
+        return words
+    if place == 1 and not _takes_words(words[1]):
+        return words
+    return [*words[: place + 1], "--", *words[place + 1 :]]
+
+
+def _takes_words(place: str) -> bool:
+    path = Path(place)
+    try:
+        return path.suffix == ".py" and path.is_file() and reads_words(path)
+    except (SyntaxError, ValueError, OSError):  # Whoever runs it says so.
+        return False
+
+
+def run_module(name: str, words: Sequence[str]) -> None:
+    """Run a module or a package as `python -m` does, with `import agents` meaning Outlast.
+
+    Raises:
+        ProgramError: There is no such module.
+    """
+    sys.path.insert(0, str(Path.cwd()))
+    install_unless_taken()
+    sys.argv = [name, *words]
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except ImportError as error:
+        if error.name is not None and not name.startswith(error.name):
+            raise
+        raise ProgramError(f"{error}. Name a module or a package that can be run.") from error
 
 
 def _asks_for_main(test: ast.expr) -> bool:

@@ -36,7 +36,7 @@ def check(path: Path) -> list[Finding]:
     """What is found in the Python files at ``path``, by name; files that do not parse are passed over."""
     install_unless_taken()
     findings: dict[str, Finding] = {}
-    for file in _files(path):
+    for file in python_files(path):
         try:
             tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError, OSError):
@@ -85,7 +85,8 @@ def _more(places: list[str]) -> str:
     return f" and {len(places) - 3} more" if len(places) > 3 else ""  # noqa: PLR2004 (shown above)
 
 
-def _files(path: Path) -> Iterator[Path]:
+def python_files(path: Path) -> Iterator[Path]:
+    """The Python files at ``path``, those of environments and of tools aside."""
     if path.is_file():
         yield path
         return

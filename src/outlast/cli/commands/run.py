@@ -21,7 +21,9 @@ from outlast.cli.program import (
     load_program,
     no_agent,
     place_of,
+    reads_words,
     run_main_part,
+    run_module,
     runs_itself,
 )
 from outlast.cli.running import need_key, perform, say_finished
@@ -36,13 +38,15 @@ from outlast.run.runner import AgentRunner, get_default_agent_runner, set_defaul
 outlast run guide.py "What is the weather in Rome?"
 outlast run desk.py:triage "Where is A-1012?" --id order-17
 outlast run hello.py               the whole file, as `python hello.py`
+outlast run report.py --day 5      the whole file, if it looks at its arguments
 outlast run report.py -- --day 5   the whole file, with arguments of its own
+outlast run -m desk.report --day 5 a module, as `python -m desk.report`
 """)
 def run(
     context: typer.Context,
     place: Annotated[
         str, typer.Argument(metavar="FILE[:AGENT]", help="A Python file that makes an agent.")
-    ],
+    ] = "",
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -53,20 +57,31 @@ def run(
         str, typer.Option("--id", metavar="ID", help="Continue or return the run of this id.")
     ] = "",
     as_json: AsJson = False,
+    module: Annotated[
+        str,
+        typer.Option(
+            "--module", "-m", metavar="MODULE", help="Run a module, as `python -m MODULE` does."
+        ),
+    ] = "",
 ) -> int:
     """Run an agent of a Python file, or the whole file.
 
     Without a message, the file itself is run. The message may be several words. A file for openai-agents runs as it is: `import agents` means
     Outlast in it, unless the project has a module of that name.
     """
+    if module:
+        run_module(module, [*([place] if place else []), *(words or ())])
+        return 0
+    if not place:
+        raise typer.BadParameter("Name a file, or a module behind -m.")
     path, name = find_file(place)
     if as_json and not words:
         raise typer.BadParameter("--json is for a message: a file prints what it prints.")
-    if not words or (context.meta.get(BEHIND_DASHES) and not name and runs_itself(path)):
-        return _run_file(path, words or ())
-    module = load_module(path)
-    if not name and not agents_of(module):
-        return _run_main(path, module, words)
+    if not words or (context.meta.get(BEHIND_DASHES) and not name and _is_whole(path)):
+        return _run_file(path, words or (), place)
+    loaded = load_module(path)
+    if not name and not agents_of(loaded):
+        return _run_main(path, loaded, words)
     program = load_program(place)
     message = " ".join(words)
     if run_id and finish(_has_ended(run_id)):
@@ -78,13 +93,17 @@ def run(
     return finish(perform(program, message, run_id or None, facts=facts))
 
 
-def _run_file(path: Path, words: Sequence[str]) -> int:
+def _is_whole(path: Path) -> bool:
+    return runs_itself(path) or reads_words(path)
+
+
+def _run_file(path: Path, words: Sequence[str], typed: str) -> int:
     """Run a whole file. That one which only defines an agent runs nothing is worth an error."""
     runner = _Noting(path)
     set_default_agent_runner(runner)
-    module = load_module(path, words=words, is_main=True)
+    module = load_module(path, words=words, is_main=True, typed=typed)
     has_run = runner.has_run or get_default_agent_runner() is not runner
-    if not has_run and agents_of(module) and not has_main_part(path):
+    if not has_run and agents_of(module) and not (has_main_part(path) or reads_words(path)):
         raise Missing(
             "No message",
             f"{path.name} makes an agent and runs nothing by itself, so it wants a message.",
