@@ -653,3 +653,104 @@ def test_rows_of_exosphere_are_tested_in_a_file_of_their_own():
     tests = (Path(__file__).parent / "test_exosphere.py").read_text()
     for word in ("from exospherehost.openai", "agents.run(", "BaseNode", "StateManager"):
         assert word in tests
+
+
+@row("an `input_filter` that returns the context")
+async def test_a_filter_that_returns_the_context_leaves_the_conversation_alone(agents: Any):
+    seen = []
+    model = ScriptedModel(
+        [[function_call("transfer_to_b", {}, call_id="1")], [assistant_message("hi")]]
+    )
+
+    def keep(data: Any) -> Any:
+        seen.append(data)
+        return data.context
+
+    target = agents.Agent(name="B", model=model)
+    transfer = agents.handoff(target, input_filter=keep)
+    result = await run(agents.Agent(name="A", handoffs=[transfer], model=model), "hello")
+    assert (result.last_agent, len(seen)) == (target, 1)
+    assert transfer.input_filter is keep
+    assert model.calls[1].input[0]["content"] == "hello"
+
+
+@row("`@HandoffInputFilter` on a predicate")
+async def test_a_predicate_becomes_a_filter(agents: Any):
+    @agents.HandoffInputFilter
+    def no_calls(item: Any) -> bool:
+        return "call" not in item.get("type", "")
+
+    model = ScriptedModel(
+        [[function_call("transfer_to_b", {}, call_id="1")], [assistant_message("hi")]]
+    )
+    target = agents.Agent(name="B", model=model)
+    first = agents.Agent(
+        name="A", handoffs=[agents.handoff(target, input_filter=no_calls)], model=model
+    )
+    await run(first, [{"role": "user", "content": "hello"}])
+    assert [each.get("role") for each in model.calls[1].input] == ["user"]
+    assert (agents.HandoffInputFilter | None) is not None
+
+
+@row("`tool_filter` of an MCP server as a list")
+@row("a `tool_filter` function of `(ctx, agent, tool)`")
+@pytest.mark.parametrize(
+    "choose", [["a"], lambda ctx, agent, tool: (agent, tool.name) == ("agent", "a")]
+)
+async def test_a_filter_of_a_servers_tools(agents: Any, choose: Any):
+    policies = importlib.import_module("outlast.mcp.policies")
+    tools = [Named("a"), Named("b")]
+    about = (outlast.RunContextWrapper(None), "agent", "server")
+    assert await policies.filtered(choose, tools, about) == tools[:1]
+
+
+@dataclass
+class Named:
+    name: str
+
+
+@row("`Runner.run(...).final_output` without `await`")
+def test_a_result_is_read_before_it_is_awaited(agents: Any):
+    agent = agents.Agent(name="A", model=says("one", "two", "three", "four"))
+    late = agents.Runner.run(agent, "hi")
+    assert (late.final_output, late.last_agent) == ("one", agent)
+    waiting = agents.Runner.run(agent, "hi")
+    assert asyncio.iscoroutine(waiting)
+    assert asyncio.run(waiting).final_output == "two"
+    agents.Runner.run(agent, "dropped").close()
+
+    async def main() -> Any:
+        coroutine = agents.Runner.run(agent, "hi")
+        assert type(coroutine).__name__ == "coroutine"
+        return await coroutine
+
+    assert asyncio.run(main()).final_output == "three"
+
+
+@row("a tool that returns `Runner.run(...)`")
+async def test_a_tool_may_answer_with_a_run(agents: Any):
+    inner = agents.Agent(name="Inner", model=says("from within"))
+
+    @agents.function_tool
+    async def ask() -> Any:
+        """Ask."""
+        return agents.Runner.run(inner, "hi")
+
+    model = calls("ask")
+    await run(agents.Agent(name="A", tools=[ask], model=model))
+    assert model.calls[1].input[-1]["output"] == "from within"
+
+
+@row("`RunState(current_agent=")
+async def test_a_state_of_the_items_of_another_run(agents: Any):
+    first = await run(agents.Agent(name="A", model=says("one")), "hi")
+    model = says("two")
+    state = agents.RunState(
+        current_agent=agents.Agent(name="B", model=model),
+        model_response=first.raw_responses[-1],
+        generated_items=first.new_items,
+        run_config=agents.RunConfig(max_turns=3),
+    )
+    result = await run(agents.Agent(name="B", model=model), state)
+    assert result.final_output == "two"
+    assert "one" in json.dumps(model.calls[0].input)

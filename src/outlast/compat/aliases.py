@@ -120,6 +120,8 @@ class Alias(ModuleType):
         ours = importlib.import_module(OURS)
         if name in ours.__all__ and (self.__name__, name) not in _DELETED:
             return getattr(ours, name)
+        if name.startswith("Response") and self.__name__ not in ROOTS and _is_openais(name):
+            return getattr(importlib.import_module(_OPENAI_TYPES), name)
         if name == "__all__":  # `import *` sees only this, for the alias has no names of its own.
             return sorted(each for each in dir(self) if not each.startswith("_"))
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
@@ -217,6 +219,7 @@ def _refuse_absent(name: str) -> None:
 
 
 _FINDER = _Finder()
+_OPENAI_TYPES = "openai.types.responses"
 _SHARED_DUNDERS = frozenset({"__all__", "__version__"})
 _DELETED: dict[tuple[str, str], list[ModuleType]] = {}
 
@@ -231,6 +234,11 @@ def _modules(alias: str) -> list[ModuleType]:
 
 def _owners(alias: str, name: str) -> list[ModuleType]:
     return [module for module in _modules(alias) if name in vars(module)]
+
+
+def _is_openais(name: str) -> bool:
+    """Whether ``name`` is a type of `openai`: programs take those from the modules that use them."""
+    return hasattr(importlib.import_module(_OPENAI_TYPES), name)
 
 
 def _is_dunder(name: str) -> bool:

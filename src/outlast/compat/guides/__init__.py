@@ -13,7 +13,7 @@ import importlib
 
 from outlast.compat.guides.patching import Patches
 
-_AREAS = ("agents", "guardrails", "handoffs", "tools", "runs", "tracing")
+_AREAS = ("agents", "guardrails", "handoffs", "filters", "tools", "runs", "late", "tracing")
 _PATCHES = Patches()
 
 

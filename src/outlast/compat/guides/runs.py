@@ -15,6 +15,7 @@ from outlast.definitions.run_items import ItemHelpers
 from outlast.definitions.settings import ModelSettings
 from outlast.effects.config import DEFAULT_MAX_TURNS, RunConfig
 from outlast.run.result import RunResultBase
+from outlast.run.run_state import RunState
 from outlast.run.runner import AgentRunner, Runner
 from outlast.sessions.sqlite import SQLiteSession
 
@@ -29,9 +30,10 @@ def teach(patches: Patches) -> None:
     patches.wrap(AgentRunner, "run_streamed", _run_streamed)
     patches.wrap(RunHooksBase, "on_tool_start", _on_tool_start)
     patches.add(RunContextWrapper, "__getattr__", _of_context)
-    for name, read in _VIEWS.items():
+    for name, read in VIEWS.items():
         patches.add(RunResultBase, name, property(read))
     patches.add(Runner, "resume", classmethod(_resume(Runner.resume.__func__)))
+    patches.wrap(RunState, "__init__", _state_init)
     patches.wrap(SQLiteSession, "__init__", _session_init)
     patches.add(SQLiteSession, "initialize", _initialize)
     patches.add(SQLiteSession, "is_initialized", _is_initialized)
@@ -117,7 +119,7 @@ def _final_response(result: Any) -> str:
     return ItemHelpers.text_message_outputs(result.new_items) or str(result.final_output)
 
 
-_VIEWS: dict[str, Callable[[Any], Any]] = {
+VIEWS: dict[str, Callable[[Any], Any]] = {
     "messages": lambda result: result.to_input_list(),
     "tool_calls": lambda result: _items(result, "tool_call_item"),
     "tool_results": lambda result: _items(result, "tool_call_output_item"),
@@ -145,6 +147,29 @@ def _resume(original: Any) -> Any:
         return await original(cls, run_id, *args, **options)
 
     return resume
+
+
+def _state_init(original: Any) -> Any:
+    """`RunState(current_agent=, model_response=, generated_items=, run_config=)`: a run's beginning."""
+
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        if args or "current_agent" not in options:
+            original(self, *args, **options)
+            return
+        agent, config = options.pop("current_agent"), options.pop("run_config", None)
+        items = options.pop("generated_items", None) or ()
+        history = [
+            each.to_input_item() if hasattr(each, "to_input_item") else each for each in items
+        ]
+        answer = options.pop("model_response", None)
+        history += answer.to_input_items() if answer is not None and not history else []
+        limit = _extras({"run_config": config}).get("max_turns", DEFAULT_MAX_TURNS)
+        options.setdefault("context", RunContextWrapper(None))
+        options.setdefault("original_input", history)
+        options.setdefault("max_turns", limit)
+        original(self, starting_agent=agent, **options)
+
+    return init
 
 
 def _session_init(original: Any) -> Any:

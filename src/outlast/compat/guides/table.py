@@ -29,6 +29,8 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("guardrails", "`ToolInputGuardrailData.input`", "the arguments of the call, decoded"),
     ("handoffs", "`HandoffInputData.context`", "`run_context`"),
     ("handoffs", "`HandoffInputData(agent=, input=)`", "`input_history`, and no items"),
+    ("handoffs", "an `input_filter` that returns the context", "nothing of the conversation is changed"),
+    ("handoffs", "`@HandoffInputFilter` on a predicate", "a filter that keeps the items of which it is true"),
     ("handoffs", "`Handoff.name`, `Handoff.description`", "`tool_name`, `tool_description`"),
     ("handoffs", "`Handoff(agent=, name=, input_type=, on_handoff=, is_enabled=)`", "`handoff(agent, ...)`; an `on_handoff` of (ctx, text) gets the arguments as text"),
     ("handoffs", "`on_handoff` that returns an agent", "that agent takes over"),
@@ -44,6 +46,8 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("tools", "an error function that takes the error alone", "the context is left out"),
     ("tools", "`ToolExecutionError`", "an `AgentsException` for tools to raise"),
     ("tools", "`RequireApprovalSetting.NEVER`, `.ALWAYS`, `.UNDETERMINED`", "the texts `never`, `always`, `undetermined`"),
+    ("tools", "`tool_filter` of an MCP server as a list of names", "those tools only"),
+    ("tools", "a `tool_filter` function of `(ctx, agent, tool)`", "asked with the run's context and the agent"),
     ("tools", "`MCPTool`", "`mcp.types.Tool`; any type, if `mcp` is not installed"),
     ("runs", "`RunConfig(max_turns=)`, `(max_steps=)`", "the `max_turns` of the call, where that has none of its own"),
     ("runs", "`RunConfig(tool_choice=)`", "a field of `model_settings`"),
@@ -53,6 +57,9 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("runs", "`RunHooks.on_tool_call(context, agent, tool)`", "called with `on_tool_start`"),
     ("runs", "`Runner.resume(run_id=, agent=, approval_result=ApprovalResult(approved=))`", "the same answer for all calls that wait, and on it goes"),
     ("runs", "`MaxTurnsExceededError`", "`MaxTurnsExceeded`"),
+    ("runs", "`Runner.run(...).final_output` without `await`", "where no event loop runs: the run is performed when something of its result is read"),
+    ("runs", "a tool that returns `Runner.run(...)`", "the final output of that run"),
+    ("runs", "`RunState(current_agent=, model_response=, generated_items=, run_config=)`", "a run that begins with those items"),
     ("runs", "`result.messages`, `.tool_calls`, `.tool_results`, `.handoffs`, `.final_response`", "views of `new_items` and `to_input_list()`"),
     ("runs", "`result.agent`, `result.output`, `result.run_id`", "`last_agent`, `final_output`, the id of the run"),
     ("runs", "`agents.agent_output.AgentOutput`", "`AgentOutputSchema`"),
@@ -88,4 +95,12 @@ def page() -> str:
         lines += [
             f"| {spelling} | {meaning} |" for of, spelling, meaning in SPELLINGS if of == area
         ]
+    lines += [
+        "",
+        "## Not yet",
+        "",
+        "There are no sandboxes yet, so `MemoryReadConfig` and `MemoryLayout` from",
+        "`agents.sandbox.capabilities`, and `run_as` as the name of a user, are refused with an error that",
+        "says so.",
+    ]
     return "\n".join([*lines, ""])
