@@ -674,6 +674,18 @@ async def test_a_filter_that_returns_the_context_leaves_the_conversation_alone(a
     assert model.calls[1].input[0]["content"] == "hello"
 
 
+async def test_another_context_takes_the_place_of_the_runs(agents: Any):
+    model = ScriptedModel(
+        [[function_call("transfer_to_b", {}, call_id="1")], [assistant_message("hi")]]
+    )
+    transfer = agents.handoff(
+        agents.Agent(name="B", model=model),
+        input_filter=lambda data: agents.RunContextWrapper("new"),
+    )
+    result = await run(agents.Agent(name="A", handoffs=[transfer], model=model), context="old")
+    assert result.context_wrapper.context == "new"
+
+
 @row("`@HandoffInputFilter` on a predicate")
 async def test_a_predicate_becomes_a_filter(agents: Any):
     @agents.HandoffInputFilter

@@ -70,11 +70,16 @@ def _history(original: Any) -> Any:
 
 
 def _filtering(choose: Any) -> Any:
-    """A filter that returns the context has changed nothing of what is passed on."""
+    """A filter that returns a context has changed that one, and nothing of what is passed on."""
 
     async def filter_input(data: HandoffInputData) -> Any:
-        answer = await awaited(choose(data))
-        return data if isinstance(answer, RunContextWrapper) else answer
+        answer: Any = await awaited(choose(data))
+        own: Any = data.run_context
+        if not isinstance(answer, RunContextWrapper):
+            return answer
+        if own is not None and own is not answer:
+            own.context = vars(answer)["context"]
+        return data
 
     return filter_input
 

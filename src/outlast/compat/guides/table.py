@@ -29,7 +29,7 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("guardrails", "`ToolInputGuardrailData.input`", "the arguments of the call, decoded"),
     ("handoffs", "`HandoffInputData.context`", "`run_context`"),
     ("handoffs", "`HandoffInputData(agent=, input=)`", "`input_history`, and no items"),
-    ("handoffs", "an `input_filter` that returns the context", "nothing of the conversation is changed"),
+    ("handoffs", "an `input_filter` that returns the context", "nothing of the conversation is changed; another context takes the place of the run's"),
     ("handoffs", "`@HandoffInputFilter` on a predicate", "a filter that keeps the items of which it is true"),
     ("handoffs", "`Handoff.name`, `Handoff.description`", "`tool_name`, `tool_description`"),
     ("handoffs", "`Handoff(agent=, name=, input_type=, on_handoff=, is_enabled=)`", "`handoff(agent, ...)`; an `on_handoff` of (ctx, text) gets the arguments as text"),
