@@ -15,9 +15,11 @@ from outlast.compat.guides.names import Guardrail as Guardrail
 from outlast.compat.guides.names import GuardrailFailureMode as GuardrailFailureMode
 from outlast.compat.guides.names import GuardrailOutput as GuardrailOutput
 from outlast.compat.guides.names import GuardrailTripwireTriggered as GuardrailTripwireTriggered
+from outlast.compat.guides.names import HandoffItem as HandoffItem
 from outlast.compat.guides.names import InputGuardrailOutputData as InputGuardrailOutputData
 from outlast.compat.guides.names import MaxTurnsExceededError as MaxTurnsExceededError
 from outlast.compat.guides.names import OutputGuardrailOutputData as OutputGuardrailOutputData
+from outlast.compat.guides.names import RawResponsesFromModel as RawResponsesFromModel
 from outlast.compat.guides.names import RequireApprovalSetting as RequireApprovalSetting
 from outlast.compat.guides.names import RunContext as RunContext
 from outlast.compat.guides.names import ToolExecutionError as ToolExecutionError

@@ -476,6 +476,12 @@ async def test_hosted_tools_without_arguments(agents: Any):
         agents.LocalShellTool().executor(None)
 
 
+@row("`HandoffItem`")
+def test_names_of_items(agents: Any):
+    assert isinstance(agents.HandoffCallItem.__new__(agents.HandoffCallItem), agents.HandoffItem)
+    assert agents.RawResponsesFromModel is agents.ModelResponse
+
+
 @row("`ToolExecutionError`")
 @row("`MaxTurnsExceededError`")
 @row("`agents.agent_output.AgentOutput`")

@@ -18,12 +18,15 @@ from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.function_tool import FunctionTool
 from outlast.definitions.guardrail import InputGuardrail
 from outlast.definitions.output import AgentOutputSchema
+from outlast.definitions.run_items import HandoffCallItem, HandoffOutputItem, ModelResponse
 from outlast.definitions.schema import FuncSchema, function_schema
 from outlast.definitions.tool import function_tool
 
 FunctionAgent = Agent
 RunContext = RunContextWrapper
 MaxTurnsExceededError = MaxTurnsExceeded
+HandoffItem = HandoffCallItem | HandoffOutputItem
+RawResponsesFromModel = ModelResponse
 AgentOutput = AgentOutputSchema
 GuardrailTripwireTriggered = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
 """For `except`: a tripped guardrail of either kind."""

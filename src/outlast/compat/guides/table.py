@@ -61,6 +61,7 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("runs", "a tool that returns `Runner.run(...)`", "the final output of that run"),
     ("runs", "`RunState(current_agent=, model_response=, generated_items=, run_config=)`", "a run that begins with those items"),
     ("runs", "`result.messages`, `.tool_calls`, `.tool_results`, `.handoffs`, `.final_response`", "views of `new_items` and `to_input_list()`"),
+    ("runs", "`HandoffItem`, `RawResponsesFromModel`", "`HandoffCallItem` and `HandoffOutputItem`; `ModelResponse`"),
     ("runs", "`result.agent`, `result.output`, `result.run_id`", "`last_agent`, `final_output`, the id of the run"),
     ("runs", "`agents.agent_output.AgentOutput`", "`AgentOutputSchema`"),
     ("sessions", "`await session.initialize()`, `session.is_initialized()`", "nothing is left to do"),
