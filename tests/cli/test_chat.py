@@ -1,5 +1,6 @@
 """`outlast chat`, as somebody at a terminal sees it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -109,6 +110,22 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(chat):
     assert "stopped" in terminal.shows("\n> ")
     terminal.types("Hello?\n")
     terminal.shows("Still here.")
+
+
+def test_ctrl_c_at_a_question_ends_the_run_that_asks(chat, tmp_path):
+    terminal = chat(call("refund", ORDER), says("Hello."), agent="refunds")
+    terminal.types("Refund it.\n")
+    terminal.shows("tell the agent: ")
+    terminal.types("\x03")
+    assert "stopped" in terminal.shows("\n> ")
+    listed = subprocess.run(
+        [sys.executable, "-m", "outlast", "runs", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "OUTLAST_HOME": str(tmp_path / ".outlast")},
+    )  # fmt: skip
+    assert [each["status"] for each in json.loads(listed.stdout)] == ["cancelled"]
+    terminal.types("Hi.\n")
+    terminal.shows("Hello.")
 
 
 def test_ctrl_c_at_the_prompt_drops_the_line(chat):

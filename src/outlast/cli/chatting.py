@@ -139,6 +139,7 @@ def _perform(loop: asyncio.Runner, talk: Conversation, what: Any) -> None:
     except KeyboardInterrupt:
         live.end()
         _say("\nstopped", "yellow")
+        _end_waiting(loop, talk)
         _forget_turn(talk)
         return
     except Exception as error:  # noqa: BLE001 (whatever a turn fails of, the conversation goes on)
@@ -148,6 +149,13 @@ def _perform(loop: asyncio.Runner, talk: Conversation, what: Any) -> None:
         _forget_turn(talk)
         return
     talk.items, talk.agent = result.to_input_list(), result.last_agent
+
+
+def _end_waiting(loop: asyncio.Runner, talk: Conversation) -> None:
+    """End a run that waits for an answer that nobody gives. One in flight has ended by itself."""
+    if talk.result is not None and talk.result.interruptions:
+        with contextlib.suppress(AgentsException):
+            loop.run(Runner.cancel(talk.run_id))
 
 
 def _forget_turn(talk: Conversation) -> None:
