@@ -41,7 +41,9 @@ COMMANDS = (
     graph, migrate,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
-_ORDER = [module.__name__.rpartition(".")[2] for module in COMMANDS]
-app.registered_commands.sort(key=lambda each: _ORDER.index(getattr(each.callback, "__name__", "")))
+_ORDER = [module.__name__ for module in COMMANDS]
+app.registered_commands.sort(
+    key=lambda each: _ORDER.index(getattr(each.callback, "__module__", ""))
+)
 
 __all__ = ["COMMANDS", "app"]
