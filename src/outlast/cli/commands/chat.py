@@ -21,9 +21,9 @@ def chat(
         str, typer.Argument(metavar="FILE[:AGENT]", help="A Python file that makes an agent.")
     ],
 ) -> int:
-    """Talk with an agent of a Python file: tool calls, handoffs and approvals are shown.
+    """Talk with an agent of a Python file, in the terminal.
 
-    Each message is a run of its own, and the next one goes on with what was said. Ctrl-C stops an
+    Tool calls, handoffs and approvals are shown. Each message is a run of its own, and the next one goes on with what was said. Ctrl-C stops an
     answer and not the conversation.
     """
     program = load_program(place)
