@@ -28,7 +28,7 @@ from outlast.definitions.handoff import Handoff, handoff_target
 class Program:
     """An agent and where it came from."""
 
-    agent: Agent[Any]
+    agent: Agent
     place: str
     """`/absolute/file.py:variable`: what `load_program` finds the agent by again."""
 
@@ -86,7 +86,7 @@ def no_agent(path: Path) -> ProgramError:
     )
 
 
-def _returned_by(factory: Callable[..., Any], place: str) -> Agent[Any]:
+def _returned_by(factory: Callable[..., Any], place: str) -> Agent:
     wanted = inspect.signature(factory).parameters.values()
     names = [each.name for each in wanted if _is_required(each)]
     if names:
@@ -100,7 +100,7 @@ def _returned_by(factory: Callable[..., Any], place: str) -> Agent[Any]:
         raise ProgramError(
             f"{place} returned {type(agent).__name__}. Name a function that returns an Agent."
         )
-    return cast("Agent[Any]", agent)
+    return cast("Agent", agent)
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:
@@ -149,7 +149,7 @@ def find_file(place: str) -> tuple[Path, str]:
     return path, name if file else ""
 
 
-def agents_of(module: ModuleType) -> dict[str, Agent[Any]]:
+def agents_of(module: ModuleType) -> dict[str, Agent]:
     """The agents at the top level of a module, by their variables."""
     return {name: value for name, value in vars(module).items() if isinstance(value, Agent)}
 
@@ -282,7 +282,7 @@ def _asks_for_main(test: ast.expr) -> bool:
     return "__name__" in ast.unparse(test) and "__main__" in ast.unparse(test)
 
 
-def _choose(found: dict[str, Agent[Any]], name: str, file: str) -> str:
+def _choose(found: dict[str, Agent], name: str, file: str) -> str:
     if name:
         by_name = {agent.name: variable for variable, agent in found.items()}
         variable = name if name in found else by_name.get(name)

@@ -165,7 +165,7 @@ def how_to_go_on(run_id: str, program: str, word: str = "resume") -> str:
     return f"outlast {word} {shlex.quote(plain(run_id))} --agent {place}"
 
 
-def need_key(agent: Agent[Any]) -> None:
+def need_key(agent: Agent) -> None:
     """Refuse an agent that would call OpenAI without a key."""
     name = agent.model or ""
     needs_none = (

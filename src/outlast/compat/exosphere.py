@@ -38,9 +38,7 @@ _KEYS = ("max_retries", "strategy", "backoff_factor", "exponent", "max_delay")
 _RANDOM = secrets.SystemRandom()
 
 
-async def run(
-    agent: Agent[Any], message: Any, *, retry_policy: Any = None, **options: Any
-) -> RunResult:
+async def run(agent: Agent, message: Any, *, retry_policy: Any = None, **options: Any) -> RunResult:
     """What the agent came to, at the latest after the last retry.
 
     Args:

@@ -80,7 +80,7 @@ class AgentToolStreamEvent(TypedDict):
     """What an agent that runs as a tool reports."""
 
     event: StreamEvent
-    agent: Agent[Any]
+    agent: Agent
     tool_call: ResponseFunctionToolCall | None
 
 
@@ -160,7 +160,7 @@ class Agent(AgentBase[TContext]):
 
     instructions: str | Instructions[TContext] | None = None
     prompt: Prompt | DynamicPromptFunction | None = None
-    handoffs: list[Agent[Any] | Handoff[TContext, Any]] = field(default_factory=list[Any])
+    handoffs: list[Agent | Handoff[TContext, Any]] = field(default_factory=list[Any])
     model: str | Model | None = None
     model_settings: ModelSettings = field(default_factory=_unset)
     input_guardrails: list[InputGuardrail[TContext]] = field(default_factory=list[Any])
@@ -204,7 +204,7 @@ class Agent(AgentBase[TContext]):
         tool_name: str | None,
         tool_description: str | None,
         custom_output_extractor: Callable[[Any], Awaitable[str]] | None = None,
-        is_enabled: bool | Callable[[RunContextWrapper[Any], AgentBase[Any]], Any] = True,
+        is_enabled: bool | Callable[[RunContextWrapper, AgentBase], Any] = True,
         on_stream: Callable[[AgentToolStreamEvent], Any] | None = None,
         run_config: Any | None = None,
         max_turns: int | None = None,
@@ -214,7 +214,7 @@ class Agent(AgentBase[TContext]):
         session: Any | None = None,
         failure_error_function: ToolErrorFunction | None = default_tool_error_function,
         needs_approval: bool
-        | Callable[[RunContextWrapper[Any], dict[str, Any], str], Awaitable[bool]] = False,
+        | Callable[[RunContextWrapper, dict[str, Any], str], Awaitable[bool]] = False,
         parameters: type[Any] | None = None,
         input_builder: StructuredToolInputBuilder | None = None,
         include_input_schema: bool = False,

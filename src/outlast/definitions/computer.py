@@ -11,7 +11,9 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, cast
+
+from typing_extensions import TypeVar
 
 from outlast.core.errors import UserError
 from outlast.definitions import debug
@@ -121,7 +123,7 @@ class AsyncComputer(_Screen, ABC):
 
 
 ComputerLike = Computer | AsyncComputer
-ComputerT = TypeVar("ComputerT", bound=Any)
+ComputerT = TypeVar("ComputerT", bound=Any, default=Any)
 ComputerT_co = TypeVar("ComputerT_co", bound=Any, covariant=True)
 ComputerT_contra = TypeVar("ComputerT_contra", bound=Any, contravariant=True)
 
@@ -130,7 +132,7 @@ class ComputerCreate(Protocol[ComputerT_co]):
     """Makes the computer of a run."""
 
     def __call__(
-        self, *, run_context: RunContextWrapper[Any]
+        self, *, run_context: RunContextWrapper
     ) -> Awaitable[ComputerT_co] | ComputerT_co: ...
 
 
@@ -138,7 +140,7 @@ class ComputerDispose(Protocol[ComputerT_contra]):
     """Gives a run's computer back."""
 
     def __call__(
-        self, *, run_context: RunContextWrapper[Any], computer: ComputerT_contra
+        self, *, run_context: RunContextWrapper, computer: ComputerT_contra
     ) -> Awaitable[None] | None: ...
 
 
@@ -150,14 +152,14 @@ class ComputerProvider(Generic[ComputerT]):
     dispose: ComputerDispose[ComputerT] | None = None
 
 
-ComputerConfig = Computer | AsyncComputer | ComputerCreate[Any] | ComputerProvider[Any]
+ComputerConfig = Computer | AsyncComputer | ComputerCreate[Any] | ComputerProvider
 
 
 @dataclass
 class ComputerToolSafetyCheckData:
     """A safety check of the provider that waits for an answer before the computer is touched."""
 
-    ctx_wrapper: RunContextWrapper[Any]
+    ctx_wrapper: RunContextWrapper
     agent: Any
     tool_call: ResponseComputerToolCall
     safety_check: PendingSafetyCheck
@@ -167,8 +169,8 @@ class ComputerToolSafetyCheckData:
 class ComputerToolCustomDataContext:
     """What `ComputerTool.custom_data_extractor` gets to see of a finished call."""
 
-    run_context: RunContextWrapper[Any]
-    tool: ComputerTool[Any]
+    run_context: RunContextWrapper
+    tool: ComputerTool
     tool_call: ResponseComputerToolCall
     output: str
     raw_item: Any
@@ -191,13 +193,13 @@ class ComputerTool(Generic[ComputerT]):
     """Whether to go on in spite of a safety check. Without it, checks are not acknowledged."""
     _: KW_ONLY
     custom_data_extractor: ComputerToolCustomDataExtractor | None = None
-    _source: ComputerProvider[Any] | None = field(default=None, init=False, repr=False)
+    _source: ComputerProvider | None = field(default=None, init=False, repr=False)
     """Where `computer` comes from; None where it is the computer."""
 
     def __post_init__(self) -> None:
         given: Any = self.computer
         if isinstance(given, ComputerProvider):
-            self._source = cast("ComputerProvider[Any]", given)
+            self._source = cast("ComputerProvider", given)
         elif callable(given) and not isinstance(given, Computer | AsyncComputer):
             self._source = ComputerProvider(given)
 
@@ -206,13 +208,13 @@ class ComputerTool(Generic[ComputerT]):
         """Whether each run gets a computer of its own."""
         return self._source is not None
 
-    def holding(self, computer: ComputerLike) -> ComputerTool[Any]:
+    def holding(self, computer: ComputerLike) -> ComputerTool:
         """A copy for one run, which has that run's computer."""
-        twin: ComputerTool[Any] = copy.copy(self)
+        twin: ComputerTool = copy.copy(self)
         twin.computer, twin._source = cast("Any", computer), None
         return twin
 
-    async def make(self, run_context: RunContextWrapper[Any]) -> ComputerLike:
+    async def make(self, run_context: RunContextWrapper) -> ComputerLike:
         """A new computer for the run, or the one that it was given.
 
         Raises:
@@ -230,7 +232,7 @@ class ComputerTool(Generic[ComputerT]):
         self.computer = cast("Any", made)
         return made
 
-    async def dispose(self, run_context: RunContextWrapper[Any], computer: ComputerLike) -> None:
+    async def dispose(self, run_context: RunContextWrapper, computer: ComputerLike) -> None:
         """Give back what `make` made."""
         source = self._source
         if source is not None and source.dispose is not None:
@@ -238,15 +240,11 @@ class ComputerTool(Generic[ComputerT]):
 
 
 # The computers of each run, by tool. Weak: a context that is dropped takes its entry along.
-_Resolved = dict[int, tuple[ComputerTool[Any], ComputerLike]]
-_RESOLVED: weakref.WeakKeyDictionary[RunContextWrapper[Any], _Resolved] = (
-    weakref.WeakKeyDictionary()
-)
+_Resolved = dict[int, tuple[ComputerTool, ComputerLike]]
+_RESOLVED: weakref.WeakKeyDictionary[RunContextWrapper, _Resolved] = weakref.WeakKeyDictionary()
 
 
-async def resolve_computer(
-    *, tool: ComputerTool[Any], run_context: RunContextWrapper[Any]
-) -> ComputerLike:
+async def resolve_computer(*, tool: ComputerTool, run_context: RunContextWrapper) -> ComputerLike:
     """The computer of ``tool`` in the run of ``run_context``; made when it is first asked for."""
     if not tool.makes_computer:
         return await tool.make(run_context)
@@ -258,7 +256,7 @@ async def resolve_computer(
     return entry[1]
 
 
-async def dispose_resolved_computers(*, run_context: RunContextWrapper[Any]) -> None:
+async def dispose_resolved_computers(*, run_context: RunContextWrapper) -> None:
     """Give back every computer that was made for a run. A failure is logged, not raised."""
     for tool, computer in _RESOLVED.pop(run_context, {}).values():
         try:

@@ -363,17 +363,17 @@ def _run_config(value: Any) -> Any:
     return doors.behind("coerce_run_config")(value)
 
 
-def approvals_of(context: RunContextWrapper[Any]) -> Approvals:
+def approvals_of(context: RunContextWrapper) -> Approvals:
     """What people have decided about the calls of a run, as its context keeps it."""
     return context._approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
 
 
-def keep_approvals(context: RunContextWrapper[Any], approvals: Approvals) -> None:
+def keep_approvals(context: RunContextWrapper, approvals: Approvals) -> None:
     """Have ``context`` keep these decisions, and no others."""
     context._approvals = approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
 
 
-def effect_of(context: RunContextWrapper[Any]) -> EffectHandle | None:
+def effect_of(context: RunContextWrapper) -> EffectHandle | None:
     """The effect that performs the call of a tool, for the context of a call; None for others."""
     if not isinstance(context, ToolContext):
         return None

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 CustomToolOnApprovalFunctionResult = OnApprovalFunctionResult
 CustomToolOnApprovalFunction = OnApprovalFunction
 CustomToolApprovalFunction = ApprovalFunction[str]
-CustomToolExecutor = Callable[[ToolContext[Any], str], Awaitable[Any] | Any]
+CustomToolExecutor = Callable[[ToolContext, str], Awaitable[Any] | Any]
 
 
 @dataclass(frozen=True)
 class CustomToolCustomDataContext:
     """What `CustomTool.custom_data_extractor` gets to see of a finished call."""
 
-    tool_context: ToolContext[Any]
+    tool_context: ToolContext
     tool: CustomTool
     input: str
     output: str

@@ -30,7 +30,7 @@ class ApplyPatchOperation:
     path: str
     diff: str | None = None
     """For `apply_diff`. A file to delete has none."""
-    ctx_wrapper: RunContextWrapper[Any] | None = None
+    ctx_wrapper: RunContextWrapper | None = None
     move_to: str | None = None
     """The file's new path, where an update also moves it."""
 
@@ -71,7 +71,7 @@ ApplyPatchApprovalFunction = ApprovalFunction[ApplyPatchOperation]
 class ApplyPatchToolCustomDataContext:
     """What `ApplyPatchTool.custom_data_extractor` gets to see of a finished call."""
 
-    run_context: RunContextWrapper[Any]
+    run_context: RunContextWrapper
     tool: ApplyPatchTool
     operations: list[ApplyPatchOperation]
     output: str
@@ -101,7 +101,7 @@ class ApplyPatchTool:
         check_callers(f"patch tool {self.name!r}", self.allowed_callers)
 
 
-def patch_operation(raw: Any, context: RunContextWrapper[Any] | None) -> ApplyPatchOperation:
+def patch_operation(raw: Any, context: RunContextWrapper | None) -> ApplyPatchOperation:
     """The change that the ``operation`` of a call asks for.
 
     Raises:

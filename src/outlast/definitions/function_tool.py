@@ -41,11 +41,11 @@ from outlast.definitions.tool_output import FailureText
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-ToolErrorFunction = Callable[[RunContextWrapper[Any], Exception], Awaitable[str] | str]
+ToolErrorFunction = Callable[[RunContextWrapper, Exception], Awaitable[str] | str]
 ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
 OnUncertain = Literal["retry", "once", "ask"]
 # The second argument of this callback is an agent, which is defined above this module.
-IsEnabled = bool | Callable[[RunContextWrapper[Any], Any], Awaitable[bool] | bool]
+IsEnabled = bool | Callable[[RunContextWrapper, Any], Awaitable[bool] | bool]
 NeedsApproval = bool | ApprovalFunction[dict[str, Any]]
 
 DEFAULT_TOOL_ERROR_MESSAGE = "An error occurred while running the tool. Please try again."
@@ -58,7 +58,7 @@ USE_DEFAULT: Any = object()
 class FunctionToolCustomDataContext:
     """What `FunctionTool.custom_data_extractor` gets to see of a finished call."""
 
-    tool_context: ToolContext[Any]
+    tool_context: ToolContext
     tool: FunctionTool
     output: Any
     raw_item: Mapping[str, Any]
@@ -134,7 +134,7 @@ class FunctionBody:
         """The same with the object, or the class, whose method the function is."""
         return FunctionBody(self.handler.bound_to(owner), self.arguments)
 
-    async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
+    async def __call__(self, tool: FunctionTool, context: ToolContext, text: str, /) -> Any:
         args, kwargs = self.arguments.shape.arguments(self._validated(tool.name, text))
         if debug.DONT_LOG_TOOL_DATA:
             logger.debug("Invoking tool %s", tool.name)
@@ -220,12 +220,12 @@ class FunctionTool:
     description: str
     params_json_schema: dict[str, Any]
     """Of the arguments. Made strict, in a copy, if `strict_json_schema` says so."""
-    on_invoke_tool: Callable[[ToolContext[Any], str], Awaitable[Any]]
+    on_invoke_tool: Callable[[ToolContext, str], Awaitable[Any]]
     strict_json_schema: bool = True
     is_enabled: IsEnabled = True
     """Asked anew for every turn, and again before a call."""
-    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None
-    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None
+    tool_input_guardrails: list[ToolInputGuardrail] | None = None
+    tool_output_guardrails: list[ToolOutputGuardrail] | None = None
     needs_approval: NeedsApproval = False
     timeout_seconds: float | None = None
     timeout_behavior: ToolTimeoutBehavior = "error_as_result"
@@ -347,7 +347,7 @@ class FunctionTool:
         self._failure_error_function = None if function is USE_DEFAULT else function
 
     def failure_function(
-        self, context: RunContextWrapper[Any] | None = None
+        self, context: RunContextWrapper | None = None
     ) -> ToolErrorFunction | None:
         """What turns its failures into text for the model; None if they should be raised."""
         if not self._use_default_failure_error_function:
@@ -359,7 +359,7 @@ class FunctionTool:
         return default_tool_error_function
 
     async def failure_text(
-        self, context: RunContextWrapper[Any], error: Exception
+        self, context: RunContextWrapper, error: Exception
     ) -> FailureText | None:
         """What the model is told about ``error``; None if it should be raised.
 
@@ -418,7 +418,7 @@ class FunctionToolResult:
     agent_run_result: Any = None
 
 
-def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
+def default_tool_error_function(ctx: RunContextWrapper, error: Exception) -> str:
     """What the model is told of a failure by default: not the error's text, which may hold secrets."""
     del ctx, error
     return DEFAULT_TOOL_ERROR_MESSAGE
@@ -443,14 +443,14 @@ def set_function_tool_failure_error_function(
 
 
 def resolve_function_tool_failure_error_function(
-    function_tool: FunctionTool, context: RunContextWrapper[Any] | None = None
+    function_tool: FunctionTool, context: RunContextWrapper | None = None
 ) -> ToolErrorFunction | None:
     """What turns a tool's failures into text for the model; None if they should be raised."""
     return function_tool.failure_function(context)
 
 
 async def maybe_invoke_function_tool_failure_error_function(
-    *, function_tool: FunctionTool, context: RunContextWrapper[Any], error: BaseException
+    *, function_tool: FunctionTool, context: RunContextWrapper, error: BaseException
 ) -> FailureText | None:
     """What the model is told about ``error``; None if it should be raised.
 
@@ -470,7 +470,7 @@ def _log_failure(name: str, error: Exception) -> None:
         logger.error("Tool %s failed", name, exc_info=error)
 
 
-def _is_programs(context: RunContextWrapper[Any] | None) -> bool:
+def _is_programs(context: RunContextWrapper | None) -> bool:
     """Whether a call was made by a program of the model's."""
     if not isinstance(context, ToolContext):
         return False

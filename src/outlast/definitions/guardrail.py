@@ -33,7 +33,7 @@ class GuardrailFunctionOutput:
 class InputGuardrailResult:
     """What a check of the input found, and which check it was."""
 
-    guardrail: InputGuardrail[Any]
+    guardrail: InputGuardrail
     output: GuardrailFunctionOutput
 
 
@@ -41,7 +41,7 @@ class InputGuardrailResult:
 class OutputGuardrailResult:
     """What a check of the output found, which check it was, and of what."""
 
-    guardrail: OutputGuardrail[Any]
+    guardrail: OutputGuardrail
     agent_output: Any
     agent: Any
     output: GuardrailFunctionOutput

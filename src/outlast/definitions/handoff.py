@@ -37,8 +37,8 @@ class Named(Protocol):
 TAgent = TypeVar("TAgent", bound=Named, default=Any)
 THandoffInput = TypeVar("THandoffInput", default=Any)
 
-OnHandoffWithInput: TypeAlias = Callable[[RunContextWrapper[Any], THandoffInput], Any]
-OnHandoffWithoutInput: TypeAlias = Callable[[RunContextWrapper[Any]], Any]
+OnHandoffWithInput: TypeAlias = Callable[[RunContextWrapper, THandoffInput], Any]
+OnHandoffWithoutInput: TypeAlias = Callable[[RunContextWrapper], Any]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class HandoffInputData:
     """What the run had added before the turn that hands off."""
     new_items: tuple[RunItem, ...]
     """What that turn added, the handoff's own call and output included."""
-    run_context: RunContextWrapper[Any] | None = None
+    run_context: RunContextWrapper | None = None
     input_items: tuple[RunItem, ...] | None = None
     """What the model gets instead of `new_items`, which then only the caller and the session see."""
 
@@ -86,7 +86,7 @@ class Handoff(Generic[TContext, TAgent]):
     tool_description: str
     input_json_schema: dict[str, Any]
     """What the model has to say with it; an object without properties if nothing."""
-    on_invoke_handoff: Callable[[RunContextWrapper[Any], str], Awaitable[TAgent]]
+    on_invoke_handoff: Callable[[RunContextWrapper, str], Awaitable[TAgent]]
     """Called with the context and the arguments' JSON; returns the next agent."""
     agent_name: str
     input_filter: HandoffInputFilter | None = None
@@ -94,7 +94,7 @@ class Handoff(Generic[TContext, TAgent]):
     nest_handoff_history: bool | None = None
     """Whether the next agent gets a summary instead of the history; None: as the run says."""
     strict_json_schema: bool = True
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], bool | Awaitable[bool]] = True
+    is_enabled: bool | Callable[[RunContextWrapper, Any], bool | Awaitable[bool]] = True
     """Whether the model is offered the handoff; a function is asked every turn."""
     _agent_ref: weakref.ref[Any] | None = field(default=None, init=False, repr=False)
     """The agent, where `handoff()` knows it. Weak, for agents may hand off in circles."""
@@ -131,7 +131,7 @@ class HandoffOptions(TypedDict, total=False):
     tool_description_override: str | None
     input_filter: HandoffInputFilter | None
     nest_handoff_history: bool | None
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], Any]
+    is_enabled: bool | Callable[[RunContextWrapper, Any], Any]
 
 
 @overload
@@ -157,7 +157,7 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
     input_type: type[Any] | None = None,
     input_filter: HandoffInputFilter | None = None,
     nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Any], Any] = True,
+    is_enabled: bool | Callable[[RunContextWrapper, Any], Any] = True,
 ) -> Handoff[Any, TAgent]:
     """A handoff to an agent.
 
@@ -182,7 +182,7 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
     _check(on_handoff, input_type)
     schema, adapter = _schema_of(input_type)
 
-    async def invoke(context: RunContextWrapper[Any], arguments: str | None = None) -> TAgent:
+    async def invoke(context: RunContextWrapper, arguments: str | None = None) -> TAgent:
         given = (context,) if adapter is None else (context, _parsed(arguments, adapter))
         if on_handoff is not None:
             await awaited(on_handoff(*given))
@@ -202,7 +202,7 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
     return made
 
 
-def handoff_target(handoff: Handoff[Any, Any]) -> Any | None:
+def handoff_target(handoff: Handoff) -> Any | None:
     """The agent that a handoff leads to, if it is known before the handoff happens."""
     return handoff.target
 

@@ -121,7 +121,7 @@ class ImageGenerationTool:
 class MCPToolApprovalRequest:
     """A call of a remote MCP tool that the provider holds back until somebody agrees."""
 
-    ctx_wrapper: RunContextWrapper[Any]
+    ctx_wrapper: RunContextWrapper
     data: McpApprovalRequest
 
 

@@ -29,7 +29,7 @@ class Prompt(TypedDict):
 class GenerateDynamicPromptData:
     """What a function that chooses a prompt is told."""
 
-    context: RunContextWrapper[Any]
+    context: RunContextWrapper
     agent: Any
 
 
@@ -37,7 +37,7 @@ DynamicPromptFunction: TypeAlias = Callable[[GenerateDynamicPromptData], Prompt 
 
 
 async def resolved_prompt(
-    prompt: Prompt | DynamicPromptFunction | None, context: RunContextWrapper[Any], agent: Any
+    prompt: Prompt | DynamicPromptFunction | None, context: RunContextWrapper, agent: Any
 ) -> ResponsePromptParam | None:
     """An agent's prompt in the form that the API takes.
 

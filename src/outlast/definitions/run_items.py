@@ -10,7 +10,9 @@ import uuid
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast
+
+from typing_extensions import TypeVar
 
 from outlast.core.errors import AgentsException
 from outlast.definitions.approvals import field_of, qualified
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
         TResponseOutputItem,
     )
 
-T = TypeVar("T")
+T = TypeVar("T", default=Any)
 
 __getattr__ = imported_later(
     __name__,
@@ -107,7 +109,7 @@ class RunItemBase(PydanticInstance, Generic[T]):
         return input_item(self.raw_item)
 
 
-class _OfCall(RunItemBase[Any]):
+class _OfCall(RunItemBase):
     """An item that belongs to a call of a tool."""
 
     @property
@@ -125,7 +127,7 @@ class InputItem(RunItemBase["TResponseInputItem"]):
 
 
 @dataclass
-class MessageOutputItem(RunItemBase[Any]):
+class MessageOutputItem(RunItemBase):
     """A message from the model."""
 
     raw_item: ResponseOutputMessage
@@ -133,7 +135,7 @@ class MessageOutputItem(RunItemBase[Any]):
 
 
 @dataclass
-class ToolSearchCallItem(RunItemBase[Any]):
+class ToolSearchCallItem(RunItemBase):
     """The model looked for tools."""
 
     raw_item: ToolSearchCallRawItem
@@ -141,7 +143,7 @@ class ToolSearchCallItem(RunItemBase[Any]):
 
 
 @dataclass
-class ToolSearchOutputItem(RunItemBase[Any]):
+class ToolSearchOutputItem(RunItemBase):
     """The tools that a search found."""
 
     raw_item: ToolSearchOutputRawItem
@@ -149,7 +151,7 @@ class ToolSearchOutputItem(RunItemBase[Any]):
 
 
 @dataclass
-class HandoffCallItem(RunItemBase[Any]):
+class HandoffCallItem(RunItemBase):
     """The model asked to hand the conversation to another agent."""
 
     raw_item: ResponseFunctionToolCall
@@ -210,7 +212,7 @@ class ToolCallOutputItem(_OfCall):
 
 
 @dataclass
-class ReasoningItem(RunItemBase[Any]):
+class ReasoningItem(RunItemBase):
     """What the model thought."""
 
     raw_item: ResponseReasoningItem
@@ -218,7 +220,7 @@ class ReasoningItem(RunItemBase[Any]):
 
 
 @dataclass
-class MCPListToolsItem(RunItemBase[Any]):
+class MCPListToolsItem(RunItemBase):
     """The tools of an MCP server that the provider calls."""
 
     raw_item: McpListTools
@@ -226,7 +228,7 @@ class MCPListToolsItem(RunItemBase[Any]):
 
 
 @dataclass
-class MCPApprovalRequestItem(RunItemBase[Any]):
+class MCPApprovalRequestItem(RunItemBase):
     """The provider asks whether it may call an MCP tool."""
 
     raw_item: McpApprovalRequest
@@ -234,7 +236,7 @@ class MCPApprovalRequestItem(RunItemBase[Any]):
 
 
 @dataclass
-class MCPApprovalResponseItem(RunItemBase[Any]):
+class MCPApprovalResponseItem(RunItemBase):
     """The answer to an `MCPApprovalRequestItem`."""
 
     type: Literal["mcp_approval_response_item"] = "mcp_approval_response_item"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class LocalShellCommandRequest:
     """What the executor of a `LocalShellTool` is asked to run."""
 
-    ctx_wrapper: RunContextWrapper[Any]
+    ctx_wrapper: RunContextWrapper
     data: LocalShellCall
 
 
@@ -105,7 +105,7 @@ class ShellCallData:
 class ShellCommandRequest:
     """What the executor of a `ShellTool` is asked to run."""
 
-    ctx_wrapper: RunContextWrapper[Any]
+    ctx_wrapper: RunContextWrapper
     data: ShellCallData
 
 

@@ -76,8 +76,8 @@ __all__ = [
 
 ToolParams = ParamSpec("ToolParams")
 ToolFunctionWithoutContext = Callable[ToolParams, Any]
-ToolFunctionWithContext = Callable[Concatenate[RunContextWrapper[Any], ToolParams], Any]
-ToolFunctionWithToolContext = Callable[Concatenate[ToolContext[Any], ToolParams], Any]
+ToolFunctionWithContext = Callable[Concatenate[RunContextWrapper, ToolParams], Any]
+ToolFunctionWithToolContext = Callable[Concatenate[ToolContext, ToolParams], Any]
 ToolFunction = (
     ToolFunctionWithoutContext[ToolParams]
     | ToolFunctionWithContext[ToolParams]
@@ -88,7 +88,7 @@ Tool = (
     FunctionTool
     | FileSearchTool
     | WebSearchTool
-    | ComputerTool[Any]
+    | ComputerTool
     | HostedMCPTool
     | CustomTool
     | ShellTool
@@ -112,8 +112,8 @@ class FunctionToolOptions(TypedDict, total=False):
     strict_mode: bool
     is_enabled: IsEnabled
     needs_approval: NeedsApproval
-    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None
-    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None
+    tool_input_guardrails: list[ToolInputGuardrail] | None
+    tool_output_guardrails: list[ToolOutputGuardrail] | None
     timeout: float | None
     timeout_behavior: ToolTimeoutBehavior
     timeout_error_function: ToolErrorFunction | None
@@ -144,8 +144,8 @@ def function_tool(  # noqa: PLR0913 (upstream's signature)
     strict_mode: bool = True,
     is_enabled: IsEnabled = True,
     needs_approval: NeedsApproval = False,
-    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None,
-    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None,
+    tool_input_guardrails: list[ToolInputGuardrail] | None = None,
+    tool_output_guardrails: list[ToolOutputGuardrail] | None = None,
     timeout: float | None = None,
     timeout_behavior: ToolTimeoutBehavior = "error_as_result",
     timeout_error_function: ToolErrorFunction | None = None,
@@ -246,7 +246,7 @@ _SAME = (
 
 
 async def invoke_function_tool(
-    function_tool: FunctionTool, context: ToolContext[Any], arguments: str
+    function_tool: FunctionTool, context: ToolContext, arguments: str
 ) -> Any:
     """What a tool answers to ``arguments``, within its timeout.
 
@@ -277,7 +277,7 @@ async def invoke_function_tool(
 
 
 async def _timed_out(
-    tool: FunctionTool, context: ToolContext[Any], error: ToolTimeoutError
+    tool: FunctionTool, context: ToolContext, error: ToolTimeoutError
 ) -> FailureText:
     if tool.timeout_behavior == "raise_exception":
         raise error

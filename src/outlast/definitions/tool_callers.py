@@ -24,9 +24,9 @@ class OnApprovalFunctionResult(TypedDict):
 
 
 # The item that waits, which the second of these gets to see, is defined above this module.
-ApprovalFunction: TypeAlias = Callable[[RunContextWrapper[Any], T, str], Awaitable[bool] | bool]
+ApprovalFunction: TypeAlias = Callable[[RunContextWrapper, T, str], Awaitable[bool] | bool]
 OnApprovalFunction: TypeAlias = Callable[
-    [RunContextWrapper[Any], Any], Awaitable[OnApprovalFunctionResult] | OnApprovalFunctionResult
+    [RunContextWrapper, Any], Awaitable[OnApprovalFunctionResult] | OnApprovalFunctionResult
 ]
 CustomData: TypeAlias = Mapping[str, Any] | None
 CustomDataExtractor: TypeAlias = Callable[[T], Awaitable[CustomData] | CustomData]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, TypeAlias, TypedDict, overload
+
+from typing_extensions import TypeVar
 
 from outlast.core.errors import UserError
 from outlast.definitions.context import ToolContext
 from outlast.definitions.guardrail import Check
 
-TContext_co = TypeVar("TContext_co", bound=Any, covariant=True)
+TContext_co = TypeVar("TContext_co", bound=Any, covariant=True, default=Any)
 
 
 class AllowBehavior(TypedDict):
@@ -63,7 +65,7 @@ class ToolGuardrailFunctionOutput:
 class ToolInputGuardrailData:
     """What an input guardrail gets to see."""
 
-    context: ToolContext[Any]
+    context: ToolContext
     agent: Any
     """The agent that called the tool."""
 
@@ -124,7 +126,7 @@ def check_tool_guardrails(owner: str, kind: Literal["input", "output"], guardrai
 class ToolInputGuardrailResult:
     """An input guardrail and its verdict, as a run's result lists them."""
 
-    guardrail: ToolInputGuardrail[Any]
+    guardrail: ToolInputGuardrail
     output: ToolGuardrailFunctionOutput
 
 
@@ -132,21 +134,21 @@ class ToolInputGuardrailResult:
 class ToolOutputGuardrailResult:
     """An output guardrail and its verdict, as a run's result lists them."""
 
-    guardrail: ToolOutputGuardrail[Any]
+    guardrail: ToolOutputGuardrail
     output: ToolGuardrailFunctionOutput
 
 
-_InputDecorator: TypeAlias = Callable[[InputGuardrailFunction], ToolInputGuardrail[Any]]
-_OutputDecorator: TypeAlias = Callable[[OutputGuardrailFunction], ToolOutputGuardrail[Any]]
+_InputDecorator: TypeAlias = Callable[[InputGuardrailFunction], ToolInputGuardrail]
+_OutputDecorator: TypeAlias = Callable[[OutputGuardrailFunction], ToolOutputGuardrail]
 
 
 @overload
-def tool_input_guardrail(func: InputGuardrailFunction) -> ToolInputGuardrail[Any]: ...
+def tool_input_guardrail(func: InputGuardrailFunction) -> ToolInputGuardrail: ...
 @overload
 def tool_input_guardrail(*, name: str | None = None) -> _InputDecorator: ...
 def tool_input_guardrail(
     func: InputGuardrailFunction | None = None, *, name: str | None = None
-) -> ToolInputGuardrail[Any] | _InputDecorator:
+) -> ToolInputGuardrail | _InputDecorator:
     """A tool input guardrail from a function; usable with and without parentheses."""
     if func is None:
         return lambda decorated: ToolInputGuardrail(decorated, name)
@@ -154,12 +156,12 @@ def tool_input_guardrail(
 
 
 @overload
-def tool_output_guardrail(func: OutputGuardrailFunction) -> ToolOutputGuardrail[Any]: ...
+def tool_output_guardrail(func: OutputGuardrailFunction) -> ToolOutputGuardrail: ...
 @overload
 def tool_output_guardrail(*, name: str | None = None) -> _OutputDecorator: ...
 def tool_output_guardrail(
     func: OutputGuardrailFunction | None = None, *, name: str | None = None
-) -> ToolOutputGuardrail[Any] | _OutputDecorator:
+) -> ToolOutputGuardrail | _OutputDecorator:
     """A tool output guardrail from a function; usable with and without parentheses."""
     if func is None:
         return lambda decorated: ToolOutputGuardrail(decorated, name)

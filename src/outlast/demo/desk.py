@@ -65,7 +65,7 @@ def refund(ctx: ToolContext[Desk], order_id: str, reason: str) -> str:
 
 @input_guardrail
 def short_enough(
-    ctx: RunContextWrapper[Desk], agent: Agent[Any], message: str | list[Any]
+    ctx: RunContextWrapper[Desk], agent: Agent, message: str | list[Any]
 ) -> GuardrailFunctionOutput:
     """A message of reasonable length."""
     del ctx, agent

@@ -98,7 +98,7 @@ def structured_value(agent: AnyAgent, text: str) -> tuple[Any, bool]:
         return text, False
 
 
-def output_guardrails(agent: AnyAgent, config: RunConfig) -> list[OutputGuardrail[Any]]:
+def output_guardrails(agent: AnyAgent, config: RunConfig) -> list[OutputGuardrail]:
     """The output guardrails of the agent that ends the run, and of the run."""
     return [*agent.output_guardrails, *(config.output_guardrails or ())]
 

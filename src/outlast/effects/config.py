@@ -68,7 +68,7 @@ class CallModelData(Generic[TContext]):
 
 
 CallModelInputFilter: TypeAlias = Callable[
-    [CallModelData[Any]], Awaitable[ModelInputData] | ModelInputData
+    [CallModelData], Awaitable[ModelInputData] | ModelInputData
 ]
 
 
@@ -86,7 +86,7 @@ class ToolErrorFormatterArgs(Generic[TContext]):
 
 
 ToolErrorFormatter: TypeAlias = Callable[
-    [ToolErrorFormatterArgs[Any]], Awaitable[str | None] | str | None
+    [ToolErrorFormatterArgs], Awaitable[str | None] | str | None
 ]
 
 
@@ -96,12 +96,12 @@ class OutputGuardrailBlockedMessageArgs(Generic[TContext]):
 
     default_message: str
     guardrail_name: str
-    agent: Agent[Any]
+    agent: Agent
     run_context: RunContextWrapper[TContext]
 
 
 OutputGuardrailBlockedMessageFormatter: TypeAlias = Callable[
-    [OutputGuardrailBlockedMessageArgs[Any]], str | None
+    [OutputGuardrailBlockedMessageArgs], str | None
 ]
 
 
@@ -204,8 +204,8 @@ class RunConfig:
     handoff_input_filter: HandoffInputFilter | None = None
     nest_handoff_history: bool = False
     handoff_history_mapper: HandoffHistoryMapper | None = None
-    input_guardrails: list[InputGuardrail[Any]] | None = None
-    output_guardrails: list[OutputGuardrail[Any]] | None = None
+    input_guardrails: list[InputGuardrail] | None = None
+    output_guardrails: list[OutputGuardrail] | None = None
     tracing_disabled: bool = False
     tracing: TracingConfig | None = None
     trace_include_sensitive_data: bool = field(default_factory=_includes_sensitive_data)

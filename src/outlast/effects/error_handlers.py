@@ -28,7 +28,7 @@ class RunErrorData:
     history: list[TResponseInputItem]
     output: list[TResponseInputItem]
     raw_responses: list[ModelResponse]
-    last_agent: Agent[Any]
+    last_agent: Agent
 
 
 @dataclass
@@ -72,10 +72,10 @@ class RunErrorHandlers(TypedDict, Generic[TContext], total=False):
 
 
 async def ask_handler(
-    handlers: RunErrorHandlers[Any] | None,
+    handlers: RunErrorHandlers | None,
     kind: RunErrorKind,
     error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError,
-    context: RunContextWrapper[Any],
+    context: RunContextWrapper,
     run_data: RunErrorData,
 ) -> RunErrorHandlerResult | None:
     """The output that the handler of ``kind`` gives, or None if there is none or it declines.

@@ -33,17 +33,17 @@ from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.projection import as_items, given_input
 from outlast.effects.view import RunParts, RunView
 
-AnyGuardrail = InputGuardrail[Any] | OutputGuardrail[Any]
+AnyGuardrail = InputGuardrail | OutputGuardrail
 BLOCKED = "Output withheld by an output guardrail."
 
 
-def input_guardrails(agent: Agent[Any], config: RunConfig) -> list[InputGuardrail[Any]]:
+def input_guardrails(agent: Agent, config: RunConfig) -> list[InputGuardrail]:
     """A run's input guardrails in the order of their ids: blocking ones first."""
     both = [*agent.input_guardrails, *(config.input_guardrails or ())]
     return sorted(both, key=lambda guardrail: guardrail.run_in_parallel)
 
 
-def guardrail_names(agent: Agent[Any], config: RunConfig) -> GuardrailNames:
+def guardrail_names(agent: Agent, config: RunConfig) -> GuardrailNames:
     """The names of a run's input guardrails, for its log."""
     if not agent.input_guardrails and not config.input_guardrails:
         return _NONE
@@ -172,13 +172,13 @@ def check_result(view: RunParts, event: GuardrailChecked) -> Any:
     place = place if name == event.name else 0  # The run has had another output since.
     if event.stage == "input":
         asked = _named(input_guardrails(view.agents.first, view.config), event.name, place)
-        guardrail = cast("InputGuardrail[Any]", asked or InputGuardrail(_gone, event.name))
+        guardrail = cast("InputGuardrail", asked or InputGuardrail(_gone, event.name))
         return InputGuardrailResult(guardrail, _output(event, guardrail))
     agent = view.agents.named(event.agent)
     if event.stage != "output":
         return _tool_result(agent, event)
     asked = _named(output_guardrails(agent, view.config), event.name, place)
-    ended = cast("OutputGuardrail[Any]", asked or OutputGuardrail(_gone, event.name))
+    ended = cast("OutputGuardrail", asked or OutputGuardrail(_gone, event.name))
     if blocked is not None:  # Nobody is to see the output, nor what a guardrail found in it.
         answer = GuardrailFunctionOutput(output_info=None, tripwire_triggered=event.tripped)
         return OutputGuardrailResult(ended, blocked, agent, answer)
@@ -189,7 +189,7 @@ def _output(event: GuardrailChecked, guardrail: Any) -> GuardrailFunctionOutput:
     return GuardrailFunctionOutput(kept_info(event.info, guardrail), event.tripped)
 
 
-def _tool_result(agent: Agent[Any], event: GuardrailChecked) -> Any:
+def _tool_result(agent: Agent, event: GuardrailChecked) -> Any:
     """What a tool's guardrail answered."""
     is_input = event.stage == "tool_input"
     tools = (each for each in agent.tools if isinstance(each, FunctionTool))

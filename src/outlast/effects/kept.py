@@ -42,7 +42,7 @@ def sees(tool: Any) -> Lookup:
     return scope_of(*tool.sources) if isinstance(tool, FunctionTool) else nowhere
 
 
-def sees_output(agent: Agent[Any], *more: Any) -> Lookup:
+def sees_output(agent: Agent, *more: Any) -> Lookup:
     """The classes that an agent's final output may be of."""
     tools = [
         each for tool in agent.tools if isinstance(tool, FunctionTool) for each in tool.sources
@@ -50,7 +50,7 @@ def sees_output(agent: Agent[Any], *more: Any) -> Lookup:
     return scope_of(*output_classes(agent), *tools, agent.tool_use_behavior, *more)
 
 
-def output_classes(agent: Agent[Any]) -> list[Any]:
+def output_classes(agent: Agent) -> list[Any]:
     """What an agent says that its output is."""
     declared: Any = agent.output_type
     declared = getattr(declared, "output_type", declared)

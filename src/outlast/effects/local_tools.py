@@ -49,7 +49,7 @@ class Use(NamedTuple, Generic[TTool]):
     effect: RunTool
     tool: TTool
     item: Item
-    context: RunContextWrapper[Any]
+    context: RunContextWrapper
 
 
 class Answer(NamedTuple):
@@ -102,7 +102,7 @@ async def run_local_tool(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
 
 def local_context(
     view: RunView, call: Call, agent: str, tool: Any, handle: Any = None
-) -> RunContextWrapper[Any]:
+) -> RunContextWrapper:
     """What a local tool and the hooks are told of a call."""
     if not isinstance(tool, custom_tool.CustomTool):
         return view.context
@@ -204,7 +204,7 @@ _UNCHECKED = (
 )
 
 
-async def _computer(use: Use[ComputerTool[Any]]) -> Answer:
+async def _computer(use: Use[ComputerTool]) -> Answer:
     """What the computer shows after the actions that the model wants, in their order."""
     acknowledged = await _acknowledged(use)
     computer: Any = await resolve_computer(tool=use.tool, run_context=use.context)
@@ -248,7 +248,7 @@ async def _moved(method: Callable[..., Any], *args: Any, **more: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def _acknowledged(use: Use[ComputerTool[Any]]) -> list[Item]:
+async def _acknowledged(use: Use[ComputerTool]) -> list[Item]:
     """The safety checks of a call, all of which somebody has said yes to.
 
     Raises:

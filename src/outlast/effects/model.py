@@ -226,7 +226,7 @@ def model_input(state: RunState) -> list[Item]:
     return items
 
 
-async def _filtered(view: RunView, agent: Agent[Any], given: ModelInputData) -> ModelInputData:
+async def _filtered(view: RunView, agent: Agent, given: ModelInputData) -> ModelInputData:
     assert view.config.call_model_input_filter
     data = CallModelData(
         model_data=ModelInputData(

@@ -232,7 +232,7 @@ async def _enabled_handoffs(view: RunParts, agent: AnyAgent) -> list[AnyHandoff]
     return [transfer for transfer, is_on in zip(transfers, flags, strict=True) if is_on]
 
 
-async def _is_enabled(view: RunParts, agent: AnyAgent, transfer: Handoff[Any, Any]) -> bool:
+async def _is_enabled(view: RunParts, agent: AnyAgent, transfer: Handoff) -> bool:
     flag = transfer.is_enabled
     if isinstance(flag, bool):
         return flag

@@ -12,7 +12,7 @@ from outlast.definitions.agent import Agent
 from outlast.definitions.handoff import Handoff, handoff_target
 from outlast.definitions.tool import FunctionTool
 
-AnyAgent = Agent[Any]
+AnyAgent = Agent
 _NO_MARKS: dict[str, str] = {}
 
 

@@ -18,7 +18,7 @@ from outlast.definitions.agent import WATCHED, Agent
 
 @dataclass(slots=True)
 class _Shared:
-    agent: Agent[Any]
+    agent: Agent
     runs: int
     tools: list[Any]
     is_broken: bool = False
@@ -28,7 +28,7 @@ _SHARED: dict[int, _Shared] = {}
 _LOCK = threading.Lock()
 
 
-def enter(agent: Agent[Any]) -> None:
+def enter(agent: Agent) -> None:
     """A run begins to use ``agent``."""
     with _LOCK:
         known = _SHARED.get(id(agent))
@@ -41,7 +41,7 @@ def enter(agent: Agent[Any]) -> None:
         known.runs += 1
 
 
-def leave(agent: Agent[Any]) -> None:
+def leave(agent: Agent) -> None:
     """That run has ended. A conflict lasts until the last run that shares the agent has."""
     with _LOCK:
         known = _SHARED.get(id(agent))
@@ -53,7 +53,7 @@ def leave(agent: Agent[Any]) -> None:
             del _SHARED[id(agent)], WATCHED[id(agent)]
 
 
-def is_consistent(agent: Agent[Any]) -> bool:
+def is_consistent(agent: Agent) -> bool:
     """Whether nobody changed the agent's tools under several runs."""
     known = _SHARED.get(id(agent))
     if known is None:
@@ -62,7 +62,7 @@ def is_consistent(agent: Agent[Any]) -> bool:
     return not known.is_broken
 
 
-def require_consistent(agent: Agent[Any]) -> None:
+def require_consistent(agent: Agent) -> None:
     """Refuse to go on with an agent whose tools were changed under several runs.
 
     Raises:

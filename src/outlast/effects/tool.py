@@ -180,7 +180,7 @@ async def _waited_for(handle: Handle, result: Coroutine[Any, Any, Any]) -> Any:
 
 def call_context(
     view: RunView, turn: PreparedTurn, call: Call, tool: FunctionTool, handle: Any = None
-) -> ToolContext[Any]:
+) -> ToolContext:
     """What a function tool and its guardrails are told of a call."""
     item = view.call_item(call.index)
     return ToolContext.from_agent_context(
@@ -219,7 +219,7 @@ async def returned(  # one value of a tool and all that it came from
     view: RunView,
     effect: RunTool,
     tool: FunctionTool,
-    context: ToolContext[Any],
+    context: ToolContext,
     value: Any,
     checks: Checks,
 ) -> Outcome:
@@ -273,7 +273,7 @@ async def wrapped(name: str, call: Any) -> None:
         raise UserError(f"Error running tool {name}: {error}") from error
 
 
-async def _invoke(tool: FunctionTool, context: ToolContext[Any]) -> Any:
+async def _invoke(tool: FunctionTool, context: ToolContext) -> Any:
     try:
         async with one_attempt(context.idempotency_key):
             return await invoke_function_tool(tool, context, context.tool_arguments)

@@ -53,9 +53,7 @@ class Checks:
         self.events: list[Event] = []
         """For the log."""
 
-    async def ask_about_input(
-        self, context: ToolContext[Any], tool: FunctionTool
-    ) -> Blocked | None:
+    async def ask_about_input(self, context: ToolContext, tool: FunctionTool) -> Blocked | None:
         """The message that a guardrail answers in the tool's stead, or None.
 
         Raises:
@@ -66,9 +64,7 @@ class Checks:
         data = ToolInputGuardrailData(context=context, agent=context.agent)
         return await self._ask("tool_input", tool.tool_input_guardrails, data)
 
-    async def ask_about_output(
-        self, context: ToolContext[Any], tool: FunctionTool, value: Any
-    ) -> Any:
+    async def ask_about_output(self, context: ToolContext, tool: FunctionTool, value: Any) -> Any:
         """The tool's value as its guardrails leave it.
 
         Raises:

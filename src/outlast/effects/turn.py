@@ -37,8 +37,8 @@ from outlast.effects.config import RunConfig
 
 _log = logging.getLogger("openai.agents")
 
-AnyAgent = Agent[Any]
-AnyHandoff = Handoff[Any, Any]
+AnyAgent = Agent
+AnyHandoff = Handoff
 
 
 @dataclass(slots=True)

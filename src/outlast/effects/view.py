@@ -48,7 +48,7 @@ class RunParts(Protocol):
         ...
 
     @property
-    def context(self) -> RunContextWrapper[Any]:
+    def context(self) -> RunContextWrapper:
         """What user code is handed."""
         ...
 
@@ -58,12 +58,12 @@ class RunParts(Protocol):
         ...
 
     @property
-    def hooks(self) -> RunHooks[Any] | None:
+    def hooks(self) -> RunHooks | None:
         """The run's hooks."""
         ...
 
     @property
-    def error_handlers(self) -> RunErrorHandlers[Any] | None:
+    def error_handlers(self) -> RunErrorHandlers | None:
         """What to output instead of failing."""
         ...
 
@@ -96,11 +96,11 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     state: RunState
     agents: Registry
-    context: RunContextWrapper[Any]
+    context: RunContextWrapper
     config: RunConfig
-    hooks: RunHooks[Any] | None
+    hooks: RunHooks | None
     session: Session | None
-    error_handlers: RunErrorHandlers[Any] | None
+    error_handlers: RunErrorHandlers | None
     live: Live
     """May be empty: then everything is answered from the log."""
     blobs: BlobReader
@@ -122,7 +122,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         return reply.output[index]
 
 
-def restored_context(value: Any, state: RunState) -> RunContextWrapper[Any]:
+def restored_context(value: Any, state: RunState) -> RunContextWrapper:
     """The context of a run for a process that performs one effect: what it has cost is in the log."""
     return RunContextWrapper(value, usage_of(state.usage))
 

@@ -63,11 +63,11 @@ class RunEnv:
 
     log: RunLog
     agents: Registry
-    context: RunContextWrapper[Any]
+    context: RunContextWrapper
     config: RunConfig
-    hooks: RunHooks[Any] | None = None
+    hooks: RunHooks | None = None
     session: Session | None = None
-    error_handlers: RunErrorHandlers[Any] | None = None
+    error_handlers: RunErrorHandlers | None = None
     show: Callable[[StreamEvent], None] | None = None
     """Where live events of the model go; None when nobody watches."""
     live: Live = field(default_factory=Live)

@@ -70,8 +70,8 @@ class RunRequest:
     config: RunConfig
     context: Any = None
     max_turns: int | None = 10
-    hooks: RunHooks[Any] | None = None
-    error_handlers: RunErrorHandlers[Any] | None = None
+    hooks: RunHooks | None = None
+    error_handlers: RunErrorHandlers | None = None
     session: Session | None = None
     run_id: str | None = None
     parent: str = ""
@@ -93,7 +93,7 @@ def new_run_id() -> str:
 
 
 def environment(
-    request: RunRequest, log: RunLog, context: RunContextWrapper[Any], live: Live | None = None
+    request: RunRequest, log: RunLog, context: RunContextWrapper, live: Live | None = None
 ) -> RunEnv:
     """The live side of a run."""
     live = live or Live()
@@ -441,7 +441,7 @@ def detached(
     agent: AnyAgent,
     run_id: str,
     events: Sequence[Event],
-    context: RunContextWrapper[Any],
+    context: RunContextWrapper,
     live: Live | None = None,
 ) -> RunEnv:
     """A run to look at, not to go on with: nothing is owned and nothing is written."""

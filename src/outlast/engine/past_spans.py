@@ -30,7 +30,7 @@ from outlast.views.spans import RunIds, Sitting, SpanView, sittings, spans
 from outlast.views.steps import timeline
 from outlast.views.timeline import Timeline
 
-AnySpan = tracing.Span[Any]
+AnySpan = tracing.Span
 
 _TOLD_MAX = 4096
 _told: OrderedDict[tuple[str, int], None] = OrderedDict()

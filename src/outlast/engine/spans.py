@@ -33,7 +33,7 @@ from outlast.views.status import failure_of
 from outlast.views.words import body_of
 
 _TOOLS = {"function", "computer", "custom", "shell", "apply_patch", "local_shell"}
-_AnySpan = tracing.Span[Any]
+_AnySpan = tracing.Span
 _Perform = Callable[[Any], Awaitable[Outcome]]
 
 

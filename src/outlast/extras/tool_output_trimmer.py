@@ -59,7 +59,7 @@ class ToolOutputTrimmer:
         elif self.trimmable_tools is not None:
             self.trimmable_tools = frozenset(self.trimmable_tools)
 
-    def __call__(self, data: CallModelData[Any]) -> ModelInputData:
+    def __call__(self, data: CallModelData) -> ModelInputData:
         """The model's input with the older outputs shortened."""
         items = data.model_data.input
         if not items or isinstance(items, str):

@@ -23,7 +23,7 @@ FAR_S = 7 * 24 * 3600.0
 class RunCall:
     """A call of a run. As long as its server reports progress, it is not late."""
 
-    def __init__(self, context: ToolContext[Any]) -> None:
+    def __init__(self, context: ToolContext) -> None:
         self._context = context
         self.key = context.idempotency_key
         self._deadline: asyncio.Timeout | None = None
@@ -58,7 +58,7 @@ CALL: ContextVar[RunCall | None] = ContextVar("mcp_call", default=None)
 
 
 @contextmanager
-def in_call(context: RunContextWrapper[Any]) -> Generator[None]:
+def in_call(context: RunContextWrapper) -> Generator[None]:
     """Let requests in this block be made for the call that a context is of."""
     if not isinstance(context, ToolContext) or not context.run_id:
         yield

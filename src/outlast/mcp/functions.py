@@ -65,8 +65,8 @@ class MCPUtil:
         cls,
         servers: list[MCPServer],
         convert_schemas_to_strict: bool,
-        run_context: RunContextWrapper[Any],
-        agent: AgentBase[Any],
+        run_context: RunContextWrapper,
+        agent: AgentBase,
         failure_error_function: ToolErrorFunction | None = default_tool_error_function,
         include_server_in_tool_names: bool = False,
         reserved_tool_names: set[str] | None = None,
@@ -96,8 +96,8 @@ class MCPUtil:
         cls,
         server: MCPServer,
         convert_schemas_to_strict: bool,
-        run_context: RunContextWrapper[Any],
-        agent: AgentBase[Any],
+        run_context: RunContextWrapper,
+        agent: AgentBase,
         failure_error_function: ToolErrorFunction | None = default_tool_error_function,
         include_server_in_tool_names: bool = False,
         tool_name_override: Callable[[Any], str] | None = None,
@@ -126,7 +126,7 @@ class MCPUtil:
         tool: Any,
         server: MCPServer,
         convert_schemas_to_strict: bool,
-        agent: AgentBase[Any] | None = None,
+        agent: AgentBase | None = None,
         failure_error_function: ToolErrorFunction | None = default_tool_error_function,
         tool_name_override: str | None = None,
     ) -> FunctionTool:
@@ -160,7 +160,7 @@ class MCPUtil:
         cls,
         server: MCPServer,
         tool: Any,
-        context: RunContextWrapper[Any],
+        context: RunContextWrapper,
         input_json: str,
         *,
         meta: dict[str, Any] | None = None,
@@ -201,7 +201,7 @@ class MCPUtil:
 
 
 async def _listed(
-    servers: Sequence[MCPServer], run_context: RunContextWrapper[Any], agent: AgentBase[Any]
+    servers: Sequence[MCPServer], run_context: RunContextWrapper, agent: AgentBase
 ) -> list[list[Any]]:
     """The tools of each server. They are asked at the same time."""
     if len(servers) == 1:
@@ -210,7 +210,7 @@ async def _listed(
 
 
 async def _tools_of(
-    server: MCPServer, run_context: RunContextWrapper[Any], agent: AgentBase[Any]
+    server: MCPServer, run_context: RunContextWrapper, agent: AgentBase
 ) -> list[Any]:
     with mcp_tools_span(server=public_name(server.name)) as span:
         tools: list[Any] = await server.list_tools(run_context, agent)
@@ -263,7 +263,7 @@ def _distinct(
     return [*kept.values()]
 
 
-def reserved_names(agent: AgentBase[Any], own: Sequence[Any], handoffs: Sequence[Any]) -> set[str]:
+def reserved_names(agent: AgentBase, own: Sequence[Any], handoffs: Sequence[Any]) -> set[str]:
     """The names that an agent's own tools and handoffs have, which no tool of a server may get."""
     del agent
     names = {tool.qualified_name for tool in own if isinstance(tool, FunctionTool)}
@@ -328,7 +328,7 @@ def _arguments(shown: str, input_json: str) -> dict[str, Any]:
 async def _meta(
     server: MCPServer,
     tool: Any,
-    context: RunContextWrapper[Any],
+    context: RunContextWrapper,
     arguments: dict[str, Any],
     given: dict[str, Any] | None,
 ) -> dict[str, Any] | None:
@@ -384,7 +384,7 @@ async def _called(
 def _note(  # noqa: PLR0913 (a finished call, and all that it came from)
     server: MCPServer,
     tool: Any,
-    context: RunContextWrapper[Any],
+    context: RunContextWrapper,
     shown: str,
     arguments: dict[str, Any],
     result: Any,

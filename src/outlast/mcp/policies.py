@@ -22,7 +22,7 @@ from outlast.mcp.names import public_name
 
 RequireApprovalPolicy = Literal["always", "never"]
 LocalMCPApprovalCallable: TypeAlias = Callable[
-    [RunContextWrapper[Any], AgentBase[Any], Any], bool | Awaitable[bool]
+    [RunContextWrapper, AgentBase, Any], bool | Awaitable[bool]
 ]
 
 
@@ -125,7 +125,7 @@ def _listed(key: str, group: Any) -> list[str]:
     return found
 
 
-def needs_approval(policy: Approval, tool: Any, agent: AgentBase[Any] | None) -> NeedsApproval:
+def needs_approval(policy: Approval, tool: Any, agent: AgentBase | None) -> NeedsApproval:
     """What a function tool made of ``tool`` says about approvals."""
     if isinstance(policy, bool):
         return policy
@@ -135,9 +135,7 @@ def needs_approval(policy: Approval, tool: Any, agent: AgentBase[Any] | None) ->
         return True  # Nobody is there whom the function could be asked about.
     ask, owner = policy, agent
 
-    async def asked(
-        context: RunContextWrapper[Any], arguments: dict[str, Any], call_id: str
-    ) -> bool:
+    async def asked(context: RunContextWrapper, arguments: dict[str, Any], call_id: str) -> bool:
         del arguments, call_id
         return bool(await awaited(ask(context, owner, tool)))
 
@@ -151,8 +149,8 @@ def needs_approval(policy: Approval, tool: Any, agent: AgentBase[Any] | None) ->
 class ToolFilterContext:
     """What a filter gets to know: for whom the list is."""
 
-    run_context: RunContextWrapper[Any]
-    agent: AgentBase[Any]
+    run_context: RunContextWrapper
+    agent: AgentBase
     server_name: str
 
 
@@ -186,7 +184,7 @@ def create_static_tool_filter(
 async def filtered(
     tool_filter: ToolFilter,
     tools: list[Any],
-    about: tuple[RunContextWrapper[Any] | None, AgentBase[Any] | None, str],
+    about: tuple[RunContextWrapper | None, AgentBase | None, str],
 ) -> list[Any]:
     """Those of ``tools`` that a filter lets through, in their order.
 

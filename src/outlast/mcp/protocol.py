@@ -51,7 +51,7 @@ _UNSET = _UnsetType()
 class MCPToolMetaContext:
     """What is known when the `_meta` of a call is to be said."""
 
-    run_context: RunContextWrapper[Any]
+    run_context: RunContextWrapper
     server_name: str
     tool_name: str
     arguments: dict[str, Any] | None
@@ -61,7 +61,7 @@ class MCPToolMetaContext:
 class MCPToolCustomDataContext:
     """A finished call, for whoever attaches data to its output."""
 
-    run_context: RunContextWrapper[Any]
+    run_context: RunContextWrapper
     server_name: str
     tool_name: str
     tool_display_name: str
@@ -97,8 +97,8 @@ class MCPServer(ABC):
     use_structured_content: bool = False
     tool_meta_resolver: MCPToolMetaResolver | None = None
     custom_data_extractor: MCPToolCustomDataExtractor | None = None
-    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None
-    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None
+    tool_input_guardrails: list[ToolInputGuardrail] | None = None
+    tool_output_guardrails: list[ToolOutputGuardrail] | None = None
     on_uncertain: UncertainSetting = None
     max_result_bytes: int | None = 8 * 2**20
     # What a subclass that does not call this class's __init__ has.
@@ -113,8 +113,8 @@ class MCPServer(ABC):
         tool_meta_resolver: MCPToolMetaResolver | None = None,
         custom_data_extractor: MCPToolCustomDataExtractor | None = None,
         *,
-        tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None,
-        tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None,
+        tool_input_guardrails: list[ToolInputGuardrail] | None = None,
+        tool_output_guardrails: list[ToolOutputGuardrail] | None = None,
         on_uncertain: UncertainSetting = None,
         max_result_bytes: int | None = 8 * 2**20,
     ) -> None:
@@ -170,8 +170,8 @@ class MCPServer(ABC):
     @abstractmethod
     async def list_tools(
         self,
-        run_context: RunContextWrapper[Any] | None = None,
-        agent: AgentBase[Any] | None = None,
+        run_context: RunContextWrapper | None = None,
+        agent: AgentBase | None = None,
     ) -> list[MCPTool]:
         """The tools that there are for an agent now."""
 

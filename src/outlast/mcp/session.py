@@ -308,8 +308,8 @@ class SessionServer(MCPServer):
 
     async def list_tools(
         self,
-        run_context: RunContextWrapper[Any] | None = None,
-        agent: AgentBase[Any] | None = None,
+        run_context: RunContextWrapper | None = None,
+        agent: AgentBase | None = None,
     ) -> list[MCPTool]:
         """Copies of the tools that the filter lets through.
 

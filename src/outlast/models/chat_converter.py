@@ -86,7 +86,7 @@ class Converter:
         return {"type": "function", "function": function_facts(tool)}
 
     @classmethod
-    def convert_handoff_tool(cls, handoff: Handoff[Any, Any]) -> Any:
+    def convert_handoff_tool(cls, handoff: Handoff) -> Any:
         """A handoff as the function that a request carries for it."""
         return {"type": "function", "function": function_facts(handoff)}
 

@@ -70,7 +70,7 @@ class Request:
     settings: ModelSettings
     tools: list[Tool]
     schema: AgentOutputSchemaBase | None
-    handoffs: list[Handoff[Any, Any]]
+    handoffs: list[Handoff]
     tracing: ModelTracing
     previous_response_id: str | None = None
     conversation_id: str | None = None
@@ -111,7 +111,7 @@ class EndpointModel(Model):
         model_settings: ModelSettings,
         tools: list[Tool],
         output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
+        handoffs: list[Handoff],
         tracing: ModelTracing,
         *,
         previous_response_id: str | None = None,
@@ -145,7 +145,7 @@ class EndpointModel(Model):
         model_settings: ModelSettings,
         tools: list[Tool],
         output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
+        handoffs: list[Handoff],
         tracing: ModelTracing,
         *,
         previous_response_id: str | None = None,

@@ -59,7 +59,7 @@ class OfflineModel(Model):
         model_settings: ModelSettings,
         tools: list[Tool],
         output_schema: AgentOutputSchemaBase | None,
-        handoffs: list[Handoff[Any, Any]],
+        handoffs: list[Handoff],
         tracing: ModelTracing,  # noqa: ARG002 (upstream's signature)
         *,
         previous_response_id: str | None = None,  # noqa: ARG002 (upstream's signature)

@@ -46,7 +46,7 @@ _LOCAL_CHOICES: dict[str, type] = {"shell": ShellTool, "apply_patch": ApplyPatch
 _MOST_RESULTS = 50  # What the API takes for file_search.
 
 
-def function_facts(given: FunctionTool | Handoff[Any, Any]) -> Wire:
+def function_facts(given: FunctionTool | Handoff) -> Wire:
     """What every API is told of a function, and of a handoff, which is one to a model."""
     if isinstance(given, FunctionTool):
         name, description = given.name, given.description
@@ -83,7 +83,7 @@ class Converter:
         tool_choice: Any,
         *,
         tools: Sequence[Tool] | None = None,
-        handoffs: Sequence[Handoff[Any, Any]] | None = None,
+        handoffs: Sequence[Handoff] | None = None,
         model: str | None = None,
     ) -> Any:
         """What the request says about which tool to call; `openai.omit` for None.
@@ -133,7 +133,7 @@ class Converter:
     def convert_tools(
         cls,
         tools: list[Tool],
-        handoffs: list[Handoff[Any, Any]],
+        handoffs: list[Handoff],
         *,
         allow_opaque_tool_search_surface: bool = False,
         model: str | None = None,
@@ -274,7 +274,7 @@ def _web_search(tool: WebSearchTool) -> Wire:
     )
 
 
-def _preview_computer(tool: ComputerTool[Any]) -> Wire:
+def _preview_computer(tool: ComputerTool) -> Wire:
     computer = tool.computer
     if not isinstance(computer, Computer | AsyncComputer):
         raise UserError(
@@ -395,9 +395,7 @@ def _check_required(tools: list[Tool]) -> None:
         )
 
 
-def _check_function_choice(
-    choice: str, tools: list[Tool], handoffs: list[Handoff[Any, Any]]
-) -> None:
+def _check_function_choice(choice: str, tools: list[Tool], handoffs: list[Handoff]) -> None:
     functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
     callable_now = {t.qualified_name for t in functions if not t.defer_loading}
     callable_now |= {handoff.tool_name for handoff in handoffs}

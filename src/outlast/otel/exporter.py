@@ -56,7 +56,7 @@ class OtlpSpanExporter(TracingExporter):
         """Let ``metrics`` count what the spans say."""
         self._metrics = metrics
 
-    def export(self, items: list[Trace | Span[Any]]) -> None:
+    def export(self, items: list[Trace | Span]) -> None:
         """Deliver ``items``; blocks through what the exporter tries.
 
         Raises:

@@ -49,13 +49,13 @@ class Metrics:
         meter.create_observable_gauge("outlast.circuit.state", [self._states])
         meter.create_observable_counter("outlast.trace.dropped", [self._lost])
 
-    def count_spans(self, spans: Iterable[Span[Any]]) -> None:
+    def count_spans(self, spans: Iterable[Span]) -> None:
         """Count what spans took that have ended."""
         for span in spans:
             if not (isinstance(span, SpanImpl) and span.is_told_later):
                 self._count(span)
 
-    def _count(self, span: Span[Any]) -> None:
+    def _count(self, span: Span) -> None:
         _, _, facts = describe(span.span_data, has_content=False)
         if facts.get(OPERATION) not in ("chat", "execute_tool", "invoke_agent"):
             return

@@ -49,7 +49,7 @@ Facts = dict[str, Any]
 
 
 def readable(
-    span: Span[Any], trace: Trace | None, resource: Resource, *, has_content: bool
+    span: Span, trace: Trace | None, resource: Resource, *, has_content: bool
 ) -> ReadableSpan:
     """What OpenTelemetry's exporters take.
 

@@ -76,7 +76,7 @@ def test_{stem}_goes_as_recorded():
 '''
 
 
-def assert_replays(recording: str | Path, agent: Agent[Any], **options: Any) -> Replay:
+def assert_replays(recording: str | Path, agent: Agent, **options: Any) -> Replay:
     """Replay a recording that `export_pytest` wrote.
 
     Args:
@@ -94,7 +94,7 @@ def assert_replays(recording: str | Path, agent: Agent[Any], **options: Any) -> 
     return done
 
 
-async def _replayed(lines: list[bytes], agent: Agent[Any], options: dict[str, Any]) -> Replay:
+async def _replayed(lines: list[bytes], agent: Agent, options: dict[str, Any]) -> Replay:
     head: dict[str, Any] = msgspec.json.decode(lines[0])
     memory = MemoryJournal()
     for name, text in head["texts"].items():

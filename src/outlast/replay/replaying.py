@@ -52,7 +52,7 @@ class Replay:
 
 async def replay(
     run_id: str,
-    agent: Agent[Any],
+    agent: Agent,
     *,
     journal: Any = None,
     context: Any = None,
@@ -108,7 +108,7 @@ async def replay(
 
 
 async def _environment(
-    recording: Recording, agent: Agent[Any], config: RunConfig, context: Any
+    recording: Recording, agent: Agent, config: RunConfig, context: Any
 ) -> RunEnv:
     """A run in memory that begins as the recorded one did."""
     memory = MemoryJournal()

@@ -40,7 +40,7 @@ from outlast.run.result import RunResultBase
 from outlast.run.runner import Runner
 from outlast.run.stream import RunResultStreaming
 
-AnyAgent = Agent[Any]
+AnyAgent = Agent
 _PASSED_ON = ("hooks", "previous_response_id", "conversation_id", "session")
 _HANDLER_FAILED = "Error while handling an agent tool on_stream event"
 _CLOSE_FAILED = "Error while closing an agent tool stream after failure"
@@ -110,7 +110,7 @@ class _AgentBody:
         classes = (each for agent in ends for each in output_classes(agent))
         return (self._options["custom_output_extractor"], *classes)
 
-    async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
+    async def __call__(self, tool: FunctionTool, context: ToolContext, text: str, /) -> Any:
         options = self._options
         params = _parsed(tool.name, text, self._adapter)
         given = await resolve_agent_tool_input(
@@ -147,7 +147,7 @@ def _plain_input() -> Any:
 
 
 async def _run(
-    agent: AnyAgent, given: Any, context: ToolContext[Any], options: dict[str, Any], run_id: Any
+    agent: AnyAgent, given: Any, context: ToolContext, options: dict[str, Any], run_id: Any
 ) -> Any:
     max_turns = options["max_turns"]
     run: dict[str, Any] = {

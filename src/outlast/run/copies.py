@@ -28,7 +28,7 @@ def portable_fields(fields: dict[str, Any], env: RunEnv | None) -> dict[str, Any
     """The fields of a result that leaves its process: agents and guardrails by name alone."""
     memo: dict[int, Any] = {}
     agents = _agents(env) if env is not None else ()
-    memo.update((id(agent), Agent[Any](name=agent.name)) for agent in agents)
+    memo.update((id(agent), Agent(name=agent.name)) for agent in agents)
     for results in fields.values():
         for result in results if isinstance(results, list) else ():  # pyright: ignore[reportUnknownVariableType]
             guardrail: Any = getattr(result, "guardrail", None)  # pyright: ignore[reportUnknownArgumentType]
@@ -38,7 +38,7 @@ def portable_fields(fields: dict[str, Any], env: RunEnv | None) -> dict[str, Any
     return {name: copy.deepcopy(value, memo) for name, value in fields.items()}
 
 
-def _agents(env: RunEnv) -> Iterable[Agent[Any]]:
+def _agents(env: RunEnv) -> Iterable[Agent]:
     behind_tools = (each for found in reachable(env.agents.first).values() for each in found)
     return [*env.agents.known().values(), *behind_tools]
 

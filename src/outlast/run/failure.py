@@ -90,14 +90,14 @@ def _gone(*_: Any) -> Any:
 
 
 def _input_tripped(env: RunEnv, facts: ErrorFacts) -> Exception:
-    guardrail = InputGuardrail[Any](_gone, name=facts.data.get("guardrail", ""))
+    guardrail = InputGuardrail(_gone, name=facts.data.get("guardrail", ""))
     output = GuardrailFunctionOutput(_info(facts), True)  # upstream's positions
     del env
     return errors.InputGuardrailTripwireTriggered(InputGuardrailResult(guardrail, output))
 
 
 def _output_tripped(env: RunEnv, facts: ErrorFacts) -> Exception:
-    guardrail = OutputGuardrail[Any](_gone, name=facts.data.get("guardrail", ""))
+    guardrail = OutputGuardrail(_gone, name=facts.data.get("guardrail", ""))
     output = GuardrailFunctionOutput(_info(facts), True)  # upstream's positions
     agent = env.agents.named(env.log.state.agent)
     result = OutputGuardrailResult(guardrail, None, agent, output)
@@ -105,13 +105,13 @@ def _output_tripped(env: RunEnv, facts: ErrorFacts) -> Exception:
 
 
 def _tool_input_tripped(env: RunEnv, facts: ErrorFacts) -> Exception:
-    made = ToolInputGuardrail[Any](_gone, name=facts.data.get("guardrail", ""))
+    made = ToolInputGuardrail(_gone, name=facts.data.get("guardrail", ""))
     known = _tool_guardrail(env, facts, "tool_input_guardrails") or made
     return errors.ToolInputGuardrailTripwireTriggered(known, _tool_answer(facts))
 
 
 def _tool_output_tripped(env: RunEnv, facts: ErrorFacts) -> Exception:
-    made = ToolOutputGuardrail[Any](_gone, name=facts.data.get("guardrail", ""))
+    made = ToolOutputGuardrail(_gone, name=facts.data.get("guardrail", ""))
     known = _tool_guardrail(env, facts, "tool_output_guardrails") or made
     return errors.ToolOutputGuardrailTripwireTriggered(known, _tool_answer(facts))
 

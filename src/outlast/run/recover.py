@@ -91,7 +91,7 @@ class Recoverer:
 
     def __init__(
         self,
-        *agents: Agent[Any],
+        *agents: Agent,
         interval_s: float = 5.0,
         limit: int = 8,
         failed: bool = False,
@@ -175,7 +175,7 @@ _REPORT_ROWS = 1000
 class _Plan:
     """Which runs go on, and with what."""
 
-    agents: Sequence[Agent[Any]]
+    agents: Sequence[Agent]
     limit: int
     only: MetadataFilter
     options: dict[str, Any]
@@ -240,7 +240,7 @@ class _Plan:
         rows = zip(runs, outcomes, strict=True)
         return {run.run_id: outcome for run, outcome in rows if outcome is not None}
 
-    async def _resumed(self, run: RunSummary, agent: Agent[Any]) -> RunResult:
+    async def _resumed(self, run: RunSummary, agent: Agent) -> RunResult:
         options = dict(self.options)
         for name in _FACTORIES:
             if _is_factory(options.get(name)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def run_demo_loop(
-    agent: Agent[Any],
+    agent: Agent,
     *,
     stream: bool = True,
     context: Any | None = None,

@@ -21,7 +21,7 @@ from outlast.journal.journal import Journal
 from outlast.journal.opening import open_journal
 from outlast.run.resume import check_request
 
-AnyAgent = Agent[Any]
+AnyAgent = Agent
 
 
 def request_of(agent: AnyAgent, config: RunConfig, options: dict[str, Any]) -> RunRequest:
@@ -92,7 +92,7 @@ def _check_item(index: int, item: Any) -> None:
         )
 
 
-def require_portable(request: RunRequest, context: RunContextWrapper[Any]) -> None:
+def require_portable(request: RunRequest, context: RunContextWrapper) -> None:
     """Refuse to begin a run elsewhere with what cannot travel there.
 
     Raises:
@@ -108,10 +108,10 @@ def require_portable(request: RunRequest, context: RunContextWrapper[Any]) -> No
         )
 
 
-def wrapped(context: Any) -> RunContextWrapper[Any]:
+def wrapped(context: Any) -> RunContextWrapper:
     """The context as tools and hooks get it."""
     if isinstance(context, RunContextWrapper):
-        return cast("RunContextWrapper[Any]", context)
+        return cast("RunContextWrapper", context)
     return RunContextWrapper(context)
 
 

@@ -100,7 +100,7 @@ class ResponsesWebSocketSession:
     def __post_init__(self) -> None:
         object.__setattr__(self, "run_config", _shared(self.run_config, self.provider))
 
-    async def run(self, starting_agent: Agent[Any], input: Any, **kwargs: Any) -> RunResult:
+    async def run(self, starting_agent: Agent, input: Any, **kwargs: Any) -> RunResult:
         """See `Runner.run`; ``run_config`` is the session's.
 
         Raises:
@@ -108,9 +108,7 @@ class ResponsesWebSocketSession:
         """
         return await Runner.run(starting_agent, input, **self._options(kwargs))
 
-    def run_streamed(
-        self, starting_agent: Agent[Any], input: Any, **kwargs: Any
-    ) -> RunResultStreaming:
+    def run_streamed(self, starting_agent: Agent, input: Any, **kwargs: Any) -> RunResultStreaming:
         """See `Runner.run_streamed`; ``run_config`` is the session's.
 
         Raises:

@@ -77,7 +77,7 @@ class RunResultBase(PydanticInstance):
     output_guardrail_results: list[OutputGuardrailResult]
     tool_input_guardrail_results: list[ToolInputGuardrailResult]
     tool_output_guardrail_results: list[ToolOutputGuardrailResult]
-    context_wrapper: RunContextWrapper[Any]
+    context_wrapper: RunContextWrapper
     interruptions: list[ToolApprovalItem] = field(default_factory=new_list, kw_only=True)
     _env: RunEnv | None = field(default=None, repr=False, kw_only=True)
     _last_agent: Any = field(default=None, repr=False, kw_only=True)
@@ -125,7 +125,7 @@ class RunResultBase(PydanticInstance):
         return self._env.log.run_id if self._env else ""
 
     @property
-    def last_agent(self) -> Agent[Any]:
+    def last_agent(self) -> Agent:
         """The agent that ran last.
 
         Raises:
@@ -214,7 +214,7 @@ class RunResultBase(PydanticInstance):
         """What this run's own log counts: its model calls and those of its agents used as tools."""
         return self._env.log.state.usage if self._env else UsageFacts()
 
-    def to_state(self) -> RunState[Any]:
+    def to_state(self) -> RunState:
         """The run as something to approve calls on, to store, and to give back to `Runner.run`."""
         assert self._env
         return RunState.of(self._env)
@@ -326,7 +326,7 @@ def _copied(value: Any, known: dict[int, Any]) -> Any:
 _CONTAINERS: tuple[Any, ...] = (dict, list, tuple)
 
 
-def empty(context: RunContextWrapper[Any]) -> dict[str, Any]:
+def empty(context: RunContextWrapper) -> dict[str, Any]:
     """The fields of a result before anything has happened."""
     return {
         "input": "",

@@ -25,7 +25,7 @@ from outlast.tracing import trace
 
 
 async def continued(
-    journal: Journal, request: local_runs.RunRequest, state: RunState[Any], context: Any
+    journal: Journal, request: local_runs.RunRequest, state: RunState, context: Any
 ) -> RunEnv:
     """A run that goes on from ``state``, with what was decided and added since.
 
@@ -72,13 +72,13 @@ def _check(log: RunLog, request: local_runs.RunRequest) -> None:
         )
 
 
-def _context(own: RunContextWrapper[Any], given: Any) -> RunContextWrapper[Any]:
+def _context(own: RunContextWrapper, given: Any) -> RunContextWrapper:
     if given is None:
         return own
     if not isinstance(given, RunContextWrapper):
         own.context = given
         return own
-    wrapper = cast("RunContextWrapper[Any]", given)  # Of any context.
+    wrapper = cast("RunContextWrapper", given)  # Of any context.
     for decision in approvals_of(own).decisions:
         approvals_of(wrapper).add(decision)
     return wrapper

@@ -56,7 +56,7 @@ TContext = TypeVar("TContext", default=Any)
 TAgent = TypeVar("TAgent", default=Any)
 __all__ = ["CURRENT_SCHEMA_VERSION", "SUPPORTED_SCHEMA_VERSIONS", "ContextOverride", "RunState"]
 
-ContextOverride = Mapping[str, Any] | RunContextWrapper[Any]
+ContextOverride = Mapping[str, Any] | RunContextWrapper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class StateParts:
     """What a `RunState` consists of."""
 
     agent: Any
-    context: RunContextWrapper[Any]
+    context: RunContextWrapper
     run_id: str
     events: list[Event]
     """The run's log; empty where the run has not begun."""
@@ -88,7 +88,7 @@ class RunState(Generic[TContext, TAgent]):
 
     def __init__(  # noqa: PLR0913  # upstream's signature
         self,
-        context: RunContextWrapper[Any],
+        context: RunContextWrapper,
         original_input: str | list[Any],
         starting_agent: Any,
         max_turns: int | None = 10,
@@ -113,7 +113,7 @@ class RunState(Generic[TContext, TAgent]):
         self._kept_by_provider = (conversation_id, previous_response_id, auto_previous_response_id)
 
     @classmethod
-    def of(cls, env: RunEnv) -> RunState[Any]:
+    def of(cls, env: RunEnv) -> RunState:
         """The state of a run as it is now."""
         state = cls(_copied(env.context), "", env.agents.first)
         state._stand_at(env)
@@ -132,7 +132,7 @@ class RunState(Generic[TContext, TAgent]):
         """The same, with a copy of the caller's context too, where that can be copied."""
         twin = memo[id(self)] = copy.copy(self)
         own = own_fields(self._context.__dict__, None, memo)
-        twin_context: RunContextWrapper[Any] = vars(twin)["_context"]
+        twin_context: RunContextWrapper = vars(twin)["_context"]
         twin_context.context = own["context"]
         return twin
 
@@ -261,13 +261,13 @@ class RunState(Generic[TContext, TAgent]):
     @classmethod
     async def from_string(
         cls,
-        initial_agent: Agent[Any],
+        initial_agent: Agent,
         state_string: str,
         *,
         context_override: ContextOverride | None = None,
         context_deserializer: ContextDeserializer | None = None,
         strict_context: bool = False,
-    ) -> RunState[Any]:
+    ) -> RunState:
         """The state that `to_string` stored.
 
         Raises:
@@ -288,13 +288,13 @@ class RunState(Generic[TContext, TAgent]):
     @classmethod
     async def from_json(
         cls,
-        initial_agent: Agent[Any],
+        initial_agent: Agent,
         state_json: dict[str, Any],
         *,
         context_override: ContextOverride | None = None,
         context_deserializer: ContextDeserializer | None = None,
         strict_context: bool = False,
-    ) -> RunState[Any]:
+    ) -> RunState:
         """The state that `to_json` stored, for the program that ``initial_agent`` begins.
 
         Raises:
@@ -309,14 +309,14 @@ class RunState(Generic[TContext, TAgent]):
             value = context_from_json(saved, context_deserializer, strict=strict_context)
         run_id, events = read_events(state_json)
         marks = read_namesakes(state_json, initial_agent)
-        context = cast("RunContextWrapper[Any]", value)
+        context = cast("RunContextWrapper", value)
         if not isinstance(value, RunContextWrapper):
             context = RunContextWrapper(value)
         if context is not context_override:
             context.usage = read_usage(saved.get("usage"))
         with read_part("outlast.decisions"):
             keep_approvals(context, read_decisions(state_json, initial_agent, marks))
-        state: RunState[Any] = cls(context, "", initial_agent, state_json.get("max_turns"))
+        state: RunState = cls(context, "", initial_agent, state_json.get("max_turns"))
         state._run_id, state._events = run_id, events
         with read_part("what it says"):
             state._restore(state_json, marks)
@@ -351,8 +351,8 @@ class RunState(Generic[TContext, TAgent]):
         return self._env
 
 
-def _copied(context: RunContextWrapper[Any]) -> RunContextWrapper[Any]:
-    fresh: RunContextWrapper[Any] = RunContextWrapper(context.context, copy_usage(context.usage))
+def _copied(context: RunContextWrapper) -> RunContextWrapper:
+    fresh: RunContextWrapper = RunContextWrapper(context.context, copy_usage(context.usage))
     fresh.turn_input, fresh.tool_input = list(context.turn_input), context.tool_input
     for decision in approvals_of(context).decisions:
         approvals_of(fresh).add(decision)

@@ -63,7 +63,7 @@ from outlast.views.status import failure_of
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem
 
-AnyAgent = Agent[Any]
+AnyAgent = Agent
 _UNTRACED = nullcontext()
 
 
@@ -231,7 +231,7 @@ class _Call:
     def _follow(self, env: RunEnv) -> None:
         given: Any = self.input
         if isinstance(given, RunState):
-            cast("RunState[Any]", given).follow(env)
+            cast("RunState", given).follow(env)
 
     async def close(self) -> None:
         """Close what only this call uses."""
@@ -241,7 +241,7 @@ class _Call:
     async def _opened(self, journal: Journal) -> RunEnv:
         given: Any = self.input
         if isinstance(given, RunState):
-            state = cast("RunState[Any]", given)
+            state = cast("RunState", given)
             return await continued(journal, self.request, state, self.given_context)
         items = as_items(self.input)
         if self.place is not None:

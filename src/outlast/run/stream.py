@@ -129,7 +129,7 @@ def _is_token(event: StreamEvent) -> bool:
 class RunResultStreaming(RunResultBase):
     """A run that goes on; its fields follow it, and `stream_events` tells what happens."""
 
-    current_agent: Agent[Any]
+    current_agent: Agent
     current_turn: int = 0
     max_turns: int | None = 10
     _current_agent_output_schema: Any = field(default=None, repr=False)

@@ -26,7 +26,7 @@ class HasUsage(Protocol):
     """The result of a run, as far as its usage goes."""
 
     @property
-    def context_wrapper(self) -> RunContextWrapper[Any]:
+    def context_wrapper(self) -> RunContextWrapper:
         """The context of the run."""
         ...
 

@@ -143,14 +143,14 @@ class OpenAIResponsesCompactionSession(SessionABC):
         return bool(getattr(self.underlying_session, "_ignore_ids_for_matching", False))
 
     async def get_items(
-        self, limit: int | None = None, *, wrapper: RunContextWrapper[Any] | None = None
+        self, limit: int | None = None, *, wrapper: RunContextWrapper | None = None
     ) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first."""
         window = () if limit is None else (limit,)
         return await self._ask("get_items", *window, wrapper=wrapper)
 
     async def add_items(
-        self, items: list[TResponseInputItem], *, wrapper: RunContextWrapper[Any] | None = None
+        self, items: list[TResponseInputItem], *, wrapper: RunContextWrapper | None = None
     ) -> None:
         """Add ``items`` at the end, once a compaction that goes on has ended."""
         async with self.lock:
@@ -159,13 +159,13 @@ class OpenAIResponsesCompactionSession(SessionABC):
                 self.is_response_kept = self.is_response_kept and self.response_id is None
 
     async def pop_item(
-        self, *, wrapper: RunContextWrapper[Any] | None = None
+        self, *, wrapper: RunContextWrapper | None = None
     ) -> TResponseInputItem | None:
         async with self.lock:
             self._forget_response()
             return cast("TResponseInputItem | None", await self._ask("pop_item", wrapper=wrapper))
 
-    async def clear_session(self, *, wrapper: RunContextWrapper[Any] | None = None) -> None:
+    async def clear_session(self, *, wrapper: RunContextWrapper | None = None) -> None:
         async with self.lock:
             self._forget_response()
             await self._ask("clear_session", wrapper=wrapper)
@@ -174,7 +174,7 @@ class OpenAIResponsesCompactionSession(SessionABC):
         self,
         args: OpenAIResponsesCompactionArgs | None = None,
         *,
-        wrapper: RunContextWrapper[Any] | None = None,
+        wrapper: RunContextWrapper | None = None,
     ) -> None:
         """Shorten the conversation if it is time, or in any case if ``args`` has ``force``.
 
@@ -206,5 +206,5 @@ class OpenAIResponsesCompactionSession(SessionABC):
     def _forget_response(self) -> None:
         self.response_id, self.is_response_kept, self.deferred = None, True, None
 
-    async def _ask(self, method: str, *args: Any, wrapper: RunContextWrapper[Any] | None) -> Any:
+    async def _ask(self, method: str, *args: Any, wrapper: RunContextWrapper | None) -> Any:
         return await ask_session(self.underlying_session, method, *args, wrapper=wrapper)

@@ -111,7 +111,7 @@ class Compactor:
         self,
         args: OpenAIResponsesCompactionArgs | None = None,
         *,
-        wrapper: RunContextWrapper[Any] | None = None,
+        wrapper: RunContextWrapper | None = None,
     ) -> None:
         """See `OpenAIResponsesCompactionSession.run_compaction`."""
         session = self._session
@@ -179,7 +179,7 @@ class Compactor:
         self,
         args: OpenAIResponsesCompactionArgs,
         mode: Mode,
-        wrapper: RunContextWrapper[Any] | None,
+        wrapper: RunContextWrapper | None,
     ) -> None:
         budget = self._session.max_rollback_items
         items = await self._read(None if budget is None else budget + 1, wrapper)
@@ -207,7 +207,7 @@ class Compactor:
         args: OpenAIResponsesCompactionArgs,
         mode: Mode,
         exchange: Exchange,
-        wrapper: RunContextWrapper[Any] | None,
+        wrapper: RunContextWrapper | None,
     ) -> None:
         assert exchange.items is not None
         in_one_step = all(map(rewrites_in_one_step, (self._backend, *self._ciphers)))
@@ -251,7 +251,7 @@ class Compactor:
         exchange: Exchange,
         in_one_step: bool,
         mode: Mode,
-        wrapper: RunContextWrapper[Any] | None,
+        wrapper: RunContextWrapper | None,
     ) -> _Found:
         assert exchange.items is not None
         window = len(exchange.items) + (mode == "previous_response_id") if in_one_step else _ALL
@@ -293,7 +293,7 @@ class Compactor:
 
     # --- Reading, asking, writing. -----------------------------------------------------------
 
-    async def _read(self, limit: int | None, wrapper: RunContextWrapper[Any] | None) -> list[Any]:
+    async def _read(self, limit: int | None, wrapper: RunContextWrapper | None) -> list[Any]:
         """The newest items as the reader sees them."""
         reader = (
             self._reader if self._reader is not self._session else self._session.underlying_session
@@ -301,7 +301,7 @@ class Compactor:
         window = {} if limit is None else {"limit": limit}
         return list(await ask_session(reader, "get_items", wrapper=wrapper, **window))
 
-    async def _raw(self, wrapper: RunContextWrapper[Any] | None) -> list[Any]:
+    async def _raw(self, wrapper: RunContextWrapper | None) -> list[Any]:
         """All items as the innermost session keeps them."""
         settings = getattr(self._backend, "session_settings", None)
         limited = isinstance(getattr(settings, "limit", None), int)
@@ -317,7 +317,7 @@ class Compactor:
             )
 
     async def _compacted(
-        self, items: list[Any], mode: Mode, wrapper: RunContextWrapper[Any] | None
+        self, items: list[Any], mode: Mode, wrapper: RunContextWrapper | None
     ) -> list[Any]:
         session = self._session
         basis: dict[str, Any] = (
@@ -329,7 +329,7 @@ class Compactor:
         self._count(answer, wrapper)
         return for_store(answer.output)
 
-    def _count(self, answer: Any, wrapper: RunContextWrapper[Any] | None) -> None:
+    def _count(self, answer: Any, wrapper: RunContextWrapper | None) -> None:
         if getattr(answer, "usage", None) is None:
             return
         usage = usage_in(answer)
@@ -342,7 +342,7 @@ class Compactor:
         self,
         before: list[Any],
         output: list[Any],
-        wrapper: RunContextWrapper[Any] | None,
+        wrapper: RunContextWrapper | None,
     ) -> None:
         """Empty the session and fill it with the shorter form; with its old items if that fails."""
         inner = self._session.underlying_session
@@ -359,7 +359,7 @@ class Compactor:
             raise
 
     async def _restore(
-        self, before: list[Any], wrapper: RunContextWrapper[Any] | None, *, was_emptied: bool
+        self, before: list[Any], wrapper: RunContextWrapper | None, *, was_emptied: bool
     ) -> None:
         """The innermost session gets its items back as they were: what had expired stays expired."""
         if not was_emptied:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from outlast.definitions.run_items import TResponseInputItem
 
-    _Wrapper = RunContextWrapper[Any] | None
+    _Wrapper = RunContextWrapper | None
 else:
     _Wrapper = Any
 

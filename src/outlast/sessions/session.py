@@ -210,7 +210,7 @@ async def ask_session(
     session: Session,
     method: str,
     *args: Any,
-    wrapper: RunContextWrapper[Any] | None = None,
+    wrapper: RunContextWrapper | None = None,
     **more: Any,
 ) -> Any:
     """Call a method of ``session``, which may be sync, with the run's context if it takes that."""

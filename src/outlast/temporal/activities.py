@@ -60,16 +60,16 @@ class Program:
     travel. Factories are called once a run and worker.
     """
 
-    agent: Agent[Any]
+    agent: Agent
     """The first agent; those that it leads to are known with it."""
-    agents: Sequence[Agent[Any]] = ()
+    agents: Sequence[Agent] = ()
     """Others that runs may begin with."""
     run_config: RunConfig = field(default_factory=RunConfig)
     context: Callable[[RunStarted], Any] | None = None
     """Makes the context of a run from how it began: its input, its metadata."""
     session: Callable[[str], Session] | None = None
     """Makes the session with this id, of runs that were begun with one."""
-    hooks: RunHooks[Any] | None = None
+    hooks: RunHooks | None = None
     error_handlers: Any = None
 
     def registry(self, name: str) -> Registry:
@@ -91,7 +91,7 @@ class Program:
         return Registry(found)
 
 
-def _tool_agents(roots: Sequence[Agent[Any]]) -> dict[str, Agent[Any]]:
+def _tool_agents(roots: Sequence[Agent]) -> dict[str, Agent]:
     return {name: each[0] for root in roots for name, each in reachable(root).items()}
 
 
@@ -223,7 +223,7 @@ class Performers:
             scope=RunScope(run_id),
         )
 
-    def _context(self, run_id: str, state: RunState) -> RunContextWrapper[Any]:
+    def _context(self, run_id: str, state: RunState) -> RunContextWrapper:
         make = self._program.context
         if make is not None and run_id not in self._contexts:
             assert state.started is not None

@@ -87,7 +87,7 @@ class ModelCall:
     model_settings: ModelSettings
     tools: list[Tool]
     output_schema: AgentOutputSchemaBase | None
-    handoffs: list[Handoff[Any, Any]]
+    handoffs: list[Handoff]
     tracing: ModelTracing
     previous_response_id: str | None
     conversation_id: str | None

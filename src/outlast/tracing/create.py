@@ -20,7 +20,7 @@ from outlast.tracing.traces import NoOpTrace
 if TYPE_CHECKING:
     from openai.types.responses import Response
 
-_Parent: TypeAlias = Trace | Span[Any] | None
+_Parent: TypeAlias = Trace | Span | None
 
 
 def trace(
@@ -62,7 +62,7 @@ def get_current_trace() -> Trace | None:
     return get_trace_provider().get_current_trace()
 
 
-def get_current_span() -> Span[Any] | None:
+def get_current_span() -> Span | None:
     """The span that new spans are children of."""
     return get_trace_provider().get_current_span()
 

@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
 class ConsoleSpanExporter(TracingExporter):
     """Prints a line for each trace and span, with content if logs may show content."""
 
-    def export(self, items: list[Trace | Span[Any]]) -> None:
+    def export(self, items: list[Trace | Span]) -> None:
         for item in items:
             if isinstance(item, Trace):
                 print(f"[Exporter] Export trace_id={item.trace_id}")  # noqa: T201
@@ -60,7 +60,7 @@ class FileSpanExporter(TracingExporter):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def export(self, items: list[Trace | Span[Any]]) -> None:
+    def export(self, items: list[Trace | Span]) -> None:
         """Append ``items``.
 
         Raises:
@@ -139,9 +139,9 @@ class BackendSpanExporter(TracingExporter):
         """The project in use."""
         return self._project or os.environ.get("OPENAI_PROJECT_ID")
 
-    def export(self, items: list[Trace | Span[Any]]) -> None:
+    def export(self, items: list[Trace | Span]) -> None:
         """Upload ``items``, in one request per key. Blocks through all attempts."""
-        groups: dict[str | None, list[Trace | Span[Any]]] = {}
+        groups: dict[str | None, list[Trace | Span]] = {}
         for item in items:
             groups.setdefault(item.tracing_api_key, []).append(item)
         for own_key, group in groups.items():
@@ -168,7 +168,7 @@ class BackendSpanExporter(TracingExporter):
         self._shutdown_event.set()
         self._client.close()
 
-    def _payload(self, items: list[Trace | Span[Any]]) -> dict[str, Any]:
+    def _payload(self, items: list[Trace | Span]) -> dict[str, Any]:
         exported = [one for one in (item.export() for item in items) if one]
         if self.endpoint == OPENAI_ENDPOINT:
             exported = [fitted(one) for one in exported]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypedDict, TypeVar
+from typing import Any, Generic, Self, TypedDict
+
+from typing_extensions import TypeVar
 
 from outlast.tracing.span_data import SpanData
 
-TSpanData = TypeVar("TSpanData", bound=SpanData)
+TSpanData = TypeVar("TSpanData", bound=SpanData, default=Any)
 
 NO_OP_ID = "no-op"
 """The id of every trace and span that is not recorded."""
@@ -151,11 +153,11 @@ class TracingProcessor(abc.ABC):
         """``trace`` has ended."""
 
     @abc.abstractmethod
-    def on_span_start(self, span: Span[Any]) -> None:
+    def on_span_start(self, span: Span) -> None:
         """``span`` has begun; its data may still change."""
 
     @abc.abstractmethod
-    def on_span_end(self, span: Span[Any]) -> None:
+    def on_span_end(self, span: Span) -> None:
         """``span`` has ended; its data is complete."""
 
     @abc.abstractmethod
@@ -171,7 +173,7 @@ class TracingExporter(abc.ABC):
     """What delivers traces and spans in batches."""
 
     @abc.abstractmethod
-    def export(self, items: list[Trace | Span[Any]]) -> None:
+    def export(self, items: list[Trace | Span]) -> None:
         """Deliver ``items``; may block. An error loses these items and no others."""
 
     def finish_by(self, deadline: float) -> None:

@@ -6,14 +6,14 @@ import contextlib
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outlast.definitions.logger import logger
 from outlast.tracing.exporters import BackendSpanExporter, ConsoleSpanExporter
 from outlast.tracing.interface import Span, Trace, TracingExporter, TracingProcessor
 
 if TYPE_CHECKING:
-    _Queue = queue.Queue[Trace | Span[Any]]
+    _Queue = queue.Queue[Trace | Span]
 
 __all__ = [
     "BackendSpanExporter", "BatchTraceProcessor", "ConsoleSpanExporter", "TracingExporter",
@@ -74,10 +74,10 @@ class BatchTraceProcessor(TracingProcessor):
     def on_trace_end(self, trace: Trace) -> None:
         """Nothing: a trace is delivered when it starts."""
 
-    def on_span_start(self, span: Span[Any]) -> None:
+    def on_span_start(self, span: Span) -> None:
         """Nothing: a span is delivered when it ends."""
 
-    def on_span_end(self, span: Span[Any]) -> None:
+    def on_span_end(self, span: Span) -> None:
         self._put(span)
 
     def shutdown(self, timeout: float | None = None) -> None:
@@ -111,7 +111,7 @@ class BatchTraceProcessor(TracingProcessor):
     def force_flush(self) -> None:
         self._export_batches()
 
-    def _put(self, item: Trace | Span[Any]) -> None:
+    def _put(self, item: Trace | Span) -> None:
         self._ensure_thread_started()
         try:
             self._queue.put_nowait(item)
@@ -120,7 +120,7 @@ class BatchTraceProcessor(TracingProcessor):
         if self._queue.qsize() >= self._trigger_size:
             self._wake.set()
 
-    def _drop(self, item: Trace | Span[Any]) -> None:
+    def _drop(self, item: Trace | Span) -> None:
         """Count what does not fit, and say so now and then: a line for each would slow what is watched."""
         del item
         self._dropped += 1
@@ -181,8 +181,8 @@ class BatchTraceProcessor(TracingProcessor):
         if not self._is_given_up:  # Else whoever gave up has counted them.
             self._dropped += number
 
-    def _next_batch(self) -> list[Trace | Span[Any]]:
-        batch: list[Trace | Span[Any]] = []
+    def _next_batch(self) -> list[Trace | Span]:
+        batch: list[Trace | Span] = []
         with contextlib.suppress(queue.Empty):
             while len(batch) < self._max_batch_size:
                 batch.append(self._queue.get_nowait())

@@ -60,11 +60,11 @@ class SynchronousMultiTracingProcessor(TracingProcessor):
         for processor in self._processors:
             _guarded(processor.on_trace_end, trace)
 
-    def on_span_start(self, span: Span[Any]) -> None:
+    def on_span_start(self, span: Span) -> None:
         for processor in self._processors:
             _guarded(processor.on_span_start, span)
 
-    def on_span_end(self, span: Span[Any]) -> None:
+    def on_span_end(self, span: Span) -> None:
         for processor in self._processors:
             _guarded(processor.on_span_end, span)
 
@@ -100,7 +100,7 @@ class TraceProvider(Clock, ABC):
         """The trace that new spans belong to."""
 
     @abstractmethod
-    def get_current_span(self) -> Span[Any] | None:
+    def get_current_span(self) -> Span | None:
         """The span that new spans are children of."""
 
     @abstractmethod
@@ -124,7 +124,7 @@ class TraceProvider(Clock, ABC):
         self,
         span_data: TSpanData,
         span_id: str | None = None,
-        parent: Trace | Span[Any] | None = None,
+        parent: Trace | Span | None = None,
         disabled: bool = False,
     ) -> Span[TSpanData]:
         """A new span, not started yet; below ``parent``, or else below what is current."""
@@ -157,7 +157,7 @@ class DefaultTraceProvider(TraceProvider):
     def get_current_trace(self) -> Trace | None:
         return Scope.get_current_trace()
 
-    def get_current_span(self) -> Span[Any] | None:
+    def get_current_span(self) -> Span | None:
         return Scope.get_current_span()
 
     def set_disabled(self, disabled: bool) -> None:
@@ -193,7 +193,7 @@ class DefaultTraceProvider(TraceProvider):
         self,
         span_data: TSpanData,
         span_id: str | None = None,
-        parent: Trace | Span[Any] | None = None,
+        parent: Trace | Span | None = None,
         disabled: bool = False,
     ) -> Span[TSpanData]:
         if self._is_unheard():
@@ -246,7 +246,7 @@ class DefaultTraceProvider(TraceProvider):
         return self._disabled
 
 
-def _current_parent() -> Trace | Span[Any] | None:
+def _current_parent() -> Trace | Span | None:
     trace, span = Scope.get_current_trace(), Scope.get_current_span()
     if trace is None:
         _safe_debug("No active trace. Open one with `trace()` first. Returning a no-op span")

@@ -81,7 +81,7 @@ def of_error(function: Any) -> Any:
 def _of_output(guardrail: Any) -> Any:
     if not isinstance(guardrail, Guardrail):
         return guardrail
-    made = OutputGuardrail[Any](guardrail.guardrail_function, guardrail.name)
+    made = OutputGuardrail(guardrail.guardrail_function, guardrail.name)
     made.__dict__.update(
         on_fail=guardrail.on_fail, error_message=guardrail.error_message, log=guardrail.log
     )
@@ -125,14 +125,14 @@ def for_context(is_enabled: Any) -> Any:
     return enabled
 
 
-async def _run(self: Agent[Any], input: Any, **options: Any) -> Any:  # noqa: A002 (the guides' name)
+async def _run(self: Agent, input: Any, **options: Any) -> Any:  # noqa: A002 (the guides' name)
     """What this agent comes to: `Runner.run`."""
     from outlast.run.runner import Runner
 
     return await Runner.run(self, input, **options)
 
 
-def _run_sync(self: Agent[Any], input: Any, **options: Any) -> Any:  # noqa: A002 (the guides' name)
+def _run_sync(self: Agent, input: Any, **options: Any) -> Any:  # noqa: A002 (the guides' name)
     """The same, for programs without an event loop."""
     from outlast.run.runner import Runner
 

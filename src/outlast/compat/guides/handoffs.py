@@ -129,7 +129,7 @@ def _noting(react: Any) -> Any:
 
 
 def _redirecting(invoke: Any) -> Any:
-    async def redirecting(context: RunContextWrapper[Any], arguments: str | None = None) -> Any:
+    async def redirecting(context: RunContextWrapper, arguments: str | None = None) -> Any:
         answers: list[Any] = []
         mark = _ANSWERS.set(answers)
         try:
@@ -148,7 +148,7 @@ def _is_agent(value: Any) -> bool:
 def _of_function(original: Any, function: Any, options: dict[str, Any]) -> Any:
     """`@handoff` on a function: the model gives its arguments, and it returns the agent."""
     tool: FunctionTool = function_tool(function, failure_error_function=None)
-    stand_in = Agent[Any](name=function.__name__)
+    stand_in = Agent(name=function.__name__)
     made = original(
         stand_in,
         tool_name_override=options.pop("tool_name_override", tool.name),

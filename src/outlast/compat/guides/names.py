@@ -91,7 +91,7 @@ class OutputGuardrailOutputData:
     agent_output: Any = None
 
 
-class Guardrail(InputGuardrail[Any]):
+class Guardrail(InputGuardrail):
     """A guardrail by keywords; in `output_guardrails` it is a check of the output."""
 
     def __init__(

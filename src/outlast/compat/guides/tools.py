@@ -128,4 +128,4 @@ def _guardrail(check: Any) -> Any:
             return ToolGuardrailFunctionOutput.allow(verdict["info"])
         return ToolGuardrailFunctionOutput.reject_content(verdict["info"] or "Refused.")
 
-    return ToolInputGuardrail[Any](guarding, check.__name__)
+    return ToolInputGuardrail(guarding, check.__name__)

@@ -23,7 +23,7 @@ class CommandSpans:
         self._has_data = config is None or config.trace_include_sensitive_data
         self._is_off = config is not None and config.tracing_disabled
         self._max_chars = max_chars
-        self._open: dict[str, Span[Any]] = {}
+        self._open: dict[str, Span] = {}
 
     def began(self, item: CommandExecutionItem) -> None:
         """Open the command's span."""
@@ -56,7 +56,7 @@ class CommandSpans:
             span.finish()
         self._open.clear()
 
-    def _write(self, span: Span[Any], item: CommandExecutionItem) -> None:
+    def _write(self, span: Span, item: CommandExecutionItem) -> None:
         data = dict(span.span_data.data)
         data |= {"status": item.status, "exit_code": item.exit_code}
         if self._has_data:

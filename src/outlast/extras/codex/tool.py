@@ -102,7 +102,7 @@ class CodexToolResult:
 
 
 OnStream: TypeAlias = Callable[[CodexToolStreamEvent], Awaitable[None] | None]
-ToolIsEnabled: TypeAlias = bool | Callable[[RunContextWrapper[Any], Any], Awaitable[bool] | bool]
+ToolIsEnabled: TypeAlias = bool | Callable[[RunContextWrapper, Any], Awaitable[bool] | bool]
 
 
 @dataclass
@@ -200,7 +200,7 @@ class _CodexCalls:
         self._codex = settings.codex
         self._kept: Thread | None = None
 
-    async def __call__(self, tool: FunctionTool, context: ToolContext[Any], text: str, /) -> Any:
+    async def __call__(self, tool: FunctionTool, context: ToolContext, text: str, /) -> Any:
         """Run a turn of Codex, and remember its thread, also of one that fails or is cancelled."""
         del tool
         call = arguments(self.parameters, text)
@@ -226,7 +226,7 @@ class _CodexCalls:
         except UserError:
             logger.warning("The run's context does not take the id of a Codex thread that failed.")
 
-    def _wanted(self, call: CodexToolCallArguments, context: ToolContext[Any]) -> str | None:
+    def _wanted(self, call: CodexToolCallArguments, context: ToolContext) -> str | None:
         if call["thread_id"]:
             return call["thread_id"]
         if self._settings.use_run_context_thread_id:
@@ -254,7 +254,7 @@ class _Turn:
 
     def __init__(
         self,
-        context: ToolContext[Any],
+        context: ToolContext,
         thread: Thread,
         wanted: str | None,
         settings: CodexToolOptions,

@@ -90,7 +90,7 @@ class Memory:
         self._store.close()
 
     def tools(
-        self, user: str | Callable[[RunContextWrapper[Any]], str], *, limit: int = 5
+        self, user: str | Callable[[RunContextWrapper], str], *, limit: int = 5
     ) -> list[FunctionTool]:
         """The tools `remember`, `recall` and `forget`, for one user.
 
@@ -102,10 +102,10 @@ class Memory:
             limit: How many facts are recalled at once.
         """
 
-        def who(context: RunContextWrapper[Any]) -> str:
+        def who(context: RunContextWrapper) -> str:
             return user if isinstance(user, str) else user(context)
 
-        async def remember(context: RunContextWrapper[Any], fact: str) -> str:  # noqa: D417  # the model knows no context
+        async def remember(context: RunContextWrapper, fact: str) -> str:  # noqa: D417  # the model knows no context
             """Remember a fact about the user for later conversations.
 
             Args:
@@ -114,7 +114,7 @@ class Memory:
             fact_id = await self.remember(fact, user=who(context), source="assistant")
             return f"Remembered as {fact_id}."
 
-        async def recall(context: RunContextWrapper[Any], query: str) -> str:  # noqa: D417  # the model knows no context
+        async def recall(context: RunContextWrapper, query: str) -> str:  # noqa: D417  # the model knows no context
             """Look up what is remembered about the user from earlier conversations.
 
             Args:
@@ -123,7 +123,7 @@ class Memory:
             found = await self.recall(query, user=who(context), limit=limit)
             return _told(found)
 
-        def forget(context: RunContextWrapper[Any], fact_id: int) -> str:  # noqa: D417  # the model knows no context
+        def forget(context: RunContextWrapper, fact_id: int) -> str:  # noqa: D417  # the model knows no context
             """Forget a fact, for instance because the user asks for it or it is wrong.
 
             Args:

@@ -162,7 +162,7 @@ def _tool(tool: Wire) -> FunctionTool:
     )
 
 
-def _handoff(tool: Wire) -> Handoff[Any, Any]:
+def _handoff(tool: Wire) -> Handoff:
     name = str(tool["name"])
     return Handoff(
         tool_name=name,
