@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from outlast.core.errors import WrongType
-from outlast.core.events import ApprovalDecided, ApprovalRequested, Entry, Event, Item, ModelReplied
+from outlast.core.events import ApprovalRequested, Entry, Event, Item, ModelReplied
 from outlast.core.ids import EffectId
 from outlast.core.items import call_id, copied
 from outlast.core.state import RunState, approval_key, blocked_output
@@ -27,7 +26,7 @@ from outlast.effects.registry import reachable
 from outlast.effects.view import RunParts
 from outlast.views.items import conversation, replies
 from outlast.views.status import failure_of
-from outlast.views.waiting import waiting_calls
+from outlast.views.waiting import questions, waiting_calls
 
 KINDS: dict[str, tuple[Any, str]] = {
     "message": (run_items.MessageOutputItem, "message_output_created"),
@@ -226,29 +225,16 @@ class _AskingReply(NamedTuple):
 
 def _asking_replies(view: RunParts, events: Sequence[Event]) -> dict[str, _AskingReply]:
     """The replies with calls that a person was asked about, by their id; not those of child runs."""
-    found: dict[str, _AskingReply] = {}
-    waiting = {call.key for call in waiting_calls(view.state)}
-    reply: ModelReplied | None = None
-    for event, following in pairwise([*events, None]):
-        if isinstance(event, ModelReplied):
-            reply = event
-            found.pop(event.id, None)
-            continue
-        if reply is None or not isinstance(event, ApprovalRequested) or event.child:
-            continue
-        if isinstance(following, ApprovalDecided) and following.call_id == event.call_id:
-            continue  # The program's own function has decided: nobody was asked.
-        if event.reason == "in_doubt" and approval_key(event) not in waiting:
-            continue  # What a crash has asked does not belong to what was said.
-        places = {call.id: number for number, call in enumerate(reply.calls)}
-        asking = found.setdefault(reply.id, _AskingReply(places, []))
-        place = asking.places.get(event.call_id)
-        if place is not None and all(known.place != place for known in asking.questions):
-            item = reply.output[reply.calls[place].index]
-            known = approval_item(view, approval_key(event), event, item)
-            asking.questions.append(_Question(place, known))
-            asking.questions.sort(key=lambda each: each.place)
-    return found
+    return {
+        reply.reply.id: _AskingReply(
+            reply.places,
+            [
+                _Question(place, approval_item(view, approval_key(request), request, item))
+                for place, request, item in reply.questions
+            ],
+        )
+        for reply in questions(events, view.state)
+    }
 
 
 def left_out(view: RunParts) -> set[int]:

@@ -10,19 +10,7 @@ from typing import Any, Literal
 
 from outlast.core.commands import Cancel
 from outlast.core.errors import JournalError
-from outlast.core.events import (
-    EffectStarted,
-    Entry,
-    ErrorFacts,
-    Event,
-    HandedOff,
-    ModelReplied,
-    OutputProduced,
-    RunFailed,
-    SessionLoaded,
-    ToolReturned,
-    TurnPrepared,
-)
+from outlast.core.events import Entry, ErrorFacts, Event, HandedOff, ModelReplied, ToolReturned
 from outlast.core.state import answer_entry, answer_places
 from outlast.definitions.agent import Agent
 from outlast.definitions.choices import check_choice
@@ -41,6 +29,7 @@ from outlast.run.commands import new_command_id
 from outlast.run.result import RunResultBase, described, fill
 from outlast.run.tracebacks import is_of_setup, shorten
 from outlast.views.items import tool_error
+from outlast.views.news import News, news
 
 BREATH_TICKS = 64
 """How many turns of the loop a reader gets to hear what was told, before more begins: 0.3 ms if idle."""
@@ -308,28 +297,25 @@ class RunResultStreaming(RunResultBase):
         for event in events:
             if id(event) in past:
                 continue
-            if isinstance(event, ToolReturned | HandedOff):
-                self._answers.append(_answer(env, event))
-            if not isinstance(event, ToolReturned):
-                self._tell_answers(env)
-            self.current_turn = _turn(env, event) or self.current_turn
-            self._tell_event(env, event)
+            self._tell_news(env, news(event, env.log.state))
         self._tell_answers(env)
         return self._feed.breath()
 
-    def _tell_event(self, env: RunEnv, event: Event) -> None:
-        match event:
-            case ModelReplied():
-                self._reply = event
-                newest = _tail(env, len(event.output))
-                self._tell(env, *(entry for entry in newest if entry.source == event.id))
-            case HandedOff():
-                self.current_agent = env.agents.agent(event.to)
-                self._show(AgentUpdatedStreamEvent(new_agent=self.current_agent))
-            case OutputProduced(message=dict()):
-                self._tell(env, _tail(env, 1)[-1])
-            case _:
-                pass
+    def _tell_news(self, env: RunEnv, told: News) -> None:
+        if told.answer is not None:
+            self._answers.append(_answer(env, told.answer))
+        if not told.is_between:
+            self._tell_answers(env)
+        self.current_turn = told.turn or self.current_turn
+        if told.reply is not None:
+            self._reply = reply = told.reply
+            newest = _tail(env, len(reply.output))
+            self._tell(env, *(entry for entry in newest if entry.source == reply.id))
+        if told.agent is not None:
+            self.current_agent = env.agents.agent(told.agent)
+            self._show(AgentUpdatedStreamEvent(new_agent=self.current_agent))
+        if told.has_message:
+            self._tell(env, _tail(env, 1)[-1])
 
     def _tell_answers(self, env: RunEnv, *, is_last: bool = False) -> None:
         """Answers are told when none is open, in the order in which they stand in the conversation."""
@@ -346,19 +332,6 @@ class RunResultStreaming(RunResultBase):
             name: Any = KINDS.get(entry.kind, (None, ""))[1]
             if name:
                 self._show(RunItemStreamEvent(name=name, item=run_item(env, entry)))
-
-
-def _turn(env: RunEnv, event: Event) -> int | None:
-    """The turn that an event begins, or that the run was not allowed to begin."""
-    match event:
-        case SessionLoaded():
-            return max(env.log.state.turn, 1)
-        case TurnPrepared() | EffectStarted(kind="prepare"):
-            return env.log.state.turn + 1
-        case RunFailed(error=ErrorFacts(kind="MaxTurnsExceeded")):
-            return env.log.state.turn + 1
-        case _:
-            return None
 
 
 def _answer(env: RunEnv, event: ToolReturned | HandedOff) -> Entry:

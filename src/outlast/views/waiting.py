@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from outlast.core.decide import decide
-from outlast.core.events import ApprovalRequested, Item
-from outlast.core.state import RunState, own_call_id, waiting_keys
+from outlast.core.events import ApprovalDecided, ApprovalRequested, Event, Item, ModelReplied
+from outlast.core.state import RunState, approval_key, own_call_id, waiting_keys
 
 
 class WaitingCall(NamedTuple):
@@ -47,6 +49,57 @@ def waiting_calls(state: RunState) -> list[WaitingCall]:
         for key in waiting_keys(state)
         if (item := requested_item(state, request := state.requested[key])) is not None
     ]
+
+
+class AskingReply(NamedTuple):
+    """A reply with calls that a person was asked about."""
+
+    reply: ModelReplied
+    places: dict[str, int]
+    """Of its calls, by their ids."""
+    questions: list[tuple[int, ApprovalRequested, Item]]
+    """In the order of the calls: the place of the call, what was asked, and the call itself."""
+
+
+def questions(events: Sequence[Event], state: RunState) -> list[AskingReply]:
+    """What people were asked about the calls of a run's replies; not about those of child runs.
+
+    Args:
+        events: The run's log, which alone knows what it asked.
+        state: What the log comes to.
+    """
+    found: dict[str, AskingReply] = {}
+    waiting = {call.key for call in waiting_calls(state)}
+    reply: ModelReplied | None = None
+    for event, following in pairwise([*events, None]):
+        if isinstance(event, ModelReplied):
+            reply = event
+            found.pop(event.id, None)
+        if reply is None or not isinstance(event, ApprovalRequested) or event.child:
+            continue
+        if _was_asked(event, following, waiting):
+            _note_question(found, reply, event)
+    return list(found.values())
+
+
+def _was_asked(request: ApprovalRequested, following: Event | None, waiting: set[str]) -> bool:
+    if isinstance(following, ApprovalDecided) and following.call_id == request.call_id:
+        return False  # The program's own function has decided: nobody was asked.
+    # What a crash has asked does not belong to what was said.
+    return request.reason != "in_doubt" or approval_key(request) in waiting
+
+
+def _note_question(
+    found: dict[str, AskingReply], reply: ModelReplied, request: ApprovalRequested
+) -> None:
+    places = {call.id: number for number, call in enumerate(reply.calls)}
+    asking = found.setdefault(reply.id, AskingReply(reply, places, []))
+    place = asking.places.get(request.call_id)
+    if place is None or any(known == place for known, *_ in asking.questions):
+        return
+    item = reply.output[reply.calls[place].index]
+    asking.questions.append((place, request, item))
+    asking.questions.sort(key=lambda each: each[0])
 
 
 def waits_for_person(state: RunState) -> bool:
