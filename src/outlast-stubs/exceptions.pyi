@@ -31,6 +31,7 @@ from outlast.core.errors import ModelStreamTruncated as ModelStreamTruncated
 from outlast.core.errors import ModelTimeoutError as ModelTimeoutError
 from outlast.core.errors import ModelUnavailable as ModelUnavailable
 from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered
+from outlast.core.errors import PlainError as PlainError
 from outlast.core.errors import RunConflict as RunConflict
 from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore

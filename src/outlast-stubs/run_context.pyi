@@ -5,4 +5,6 @@ from outlast.definitions.context import RunContextWrapper as RunContextWrapper
 from outlast.definitions.context import TContext as TContext
 from outlast.definitions.context import ToolContext as ToolContext
 from outlast.definitions.context import approvals_of as approvals_of
+from outlast.definitions.context import effect_of as effect_of
+from outlast.definitions.context import keep_approvals as keep_approvals
 from outlast.definitions.context import plain_context as plain_context

@@ -21,11 +21,7 @@ from outlast.models.call_options import Asking, asked, asking
 from outlast.models.errors import advice, told_to
 from outlast.models.guard import is_guardable, with_guard
 from outlast.models.near_names import meant_model
-from outlast.models.official import (
-    base_url_of,
-    is_official_openai_base_url,
-    is_official_openai_client,
-)
+from outlast.models.official import is_official_openai_client
 from outlast.version import __version__
 
 if TYPE_CHECKING:
@@ -42,19 +38,6 @@ if TYPE_CHECKING:
     from outlast.definitions.run_items import ModelResponse
     from outlast.definitions.settings import ModelSettings
     from outlast.definitions.tool import Tool
-
-__all__ = [
-    "HEADERS",
-    "SUCCESS",
-    "EndpointModel",
-    "Request",
-    "arguments_of",
-    "asking_once",
-    "base_url_of",
-    "client_of",
-    "is_official_openai_base_url",
-    "is_official_openai_client",
-]
 
 HEADERS = {"User-Agent": f"Outlast/Python {__version__}"}
 SUCCESS = "response.completed"
