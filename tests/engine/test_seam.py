@@ -21,7 +21,8 @@ LIFE = {
 WRITERS = {"log", "env", "drive", "local", "local_runs", "fit", "past_spans", "relatives", "spans"}
 NAMES = {"effects/config.py", "effects/place.py"}
 """What says where the logs of runs are kept, and passes it on."""
-LEAVES = {"cli", "testing", "demo", "compat", "mcp", "journal", "run"}
+# Temporal and replays have loops and logs of their own: they are engines.
+LEAVES = {"cli", "testing", "demo", "compat", "mcp", "journal", "run", "temporal", "replay"}
 
 
 def modules() -> list[str]:
