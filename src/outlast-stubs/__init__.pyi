@@ -2,10 +2,13 @@
 from outlast.calls.fallback import FallbackModel as FallbackModel
 from outlast.calls.fallback import Paced as Paced
 from outlast.calls.health import CircuitBreaker as CircuitBreaker
+from outlast.calls.prices import Price as Price
+from outlast.calls.prices import PriceTable as PriceTable
 from outlast.compat.borrowed import AsyncOpenAI as AsyncOpenAI
 from outlast.core.errors import AgentsException as AgentsException
 from outlast.core.errors import AlreadyDecided as AlreadyDecided
 from outlast.core.errors import AlreadyRunning as AlreadyRunning
+from outlast.core.errors import BudgetExceeded as BudgetExceeded
 from outlast.core.errors import CallNotFound as CallNotFound
 from outlast.core.errors import CircuitOpen as CircuitOpen
 from outlast.core.errors import Fenced as Fenced
@@ -35,7 +38,6 @@ from outlast.core.errors import ModelTimeoutError as ModelTimeoutError
 from outlast.core.errors import ModelUnavailable as ModelUnavailable
 from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered
 from outlast.core.errors import RunConflict as RunConflict
-from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore
 from outlast.core.errors import RunHasEnded as RunHasEnded
 from outlast.core.errors import RunIsPaused as RunIsPaused
@@ -50,6 +52,7 @@ from outlast.core.errors import ToolOutputGuardrailTripwireTriggered as ToolOutp
 from outlast.core.errors import ToolTimeoutError as ToolTimeoutError
 from outlast.core.errors import UserError as UserError
 from outlast.core.identity import RunMetadata as RunMetadata
+from outlast.core.run_data import RunErrorDetails as RunErrorDetails
 from outlast.core.usage import RequestUsage as RequestUsage
 from outlast.core.usage import Usage as Usage
 from outlast.definitions.agent import Agent as Agent
@@ -59,6 +62,8 @@ from outlast.definitions.agent import StopAtTools as StopAtTools
 from outlast.definitions.agent import ToolsToFinalOutputFunction as ToolsToFinalOutputFunction
 from outlast.definitions.agent import ToolsToFinalOutputResult as ToolsToFinalOutputResult
 from outlast.definitions.apply_diff import apply_diff as apply_diff
+from outlast.definitions.approval_rules import ApprovalRules as ApprovalRules
+from outlast.definitions.budget import Budget as Budget
 from outlast.definitions.compaction import Compaction as Compaction
 from outlast.definitions.computer import AsyncComputer as AsyncComputer
 from outlast.definitions.computer import Button as Button
@@ -240,6 +245,7 @@ from outlast.models.responses_ws import ResponsesWebSocketError as ResponsesWebS
 from outlast.otel.setup import OtlpExport as OtlpExport
 from outlast.otel.setup import export_to_otlp as export_to_otlp
 from outlast.run.export_run import export_run as export_run
+from outlast.run.pending import PendingDecision as PendingDecision
 from outlast.run.recover import Recoverer as Recoverer
 from outlast.run.recover import recover_runs as recover_runs
 from outlast.run.repl import run_demo_loop as run_demo_loop
@@ -305,6 +311,9 @@ from outlast.tracing.span_data import TurnSpanData as TurnSpanData
 from outlast.tracing.util import gen_span_id as gen_span_id
 from outlast.tracing.util import gen_trace_id as gen_trace_id
 from outlast.version import __version__ as __version__
+from outlast.views.costs import Spent as Spent
+from outlast.views.costs import UsageReport as UsageReport
+from outlast.views.decisions import DecisionRecord as DecisionRecord
 
 __all__ = [
     "Agent",
@@ -326,8 +335,11 @@ __all__ = [
     "ApplyPatchTool",
     "ApplyPatchToolCustomDataContext",
     "ApplyPatchToolCustomDataExtractor",
+    "ApprovalRules",
     "AsyncComputer",
     "AsyncOpenAI",
+    "Budget",
+    "BudgetExceeded",
     "Button",
     "CallNotFound",
     "CircuitBreaker",
@@ -344,6 +356,7 @@ __all__ = [
     "CustomTool",
     "CustomToolCustomDataContext",
     "CustomToolCustomDataExtractor",
+    "DecisionRecord",
     "DynamicPromptFunction",
     "Environment",
     "FallbackModel",
@@ -437,6 +450,9 @@ __all__ = [
     "OutputGuardrailResult",
     "OutputGuardrailTripwireTriggered",
     "Paced",
+    "PendingDecision",
+    "Price",
+    "PriceTable",
     "ProgrammaticToolCallingTool",
     "Prompt",
     "RawResponsesStreamEvent",
@@ -503,6 +519,7 @@ __all__ = [
     "SpanError",
     "SpeechGroupSpanData",
     "SpeechSpanData",
+    "Spent",
     "StateMismatch",
     "StopAtTools",
     "StorageBusy",
@@ -552,6 +569,7 @@ __all__ = [
     "TranscriptionSpanData",
     "TurnSpanData",
     "Usage",
+    "UsageReport",
     "UserError",
     "WebSearchTool",
     "WebSearchToolImageSettings",

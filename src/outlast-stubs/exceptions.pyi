@@ -2,6 +2,7 @@
 from outlast.core.errors import AgentsException as AgentsException
 from outlast.core.errors import AlreadyDecided as AlreadyDecided
 from outlast.core.errors import AlreadyRunning as AlreadyRunning
+from outlast.core.errors import BudgetExceeded as BudgetExceeded
 from outlast.core.errors import CallNotFound as CallNotFound
 from outlast.core.errors import CircuitOpen as CircuitOpen
 from outlast.core.errors import Fenced as Fenced
@@ -33,7 +34,6 @@ from outlast.core.errors import ModelUnavailable as ModelUnavailable
 from outlast.core.errors import OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered
 from outlast.core.errors import PlainError as PlainError
 from outlast.core.errors import RunConflict as RunConflict
-from outlast.core.errors import RunErrorDetails as RunErrorDetails
 from outlast.core.errors import RunFailedBefore as RunFailedBefore
 from outlast.core.errors import RunHasEnded as RunHasEnded
 from outlast.core.errors import RunIsPaused as RunIsPaused

@@ -18,22 +18,26 @@ from outlast.core import doors
 
 _PUBLIC = """
 compat.borrowed: AsyncOpenAI
-core.errors: AgentsException AlreadyDecided AlreadyRunning CallNotFound CircuitOpen Fenced
+core.errors: AgentsException AlreadyDecided AlreadyRunning BudgetExceeded CallNotFound CircuitOpen Fenced
     HandoffNotFound IncompatibleRun RunConflict StateMismatch
     InputGuardrailTripwireTriggered JournalConflict JournalCorrupt JournalError JournalUnavailable
     MCPToolCancellationError MaxTurnsExceeded ModelAnswerFailed ModelAuthError
     ModelBehaviorError ModelDeadlineExceeded ModelLoopDetected ModelPaced ModelRateLimited ModelRedirected
     ModelRefusalError ModelReplyMalformed ModelRequestError ModelResponseTooLarge
     ModelStreamTruncated ModelTimeoutError ModelUnavailable OutputGuardrailTripwireTriggered
-    RunErrorDetails RunFailedBefore RunHasEnded RunIsPaused RunParked RunNotFound StorageBusy StorageFull
+    RunFailedBefore RunHasEnded RunIsPaused RunParked RunNotFound StorageBusy StorageFull
     ToolInputGuardrailTripwireTriggered
     ToolOutputGuardrailTripwireTriggered ToolTimeoutError TooManyToolCalls UserError
 calls.health: CircuitBreaker
+calls.prices: Price PriceTable
 core.identity: RunMetadata
+core.run_data: RunErrorDetails
 core.usage: RequestUsage Usage
 definitions.agent: Agent AgentBase AgentToolStreamEvent StopAtTools ToolsToFinalOutputFunction
     ToolsToFinalOutputResult
 definitions.apply_diff: apply_diff
+definitions.approval_rules: ApprovalRules
+definitions.budget: Budget
 definitions.computer: AsyncComputer Button Computer ComputerProvider ComputerTool
     ComputerToolCustomDataContext ComputerToolCustomDataExtractor Environment
     dispose_resolved_computers resolve_computer
@@ -109,6 +113,9 @@ run.responses_session: ResponsesWebSocketSession responses_websocket_session
 run.result: AgentToolInvocation RunResult
 run.stream: RunResultStreaming
 run.run_state: RunState
+views.costs: Spent UsageReport
+views.decisions: DecisionRecord
+run.pending: PendingDecision
 run.runner: Runner
 sessions.compaction: OpenAIResponsesCompactionSession
 sessions.conversations: OpenAIConversationsSession

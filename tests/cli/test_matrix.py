@@ -27,12 +27,23 @@ SHARED = {
         "replay",
         "diff",
         "stats",
+        "costs",
     },
     "--follow": {"show"},
     "--limit": {"runs", "approvals", "stats"},
-    "--agent": {"fork", "runs", "approvals", "resume", "retry", "approve", "reject"},
-    "--by": {"approve", "cancel", "pause", "reject", "send"},
-    "--why": {"approve", "cancel", "pause", "reject"},
+    "--agent": {
+        "fork",
+        "runs",
+        "approvals",
+        "resume",
+        "retry",
+        "approve",
+        "reject",
+        "answer",
+        "eval",
+    },
+    "--by": {"answer", "approve", "cancel", "costs", "pause", "reject", "send", "topup"},
+    "--why": {"answer", "approve", "cancel", "pause", "reject", "topup"},
 }
 PROGRAM = r"""
 from outlast import Agent, function_tool

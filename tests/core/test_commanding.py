@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from logs import golden_logs, played_logs  # a module beside this one
 
 from outlast.core.commanding import taken, wanted
-from outlast.core.commands import Cancel, Command, Decide, GoOn, Pause, RaiseLimit, Send
+from outlast.core.commands import Cancel, Command, Decide, GoOn, Pause, RaiseLimit, Send, TopUp
 from outlast.core.decide import decide
 from outlast.core.events import (
     ApprovalDecided,
@@ -49,6 +49,7 @@ COMMANDS = st.one_of(
     st.builds(Pause, id=IDS, **ABOUT),
     st.builds(GoOn, id=IDS, **ABOUT),
     st.builds(RaiseLimit, id=IDS, max_turns=st.sampled_from([None, 1, 5, 1000]), **ABOUT),
+    st.builds(TopUp, id=IDS, tokens=st.integers(0, 9), **ABOUT),
 )
 
 
@@ -68,7 +69,7 @@ def moments(draw: st.DrawFn) -> RunState:
 
 
 def test_every_command_is_made_here():
-    assert len(get_args(Command)) == 6
+    assert len(get_args(Command)) == 7
 
 
 @FEW

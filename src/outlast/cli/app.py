@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from outlast.cli.command import app
 from outlast.cli.commands import (
+    answer,
     approvals,
     approve,
     cancel,
     chat,
     completion,
+    costs,
     demo,
     diff,
     doctor,
@@ -30,14 +32,15 @@ from outlast.cli.commands import (
     show,
     stats,
     stubs,
+    topup,
     trace,
     watch,
     worker,
 )
 
 COMMANDS = (
-    demo, run, chat, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, cancel,
-    pause, send, replay, fork, diff, export, evaluating, prune, worker, doctor, provider, completion, stubs,
+    demo, run, chat, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
+    pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, doctor, provider, completion, stubs,
     graph, migrate,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""

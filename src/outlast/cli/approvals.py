@@ -12,7 +12,7 @@ from outlast.core.errors import AlreadyDecided, CallNotFound
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
 from outlast.journal.opening import open_journal
-from outlast.run.decisions import approve, reject
+from outlast.run.decisions import answer as tell_answer, approve, reject
 from outlast.views.waiting import WaitingCall, waiting_calls
 
 
@@ -69,8 +69,16 @@ _NAMED = 3
 """Of calls that were decided before, the last so many are named."""
 
 
-async def record(
-    run_id: str, keys: Collection[str], *, approved: bool, message: str, by: str = "", why: str = ""
+async def record(  # noqa: PLR0913  # each says something about one decision
+    run_id: str,
+    keys: Collection[str],
+    *,
+    approved: bool,
+    message: str,
+    by: str = "",
+    why: str = "",
+    edit: str = "",
+    answer: str | None = None,
 ) -> None:
     """Put a decision about some of its waiting calls into a run's log.
 
@@ -80,7 +88,9 @@ async def record(
         CallNotFound: A call does not wait any more.
     """
     for key in keys:
-        if approved:
-            await approve(run_id, key, by=by, why=why)
+        if answer is not None:
+            await tell_answer(run_id, key, answer, by=by, why=why)
+        elif approved:
+            await approve(run_id, key, by=by, why=why, arguments=edit or None)
         else:
             await reject(run_id, key, by=by, why=why, message=message or None)

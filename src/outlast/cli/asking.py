@@ -40,7 +40,13 @@ def call_lines(
         yield f"  CHANGED since it was approved: {plain(call.request.change)}. Is it still fine?"
     if call.is_in_doubt:
         yield "  It began already, outcome unknown: run it again?"
-    for word, command in (("yes", "approve"), ("no", "reject")):
+    request = call.request
+    if request.question:
+        yield f"  asks: {exact(request.question)}"
+        if request.choices:
+            yield f"  one of: {', '.join(map(exact, request.choices))}"
+    yes = "answer" if request.question else "approve"
+    for word, command in (("yes", yes), ("no", "reject")):
         yield f"  {word + ':':4} {plain(shlex.join(['outlast', command, run_id, call.key]))}"
 
 

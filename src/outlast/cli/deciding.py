@@ -34,6 +34,10 @@ class Answer(NamedTuple):
     by: str = ""
     """Who says it; empty is whoever sits at the terminal."""
     why: str = ""
+    edit: str = ""
+    """The arguments that the call is made with instead, as JSON; empty leaves them."""
+    answer: str | None = None
+    """What a tool is told that asks a question."""
 
 
 def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool = False) -> int:
@@ -59,6 +63,7 @@ def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool 
     program = program_of(run_id, view, place) if place else None
     finish(record(run_id, keys, **answer._replace(by=answer.by or account())._asdict()))
     word = "approved" if answer.approved else "rejected"
+    word = "answered" if answer.answer is not None else word
     facts = {"run_id": run_id, "call_ids": keys, "decision": word}
     if not as_json:
         console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
@@ -136,7 +141,13 @@ def _facts(run_id: str, call: WaitingCall) -> dict[str, Any]:
         "call": call.key,
         "agent": call.agent,
         "tool": call.tool,
-        "reason": "in_doubt" if call.is_in_doubt else "policy",
+        "reason": "in_doubt"
+        if call.is_in_doubt
+        else "question"
+        if call.request.question
+        else "policy",
+        "question": call.request.question,
+        "choices": list(call.request.choices),
         "item": call.item,
         "mcp_server": call.server or None,
         "description": call.description or None,

@@ -42,7 +42,8 @@ class CommandTaken(Fact, frozen=True, tag="command.taken"):
 
     id: str
     kind: str
-    """What it wanted: `cancel`, `send`, `decide`, `pause`, `go_on`, `raise_limit`."""
+    """What it wanted: `cancel`, `send`, `decide`, `pause`, `go_on`, `raise_limit`,
+    `top_up`."""
     by: str = ""
     error: ErrorFacts | None = None
     """Why it was refused; None where it was not, even if things were as it wanted them already."""

@@ -10,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
-from outlast.core.commands import Cancel, Command, Decide, GoOn, Pause, RaiseLimit, Send
+from outlast.core.commands import Cancel, Command, Decide, GoOn, Pause, RaiseLimit, Send, TopUp
+from outlast.core.deciding import has_expired, is_settled_by, may_decide, vote_of
 from outlast.core.events import (
     ApprovalDecided,
+    ApprovalRequested,
+    ApprovalVoted,
+    BudgetRaised,
     CancelRequested,
     CommandTaken,
     ErrorFacts,
@@ -39,6 +44,8 @@ TOLD = (
     | RunPaused
     | RunUnpaused
     | LimitRaised
+    | BudgetRaised
+    | ApprovalVoted
 )
 """What a person's word adds to a log: whoever writes it need not go on with the run."""
 
@@ -60,19 +67,19 @@ def wanted(event: Event, **head: Any) -> Command | None:
         head: The head of the command.
     """
     match event:
-        case ApprovalDecided():
-            said = {
-                name: getattr(event, name) for name in ("call_id", "approved", "always", "message")
-            }
-            return Decide(**head, **said)
+        case ApprovalDecided() | ApprovalVoted():
+            names = (name for name in ("call_id", *_SAID) if hasattr(event, name))
+            return Decide(**head, **{name: getattr(event, name) for name in names})
         case MessageReceived():
             return Send(**head, items=event.items)
-        case RunCancelled():
-            return Cancel(**head)
-        case CancelRequested():
-            return Cancel(**head, mode="after_turn")
+        case RunCancelled() | CancelRequested():
+            is_late = isinstance(event, CancelRequested)
+            return Cancel(**head, mode="after_turn" if is_late else "immediate")
         case LimitRaised():
             return RaiseLimit(**head, max_turns=event.max_turns)
+        case BudgetRaised():
+            fields = ("per", "agent", "tokens", "requests", "tool_calls", "nano_usd", "ms")
+            return TopUp(**head, **{name: getattr(event, name) for name in fields})
         case RunPaused():
             return Pause(**head)
         case RunUnpaused() | RunUnparked():
@@ -96,6 +103,8 @@ def _changes(state: RunState, run_id: str, command: Command) -> Sequence[Event]:
             return _decided(state, run_id, command)
         case RaiseLimit():
             return _raised(state, run_id, command)
+        case TopUp():
+            return _topped_up(state, run_id, command)
         case Send():
             _require_open(state, run_id)
             names = state.started.guardrails if state.started else GuardrailNames()
@@ -189,6 +198,25 @@ def _raised(state: RunState, run_id: str, command: RaiseLimit) -> Sequence[Event
     return [LimitRaised(new, command.by, command.why)]
 
 
+def _topped_up(state: RunState, run_id: str, command: TopUp) -> Sequence[Event]:
+    if not isinstance(state.ended, RunFailed):
+        _require_open(state, run_id)
+    return [
+        BudgetRaised(
+            command.id,
+            command.per,
+            command.agent,
+            command.tokens,
+            command.requests,
+            command.tool_calls,
+            command.nano_usd,
+            command.ms,
+            command.by,
+            command.why,
+        )
+    ]
+
+
 def _decided(state: RunState, run_id: str, command: Decide) -> Sequence[Event]:
     if _is_settled(state, run_id, command):
         return []
@@ -206,6 +234,15 @@ def _decided(state: RunState, run_id: str, command: Decide) -> Sequence[Event]:
             waiting=tuple(waiting),
         )
     request = state.requested[keys[0]]
+    _check_fit(state, request, command)
+    votes = _votes(state, request, command)
+    word = is_settled_by(request, (*state.votes.get(keys[0], ()), *votes))
+    if word is None:
+        return votes
+    if word != command.approved:
+        raise _Refusal(
+            "AlreadyDecided", f"Call {command.call_id!r} is about to be decided. Try again."
+        )
     decision = ApprovalDecided(
         call_id=request.call_id,
         approved=command.approved,
@@ -217,8 +254,73 @@ def _decided(state: RunState, run_id: str, command: Decide) -> Sequence[Event]:
         by=command.by,
         why=command.why,
         at=command.at,
+        arguments=command.arguments,
+        answer=command.answer,
     )
-    return [decision]
+    return [decision] if _is_alone(request) else [*votes, decision]
+
+
+def _is_alone(request: ApprovalRequested) -> bool:
+    return request.rules is None or request.rules.needed == 1
+
+
+def _votes(state: RunState, request: ApprovalRequested, command: Decide) -> list[ApprovalVoted]:
+    """The vote that a decision is, where rules say who may decide, and how many have to agree."""
+    about, nothing = f"Call {command.call_id!r}", "Nothing was decided."
+    if has_expired(request, command.at):
+        raise _Refusal(
+            "AlreadyDecided", f"{about} has expired: what was to hold then holds. {nothing}"
+        )
+    if not may_decide(request, command.by, command.at):
+        raise _Refusal("UserError", f"{about} is not for {command.by!r} to decide about. {nothing}")
+    if not (_is_alone(request) or command.by):
+        raise _Refusal(
+            "UserError", f"Several have to agree about {about.lower()}: say who you are. {nothing}"
+        )
+    vote = ApprovalVoted(
+        request.call_id, command.approved, request.child, command.by, command.why, command.at
+    )
+    before = vote_of(state, request, command)
+    if before is not None and before.approved != command.approved:
+        raise _Refusal(
+            "AlreadyDecided", f"{command.by!r} has voted about {about.lower()}. {nothing}"
+        )
+    return [] if before is not None else [vote]
+
+
+_SAID = ("approved", "always", "message", "arguments", "answer")
+
+
+def _check_fit(state: RunState, request: ApprovalRequested, command: Decide) -> None:
+    """Refuse an answer where nobody asked, a question left open, and arguments that are none."""
+    about, nothing = f"Call {command.call_id!r}", "Nothing was decided."
+    if request.question and command.approved:
+        if command.answer is None:
+            wrong = (
+                f"{about} asks {request.question!r}, and was approved without an answer. Answer it."
+            )
+        elif request.choices and command.answer not in request.choices:
+            wrong = f"{about} was answered {command.answer!r:.80}; one of {list(request.choices)} may be."
+        else:
+            wrong = ""
+        if wrong:
+            raise _Refusal("UserError", f"{wrong} {nothing}")
+    elif command.answer is not None:
+        raise _Refusal("UserError", f"{about} asks no question that is to be answered. {nothing}")
+    if command.arguments is None:
+        return
+    call = state.open_calls.get(request.call_id)
+    kind = request.item.get("type") if request.child else call and call.kind
+    if kind not in ("function", "function_call") or request.question:
+        raise _Refusal("UserError", f"{about} is of no function, so its arguments stay. {nothing}")
+    try:
+        is_object = isinstance(msgspec.json.decode(command.arguments), dict)
+    except msgspec.DecodeError:
+        is_object = False
+    if not is_object:
+        raise _Refusal(
+            "UserError", f"{about} was to be made with arguments that are no JSON object. {nothing}"
+        )
 
 
 def _is_settled(state: RunState, run_id: str, command: Decide) -> bool:
@@ -226,8 +328,7 @@ def _is_settled(state: RunState, run_id: str, command: Decide) -> bool:
     before = state.verdicts.get(command.call_id)
     if before is None:
         return False
-    said = (before.approved, before.always, before.by, before.message)
-    if said == (command.approved, command.always, command.by, command.message):
+    if all(getattr(before, name) == getattr(command, name) for name in ("by", *_SAID)):
         return True
     who = f"by {before.by!r}" if before.by else "by somebody who gave no name"
     word = "approved" if before.approved else "rejected"

@@ -57,6 +57,10 @@ class Decide(_Wanted, frozen=True, tag="decide"):
     """Whether it holds for all later calls of the tool in this run."""
     message: str | None = None
     """What the model is told of a rejection."""
+    arguments: str | None = None
+    """What the call is to be made with, as JSON; None: what the model has asked for."""
+    answer: str | None = None
+    """What a tool is told that has asked a question."""
 
 
 class Pause(_Wanted, frozen=True, tag="pause"):
@@ -73,7 +77,19 @@ class RaiseLimit(_Wanted, frozen=True, tag="raise_limit"):
     max_turns: int | None
 
 
-Command = Cancel | Send | Decide | Pause | GoOn | RaiseLimit
+class TopUp(_Wanted, frozen=True, tag="top_up"):
+    """Add to what the run, or all that share a budget with it, may spend."""
+
+    per: str = "run"
+    agent: str = ""
+    tokens: int = 0
+    requests: int = 0
+    tool_calls: int = 0
+    nano_usd: int = 0
+    ms: int = 0
+
+
+Command = Cancel | Send | Decide | Pause | GoOn | RaiseLimit | TopUp
 
 
 class Reader(Protocol):

@@ -433,7 +433,9 @@ def _call(state: RunState, call: Call, asking: set[str]) -> Effect | None:
 
 
 def _by_decision(state: RunState, key: str, call: Call) -> Effect | None:
-    decision = state.decided.get(call.id) or standing(state, call)
+    decision = state.decided.get(call.id)
+    if decision is None and not state.requested[call.id].question:
+        decision = standing(state, call)
     if not decision:
         return None
     if state.requested[call.id].reason == "in_doubt" and not decision.approved:

@@ -6,35 +6,9 @@ about what Outlast adds: the journal and the life of a durable run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, cast
 
-from outlast.core.growing import new_list
-
-
-@dataclass
-class RunErrorDetails:
-    """What a run had done when it failed; hangs on the exception as `run_data`."""
-
-    input: Any
-    new_items: list[Any]
-    raw_responses: list[Any]
-    last_agent: Any
-    context_wrapper: Any
-    input_guardrail_results: list[Any]
-    output_guardrail_results: list[Any]
-    tool_input_guardrail_results: list[Any] = field(default_factory=new_list)
-    tool_output_guardrail_results: list[Any] = field(default_factory=new_list)
-
-    def __str__(self) -> str:
-        name = getattr(self.last_agent, "name", None)
-        lines = ["RunErrorDetails:", f'- Last agent: Agent(name="{name}", ...)']
-        checks = [
-            f"{of}_guardrail_result" for of in ("input", "output", "tool_input", "tool_output")
-        ]
-        for each in ("new_item", "raw_response", *checks):
-            lines += [f"- {len(getattr(self, f'{each}s'))} {each.replace('_', ' ')}(s)"]
-        return "\n".join([*lines, "(See `RunErrorDetails` for more details)"])
+from outlast.core.run_data import RunErrorDetails
 
 
 class AgentsException(Exception):
@@ -242,6 +216,33 @@ class ModelPaced(_NotAsked):
     """A call would have to wait longer for its turn than its `Pacing` lets it."""
 
     why = "has been asked as often as its limit per minute allows"
+
+
+class BudgetExceeded(AgentsException):
+    """A call was not begun, for it may take more than a `Budget` has left.
+
+    The run goes on where it stopped once there is more: `Runner.top_up`, a new window, a higher limit.
+    `budget` says whose limit it is, `measure` which one; `used` has what calls that go on set aside.
+    """
+
+    budget: str
+    measure: str
+    limit: float
+    used: float
+    wanted: float
+    is_graceful = False
+
+    def __init__(self, budget: str, measure: str, limit: float, used: float, wanted: float) -> None:
+        self.budget, self.measure = budget, measure
+        self.limit, self.used, self.wanted = limit, used, wanted
+        super().__init__(
+            f"The budget of {budget} is used up: {used:g} of {limit:g} {measure}, and the next call may "
+            f"take {wanted:g}. It was not begun. Add to the budget with Runner.top_up or raise its limit, "
+            "then resume the run."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BudgetExceeded, (self.budget, self.measure, self.limit, self.used, self.wanted)
 
 
 class ToolTimeoutError(AgentsException):

@@ -19,6 +19,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from outlast.core.approval_events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ApprovalVoted,
+    ApprovalWaived,
+)
+from outlast.core.budget_events import BudgetRaised, BudgetWarned, LastTurnBegun, UsageAdded
 from outlast.core.command_events import (
     CancelRequested,
     CommandTaken,
@@ -303,6 +310,8 @@ class ModelReplied(Fact, frozen=True, tag="model.replied"):
     """The name and content hash of the schema that it was to fit; empty for plain text."""
     store: bool | None = None
     """Whether the provider was told to keep the response; None where nothing was said."""
+    served_by: str = ""
+    """The model that answered, by the name that prices go by."""
 
 
 class ToolReturned(Fact, frozen=True, tag="tool.returned"):
@@ -352,53 +361,6 @@ class GuardrailChecked(Fact, frozen=True, tag="guardrail.checked"):
     """What a tool guardrail lets the model read in place of a result."""
     tool: str = ""
     """The tool that a tool guardrail belongs to."""
-
-
-class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
-    """A call waits for a person."""
-
-    id: str
-    """The tool effect that waits."""
-    call_id: str
-    agent: str
-    name: str
-    fingerprint: str = ""
-    """Of the call's name and arguments: a decision holds for exactly this invocation."""
-    reason: Literal["policy", "in_doubt", "child"] = "policy"
-    child: str = ""
-    """The child run that waits, for an agent used as a tool."""
-    item: Item = {}  # noqa: RUF012
-    """The call itself, where it is not one of this run's own."""
-    number: int = 0  # How often this effect has asked before.
-    is_in_doubt: bool = False
-    """Whether the call of a child run began already, and nobody knows how it ended."""
-    edition: str = ""  # A hash of what somebody else's server says about the tool.
-    change: str = ""  # What of that is another since a person approved it.
-
-
-class ApprovalWaived(Fact, frozen=True, tag="approval.waived"):
-    """User code said that a call does not need a person."""
-
-    id: str
-    call_id: str
-
-
-class ApprovalDecided(Fact, frozen=True, tag="approval.decided"):
-    """A person decided about a call, or about all calls of its tool."""
-
-    call_id: str
-    approved: bool
-    always: bool = False
-    message: str | None = None
-    agent: str = ""
-    name: str = ""
-    child: str = ""
-    by: str = ""
-    """Who decided, if they say so."""
-    why: str = ""
-    """For whoever reads the log; the model is told `message`."""
-    at: float | None = None
-    """When, in seconds since 1970."""
 
 
 class HandedOff(Fact, frozen=True, tag="handed.off"):
@@ -474,13 +436,6 @@ class ChildCompleted(Fact, frozen=True, tag="child.completed"):
     run_id: str
 
 
-class UsageAdded(Fact, frozen=True, tag="usage.added"):
-    """Tokens that were spent for this run on what is no reply of it: one that was refused, or a child."""
-
-    id: str
-    usage: UsageFacts
-
-
 class UnknownEvent(Fact, frozen=True, tag="unknown"):
     """An event of a newer version. It is kept, and changes nothing."""
 
@@ -496,5 +451,5 @@ Event = (
     | EffectFailed | EffectLost | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked
     | ApprovalRequested | ApprovalWaived | ApprovalDecided | HandedOff | OutputProduced
     | TurnContinued | OutputBlocked | TimerSet | TimerFired | ChildStarted | ChildCompleted
-    | UsageAdded | UnknownEvent
+    | UsageAdded | ApprovalVoted | BudgetWarned | LastTurnBegun | BudgetRaised | UnknownEvent
 )  # fmt: skip

@@ -29,7 +29,7 @@ from outlast.core.events import (
     RunForked,
     UsageAdded,
 )
-from outlast.core.folds import commands, conversation, effects, life, permissions, turns
+from outlast.core.folds import budgets, commands, conversation, effects, life, permissions, turns
 from outlast.core.folds.table import Folds
 from outlast.core.following import follows
 from outlast.core.state import RunState
@@ -73,4 +73,5 @@ _FOLDS: Folds = {
     **effects.FOLDS,
     **permissions.FOLDS,
     **commands.FOLDS,
+    **budgets.FOLDS,
 }

@@ -21,7 +21,10 @@ from typing import Any, Literal
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
+    ApprovalVoted,
     ApprovalWaived,
+    BudgetRaised,
+    BudgetWarned,
     CancelRequested,
     ChildCompleted,
     ChildStarted,
@@ -36,6 +39,7 @@ from outlast.core.events import (
     HandedOff,
     HistoryCompacted,
     InputAdded,
+    LastTurnBegun,
     LimitRaised,
     MessageReceived,
     ModelReplied,
@@ -207,6 +211,7 @@ PLACES: dict[type, tuple[frozenset[Phase], Callable[[RunState, Any], bool] | Non
     ApprovalRequested: (_in("acting"), _may_ask),
     ApprovalWaived: (_in("acting"), _answers),
     ApprovalDecided: (_BEGUN, None),
+    ApprovalVoted: (_BEGUN, None),
     HandedOff: (_in("acting"), _answers),
     OutputProduced: (_LIVE, _has_no_output),
     TurnContinued: (_in("answered"), None),
@@ -216,6 +221,9 @@ PLACES: dict[type, tuple[frozenset[Phase], Callable[[RunState, Any], bool] | Non
     ChildStarted: (_LIVE, None),
     ChildCompleted: (_ANY, None),
     UsageAdded: (_BEGUN, None),
+    BudgetWarned: (_LIVE, None),
+    LastTurnBegun: (_LIVE, None),
+    BudgetRaised: (_BEGUN, None),
     UnknownEvent: (_ANY, None),
 }
 """Of every event: in which phases it may come, and the question whether it is about what is open."""

@@ -10,6 +10,8 @@ import msgspec
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
+    ApprovalVoted,
+    BudgetRaised,
     Call,
     EffectAccepted,
     EffectFailed,
@@ -126,6 +128,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     decided: dict[str, ApprovalDecided] = {}
     verdicts: dict[str, ApprovalDecided] = {}
     """The decisions of all turns, by the keys and the ids of calls that have not asked again since."""
+    votes: dict[str, tuple[ApprovalVoted, ...]] = {}
+    """Who has said what about calls on which several have to agree, by the keys of the requests."""
     waived: frozenset[str] = frozenset()
     standing: dict[tuple[str, str], ApprovalDecided] = {}
     """Decisions that hold for all calls of a tool, by agent and tool."""
@@ -144,6 +148,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     steps: dict[str, dict[str, StepRecorded]] = {}
     """Of the turn in progress, like `children`: the parts of calls, by effect id and name."""
     children: dict[str, str] = {}
+    told_answers: dict[str, dict[str, str]] = {}
+    """What people have answered to the questions of calls, by effect id and the name of the question."""
 
     open_checks: frozenset[str] = frozenset()
     """Input guardrails that have not answered."""
@@ -175,6 +181,12 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The turn after which the run is to be cancelled, where whoever asks has said so."""
     paused: RunPaused | None = None
     """Who has paused the run; None where nobody has."""
+    warned: frozenset[str] = frozenset()
+    """The budgets that the log has warned of, by their keys."""
+    top_ups: tuple[BudgetRaised, ...] = ()
+    """What people have added to budgets."""
+    last_turns: frozenset[str] = frozenset()
+    """Model calls that are made without tools, for nothing else fits into a budget."""
     commands: frozenset[str] = frozenset()
     """The ids of the commands that the log has taken."""
     abandoned: str = ""
@@ -230,7 +242,7 @@ def guardrail_of(state: RunState, key: str) -> tuple[str, int]:
     return names[index], names[:index].count(names[index])
 
 
-def approval_key(event: ApprovalRequested | ApprovalDecided) -> str:
+def approval_key(event: ApprovalRequested | ApprovalDecided | ApprovalVoted) -> str:
     """Where a call's approval is kept: child runs have call ids of their own."""
     return f"{event.child}/{event.call_id}" if event.child else event.call_id
 

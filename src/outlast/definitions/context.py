@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVarTuple, overload
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVarTupl
 from typing_extensions import TypeVar
 
 from outlast.core import doors
+from outlast.core.errors import UserError
 from outlast.core.growing import new_list
 from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, field_of, qualified
@@ -51,6 +52,10 @@ class EffectHandle(Protocol):
 
     def show(self, event: ToolProgressStreamEvent) -> None:
         """Tell whoever watches the run."""
+        ...
+
+    def answer(self, question: str, choices: Sequence[str] = ()) -> str:
+        """What a person has answered; leaves the tool where nobody has."""
         ...
 
 
@@ -339,6 +344,35 @@ class ToolContext(RunContextWrapper[TContext]):
             self._effect.show(
                 ToolProgressStreamEvent(self.tool_name, self.tool_call_id, progress, total, message)
             )
+
+    async def ask(self, question: str, choices: Sequence[str] = ()) -> str:
+        """What a person answers. The tool is left until then, and called again with the answer.
+
+        A run that waits holds no process, so everything before this line is done again: put what must
+        not be done twice into a `step`, and catch no `BaseException` around it.
+
+        Args:
+            question: For the person. The same question asked again is another one.
+            choices: What may be answered; empty for anything.
+
+        Raises:
+            UserError: There is nothing to ask, or the tool was not called by a run.
+        """
+        return self.ask_sync(question, choices)
+
+    def ask_sync(self, question: str, choices: Sequence[str] = ()) -> str:
+        """`ask` for tools that are plain functions."""
+        is_wrong = isinstance(choices, str) or not all(isinstance(each, str) for each in choices)  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
+        if not isinstance(question, str) or not question or is_wrong:  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
+            raise UserError(
+                f"ask takes a question, and a list of texts to choose from; got {question!r:.60} and "
+                f"{choices!r:.60}."
+            )
+        if self._effect is None:
+            raise UserError(
+                f"There is nobody to ask {question!r:.60}: the tool was not called by a run."
+            )
+        return self._effect.answer(question, choices)
 
 
 def plain_context(context: RunContextWrapper[TContext]) -> RunContextWrapper[TContext]:

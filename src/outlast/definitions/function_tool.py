@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from outlast.core.errors import ModelBehaviorError, UserError, machine_error
+from outlast.core.errors import BudgetExceeded, ModelBehaviorError, UserError, machine_error
 from outlast.definitions import debug
 from outlast.definitions.approvals import field_of
 from outlast.definitions.arguments import json_object, parsed_object, validated
@@ -363,11 +363,11 @@ class FunctionTool:
     ) -> FailureText | None:
         """What the model is told about ``error``; None if it should be raised.
 
-        An error of the machine is no answer of the tool's: whatever its author wants told of errors,
-        that one is raised.
+        An error of the machine is no answer of the tool's, nor is a limit of what may be spent: whatever
+        its author wants told of errors, those are raised.
         """
         function = self.failure_function(context)
-        if function is None or machine_error(error) is not None:
+        if function is None or machine_error(error) or isinstance(error, BudgetExceeded):
             return None
         _log_failure(self.name, error)
         text: Any = await awaited(function(context, error))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast
 
 from typing_extensions import TypeVar
 
+from outlast.core.approval_events import RequestRules
 from outlast.core.errors import AgentsException
 from outlast.definitions.approvals import field_of, qualified
 from outlast.definitions.pydantic_support import PydanticInstance, imported_later
@@ -267,6 +268,12 @@ class ToolApprovalItem(_OfCall):
     """Whether it began already, and nobody knows how it ended: a yes runs it again."""
     change: str = field(default="", kw_only=True)
     """What has become another one since a person approved the tool; empty if nothing has."""
+    question: str | None = field(default=None, kw_only=True)
+    """What the tool asks, where it waits for an answer: see `ToolContext.ask`."""
+    choices: tuple[str, ...] = field(default=(), kw_only=True)
+    """What may be answered; empty for anything."""
+    rules: RequestRules | None = field(default=None, kw_only=True)
+    """Who may decide, and until when."""
     _allow_bare_name_alias: bool = field(default=False, kw_only=True, repr=False)
 
     def __eq__(self, other: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from typing import Any
 
 from outlast.core.effects import AskApproval, RunTool
@@ -16,6 +17,7 @@ from outlast.core.events import (
 )
 from outlast.core.ids import EffectId
 from outlast.core.items import invocation
+from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.context import approvals_of
 from outlast.definitions.tool import FunctionTool
 from outlast.effects.offers import change_since, edition_of
@@ -74,6 +76,7 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
     item = view.call_item(call.index)
+    rules = rules_for(view.config.approval_rules, call.name, time.time())
     request = ApprovalRequested(
         run.id,
         call.id,
@@ -82,6 +85,7 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
         invocation(item),
         edition=edition_of(tool),
         change=change_since(view, call),
+        rules=rules,
     )
     view.live.waiting.pop(call.id, None)  # A model may use an id again.
     waiting = approval_item(view, call.id, request, item)

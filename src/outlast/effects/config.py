@@ -6,14 +6,18 @@ import copy
 import functools
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from outlast.calls.health import CircuitBreaker
-from outlast.core.errors import WrongType
+from outlast.calls.prices import PriceTable
+from outlast.core.errors import UserError, WrongType
 from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
+from outlast.definitions.approval_rules import ApprovalRules
+from outlast.definitions.budget import Budget
 from outlast.definitions.choices import check_choice
 from outlast.definitions.compaction import Compaction
 from outlast.definitions.context import RunContextWrapper, TContext
@@ -185,6 +189,12 @@ class RunConfig:
         on_outage: What a provider that is down does once a model call's attempts are used up:
             ``"fail"`` the run, or ``"park"`` it: it then waits without a process, longer each time,
             and the call raises `RunParked`.
+        budgets: What the run, with all runs inside it, may spend: a `Budget` or several. Runs inside it
+            are under them too, whatever settings they have.
+        approval_rules: Who decides about calls that wait, how many have to agree, and what holds if
+            nobody does: an `ApprovalRules` or several, of which the first that fits a tool counts.
+        prices: What models cost: a `PriceTable`, or the path of a JSON file. None is the table of
+            `genai-prices`, if that is installed.
         on_conflict: What a ``run_id`` does whose run began with another input or agent: ``"error"``
             raises `RunConflict`; ``"return"`` goes on with that run, or returns what it came to.
         on_abandon: What becomes of a run whose caller goes away (a time-out, a cancelled task, a
@@ -230,6 +240,9 @@ class RunConfig:
     model_limits: ModelLimits | None = field(default=None, kw_only=True)
     metadata: RunMetadata | None = field(default=None, kw_only=True)
     on_outage: Literal["fail", "park"] = field(default="fail", kw_only=True)
+    budgets: Budget | Sequence[Budget] = field(default=(), kw_only=True)
+    approval_rules: ApprovalRules | Sequence[ApprovalRules] = field(default=(), kw_only=True)
+    prices: PriceTable | str | Path | None = field(default=None, kw_only=True)
     on_conflict: OnConflict = field(default="error", kw_only=True)
     on_abandon: OnAbandon | None = field(default=None, kw_only=True)
     compaction: Compaction | None = field(default=None, kw_only=True)
@@ -251,6 +264,7 @@ class RunConfig:
             _check_choice(self, "on_abandon", OnAbandon)
         self.compaction = _coerced(self.compaction, Compaction, "run_config.compaction")
         self.metadata = _as_metadata(self.metadata)
+        self.budgets = _as_budgets(self.budgets)
         if self.durability is not None:
             _check_choice(self, "durability", Durability)
         if self.reasoning_item_id_policy is not None:
@@ -258,6 +272,16 @@ class RunConfig:
         check_guardrails("RunConfig", "input", self.input_guardrails or ())
         check_guardrails("RunConfig", "output", self.output_guardrails or ())
         _check_blocked_message(self.output_guardrail_blocked_message)
+
+
+def _as_budgets(budgets: Any) -> tuple[Budget, ...]:
+    found: Any = (budgets,) if isinstance(budgets, Budget) else tuple(budgets or ())
+    wrong = next((each for each in found if not isinstance(each, Budget)), None)
+    if wrong is not None:
+        raise UserError(
+            f"RunConfig(budgets=...) takes a Budget or a list of them, got {type(wrong).__name__}."
+        )
+    return found
 
 
 class RunOptions(TypedDict, Generic[TContext], total=False):

@@ -23,7 +23,13 @@ from outlast.calls.retry import (
     with_failures,
 )
 from outlast.core.effects import CallModel
-from outlast.core.errors import ModelBehaviorError, ModelPaced, UserError, machine_error
+from outlast.core.errors import (
+    BudgetExceeded,
+    ModelBehaviorError,
+    ModelPaced,
+    UserError,
+    machine_error,
+)
 from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied, UsageAdded
 from outlast.core.items import call_id, copied, invocation, without_reasoning_id
 from outlast.core.state import RunState
@@ -33,7 +39,6 @@ from outlast.definitions.agent import Agent
 from outlast.definitions.approvals import qualified
 from outlast.definitions.default_models import are_default_settings, default_settings_for
 from outlast.definitions.editor import ApplyPatchTool
-from outlast.definitions.hosted_tools import HostedMCPTool
 from outlast.definitions.model import Model, ModelTracing
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
@@ -46,8 +51,10 @@ from outlast.effects.failures import error_facts
 from outlast.effects.history import paired, unrepeated
 from outlast.effects.hooks import tell
 from outlast.effects.live import failure_event
+from outlast.effects.needs import needs_person
 from outlast.effects.offers import edition_of
 from outlast.effects.outcome import Emit, HookCall, Outcome
+from outlast.effects.paid_calls import model_name, paid_model_call
 from outlast.effects.prepare import live_turn
 from outlast.effects.programmatic_calls import check_caller, has_programs, require_programs
 from outlast.effects.projection import typed, wire
@@ -102,8 +109,12 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     attempt.spent_s = time.monotonic() - began
     asked = _Asked(effect, view, turn, given, choice, attempt, emit)
     try:
-        response = await choice.watched(attempt.response)
+        async with paid_model_call(effect, view, emit, attempt) as pay:
+            response = await choice.watched(attempt.response)
+            pay(response)
     except Exception as error:
+        if isinstance(error, BudgetExceeded):
+            raise
         failed = await _not_answered(error, asked)
         if failed is None:
             raise
@@ -121,7 +132,7 @@ async def _answered(response: ModelResponse, asked: _Asked) -> Outcome:
     except Exception as error:  # noqa: BLE001  # whatever is wrong with what the model said
         if asked.attempt.acceptance is not None:
             await asked.attempt.acceptance.over()
-        cost = UsageAdded(effect.id, facts_of(response.usage))
+        cost = UsageAdded(effect.id, facts_of(response.usage), model_name(asked.choice.model))
         return Outcome([cost, failure_event(effect, live, error)])
     live.responses[effect.id] = response
     live.sent = (effect.id, asked.given.input)
@@ -379,6 +390,7 @@ def _replied(
         choice.label,
         turn.output_mark,
         choice.settings.store,
+        model_name(choice.model),
     )
 
 
@@ -468,15 +480,7 @@ def _call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call | N
         return None  # The provider runs it.
     if tool is not None:
         view.live.tools[call.id] = tool
-    is_open = local == "mcp_approval" and not _is_bindable(item)
-    return msgspec.structs.replace(call, approval="yes" if is_open else _approval(tool))
-
-
-def _is_bindable(request: Item) -> bool:
-    """Whether a provider's request says all that code may decide on: server, tool and arguments."""
-    names = (request.get("server_label"), request.get("name"))
-    is_text = isinstance(request.get("arguments"), str)
-    return is_text and all(isinstance(each, str) and each for each in names)
+    return msgspec.structs.replace(call, approval=needs_person(tool, item))
 
 
 def _function_call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call:
@@ -488,12 +492,5 @@ def _function_call(view: RunView, turn: PreparedTurn, item: Item, index: int) ->
     if tool is None:
         return Call(key, name, "unknown", index, namespace=namespace)
     view.live.tools[key] = tool
-    needs, edition = _approval(tool), edition_of(tool)
+    needs, edition = needs_person(tool, item), edition_of(tool)
     return Call(key, name, "function", index, needs, tool.on_uncertain, namespace, edition=edition)
-
-
-def _approval(tool: Any) -> Any:
-    if isinstance(tool, HostedMCPTool):
-        return "no" if tool.on_approval_request is not None else "yes"
-    needs = getattr(tool, "needs_approval", False)
-    return ("yes" if needs else "no") if isinstance(needs, bool) else "ask"

@@ -37,6 +37,7 @@ from outlast.effects.live import failure_event
 from outlast.effects.local_tools import run_local_tool
 from outlast.effects.model import call_model
 from outlast.effects.outcome import Emit, Outcome
+from outlast.effects.paid_calls import paid_tool_call
 from outlast.effects.shortening import shorten
 from outlast.effects.tool import run_function
 from outlast.effects.unexecuted_calls import answer_without_running
@@ -77,7 +78,8 @@ async def perform(
 def _run_tool(effect: RunTool, view: RunView, emit: Emit) -> Awaitable[Outcome]:
     if effect.verdict != "run":
         return answer_without_running(effect, view)
-    return (run_function if effect.call.kind == "function" else run_local_tool)(effect, view, emit)
+    run = run_function if effect.call.kind == "function" else run_local_tool
+    return paid_tool_call(effect, view, emit, run)
 
 
 async def _wait(effect: Wait, view: RunView, emit: Emit) -> Outcome:

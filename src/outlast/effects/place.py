@@ -28,7 +28,7 @@ class Place:
     """One effect while it is performed."""
 
     __slots__ = (
-        "_emit", "_lock", "_loop", "counted", "counts", "effect_id", "is_over", "journal", "run_id", "state",
+        "_emit", "_lock", "_loop", "counted", "counts", "effect_id", "is_over", "journal", "purse", "run_id", "state",
     )  # fmt: skip
 
     def __init__(self, view: RunParts, effect_id: str, emit: Emit, journal: Journal) -> None:
@@ -36,6 +36,8 @@ class Place:
         self.state = view.state
         """The state of the run when the effect began."""
         self.effect_id = effect_id
+        self.purse = view.purse
+        """What the run may spend, and with it the runs inside it."""
         self.journal = journal
         """Where the runs inside it are kept."""
         self._emit = emit

@@ -287,6 +287,8 @@ def approval_item(
             known.tool_lookup_key = lookup_key(
                 request.name, item.get("namespace"), is_deferred=is_deferred
             )
+    known.question, known.choices = request.question or None, request.choices
+    known.rules = request.rules
     known.is_in_doubt = request.is_in_doubt or request.reason == "in_doubt"
     return known
 

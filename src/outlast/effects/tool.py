@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,12 +19,15 @@ from outlast.core.events import (
     ChildStarted,
     ErrorFacts,
     Event,
+    Item,
     ToolReturned,
     UsageAdded,
     UsageFacts,
 )
+from outlast.core.items import invocation
 from outlast.core.state import approval_key, idempotency_key
 from outlast.core.surrogates import without_surrogates
+from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.arguments import told_fault
 from outlast.definitions.attempts import one_attempt
 from outlast.definitions.context import ToolContext
@@ -63,14 +67,24 @@ class Interrupted(NamedTuple):
     """The calls that wait, by the key of their request in that run."""
 
 
+class Asked(BaseException):
+    """Leaves a tool that waits for a person's answer; it is called again with it. Not to be caught."""
+
+    def __init__(self, name: str, question: str, choices: tuple[str, ...]) -> None:
+        super().__init__(f"The tool waits for an answer to {question!r}.")
+        self.name, self.question, self.choices = name, question, choices
+
+
 class Handle:
     """What a running tool may ask of its run: a key for the outside world, recorded steps."""
 
-    __slots__ = ("_emit", "_steps", "_view", "effect_id", "key", "run_id", "spent")
+    __slots__ = ("_asked", "_emit", "_steps", "_view", "effect_id", "key", "run_id", "spent")
 
     def __init__(self, view: RunView, emit: Emit, effect_id: str) -> None:
         self._view = view
         self._emit = emit
+        self._asked: dict[str, int] = {}
+        """How often each question was asked."""
         self._steps = Steps(view.state.steps.get(effect_id, {}), emit, effect_id)
         self.effect_id = effect_id
         self.run_id = view.run_id
@@ -90,6 +104,19 @@ class Handle:
         """Tell whoever watches the run how far the tool has come."""
         if self._view.show is not None:
             self._view.show(event)
+
+    def answer(self, question: str, choices: Sequence[str] = ()) -> str:
+        """What a person has answered.
+
+        Raises:
+            Asked: Nobody has, yet.
+        """
+        number = self._asked[question] = self._asked.get(question, 0) + 1
+        name = f"{number}:{question}"
+        known = self._view.state.told_answers.get(self.effect_id, {}).get(name)
+        if known is None:
+            raise Asked(name, question, tuple(choices))
+        return known
 
     def close(self) -> None:
         """Begin no step any more: the tool works on, perhaps, and nobody waits for it."""
@@ -141,19 +168,18 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
         await gathered(_require_enabled(view, turn, tool))
     checks = Checks(view, effect)
     hooks, agent_hooks = view.hooks, turn.agent.hooks
-    # An agent's run that a person was asked about goes on: what comes before it has been.
-    requests = view.state.requested.values() if effect.id in view.state.children else ()
-    goes_on = any(each.child and each.id == effect.id for each in requests)
+    goes_on = _goes_on(effect, view)
     refusal = None if goes_on else await checks.ask_about_input(context, tool)
     if refusal is not None:
         return await returned(view, effect, tool, context, refusal, checks)
     if not goes_on and (hooks is not None or agent_hooks is not None):
         await wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
-    value = await _waited_for(handle, _invoke(tool, context))
+    try:
+        value = await _waited_for(handle, _invoke(tool, context))
+    except Asked as asked:
+        return Outcome([*checks.events, _question(effect, view, asked)])
     if isinstance(value, FailureText):
-        if view.watcher is not None:
-            view.watcher.excused(tool.name, value)
-        value = await _worded(view, effect, value)
+        value = await _worded(view, effect, tool, value)
     if isinstance(value, Interrupted):
         return Outcome([*checks.events, *_waiting(view, effect, value)])
     value = await checks.ask_about_output(context, tool, value)
@@ -164,6 +190,31 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     value = str(value) if isinstance(value, FailureText) else value
     view.live.tool_ends[effect.id] = (context, tool, value)
     return Outcome(done.events, (HookCall("on_tool_end", effect.id, effect.agent),))
+
+
+def _goes_on(effect: RunTool, view: RunView) -> bool:
+    """Whether a person was asked inside the call: what comes before it has been."""
+    requests = view.state.requested.values() if effect.id in view.state.children else ()
+    is_asked = any(each.child and each.id == effect.id for each in requests)
+    return is_asked or effect.id in view.state.told_answers
+
+
+def _question(effect: RunTool, view: RunView, asked: Asked) -> Event:
+    call = effect.call
+    view.live.waiting.pop(call.id, None)  # It may have waited for something else.
+    return ApprovalRequested(
+        effect.id,
+        call.id,
+        effect.agent,
+        call.name,
+        invocation(view.call_item(call.index)),
+        reason="question",
+        number=view.state.attempts.get(effect.id, 1),
+        ask=asked.name,
+        question=asked.question,
+        choices=asked.choices,
+        rules=rules_for(view.config.approval_rules, call.name, time.time()),
+    )
 
 
 async def _waited_for(handle: Handle, result: Coroutine[Any, Any, Any]) -> Any:
@@ -189,11 +240,18 @@ def call_context(
         behind(view, item),
         turn.agent,
         tool_name=tool.name,
-        tool_arguments=item.get("arguments") or "",
+        tool_arguments=_arguments(view, call, item),
         tool_namespace=call.namespace,
         run_config=view.config,
         _effect=handle,
     )
+
+
+def _arguments(view: RunView, call: Call, item: Item) -> str:
+    """What a call is made with: as the person has changed it who let it go on, else as it was asked."""
+    decision = view.state.decided.get(call.id)
+    changed = decision.arguments if decision and decision.approved else None
+    return changed if changed is not None else item.get("arguments") or ""
 
 
 def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
@@ -208,6 +266,9 @@ def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
             reason="child",
             child=child.run_id,
             item=wire(item.raw_item),
+            question=item.question or "",
+            choices=item.choices,
+            rules=item.rules,
             is_in_doubt=item.is_in_doubt,
         )
         view.live.waiting[approval_key(request)] = item
@@ -294,11 +355,15 @@ async def _invoke(tool: FunctionTool, context: ToolContext) -> Any:
         raise UserError(f"Error running tool {tool.name}: {error}") from error
 
 
-async def _worded(view: RunView, effect: RunTool, failure: FailureText) -> FailureText:
+async def _worded(
+    view: RunView, effect: RunTool, tool: FunctionTool, failure: FailureText
+) -> FailureText:
     """A failure in the words of the run, where the tool's author has left them open.
 
     What is no error of the tool's own code, a time limit or a cancellation, keeps its text.
     """
+    if view.watcher is not None:
+        view.watcher.excused(tool.name, failure)
     error = failure.error
     if isinstance(error, ToolTimeoutError) or not isinstance(error, Exception):
         return failure

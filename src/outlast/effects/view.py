@@ -24,6 +24,7 @@ from outlast.effects.config import RunConfig
 from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.live import Live
 from outlast.effects.outcome import BlobReader
+from outlast.effects.purse import Purse
 from outlast.effects.registry import Registry
 from outlast.effects.scope import RunScope
 from outlast.sessions.session import Session
@@ -65,6 +66,11 @@ class RunParts(Protocol):
     @property
     def error_handlers(self) -> RunErrorHandlers | None:
         """What to output instead of failing."""
+        ...
+
+    @property
+    def purse(self) -> Purse | None:
+        """What the run may spend."""
         ...
 
     @property
@@ -110,6 +116,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """What the run's log survives."""
     scope: RunScope
     """Owns what is made for the run, and the agents that it uses."""
+    purse: Purse | None = None
+    """What the run may spend; None where it has no budget and no prices of its own."""
     show: Callable[[StreamEvent], None] | None = None
     """Where live events of the model go; None when nobody watches."""
     watcher: Watcher | None = None

@@ -20,6 +20,7 @@ from outlast.effects.config import RunConfig
 from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.live import Live
 from outlast.effects.outcome import BlobReader, Outcome
+from outlast.effects.purse import Purse
 from outlast.effects.registry import Registry
 from outlast.effects.scope import RunScope
 from outlast.effects.turn import PreparedTurn
@@ -71,6 +72,8 @@ class RunEnv:
     show: Callable[[StreamEvent], None] | None = None
     """Where live events of the model go; None when nobody watches."""
     live: Live = field(default_factory=Live)
+    purse: Purse | None = None
+    """What the run may spend."""
     spans: Spans | None = None
     """None where nobody traces the run."""
     scope: RunScope = field(init=False)
@@ -124,6 +127,7 @@ class RunEnv:
             health=log.health,
             durability=durability_of(log.journal),
             scope=self.scope,
+            purse=self.purse,
             show=self.show,
             watcher=self.spans,
         )

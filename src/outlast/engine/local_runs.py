@@ -13,10 +13,13 @@ from typing import Any, Literal
 import msgspec
 
 from outlast.core import forks
+from outlast.core.deciding import expired
 from outlast.core.errors import AlreadyDecided, RunNotFound
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
+    ApprovalVoted,
+    BudgetRaised,
     CancelRequested,
     CommandTaken,
     Event,
@@ -44,6 +47,7 @@ from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.guardrail import guardrail_names
 from outlast.effects.place import Place
 from outlast.effects.projection import approval_item
+from outlast.effects.purse import Purse, purse_of
 from outlast.effects.registry import AnyAgent, Registry
 from outlast.effects.scope import RunScope
 from outlast.engine.env import Live, RunEnv
@@ -83,6 +87,8 @@ class RunRequest:
     options: Options = field(default_factory=Options)
     goes_on: bool = False
     """Whether a run that has failed is to go on, and not only to say again what it failed of."""
+    purse: Purse | None = None
+    """That of the run that this one is inside of: its budgets hold here too."""
     limit: Literal["keep", "raise", "set"] = "keep"
     """What `max_turns` means for a run that exists: nothing, a limit if it is higher, the limit."""
 
@@ -107,6 +113,7 @@ def environment(
         session=request.session,
         error_handlers=request.error_handlers,
         live=live,
+        purse=purse_of(request.config, log.run_id, request.purse, log.spent_ledger),
     )
 
 
@@ -213,7 +220,7 @@ def reopen(log: RunLog, request: RunRequest) -> None:
     """Let a run that has failed go on, where the caller wants that and the failure can pass.
 
     Whoever makes the first call again wants to hear the same error again, unless the limit of turns
-    was what the run failed of, and is higher now.
+    was what the run failed of, and is higher now, or a budget was, which is looked at again.
     """
     state, error = log.state, failure_of(log.state)
     if error is None or not can_go_on(error):
@@ -225,7 +232,7 @@ def reopen(log: RunLog, request: RunRequest) -> None:
         has_handler = "max_turns" in (request.error_handlers or {})
         if not is_raised and not (request.goes_on and (has_handler or has_turns)):
             return
-    elif not request.goes_on:
+    elif error.kind != "BudgetExceeded" and not request.goes_on:
         return
     limit = request.max_turns if is_raised else None
     log.add([RunReopened(limit, is_raised, repeats_tools=True)])
@@ -272,6 +279,7 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
     has_limit = _is_limit_new(log.state, request)
     limit = request.max_turns if has_limit else None
     log.add([RunAcquired(f"pid {os.getpid()}", changed, ending, limit, has_limit)])
+    log.add(expired(log.state, time.time()))
 
 
 async def continue_log(
@@ -356,7 +364,8 @@ _BESIDE = (
 """Events that say nothing about what the run does."""
 _TOLD = (
     RunAcquired | RunAbandoned | RunCopied | CommandTaken | RunPaused | RunUnpaused
-    | MessageReceived | LimitRaised | CancelRequested | ApprovalDecided
+    | MessageReceived | LimitRaised | BudgetRaised | CancelRequested | ApprovalDecided
+    | ApprovalVoted
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from outlast.calls.health import HealthStore
+from outlast.core.budgets import Ledger as SpentLedger
 from outlast.core.commanding import taken
 from outlast.core.commands import Command
 from outlast.core.errors import IncompatibleRun, JournalError, RunHasEnded, RunNotFound, StorageBusy
@@ -152,6 +153,10 @@ class RunLog:
     async def read_blob(self, name: str) -> bytes:
         """What events name by the hash of its content."""
         return self.journal.blobs.get(name)
+
+    def spent_ledger(self) -> SpentLedger:
+        """Where the journal keeps what was spent under budgets."""
+        return self.journal.ledger
 
     def health(self) -> HealthStore:
         """What the journal keeps of models."""

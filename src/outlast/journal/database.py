@@ -24,9 +24,9 @@ from outlast.journal.files import helper, is_there
 from outlast.journal.mark import mark_of, noted
 
 _APPLICATION = 0x486F6C64  # "Hold"
-LAYOUT = 6
+LAYOUT = 7
 """Of the tables in `schema.sql` and what was added. Raise it with every change; a test remembers each."""
-_ADDED = {4: "inbox.sql", 5: "feed.sql"}
+_ADDED = {4: "inbox.sql", 5: "feed.sql", 6: "accounts.sql"}
 """What makes a file of an older layout one of the next. It adds, and changes nothing that is there."""
 _OPEN_BUSY_MS = 10_000
 _CHECK_BYTES_MAX = 16 * 2**20

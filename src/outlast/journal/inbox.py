@@ -80,7 +80,9 @@ def accepts(run_id: str, status: str, command: Command) -> None:
         RunHasEnded: It is over.
     """
     is_final = status in ("completed", "cancelled")
-    if not is_final and (status != "failed" or _kind(command) in ("cancel", "raise_limit")):
+    if not is_final and (
+        status != "failed" or _kind(command) in ("cancel", "raise_limit", "top_up")
+    ):
         return
     error = RunHasEnded(over(run_id, status))
     error.run_id, error.status = run_id, status

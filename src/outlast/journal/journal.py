@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, Unpack
 
 from outlast.calls.health import HealthStore
+from outlast.core.budgets import Ledger
 from outlast.core.commands import Command, Inbox
 from outlast.core.errors import Fenced, JournalConflict, JournalError
 from outlast.core.events import Event
@@ -222,6 +223,11 @@ class Journal(Protocol):
     @property
     def health(self) -> HealthStore:
         """How models answer and how much they are asked; shared by all who use this journal."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was spent under budgets; shared by all who use this journal."""
         ...
 
     @property

@@ -34,6 +34,7 @@ from outlast.journal.journal import (
     fenced,
     fits,
 )
+from outlast.journal.ledger import MemoryLedger
 from outlast.journal.retention import Pruned
 from outlast.journal.watch import Watchers
 
@@ -99,6 +100,7 @@ class MemoryJournal:
         self._places = count(1)
         self.blobs = _MemoryBlobs()
         self.health = MemoryHealth()
+        self.ledger = MemoryLedger()
         self.inbox = MemoryInbox(self._status)
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:

@@ -23,6 +23,7 @@ from outlast.journal.codec import metadata_of
 from outlast.journal.database import STORAGE_ERRORS, connect, storage_error, transaction
 from outlast.journal.inbox import forget_commands
 from outlast.journal.journal import TERMINAL, MetadataFilter
+from outlast.journal.ledger import forget_accounts
 from outlast.journal.mark import forget
 from outlast.journal.owner import described
 from outlast.journal.rows import COLUMNS, RunRow, checked, find
@@ -255,6 +256,7 @@ def _delete(db: sqlite3.Connection, path: Path, trees: Sequence[list[RunRow]]) -
                 )
             db.execute(f"DELETE FROM log {_LOG}", (row.number,))  # noqa: S608
             forget_commands(db, row.number)
+            forget_accounts(db, row.id)
             db.execute("DELETE FROM run WHERE number = ?", (row.number,))
         # Before the commit: a mark that asks for a deleted run would make the journal a damaged one.
         forget(path, {row.number for row in rows})

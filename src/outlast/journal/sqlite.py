@@ -41,6 +41,7 @@ from outlast.journal.journal import (
     RunSummary,
     Stored,
 )
+from outlast.journal.ledger import SqliteLedger
 from outlast.journal.owner import this_process
 from outlast.journal.resting import AWAKE
 from outlast.journal.retention import Pruned, Pruner, delete_run, prune_runs
@@ -102,7 +103,9 @@ class SqliteJournal:
         self._reader: sqlite3.Connection | None = None
         self.blobs = Blobs(self._load_blob)
         self.health = SqliteHealth(path, busy_s=busy_s, on_open=self._note_use)
-        self.inbox = SqliteInbox(path, power=durability == "power", on_open=self._note_use)
+        is_power = durability == "power"
+        self.ledger = SqliteLedger(path, busy_s=busy_s, on_open=self._note_use, power=is_power)
+        self.inbox = SqliteInbox(path, power=is_power, on_open=self._note_use)
         self._is_checked = False
         self._committer: Committer | None = None
         _ = self.committer
@@ -262,6 +265,7 @@ class SqliteJournal:
             self.is_closed = True
         self._heart.stop()
         self.health.close()
+        self.ledger.close()
         self.inbox.close()
         committer = self._committer
         if committer is None:
@@ -297,7 +301,7 @@ class SqliteJournal:
         committer = self._committer
         if len(self._held) or self._watchers.has_any() or (committer and not committer.is_idle()):
             return False
-        if not (self.inbox.rest() and self.health.rest()):
+        if not (self.inbox.rest() and self.health.rest() and self.ledger.rest()):
             return False
         if self._reader is not None:
             self._reader.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from outlast.core.commands import Cancel, Command, GoOn, Pause, RaiseLimit, Send
+from outlast.core.commands import Cancel, Command, GoOn, Pause, RaiseLimit, Send, TopUp
 from outlast.core.errors import UserError
+from outlast.definitions.budget import Per, limits_of
 from outlast.definitions.choices import check_choice
 from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.run.commands import check_said, command_head, command_run, require_whole
@@ -145,6 +146,60 @@ async def raise_limit(
             f"max_turns must be 1 or more, or None for no limit; got {max_turns!r:.40}."
         )
     await _tell(run_id, RaiseLimit(**command_head(by, why), max_turns=max_turns), run_config)
+
+
+async def top_up(  # noqa: PLR0913  # a budget has so many measures
+    run_id: str,
+    *,
+    tokens: int = 0,
+    requests: int = 0,
+    tool_calls: int = 0,
+    cost_usd: float = 0.0,
+    seconds: float = 0.0,
+    per: Per = "run",
+    agent: str | None = None,
+    by: str | None = None,
+    why: str | None = None,
+    run_config: Config = None,
+) -> None:
+    """Add to what a run may spend. One that has failed for it goes on when it is resumed.
+
+    Of a budget that runs share, the window that is current when the run goes on gets it. On disk when
+    this returns.
+
+    Args:
+        run_id: The whole id of the run.
+        tokens: How many tokens more.
+        requests: How many model calls more.
+        tool_calls: How many calls of tools more.
+        cost_usd: How many dollars more.
+        seconds: How many seconds more.
+        per: Whose budget it is.
+        agent: Only the budgets of this agent.
+        by: Who adds it.
+        why: A reason, for whoever reads the log.
+        run_config: Where the run is kept, if not in the default journal.
+
+    Raises:
+        UserError: Nothing is added, or the run is a part of another one.
+        RunHasEnded: It is complete, cancelled, or has its answer.
+        RunNotFound: There is no such run.
+    """
+    check_choice("per", per, Per)
+    added = limits_of(
+        tokens=tokens,
+        requests=requests,
+        tool_calls=tool_calls,
+        cost_usd=cost_usd,
+        seconds=seconds,
+    )
+    if not any(added.values()) or any(amount < 0 for amount in added.values()):
+        raise UserError(
+            "Runner.top_up adds to a budget: give tokens, requests, tool_calls, cost_usd or seconds, "
+            "each above 0."
+        )
+    command = TopUp(**command_head(by, why), per=per, agent=agent or "", **added)
+    await _tell(run_id, command, run_config)
 
 
 async def _tell(run_id: str, command: Command, config: Config) -> None:

@@ -8,12 +8,13 @@ other one said.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from outlast.core.commands import Decide
-from outlast.core.errors import RunNotFound
+from outlast.core.errors import RunNotFound, UserError
 from outlast.core.events import ApprovalRequested
 from outlast.core.evolve import fold
 from outlast.effects.config import RunConfig, coerce_run_config
@@ -22,13 +23,14 @@ from outlast.run.commands import check_said, command_head, command_run, events_o
 from outlast.run.request import journal_of
 
 
-async def approve(  # each says something about one decision
+async def approve(  # noqa: PLR0913  # each says something about one decision
     run_id: str,
     call_id: str,
     *,
     by: str | None = None,
     why: str | None = None,
     always: bool = False,
+    arguments: str | Mapping[str, Any] | None = None,
     run_config: RunConfig | dict[str, Any] | None = None,
 ) -> None:
     """Let a call that waits for a person go on.
@@ -42,6 +44,7 @@ async def approve(  # each says something about one decision
         by: Who decides.
         why: A reason, for whoever reads the log.
         always: Let all later calls of the tool in this run go on too.
+        arguments: What the call is made with instead of what the model has asked for: a JSON object.
         run_config: Where the run is kept, if not in the default journal.
 
     Raises:
@@ -51,7 +54,50 @@ async def approve(  # each says something about one decision
         StorageBusy: The journal was locked for too long. Nothing was decided; try again.
     """
     check_said(run_id=run_id, call_id=call_id, always=always)
-    command = Decide(**command_head(by, why), call_id=call_id, approved=True, always=always)
+    command = Decide(
+        **command_head(by, why),
+        call_id=call_id,
+        approved=True,
+        always=always,
+        arguments=_as_text(arguments),
+    )
+    await _decide(run_id, command, run_config)
+
+
+def _as_text(arguments: Any) -> str | None:
+    if arguments is None or isinstance(arguments, str):
+        return arguments
+    try:
+        return msgspec.json.encode(arguments).decode()
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"arguments must be a JSON object: {error}. Nothing was decided."
+        ) from error
+
+
+async def answer(
+    run_id: str,
+    call_id: str,
+    answer: str,
+    *,
+    by: str | None = None,
+    why: str | None = None,
+    run_config: RunConfig | dict[str, Any] | None = None,
+) -> None:
+    """Answer the question of a tool that waits for it: see `ToolContext.ask`.
+
+    The tool is called again with the answer. Raises what `approve` does.
+
+    Args:
+        run_id: The whole id of the run.
+        call_id: The whole id of the call.
+        answer: One of the question's choices, if it has some.
+        by: Who answers.
+        why: A reason, for whoever reads the log.
+        run_config: Where the run is kept, if not in the default journal.
+    """
+    check_said(run_id=run_id, call_id=call_id, answer=answer)
+    command = Decide(**command_head(by, why), call_id=call_id, approved=True, answer=answer)
     await _decide(run_id, command, run_config)
 
 

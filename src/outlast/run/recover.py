@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, Unpack, cast
 
+from outlast.core.deciding import next_expiry
 from outlast.core.errors import AgentsException, AlreadyRunning, UserError
 from outlast.core.evolve import fold
 from outlast.core.failing import is_due
@@ -205,6 +206,9 @@ class _Plan:
         parked = await journal.runs(status="parked", **self.only)
         mine = [run for run in parked if not run.parent and run.agent in known]
         left += [run for run in mine if await _may_ask_again(journal, run.run_id)]
+        waiting = await journal.runs(status="waiting", **self.only)
+        mine = [run for run in waiting if not run.parent and run.agent in known]
+        left += [run for run in mine if await _has_expired(journal, run.run_id)]
         if self.failed:
             ended = await journal.runs(status="failed", **self.only)
             mine = [run for run in ended if not run.parent and run.agent in known]
@@ -274,6 +278,15 @@ async def _may_ask_again(journal: Journal, run_id: str) -> bool:
     except AgentsException:
         return True
     return any(is_due(each, time.time()) for each in parked.values())
+
+
+async def _has_expired(journal: Journal, run_id: str) -> bool:
+    """Whether nobody has decided in time about a call that waits."""
+    try:
+        end = next_expiry(fold([each.event for each in await journal.read(run_id)]))
+    except AgentsException:
+        return False
+    return end is not None and time.time() >= end
 
 
 def _is_factory(value: object) -> bool:

@@ -36,7 +36,9 @@ from outlast.effects.projection import (
 )
 from outlast.engine.env import RunEnv
 from outlast.run.copies import own_fields, portable_fields
+from outlast.run.costs import report_now
 from outlast.run.run_state import RunState
+from outlast.views.costs import UsageReport
 from outlast.views.status import status
 
 if TYPE_CHECKING:
@@ -213,6 +215,18 @@ class RunResultBase(PydanticInstance):
     def spent(self) -> UsageFacts:
         """What this run's own log counts: its model calls and those of its agents used as tools."""
         return self._env.log.state.usage if self._env else UsageFacts()
+
+    def usage_report(self, *, prices: Any = None) -> UsageReport:
+        """What the run, with all runs inside it, has used and cost, by run, agent, model and tool.
+
+        Args:
+            prices: A `PriceTable`, or the path of one; None: those of the run's settings.
+        """
+        assert self._env
+        env, table = self._env, prices
+        if table is None:
+            table = env.config.prices
+        return report_now(env.log.journal, env.log.run_id, table)
 
     def to_state(self) -> RunState:
         """The run as something to approve calls on, to store, and to give back to `Runner.run`."""

@@ -45,10 +45,12 @@ from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
 from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
 from outlast.run.conflicts import claimed_log
-from outlast.run.control import cancel, pause, raise_limit, send, unpause
-from outlast.run.decisions import approve, reject
+from outlast.run.control import cancel, pause, raise_limit, send, top_up, unpause
+from outlast.run.costs import costs_of, is_in_loop
+from outlast.run.decisions import answer, approve, reject
 from outlast.run.failure import failure, parked, paused
 from outlast.run.options import RunOptions
+from outlast.run.pending import decisions, pending, watch_pending
 from outlast.run.request import as_items, journal_of, nest, request_of, require_portable, wrapped
 from outlast.run.result import RunResult, empty, fill
 from outlast.run.resume import continued
@@ -90,7 +92,7 @@ class AgentRunner:
 
     def run_sync(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run_sync`."""
-        if _is_in_loop():
+        if is_in_loop():
             raise WrongPlace(
                 "AgentRunner.run_sync() cannot be called when an event loop is already running. "
                 "In a coroutine or a notebook, write `await Runner.run(...)`."
@@ -105,7 +107,7 @@ class AgentRunner:
     ) -> RunResultStreaming:
         """See `Runner.run_streamed`."""
         call = _Call(starting_agent, input, options, self._engine)
-        if not _is_in_loop():
+        if not is_in_loop():
             raise WrongPlace(
                 "Runner.run_streamed needs a running event loop. Call it in a coroutine, as one that "
                 "asyncio.run(main()) runs; without a loop there is Runner.run_sync."
@@ -171,6 +173,7 @@ class _Call:
             require_portable(self.request, self.context)
         if self.place is not None and self.place.state.started is not None:
             self.request.metadata = self.place.state.started.metadata
+            self.request.purse = self.place.purse
             self.request.goes_on |= self.place.is_repeated
         if isinstance(input, RunState):
             self.request.limit = "keep"  # The state has it.
@@ -266,14 +269,6 @@ class _Call:
             await look_for_last(journal, self.request, log.run_id)
             begin(log, self.request, items, is_text=isinstance(self.input, str))
             return env
-
-
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 _default = AgentRunner()
@@ -481,6 +476,12 @@ class Runner:
     pause = staticmethod(shortened(pause))
     unpause = staticmethod(shortened(unpause))
     raise_limit = staticmethod(shortened(raise_limit))
+    top_up = staticmethod(shortened(top_up))
+    answer = staticmethod(shortened(answer))
+    pending = staticmethod(shortened(pending))
+    watch_pending = staticmethod(watch_pending)
+    decisions = staticmethod(shortened(decisions))
+    usage_report = staticmethod(shortened(costs_of))
 
 
 async def _resumed(agent: AnyAgent, run_id: str, options: dict[str, Any]) -> RunResult:

@@ -40,6 +40,7 @@ from outlast.core.stored import Stored
 from outlast.engine.log import RunLog
 from outlast.journal.health import MemoryHealth
 from outlast.journal.journal import DONE, Change, Lease, RunFilter, RunSummary, fits
+from outlast.journal.ledger import MemoryLedger
 from outlast.run.commands import command_head
 from outlast.temporal.reading import read_page
 from outlast.temporal.settings import TemporalSettings
@@ -128,6 +129,7 @@ class TemporalJournal:
         self._settings = settings or TemporalSettings()
         self.blobs = _Blobs()
         self.health = MemoryHealth()
+        self.ledger = MemoryLedger()
         self.inbox = _Inbox(self)
 
     # --- Following ------------------------------------------------------------------------

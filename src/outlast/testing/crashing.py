@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Literal, Unpack
 
 from outlast.calls.health import HealthStore
+from outlast.core.budgets import Ledger
 from outlast.core.commands import Command, Inbox
 from outlast.core.events import Event
 from outlast.journal.journal import (
@@ -82,6 +83,11 @@ class CrashingJournal:
     def health(self) -> HealthStore:
         """The inner journal's."""
         return self.inner.health
+
+    @property
+    def ledger(self) -> Ledger:
+        """The inner journal's."""
+        return self.inner.ledger
 
     @property
     def inbox(self) -> Inbox:

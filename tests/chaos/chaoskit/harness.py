@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from outlast.core.events import (
     ApprovalDecided,
+    ApprovalRequested,
     ChildStarted,
     EffectFailed,
     EffectStarted,
@@ -216,6 +217,8 @@ def final_logs(place: Path) -> dict[str, list[str]]:
 
 def _plain(event: Any) -> Any:
     """The event without what a lost attempt, which nobody recorded, would have added to it."""
+    if isinstance(event, ApprovalDecided):
+        return replace(event, at=None)
     return replace(event, usage=UsageFacts()) if isinstance(event, ModelReplied) else event
 
 
@@ -242,8 +245,13 @@ def _check_log(run_id: str, log: Sequence[Stored], crashes: int) -> list[str]:
             if found in results:
                 problems.append(f"{run_id}: {event.id} has two results")
             results.add(found)
-    failed = Counter(each.event.id for each in log if isinstance(each.event, EffectFailed))
-    often = [key for key, count in starts.items() if count > 1 + crashes + failed[key]]
+    again = (EffectFailed, ApprovalRequested)
+    asked = Counter(
+        each.event.id
+        for each in log
+        if isinstance(each.event, again) and getattr(each.event, "reason", "question") == "question"
+    )
+    often = [key for key, count in starts.items() if count > 1 + crashes + asked[key]]
     return problems + [f"{run_id}: {key} was begun {starts[key]} times" for key in often]
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chaoskit.world import World, answered, call, say, script, until
+from chaoskit.world import RUN, World, answered, call, say, script, until
 from outlast import (
     Agent,
+    Budget,
     GuardrailFunctionOutput,
     InputGuardrailTripwireTriggered,
     ModelRetryBackoffSettings,
@@ -218,6 +219,42 @@ async def approval(world: World) -> Outcome:
         tools=[tool(world, "pay", needs_approval=True), tool(world, "void", needs_approval=True)],
     )
     return output_of(await settle(world, agent, await world.run(agent, "pay and void")))
+
+
+@scenario
+async def question(world: World) -> Outcome:
+    """A tool asks a person twice, after a step that is made once."""
+
+    async def order(ctx: ToolContext[Any]) -> str:
+        await ctx.step("reserve", lambda: "reserved")
+        color = await ctx.ask("Which color?", choices=["red", "blue"])
+        return f"{color} {await ctx.ask('Which size?')}"
+
+    agent = Agent(
+        name="shop",
+        model=world.model("shop", script([call("order", "a")], say("ordered"))),
+        tools=[function_tool(order)],
+    )
+    result = await world.run(agent, "a cup")
+    while result.interruptions:
+        (item,) = result.interruptions
+        answer = "blue" if item.choices else "L"
+        await Runner.answer(RUN, item.call_id, answer, by="ann", run_config=world.config())
+        result = await world.run(agent, "a cup")
+    outputs = [item["output"] for item in result.to_input_list() if "output" in item]
+    return {**output_of(result), "answered": outputs}
+
+
+@scenario
+async def budget(world: World) -> Outcome:
+    """Calls under a budget: what was set aside is settled, whatever died in between."""
+    rules = script([call("look", "a", order=1)], [call("look", "b", order=2)], say("seen"))
+    agent = Agent(name="desk", model=world.model("desk", rules), tools=[tool(world, "look")])
+    settings = world.config(budgets=Budget(tool_calls=50, tokens=10**6))
+    result = await world.run(agent, "look", config=settings)
+    (account,) = world.journal.ledger.all().values()  # pyright: ignore[reportAttributeAccessIssue]
+    assert account.spent.plus(account.held).tool_calls >= 2
+    return output_of(result)
 
 
 async def settle(world: World, agent: Agent[Any], result: Any) -> Any:

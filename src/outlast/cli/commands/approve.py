@@ -27,6 +27,7 @@ from outlast.cli.running import matching_run
 outlast approve                    what waits, in all runs
 outlast approve ticket-12          what waits in one run
 outlast approve ticket-12 call_7f3a        decides; the run goes on later
+outlast approve ticket-12 call_7f3a --edit '{"amount": 10}' --why "half of it"
 outlast approve ticket-12 call_7f3a --agent desk.py
 """)
 def approve(  # noqa: PLR0913  # a command has the options that it has
@@ -44,6 +45,9 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
         bool, typer.Option("--reject", help="Say no instead of yes: the same as outlast reject.")
     ] = False,
     message: Message = "",
+    edit: Annotated[
+        str, typer.Option(help="Arguments to call the tool with instead, as a JSON object.")
+    ] = "",
     by: By = "",
     why: Why = "",
     place: AgentPlace = "",
@@ -59,6 +63,8 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
         raise typer.BadParameter("A --message goes with --reject: an approved call says nothing.")
     if reject and not (call or everything):
         raise typer.BadParameter("Name the call to reject, or say --all.")
+    if edit and (reject or not call):
+        raise typer.BadParameter("--edit goes with one call that is approved.")
     if not (call or everything):
         if by or why or place:
             raise typer.BadParameter(
@@ -66,5 +72,5 @@ def approve(  # noqa: PLR0913  # a command has the options that it has
             )
         run_id = finish(matching_run(run_id)) if run_id else ""
         return list_waiting(run_id, Shown(is_full=full, as_json=as_json))
-    answer = Answer(not reject, message, by, why)
+    answer = Answer(not reject, message, by, why, edit)
     return decide(run_id, call, answer, place, as_json=as_json)

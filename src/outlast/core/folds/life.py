@@ -145,7 +145,8 @@ def _reopened(state: RunState, event: RunReopened) -> RunState:
     if state.before_failure:
         retried = repeated if event.repeats_tools else unrepeated
         fresh = retried(state.before_failure)
-        return replace(fresh, max_turns=limit, paused=None)
+        told = {"commands": state.commands, "top_ups": state.top_ups}
+        return replace(fresh, max_turns=limit, paused=None, last_turns=frozenset(), **told)
     return replace(
         state,
         ended=None,

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from outlast.core.events import ApprovalDecided, ApprovalRequested, ApprovalWaived, GuardrailChecked
+from outlast.core.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    ApprovalVoted,
+    ApprovalWaived,
+    GuardrailChecked,
+)
 from outlast.core.folds.conversation import flushed
 from outlast.core.folds.effects import finished, without
 from outlast.core.folds.table import Folds
@@ -30,7 +36,8 @@ def _requested(state: RunState, event: ApprovalRequested) -> RunState:
     # What was decided before about the same call is past.
     verdicts = without(without(state.verdicts, key), own_call_id(event))
     requested = {**state.requested, key: event}
-    state = replace(state, requested=requested, decided=decided, verdicts=verdicts)
+    votes = {each: cast for each, cast in state.votes.items() if each != key}
+    state = replace(state, requested=requested, decided=decided, verdicts=verdicts, votes=votes)
     # The tool stops until a person has spoken; the effect that asked is over too.
     return finished(finished(state, event.id), approval_id(event.id))
 
@@ -39,8 +46,13 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
     key = approval_key(event)
     request = state.requested.get(key)
     own = own_call_id(request) if request else key
+    answers = state.told_answers
+    if request is not None and request.ask and not request.child and event.answer is not None:
+        own_answers = {**answers.get(request.id, {}), request.ask: event.answer}
+        answers = {**answers, request.id: own_answers}
     state = replace(
         flushed(state),
+        told_answers=answers,
         decided={**state.decided, key: event},
         verdicts={**state.verdicts, key: event, own: event},
         activated=False,
@@ -48,6 +60,11 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
     if not event.always:
         return state
     return replace(state, standing={**state.standing, (event.agent, event.name): event})
+
+
+def _voted(state: RunState, event: ApprovalVoted) -> RunState:
+    key = approval_key(event)
+    return replace(state, votes={**state.votes, key: (*state.votes.get(key, ()), event)})
 
 
 def _waived(state: RunState, event: ApprovalWaived) -> RunState:
@@ -59,4 +76,5 @@ FOLDS: Folds = {
     ApprovalRequested: _requested,
     ApprovalDecided: _decided,
     ApprovalWaived: _waived,
+    ApprovalVoted: _voted,
 }

@@ -30,7 +30,7 @@ def repeated(state: RunState) -> RunState:
     doubts: dict[str, EffectStarted] = {}
     for call in state.open_calls.values():
         key = effect_id("tool", state.turn, call.id)
-        if key in state.failures:
+        if key in state.failures and state.failures[key].error.kind != "BudgetExceeded":
             number = state.attempts.get(key, 1)
             doubts[key] = EffectStarted(key, "tool", call.name, number, call.policy)
     return replace(
@@ -49,7 +49,7 @@ def _is_spent(failure: EffectFailed) -> bool:
     return is_tool and failure.error.kind not in _BEFORE_TOOLS
 
 
-_BEFORE_TOOLS = {"ModelBehaviorError", "ToolInputGuardrailTripwireTriggered"}
+_BEFORE_TOOLS = {"BudgetExceeded", "ModelBehaviorError", "ToolInputGuardrailTripwireTriggered"}
 """Errors that are raised before a tool begins."""
 
 

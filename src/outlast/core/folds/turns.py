@@ -45,6 +45,8 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         waived=frozenset(),
         steps={},
         children={},
+        told_answers={},
+        votes={},
         failed_attempts=(),
         in_flight=without(state.in_flight, event.id),
         in_doubt=without(state.in_doubt, event.id),

@@ -1,0 +1,81 @@
+"""Who decides about calls that wait, how many have to agree, and what holds if nobody does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from outlast.core.approval_events import RequestRules
+from outlast.core.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRules:
+    """How calls that wait for a person are decided about.
+
+    Attributes:
+        needed: So many different people have to agree. One no is enough to refuse, unless `deciders`
+            are so many that the others can still agree.
+        deciders: The only names (`by`) that count; empty for anybody.
+        expires_after: After so long `on_expiry` holds; None: it waits for ever.
+        on_expiry: ``"reject"`` or ``"approve"``. A question that a tool asks is refused either way.
+        escalate_after: After so long `escalate_to` may decide too.
+        escalate_to: Those names.
+        tools: Only calls of these tools; empty for all.
+
+    Raises:
+        UserError: They contradict each other.
+    """
+
+    needed: int = 1
+    deciders: Sequence[str] = ()
+    expires_after: timedelta | None = None
+    on_expiry: Literal["reject", "approve"] = "reject"
+    escalate_after: timedelta | None = None
+    escalate_to: Sequence[str] = ()
+    tools: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.needed < 1 or (self.deciders and self.needed > len(set(self.deciders))):
+            raise UserError(
+                f"ApprovalRules(needed={self.needed!r}) must be 1 or more, and no more than the "
+                f"{len(set(self.deciders))} deciders."
+            )
+        if self.on_expiry not in ("reject", "approve"):
+            raise UserError(
+                f"ApprovalRules(on_expiry=...) is 'reject' or 'approve', got {self.on_expiry!r:.40}."
+            )
+        if (self.escalate_after is None) != (not self.escalate_to):
+            raise UserError("ApprovalRules: escalate_after and escalate_to go together.")
+        if self.escalate_to and not self.deciders:
+            raise UserError(
+                "ApprovalRules(escalate_to=...) needs deciders: else anybody may decide."
+            )
+        for name in ("expires_after", "escalate_after"):
+            value: timedelta | None = getattr(self, name)
+            if value is not None and value <= timedelta(0):
+                raise UserError(f"ApprovalRules({name}=...) must be above 0, got {value!r}.")
+
+    def at(self, now: float) -> RequestRules:
+        """The rules for a call that waits since ``now``."""
+        return RequestRules(
+            needed=self.needed,
+            deciders=tuple(self.deciders),
+            expires_at=_later(now, self.expires_after),
+            on_expiry=self.on_expiry,
+            escalates_at=_later(now, self.escalate_after),
+            escalates_to=tuple(self.escalate_to),
+        )
+
+
+def rules_for(given: Any, tool: str, now: float) -> RequestRules | None:
+    """The rules for a call of ``tool``: those of the first that name it, or that name none."""
+    every: Sequence[ApprovalRules] = (given,) if isinstance(given, ApprovalRules) else given
+    found = next((each for each in every if not each.tools or tool in each.tools), None)
+    return found and found.at(now)
+
+
+def _later(now: float, after: timedelta | None) -> float | None:
+    return None if after is None else now + after.total_seconds()

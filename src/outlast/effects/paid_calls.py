@@ -1,0 +1,132 @@
+"""Calls of models and tools under the run's budgets; see `effects.spending`."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from outlast.calls.attempt import Attempt
+from outlast.core.budgets import Amounts
+from outlast.core.effects import CallModel, RunTool
+from outlast.core.errors import BudgetExceeded
+from outlast.core.events import ToolReturned
+from outlast.core.usage import facts_of
+from outlast.definitions.run_items import ModelResponse
+from outlast.effects.outcome import Emit, Outcome
+from outlast.effects.purse import Purse
+from outlast.effects.spending import Payer, cost_of, estimate, longest_answer, spending
+from outlast.effects.unexecuted_calls import refused
+from outlast.effects.view import RunView
+
+_LAST_TURN = (
+    "This is the last answer that the budget allows. No tools can be used any more: answer now, with "
+    "what you know."
+)
+_NO_CALLS_LEFT = "The tool was not run: the budget is used up. Answer with what you know."
+_INSTRUCTIONS, _SETTINGS, _TOOLS, _HANDOFFS = 0, 2, 3, 5
+"""Where they stand among what a model takes by position."""
+
+
+def model_name(model: Any) -> str:
+    """The name that a model's price goes by."""
+    name = getattr(model, "model", None)
+    return name if isinstance(name, str) else type(model).__name__
+
+
+@asynccontextmanager
+async def paid_model_call(
+    effect: CallModel, view: RunView, emit: Emit, attempt: Attempt
+) -> AsyncGenerator[Callable[[ModelResponse | None], None]]:
+    """A block that makes one attempt of a model call; it is told of the response.
+
+    Raises:
+        BudgetExceeded: The call does not fit into a budget. It was not begun.
+    """
+    if view.purse is None:
+        yield lambda _: None
+        return
+    purse, name, settings = view.purse, model_name(attempt.model), attempt.settings
+    thought = estimate(purse, name, _texts(attempt), settings.max_tokens)
+    payer = Payer(purse, view.run_id, view.state, effect.id, effect.agent, emit)
+    async with spending(payer, thought.amounts, least=thought.least, kind=name) as spent:
+        limit = longest_answer(purse, name, spent.grant, thought.sent)
+        if spent.grant.last is not None or effect.id in view.state.last_turns:
+            _without_tools(attempt)
+        if limit is not None and limit < (settings.max_tokens or limit + 1):
+            _replace(attempt, _SETTINGS, _bounded(attempt.args[_SETTINGS], limit))
+
+        def answered(response: ModelResponse | None) -> None:
+            if response is not None:
+                spent.actual = _actual(purse, name, response)
+
+        try:
+            yield answered
+        except asyncio.CancelledError:
+            raise  # What the model has read is paid for.
+        except Exception:
+            spent.actual = Amounts(requests=1)
+            raise
+
+
+def _actual(purse: Purse, model: str, response: ModelResponse) -> Amounts:
+    usage = facts_of(response.usage)
+    total = max(usage.total_tokens, usage.input_tokens + usage.output_tokens)
+    return Amounts(total, max(1, usage.requests), 0, cost_of(purse, model, usage))
+
+
+def _texts(attempt: Attempt) -> list[Any]:
+    instructions, items, _, tools, *_ = attempt.args
+    schemas = [getattr(tool, "params_json_schema", "") for tool in tools]
+    descriptions = [getattr(tool, "description", "") for tool in tools]
+    return [instructions, items, schemas, descriptions]
+
+
+def _without_tools(attempt: Attempt) -> None:
+    instructions = attempt.args[_INSTRUCTIONS]
+    said = f"{instructions}\n\n{_LAST_TURN}" if instructions else _LAST_TURN
+    _replace(attempt, _INSTRUCTIONS, said)
+    _replace(attempt, _TOOLS, [])
+    _replace(attempt, _HANDOFFS, [])
+    settings = copy.copy(attempt.args[_SETTINGS])
+    settings.tool_choice = settings.parallel_tool_calls = None
+    _replace(attempt, _SETTINGS, settings)
+
+
+def _bounded(settings: Any, limit: int) -> Any:
+    changed = copy.copy(settings)
+    changed.max_tokens = limit
+    return changed
+
+
+def _replace(attempt: Attempt, place: int, value: Any) -> None:
+    attempt.args = (*attempt.args[:place], value, *attempt.args[place + 1 :])
+    if place == _SETTINGS:
+        attempt.settings = value
+
+
+async def paid_tool_call(
+    effect: RunTool, view: RunView, emit: Emit, perform: Callable[..., Awaitable[Outcome]]
+) -> Outcome:
+    """What a tool's call comes to; the model is told where a graceful budget has no call left.
+
+    Raises:
+        BudgetExceeded: The call does not fit into a budget. It was not begun.
+    """
+    if view.purse is None:
+        return await perform(effect, view, emit)
+    payer = Payer(view.purse, view.run_id, view.state, effect.id, effect.agent, emit)
+    wanted, has_begun = Amounts(tool_calls=1, ms=1), False
+    try:
+        async with spending(payer, wanted, least=wanted) as spent:
+            has_begun = True
+            tool = view.live.tools.get(effect.call.id)
+            spent.counts_time = getattr(tool, "_agent_instance", None) is None
+            return await perform(effect, view, emit)
+    except BudgetExceeded as error:
+        if has_begun or not error.is_graceful:
+            raise
+    item = refused(effect.call, _NO_CALLS_LEFT, view.call_item(effect.call.index))
+    return Outcome([ToolReturned(effect.id, effect.call.id, item, "rejected", effect.call.name)])
