@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos commands flips services endpoints thirdparties conformance faults newest stub clean
+.PHONY: help demo test check format bench chaos commands flips cluster services endpoints thirdparties conformance faults newest stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +62,10 @@ newest:  ## Run the quick tests on the newest Python that is here or can be inst
 
 flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --largest 8")
 	$(BIN)/python tests/journal/flips.py $(ARGS)
+
+cluster: $(DEV)  ## Kill workers of a Temporal cluster under runs; ARGS="--kills 300"
+	python3 tests/services.py up temporal
+	eval "$$(python3 tests/services.py env)" && $(BIN)/python tests/temporal/kills.py $(ARGS)
 
 services: $(DEV)  ## Test on real Redis, PostgreSQL, MongoDB, Dapr and Temporal (builds three, once)
 	python3 tests/services.py up redis postgres mongo dapr temporal

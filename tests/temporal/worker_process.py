@@ -1,6 +1,7 @@
 """A worker to be killed:  worker_process.py PROGRAM FOLDER QUEUE"""
 
 import asyncio
+import json
 import os
 import sys
 import threading
@@ -91,6 +92,65 @@ def big(n: int) -> str:
     return "x" * 10_000_000
 
 
+# --- A chain of turns, for workers that are killed at any moment. ------------------------
+
+
+def noted(what: str, run: str, turn: int) -> None:
+    """Remember what was done, for whom and in which turn."""
+    handle = os.open(FOLDER / "chain.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(handle, json.dumps([what, run, turn]).encode() + b"\n")
+    os.close(handle)
+
+
+class Chain(Model):
+    """Calls one tool after the other: what a run is asked is its name."""
+
+    def __init__(self, turns: int) -> None:
+        self._turns = turns
+
+    async def get_response(self, *args: Any, **options: Any) -> ModelResponse:
+        run, turn = args[1][0]["content"], sum("output" in item for item in args[1])
+        noted("model", run, turn)
+        if turn < self._turns:
+            name = ("fetch", "charge", "parts")[turn % 3]
+            item: Any = function_call(name, {"run": run, "turn": turn}, call_id=f"c{turn}")
+        else:
+            item = assistant_message(f"{turn} turns")
+        return ModelResponse([item], Usage(requests=1), None)
+
+    def stream_response(self, *args: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+
+@function_tool
+def fetch(run: str, turn: int) -> str:
+    """May be done again."""
+    time.sleep(0.05)
+    noted("fetch", run, turn)
+    return "fetched"
+
+
+@function_tool(on_uncertain="once")
+def charge(run: str, turn: int) -> str:
+    """Must not be done twice."""
+    noted("pay", run, turn)
+    time.sleep(0.05)
+    return "charged"
+
+
+@function_tool
+async def parts(ctx: ToolContext[Any], run: str, turn: int) -> str:
+    """Done in parts."""
+    for n in range(3):
+        await ctx.step(f"part {n}", lambda n=n: noted(f"part {n}", run, turn))
+    return "all parts"
+
+
+def chain_agent(turns: int) -> Agent[Any]:
+    """The program of `kills.py`."""
+    return Agent(name="chain", model=Chain(turns), tools=[fetch, charge, parts])
+
+
 TOOLS = {"pay": pay, "look": look, "pack": pack, "plain": plain, "big": big}
 
 
@@ -103,7 +163,7 @@ async def main(name: str, queue: str) -> None:
     store = DirectoryStore(FOLDER / "store")
     client = await connect(store)
     settings = TemporalSettings(heartbeat_s=4.0)
-    program = Program(agent=agent(name))
+    program = Program(agent=chain_agent(8) if name == "chain" else agent(name))
     await worker_of(client, store, program, queue=queue, settings=settings).run()
 
 

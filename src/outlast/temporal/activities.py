@@ -188,13 +188,14 @@ class Performers:
 
     async def _state(self, piece: bytes) -> RunState:
         """What the log amounts to, with what an earlier attempt has added to it."""
+        name = name_of(piece)
+        if name not in self._states:
+            await self._store.put(piece, name)  # What comes next goes on from it.
         if activity.info().attempt > 1:
             answer = await self._workflow().query("log", result_type=bytes)
             return fold((await read_page(self._store, answer))[0])
-        name = name_of(piece)
         state = self._states.get(name)
         if state is None:
-            await self._store.put(piece, name)
             told = unpacked(piece)
             before = self._states.get(told.before)
             if before is None:

@@ -18,6 +18,7 @@ from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
     WorkflowHandle,
+    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -37,6 +38,7 @@ from outlast.core.events import Event, RunStarted
 from outlast.core.evolve import fold
 from outlast.core.identity import content_hash
 from outlast.core.stored import Stored
+from outlast.definitions.logger import logger
 from outlast.engine.log import RunLog
 from outlast.journal.health import MemoryHealth
 from outlast.journal.journal import DONE, Change, Lease, RunFilter, RunSummary, fits
@@ -49,8 +51,17 @@ from outlast.temporal.workflow import OutlastRun, Start
 from outlast.views.status import ENDED
 
 _encode = msgspec.json.Encoder().encode
+_NO_WORKER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION}
+_WARN_S, _SERVER_GONE_S = 15.0, 300.0
 _POLL_FIRST_S, _POLL_LONGEST_S = 0.05, 1.0
 _SETTLED = ENDED | {"waiting", "parked", "paused"}
+
+
+class _Silent(JournalUnavailable):
+    """Nobody has answered."""
+
+    is_worker = False
+    """Whether it is a worker that does not, and not the server."""
 
 
 class _Lease(Lease):
@@ -139,13 +150,13 @@ class TemporalJournal:
         await log.commit()
         lease = log.lease
         assert isinstance(lease, _Lease)
-        events, status = await self._news(log.run_id, 0)
+        events, status = await self._awaited(log.run_id, 0)
         log.restart(events)
         lease.is_following = True
         wait_s = _POLL_FIRST_S
         while status not in _SETTLED:
             await self._patience(log.run_id, wait_s)
-            fresh, status = await self._news(log.run_id, len(log.events))
+            fresh, status = await self._awaited(log.run_id, len(log.events))
             wait_s = _POLL_FIRST_S if fresh else min(wait_s * 1.5, _POLL_LONGEST_S)
             for event in fresh:  # Whoever watches hears of each by itself.
                 log.add([event])
@@ -160,11 +171,37 @@ class TemporalJournal:
             ended.cancel()
             await asyncio.gather(ended, return_exceptions=True)
 
+    async def _awaited(self, run_id: str, known: int) -> tuple[list[Event], str]:
+        """What is new, however long it takes until a worker or the server can say it.
+
+        Raises:
+            JournalUnavailable: The server has not answered for minutes.
+        """
+        began, has_warned = time.monotonic(), False
+        while True:
+            try:
+                return await self._news(run_id, known)
+            except _Silent as silent:
+                gone_s = time.monotonic() - began
+                if not silent.is_worker and gone_s > _SERVER_GONE_S:
+                    raise
+                if not has_warned and gone_s > _WARN_S:
+                    has_warned = True
+                    who = f"No worker of queue {self._queue!r}" if silent.is_worker else "No server"
+                    logger.warning(
+                        "%s answers about run %s. It goes on when one does.", who, run_id
+                    )
+            await asyncio.sleep(_POLL_LONGEST_S)
+
     async def _news(self, run_id: str, known: int) -> tuple[list[Event], str]:
         try:
             answer = await (await self._handle(run_id)).query("log", result_type=bytes)
         except RPCError as error:
             raise _error_of(run_id, error) from None
+        except WorkflowQueryFailedError as error:
+            raise JournalUnavailable(
+                f"No worker can say how run {run_id!r} stands: {error.message} Look at its workflow."
+            ) from None
         return await read_page(self._store, answer, known)
 
     # --- What every journal does ----------------------------------------------------------
@@ -333,7 +370,9 @@ def _ended(run_id: str) -> RunHasEnded:
 def _error_of(run_id: str, error: RPCError) -> Exception:
     if error.status == RPCStatusCode.NOT_FOUND:
         return RunNotFound(f"There is no run {run_id!r} on the cluster.")
-    return JournalUnavailable(
+    silent = _Silent(
         f"The Temporal server did not answer about run {run_id!r}: {error.status.name}. The run itself is "
         "not affected; ask again."
     )
+    silent.is_worker = error.status in _NO_WORKER
+    return silent

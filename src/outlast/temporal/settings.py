@@ -24,7 +24,7 @@ class TemporalSettings(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
     retry_longest_s: float = 30.0
     """The longest such wait."""
     events_per_history: int = 2000
-    """After so many events of Temporal's own history a run goes on in a fresh one."""
+    """After about so many events of Temporal's own history a run goes on in a fresh one."""
 
     def queue(self, names: tuple[str, ...]) -> str | None:
         """The task queue for an effect that is known by these names."""

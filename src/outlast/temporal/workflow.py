@@ -38,6 +38,8 @@ with workflow.unsafe.imports_passed_through():
     from outlast.views.status import status
 
 _MINUTE = timedelta(minutes=1)
+_EVENTS_PER_STEP = 6
+"""What an activity, an update or a signal adds to a history, with the workflow's task behind it."""
 _events = msgspec.json.Decoder(list[Event]).decode
 _outcome = msgspec.json.Decoder(Outcome).decode
 _command = msgspec.json.Decoder(Command).decode
@@ -88,6 +90,9 @@ class HistoryLog:
         self.state = RunState()
         self.stored = Reference()
         """What the store has for certain."""
+        self.history = 0
+        """About how many events Temporal's own history has by now. Counted here, for what the server says
+        of it differs when a history is replayed."""
         self._commands: list[Command] = []
         self._fresh: list[Event] = []
         """What was added since the last commit."""
@@ -119,9 +124,7 @@ class HistoryLog:
         """Nothing waits to be written; here a run goes on in a fresh history, if the old one is long."""
         fresh, self._fresh = self._fresh, []
         begun = {event.id for event in fresh if isinstance(event, EffectStarted)}
-        info = workflow.info()
-        is_long = info.get_current_history_length() > self.settings.events_per_history
-        if not (is_long or info.is_continue_as_new_suggested()) or self.state.ended:
+        if self.history <= self.settings.events_per_history or self.state.ended:
             return
         in_flight = set(self.state.in_flight)
         if not in_flight or in_flight - begun:
@@ -161,6 +164,7 @@ class HistoryLog:
 
     def post(self, command: Command) -> None:
         """Have a command taken."""
+        self.history += _EVENTS_PER_STEP
         self._commands.append(command)
         self.wake()
 
@@ -208,6 +212,7 @@ class Activities:
 
     async def _asked(self, effect: Effect, hooks: Sequence[HookCall], piece: bytes) -> bytes:
         settings, names = self._settings, self._names(effect)
+        self._log.history += _EVENTS_PER_STEP
         asked = OpenEffect(self._log.run_id, effect.id, hooks, settings.is_plain)
         beat = settings.heartbeat_s
         policy = RetryPolicy(
@@ -287,6 +292,7 @@ class OutlastRun:
     async def emitted(self, events: bytes) -> None:
         """What an effect adds while it is performed."""
         await workflow.wait_condition(lambda: self._is_open)
+        self._log.history += _EVENTS_PER_STEP
         self._log.add(_events(events))
         self._log.wake()
 
