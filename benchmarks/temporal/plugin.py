@@ -89,7 +89,9 @@ def cpu() -> float:
 async def main() -> None:
     params = ModelActivityParameters(start_to_close_timeout=LIMIT)
     plugin = OpenAIAgentsPlugin(model_params=params, model_provider=Provider())
-    client = await Client.connect(os.environ.get("TEMPORAL_ADDRESS", "localhost:7233"), plugins=[plugin])
+    client = await Client.connect(
+        os.environ.get("TEMPORAL_ADDRESS", "localhost:7233"), plugins=[plugin]
+    )
     queue = f"plugin{os.getpid()}"
     async with Worker(client, task_queue=queue, workflows=[Chat], activities=[search]):
         began, used = time.time(), cpu()
