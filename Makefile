@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos commands flips cluster services endpoints thirdparties conformance faults newest stub clean
+.PHONY: help demo test check format bench chaos commands flips cluster services endpoints mcp thirdparties conformance faults newest stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,13 @@ thirdparties: .thirdparties/.installed $(DEV)  ## Let Logfire, OpenInference, La
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_TEST_THIRD_PARTIES=$(CURDIR)/.thirdparties/bin/python \
 	  $(BIN)/python -m pytest -q -m thirdparties tests/third_parties $(ARGS)
 
+mcp: $(DEV) .mcp/.installed  ## Use MCP servers that others wrote, both versions of the library, and kills
+	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_MCP_SERVERS=.mcp \
+	  $(BIN)/python -m pytest -q -m endpoints tests/mcp $(ARGS)
+	.mcp/v1/bin/python -m pytest -q -m "not endpoints" tests/mcp $(ARGS)
+	OUTLAST_MCP_KILLS=$(KILLS) OUTLAST_MCP_ORPHANS=$(ORPHANS) \
+	  $(BIN)/python -m pytest -q tests/mcp/test_kills.py --timeout 1200 $(ARGS)
+
 commands: $(DEV)  ## Kill who commands runs and who is commanded (ARGS="--seed 7 --rounds 50")
 	$(BIN)/python tests/chaos/commands.py $(ARGS)
 
@@ -82,7 +89,7 @@ faults: .endpoints/client/.installed  ## Run programs that once showed a fault; 
 	.endpoints/client/bin/python tests/faults/run.py $(FAULTS) $(ARGS)
 
 clean:  ## Remove what make has made
-	rm -rf .venv .venv-newest .bench .conformance .endpoints .thirdparties
+	rm -rf .venv .venv-newest .bench .conformance .endpoints .mcp .thirdparties
 
 .thirdparties/.installed: tests/third_parties/requirements.txt pyproject.toml
 	@$(PYTHON) -m venv .thirdparties
@@ -104,6 +111,22 @@ $(CONFORM): pyproject.toml $(CONFORMANCE)/requirements.txt
 	@test -x .conformance/bin/python || $(PYTHON) -m venv .conformance
 	@.conformance/bin/python $(PIP) -r $(CONFORMANCE)/requirements.txt msgspec rich typer
 	@.conformance/bin/python $(PIP) --no-deps -e .
+	@touch $@
+
+# Servers of others, and version 1 of the mcp library. Their versions are what is tested, too.
+NPM_SERVERS := @modelcontextprotocol/server-filesystem@2026.8.31 \
+  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/inspector@2.12.0
+PYPI_SERVERS := mcp-server-git==2026.10.19 mcp-server-time==2026.10.19
+KILLS ?= 12
+ORPHANS ?= 40
+
+.mcp/.installed: pyproject.toml
+	@mkdir -p .mcp
+	@npm install --silent --no-fund --no-audit --prefix .mcp $(NPM_SERVERS)
+	@test -x .mcp/venv/bin/python || $(PYTHON) -m venv .mcp/venv
+	@.mcp/venv/bin/python $(PIP) $(PYPI_SERVERS)
+	@test -x .mcp/v1/bin/python || $(PYTHON) -m venv .mcp/v1
+	@.mcp/v1/bin/python $(PIP) -e . 'mcp>=1.25,<2' pytest pytest-asyncio pytest-timeout pytest-xdist
 	@touch $@
 
 # Each in an environment of its own: the proxy wants another openai than we do. The versions are

@@ -6,11 +6,6 @@ from outlast.mcp.servers import MCPServerStdioParams as MCPServerStdioParams
 from outlast.mcp.servers import MCPServerStreamableHttp as MCPServerStreamableHttp
 from outlast.mcp.servers import MCPServerStreamableHttpParams as MCPServerStreamableHttpParams
 from outlast.mcp.servers import T as T
-from outlast.mcp.session import CLOSE_S as CLOSE_S
-from outlast.mcp.session import ForgottenSession as ForgottenSession
-from outlast.mcp.session import PROGRESS as PROGRESS
-from outlast.mcp.session import ProgressFunction as ProgressFunction
-from outlast.mcp.session import SessionServer as SessionServer
 from outlast.mcp.protocol import MCPServer as MCPServer
 from outlast.mcp.protocol import MCPToolCustomDataContext as MCPToolCustomDataContext
 from outlast.mcp.protocol import MCPToolCustomDataExtractor as MCPToolCustomDataExtractor

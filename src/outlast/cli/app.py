@@ -19,6 +19,7 @@ from outlast.cli.commands import (
     fork,
     graph,
     migrate,
+    mcp,
     pause,
     provider,
     prune,
@@ -40,7 +41,7 @@ from outlast.cli.commands import (
 
 COMMANDS = (
     demo, run, chat, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
-    pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, doctor, provider, completion, stubs,
+    pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, doctor, mcp, provider, completion, stubs,
     graph, migrate,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""

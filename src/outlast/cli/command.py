@@ -164,13 +164,16 @@ _TRACE = inspect.Parameter(
 )
 
 
-def command(example: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
+def command(
+    example: str, settings: dict[str, Any] | None = None
+) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
     """Make a function a command.
 
     Its result is the status, and what goes wrong becomes a panel and a status.
 
     Args:
         example: Lines for the end of its help: the command as one types it.
+        settings: What click is to know of it besides.
     """
 
     def made(work: Callable[_P, int]) -> Callable[_P, int]:
@@ -183,7 +186,10 @@ def command(example: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
             parameters=[*kept.parameters.values(), _TRACE]
         )
         text = "\n".join(f"  {line}" for line in example.strip().splitlines())
-        app.command(cls=Command, help=inspect.getdoc(work), epilog=f"\b\nExamples:\n{text}")(run)
+        epilog = f"\b\nExamples:\n{text}"
+        app.command(
+            cls=Command, help=inspect.getdoc(work), epilog=epilog, context_settings=settings
+        )(run)
         return work
 
     return made

@@ -80,7 +80,7 @@ _ROWS = {
     "agents.mcp": "mcp",
     "agents.mcp._compat": "compat.mcp_names",
     "agents.mcp.manager": "mcp.manager",
-    "agents.mcp.server": "mcp.servers mcp.session mcp.protocol mcp.policies compat.mcp_names",
+    "agents.mcp.server": "mcp.servers mcp.protocol mcp.policies compat.mcp_names",
     "agents.mcp.util": "mcp.functions mcp.results mcp.http mcp.policies mcp.protocol",
     "agents.memory": "sessions.session sessions.sqlite sessions.conversations sessions.compaction",
     "agents.memory.openai_conversations_session": "sessions.conversations",

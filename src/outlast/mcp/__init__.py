@@ -21,6 +21,7 @@ _PUBLIC = {
         "MCPServerSse MCPServerSseParams MCPServerStdio MCPServerStdioParams MCPServerStreamableHttp "
         "MCPServerStreamableHttpParams"
     ),
+    "serving": "agent_as_mcp_server",
     "functions": "MCPUtil",
 }
 _MODULES = {name: module for module, names in _PUBLIC.items() for name in names.split()}

@@ -362,3 +362,7 @@ def _is_ours_to_end(error: BaseException) -> bool:
 def _is_broken(error: BaseException) -> bool:
     cause = error.__context__ if isinstance(error, UserError) else None
     return is_transport_failure(cause if cause is not None else error)
+
+
+_MCPServerWithClientSession = SessionServer
+"""What the class is called by code that knows openai-agents' insides."""

@@ -475,7 +475,3 @@ def _reader(uri: str) -> Callable[[Any], Awaitable[Any]]:
         return await session.read_resource(AnyUrl(uri))
 
     return ask
-
-
-_MCPServerWithClientSession = SessionServer
-"""What this class is called by code that knows openai-agents' insides."""

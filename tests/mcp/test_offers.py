@@ -1,0 +1,128 @@
+"""Which tools of a server an agent gets, what they are called, and whose calls wait."""
+
+from typing import Any
+
+import pytest
+
+from outlast import Agent, RunContextWrapper, Runner, UserError
+from outlast.mcp import MCPUtil, create_static_tool_filter
+from outlast.mcp.names import prefixed_names, public_name
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+APPROVALS = [
+    (None, set()),
+    ("never", set()),
+    (False, set()),
+    ("always", {"price", "order"}),
+    (True, {"price", "order"}),
+    ({"order": "always"}, {"order"}),
+    ({"order": True, "price": False}, {"order"}),
+    ({"always": {"tool_names": ["order"]}, "never": {"tool_names": ["price"]}}, {"order"}),
+    (lambda context, agent, tool: tool.name == "price", {"price"}),
+]
+
+
+@pytest.mark.parametrize(("setting", "waiting"), APPROVALS)
+async def test_each_form_of_require_approval(stdio_shop: Any, setting: Any, waiting: set[str]):
+    calls = [function_call(name, {"item": "tea"}, call_id=name) for name in ("price", "order")]
+    model = ScriptedModel([calls, [assistant_message("done")]])
+    async with stdio_shop.server(require_approval=setting) as server:
+        agent = Agent(name="Clerk", model=model, mcp_servers=[server])
+        result = await Runner.run(agent, "go")
+    assert {item.tool_name for item in result.interruptions} == waiting
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["sometimes", 5, {"a": "maybe"}, {"always": {"tool_names": "a"}, "never": {}},
+     {"always": {"tool_names": ["a"]}, "never": {"tool_names": ["a"]}}],
+)  # fmt: skip
+def test_another_form_of_require_approval_is_refused(opened: Any, setting: Any):
+    with pytest.raises(UserError, match="Invalid require_approval"):
+        opened("stdio").server(require_approval=setting)
+
+
+async def names(server: Any, user: str = "reader", **config: Any) -> list[str]:
+    """What an agent is offered."""
+    agent = Agent(name="Clerk", mcp_servers=[server], mcp_config=config)
+    return [tool.name for tool in await agent.get_mcp_tools(RunContextWrapper(user))]
+
+
+async def test_a_filter_by_names(stdio_shop: Any):
+    only = create_static_tool_filter(["price", "order"], ["order"])
+    async with stdio_shop.server(tool_filter=only) as server:
+        assert await names(server) == ["price"]
+    async with stdio_shop.server(tool_filter=create_static_tool_filter([])) as server:
+        assert await names(server) == []
+
+
+async def test_a_filter_sees_the_context_of_the_run(stdio_shop: Any):
+    def by_role(context: Any, tool: Any) -> bool:
+        return context.run_context.context == "writer" or tool.name == "price"
+
+    async with stdio_shop.server(tool_filter=by_role, cache_tools_list=True) as server:
+        assert await names(server) == ["price"]
+        assert "order" in await names(server, "writer")
+
+
+async def test_a_filter_that_raises_lets_nothing_through(stdio_shop: Any):
+    def broken(context: Any, tool: Any) -> bool:
+        raise RuntimeError(tool.name)
+
+    async with stdio_shop.server(tool_filter=broken) as server:
+        assert await names(server) == []
+
+
+async def test_two_servers_with_a_tool_of_one_name_are_refused_or_told_apart(stdio_shop: Any):
+    async with stdio_shop.server(name="a") as one, stdio_shop.server(name="b") as other:
+        agent = Agent(name="Clerk", mcp_servers=[one, other])
+        with pytest.raises(UserError, match="include_server_in_tool_names"):
+            await agent.get_mcp_tools(RunContextWrapper(None))
+        agent.mcp_config = {"include_server_in_tool_names": True}
+        tools = await agent.get_mcp_tools(RunContextWrapper(None))
+    assert {"mcp_a__price", "mcp_b__price"} <= {tool.name for tool in tools}
+
+
+NAMES = [
+    ([("s1", "a"), ("s1", "b"), ("s2", "a")], ["mcp_s1__a", "mcp_s1__b", "mcp_s2__a"]),
+    (
+        [("My Server: https://x/y?k=1", "do it!")],
+        ["mcp_My_Server__https___x_y_k_1__do_it"],
+    ),
+    ([("日本", "道具")], ["mcp_server__tool"]),
+    ([("s 1", "a"), ("s_1", "a")], ["mcp_s_1__a_a4cdafbc", "mcp_s_1__a_d4974fe5"]),
+]
+
+
+@pytest.mark.parametrize(("offers", "expected"), NAMES)
+def test_names_with_their_server_before_them(offers: Any, expected: list[str]):
+    given = [(server, 0, tool) for server, tool in offers]
+    assert prefixed_names(given, ()) == expected
+    assert prefixed_names(given[::-1], ()) == expected[::-1]
+
+
+def test_a_name_that_is_taken_or_too_long_gets_a_hash():
+    assert prefixed_names([("s1", 0, "a")], {"mcp_s1__a"}) == ["mcp_s1__a_2d8d7091"]
+    (long,) = prefixed_names([("s" * 60, 0, "t" * 60)], ())
+    assert len(long) == 64
+    same = prefixed_names([("s", 0, "a"), ("s", 1, "a")], ())
+    assert len(set(same)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("sse: https://u:p@e.test:8/x?t=1#f", "sse: https://e.test:8/x"),
+        ("https://u:p@[bad/x", "<invalid-url>"),
+        ("stdio: python server.py?token=x", "stdio: python server.py?token=x"),
+        ("evil\x1b[2J", "evil\\x1b[2J"),
+    ],
+)
+def test_a_servers_name_is_shown_without_secrets(name: str, shown: str):
+    assert public_name(name) == shown
+
+
+async def test_a_conversion_without_an_agent_leaves_a_function_to_a_person(stdio_shop: Any):
+    async with stdio_shop.server(require_approval=lambda *_: False) as server:
+        (tool, *_) = await server.list_tools()
+        assert MCPUtil.to_function_tool(tool, server, False).needs_approval is True

@@ -1,0 +1,151 @@
+"""An agent as a server: what clients list and call, over stdio and HTTP, and that a retry is no second run."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.mcp.conftest import free_port, wait_for_port
+
+from outlast.core.events import RunStarted
+from outlast.journal import open_journal
+from outlast.mcp import MCPServerStdio, MCPServerStreamableHttp
+from outlast.mcp.library import module
+
+SOURCE = Path(__file__).parents[2] / "src"
+DESK = """
+from outlast import Agent, function_tool
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+
+@function_tool(needs_approval=True)
+def pay(amount: int) -> str:
+    "Pay."
+    return f"paid {amount}"
+
+
+model = ScriptedModel(
+    [[function_call("pay", {"amount": 3}, call_id="c1")], [assistant_message("It is paid.")]] * 5
+)
+desk = Agent(name="Pay Desk", handoff_description="Pays.", model=model, tools=[pay])
+plain = Agent(name="Plain", model=ScriptedModel([[assistant_message("hello")]] * 5))
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    path = tmp_path / "desk.py"
+    path.write_text(DESK)
+    return path
+
+
+def env(folder: Path) -> dict[str, str]:
+    return {"PYTHONPATH": str(SOURCE), "OUTLAST_HOME": str(folder / "home")}
+
+
+def over_stdio(desk: Path, *words: str, **settings: Any) -> Any:
+    args = ["-m", "outlast", "mcp", *words]
+    settings.setdefault("client_session_timeout_seconds", 60)
+    params: Any = {"command": sys.executable, "args": args, "env": env(desk.parent)}
+    return MCPServerStdio(params, name="desk", **settings)
+
+
+async def yes(context: Any, params: Any) -> Any:
+    del context, params
+    return module("types").ElicitResult(action="accept", content={"approve": True, "reason": "ok"})
+
+
+async def no(context: Any, params: Any) -> Any:
+    del context, params
+    return module("types").ElicitResult(action="decline")
+
+
+async def test_an_agent_is_listed_and_called_over_stdio(desk: Path):
+    async with over_stdio(desk, f"{desk}:plain") as server:
+        (tool,) = await server.list_tools()
+        result = await server.call_tool("plain", {"message": "hi"})
+    assert tool.name == "plain"
+    assert result.content[0].text == "hello"
+
+
+@pytest.fixture
+def url(desk: Path) -> Generator[str]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "outlast", "mcp", f"{desk}:plain", "--http", str(port)],
+        env={**os.environ, **env(desk.parent)},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for_port(port)
+    yield f"http://127.0.0.1:{port}/mcp"
+    process.kill()
+    process.wait()
+
+
+async def test_an_agent_is_listed_and_called_over_http(url: str):
+    async with MCPServerStreamableHttp({"url": url}, client_session_timeout_seconds=60) as server:
+        (tool,) = await server.list_tools()
+        result = await server.call_tool(tool.name, {"message": "hi"})
+    assert result.content[0].text == "hello"
+
+
+@pytest.mark.parametrize(("answer", "status"), [(yes, "It is paid."), (no, "It is paid.")])
+async def test_a_call_that_waits_is_asked_about_at_the_client(desk: Path, answer: Any, status: str):
+    async with over_stdio(desk, f"{desk}:desk", elicitation_callback=answer) as server:
+        result = await server.call_tool("pay_desk", {"message": "pay", "key": "k"})
+    assert result.content[0].text == status
+
+
+async def test_a_client_that_asks_nobody_is_told_how_to_go_on_and_the_same_key_goes_on(desk: Path):
+    async with over_stdio(desk, f"{desk}:desk") as server:
+        first = await server.call_tool("pay_desk", {"message": "pay", "key": "k"})
+        text = first.content[0].text
+        assert "waits for a person" in text
+        run_id = text.split("'")[1]
+    async with over_stdio(desk, "--journal") as journal:
+        shown = await journal.call_tool("show_run", {"run_id": run_id})
+        assert '"tool": "pay"' in shown.content[0].text
+        listed = await journal.call_tool("list_runs", {"status": "waiting"})
+        assert run_id in listed.content[0].text
+        await journal.call_tool("approve_call", {"run_id": run_id, "call_id": "c1"})
+    async with over_stdio(desk, f"{desk}:desk") as server:
+        again = await server.call_tool("pay_desk", {"message": "pay", "key": "k"})
+    assert "waits" not in again.content[0].text
+
+
+async def test_the_same_call_twice_at_once_is_one_run(desk: Path, tmp_path: Path):
+    async with over_stdio(desk, f"{desk}:plain") as server:
+        answers = await asyncio.gather(
+            *(server.call_tool("plain", {"message": "hi", "key": "k"}) for _ in range(4))
+        )
+    assert {each.content[0].text for each in answers} == {"hello"}
+    journal = open_journal(tmp_path / "home" / "journal.db")
+    runs = await journal.runs()
+    assert len(runs) == 1
+    log = await journal.read(runs[0].run_id)
+    assert sum(isinstance(each.event, RunStarted) for each in log) == 1
+
+
+def test_inspect_shows_what_a_server_offers_and_calls_it(desk: Path):
+    shop = Path(__file__).parent / "servers" / "shop.py"
+    command = [sys.executable, "-m", "outlast", "mcp", "inspect"]
+    target = [sys.executable, str(shop), "stdio"]
+    whole = {**os.environ, **env(desk.parent), "COLUMNS": "120"}
+    offers = subprocess.run(
+        [*command, *target], env=whole, capture_output=True, text=True, check=True
+    )
+    assert "read-only" in offers.stdout
+    assert "price" in offers.stdout
+    called = subprocess.run(
+        [*command, "--call", "price", "--args", '{"item": "tea"}', *target],
+        env=whole,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert called.stdout == "tea: 7 EUR\n"
