@@ -14,9 +14,9 @@ from outlast.cli.mcp import Http, inspect, serve_agent, serve_journal
     """
 outlast mcp desk.py:triage         serves an agent over stdin and stdout
 outlast mcp desk.py --http 8080    the same over HTTP, at /mcp
-outlast mcp --journal              serves the runs: list, show, approve, reject
-outlast mcp inspect npx -y @modelcontextprotocol/server-everything
-outlast mcp inspect https://example.com/mcp --call search --args '{"query": "tea"}'
+outlast mcp --journal              serves the runs, and decisions
+outlast mcp inspect npx -y @modelcontextprotocol/server-memory
+outlast mcp inspect URL --call find --args '{"what": "tea"}'
 """,
     {"ignore_unknown_options": True},
 )
@@ -24,8 +24,8 @@ def mcp(  # noqa: PLR0913 (a command has the options that it has)
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE[:AGENT] | inspect COMMAND|URL...]",
-            help="The agent to serve, or the server to look at.",
+            metavar="TARGET",
+            help="FILE[:AGENT] to serve, or `inspect` and a command or URL to look at.",
         ),
     ] = None,
     http: Annotated[
@@ -36,7 +36,7 @@ def mcp(  # noqa: PLR0913 (a command has the options that it has)
     call: Annotated[str, typer.Option(metavar="TOOL", help="With inspect: call a tool.")] = "",
     args: Annotated[str, typer.Option(metavar="JSON", help="What to call it with.")] = "{}",
     header: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With inspect: send a header.")
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With inspect: a header.")
     ] = None,
 ) -> int:
     """Serve an agent, or the runs, over MCP; or look at a server."""
