@@ -96,6 +96,9 @@ WATCHED: dict[int, Callable[[], None]] = {}
 """By an agent's identity, who wants to hear of it when the agent's list of tools is replaced."""
 
 
+_NO_TOOLS: list[Tool] = []
+
+
 @dataclass
 class AgentBase(PydanticInstance, Generic[TContext]):
     """What all kinds of agents have."""
@@ -118,6 +121,13 @@ class AgentBase(PydanticInstance, Generic[TContext]):
         if not self.mcp_servers:
             return []
         return await doors.behind("agent_tools")(self, run_context)
+
+    def steady_mcp_tools(self) -> list[Tool] | None:
+        """The tools of the agent's MCP servers, if they are known not to have changed."""
+        if not self.mcp_servers:
+            return _NO_TOOLS
+        offer = self.__dict__.get("_mcp_offer")
+        return None if offer is None else offer.tools_of(self)
 
     async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
         """The tools that the agent has right now: those of its MCP servers, then its own."""

@@ -247,28 +247,32 @@ def fixed_turn(agent: AnyAgent, config: RunConfig) -> PreparedTurn | None:
     if config.model is not None or config.model_settings is not None:
         return None
     known: _Fixed | None = agent.__dict__.get(_FIXED)
-    parts = _parts(agent, config)
+    mcp_tools = agent.steady_mcp_tools()
+    if mcp_tools is None:
+        return None
+    parts = _parts(agent, config, mcp_tools)
     if known and known.turn.agent is agent and _same(known.parts, parts):
         return known.turn
     if not _is_fixed(agent):
         return None
     transfers = [as_handoff(target) for target in agent.handoffs]
     instructions: Any = agent.instructions
-    turn = make_turn(agent, config, instructions, list(agent.tools), transfers)
+    tools = [*mcp_tools, *agent.tools]
+    turn = make_turn(agent, config, instructions, tools, transfers)
     object.__setattr__(agent, _FIXED, _Fixed(parts, turn))
     return turn
 
 
-def _parts(agent: AnyAgent, config: RunConfig) -> list[Any]:
+def _parts(agent: AnyAgent, config: RunConfig, mcp_tools: list[Tool] | None) -> list[Any]:
     """All that a turn is made from. Whatever is compared in here costs every turn of every run."""
-    parts = [
+    parts: list[Any] = [
         agent.instructions,
         agent.prompt,
         agent.model,
         agent.model_settings,
         agent.output_type,
         config.tool_name_collision_policy,
-        *agent.mcp_servers,
+        mcp_tools,
     ]
     for part in agent.tools:
         parts.append(part)
@@ -294,11 +298,13 @@ def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
 
 
 def _is_fixed(agent: AnyAgent) -> bool:
-    if agent.mcp_servers or agent.prompt is not None or callable(agent.instructions):
+    if agent.prompt is not None or callable(agent.instructions):
         return False
     if type(agent).get_system_prompt is not Agent.get_system_prompt:
         return False
     if type(agent).get_all_tools is not Agent.get_all_tools:
+        return False
+    if type(agent).get_mcp_tools is not Agent.get_mcp_tools:
         return False
     if not all(getattr(tool, "is_enabled", True) is True for tool in agent.tools):
         return False

@@ -301,6 +301,12 @@ class SessionServer(MCPServer):
         """Have the tools listed anew when they are wanted next."""
         self._listing.invalidate()
 
+    def steady(self) -> object | None:
+        """What stands for the tools of now, as long as no list, filter or connection changes."""
+        if not self.cache_tools_list or callable(self.tool_filter) or self._is_gone():
+            return None
+        return self._listing.fresh()
+
     @property
     def cached_tools(self) -> list[MCPTool] | None:
         """Copies of the tools as they were listed last; None if they were not."""

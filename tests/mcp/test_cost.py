@@ -1,0 +1,85 @@
+"""What many servers and many tools cost."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outlast import Agent, FunctionTool, RunConfig, Runner
+from outlast.journal import MemoryJournal
+from outlast.mcp import MCPServerManager, MCPServerStdio
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+SHOP = Path(__file__).parent / "servers" / "shop.py"
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}
+
+
+class Session:
+    """A session whose server has two hundred tools."""
+
+    async def list_tools(self, **_: Any) -> Any:
+        from mcp.types import ListToolsResult
+
+        tools = [
+            {"name": f"t{n}", "description": "Act.", "inputSchema": SCHEMA} for n in range(200)
+        ]
+        return ListToolsResult.model_validate({"tools": tools})
+
+    async def call_tool(self, *_: Any, **__: Any) -> Any:
+        from mcp.types import CallToolResult
+
+        return CallToolResult.model_validate({"content": [{"type": "text", "text": "ok"}]})
+
+
+async def cost(turns: int, **tools: Any) -> float:
+    """The processor's time of a run of so many turns."""
+    calls = [[function_call("t0", {"a": "x"}, call_id=f"c{n}")] for n in range(turns)]
+    model = ScriptedModel([*calls, [assistant_message("done")]])
+    agent = Agent(name="Clerk", model=model, **tools)
+    began = time.process_time()
+    config = RunConfig(journal=MemoryJournal())
+    await Runner.run(agent, "go", max_turns=turns + 2, run_config=config)
+    return time.process_time() - began
+
+
+async def a_turn(**tools: Any) -> float:
+    """The time of one more turn, the least of some attempts."""
+    found = [await cost(60, **tools) - await cost(20, **tools) for _ in range(5)]
+    return min(found) / 40
+
+
+@pytest.mark.slow
+async def test_a_turn_with_unchanged_tools_of_a_server_costs_what_one_with_functions_costs():
+    async def answer(context: Any, arguments: str) -> str:
+        del context, arguments
+        return "ok"
+
+    server = MCPServerStdio({"command": "unused"}, cache_tools_list=True)
+    server.session = Session()
+    functions = [
+        FunctionTool(f"t{n}", "Act.", SCHEMA, answer, strict_json_schema=False) for n in range(200)
+    ]
+    of_functions = await a_turn(tools=functions)
+    of_server = await a_turn(mcp_servers=[server])
+    # The call itself goes through a task and a result of the library; the tools cost nothing more.
+    assert of_server < 1.5 * of_functions + 0.0005
+
+
+@pytest.mark.slow
+async def test_servers_connect_at_the_same_time():
+    def server(number: int) -> MCPServerStdio:
+        env = {"SHOP_START_DELAY": "3"}
+        params: Any = {"command": sys.executable, "args": [str(SHOP), "stdio"], "env": env}
+        return MCPServerStdio(params, name=str(number), client_session_timeout_seconds=60)
+
+    servers = [server(number) for number in range(5)]
+    began = time.monotonic()
+    async with MCPServerManager(
+        servers, connect_in_parallel=True, connect_timeout_seconds=60
+    ) as manager:
+        assert len(manager.active_servers) == 5
+        assert time.monotonic() - began < 5 * 3
+    await asyncio.sleep(0)
