@@ -77,8 +77,8 @@ def provider(context_tokens: int = CONTEXT) -> tuple[Reader, ScriptedProvider]:
     ("api", "turns", "context"),
     [
         pytest.param("responses", 400, CONTEXT, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
-        ("responses", 30, 8_000),
-        ("chat", 30, 8_000),
+        ("responses", 40, 8_000),
+        ("chat", 40, 8_000),
     ],
 )
 async def test_a_long_conversation_in_a_session_fits_into_the_context(
@@ -99,7 +99,7 @@ async def test_a_long_conversation_in_a_session_fits_into_the_context(
     plain = [item for item in stored if kept_behind(item) is None]
     assert len(plain) == turns * 4
     assert unanswered(plain) == set()
-    assert 1 < reader.notes < turns / 2
+    assert 1 < reader.notes < turns / 4
     errors = [event for event in await events(journal) if "overflow" in str(event)]
     assert errors == []
 
@@ -239,6 +239,13 @@ def test_a_bounded_result_keeps_its_beginning_and_its_end():
     assert cut["output"].startswith("a")
     assert cut["output"].endswith("z")
     assert len(cut["output"]) <= 200
+
+
+def test_an_older_summary_is_not_counted_and_not_read():
+    said = [{"role": "user", "content": str(n)} for n in range(6)]
+    first, second = summary_item("a", said[1:3]), summary_item("b", said[2:5])
+    history = [*said[:3], first, *said[3:5], second, said[5]]
+    assert from_summary(history) == [second, *said[2:5], said[5]]
 
 
 @settings(max_examples=50)

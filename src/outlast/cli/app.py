@@ -16,6 +16,7 @@ from outlast.cli.commands import (
     doctor,
     evaluating,
     export,
+    forget,
     fork,
     graph,
     mcp,
@@ -30,6 +31,7 @@ from outlast.cli.commands import (
     run,
     runs,
     send,
+    sessions,
     show,
     stats,
     stubs,
@@ -43,6 +45,7 @@ COMMANDS = (
     demo, run, chat, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
     pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, doctor, mcp, provider, completion, stubs,
     graph, migrate,
+    sessions, forget,
 )  # fmt: skip
 """Importing a command registers it; this is the order in which the help lists them."""
 _ORDER = [module.__name__ for module in COMMANDS]

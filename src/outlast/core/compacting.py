@@ -119,8 +119,8 @@ _HEAD = re.compile(
 def summary_item(text: str, kept: Sequence[Item] = ()) -> Item:
     """The message that stands for what is not there any more.
 
-    In a session it comes last: its head says how many of the items before it are still to be read, and
-    their hash. So nothing that a session holds has to be deleted.
+    In a session it comes last: its head says how many of the items before it are still to be read,
+    older summaries not counted, and their hash. So nothing that a session holds has to be deleted.
     """
     mark = short_hash(canonical({"items": list(kept)})) if kept else ""
     head = f"{_SUMMARY}, in place of all but the {len(kept)} items before it ({mark}).]\n"
@@ -142,10 +142,16 @@ def from_summary(history: Sequence[Item]) -> list[Item]:
         kept = kept_behind(history[place])
         if kept is None:
             continue
-        behind = list(history[max(0, place - kept) : place])
+        behind = last_plain(history[:place], kept)
         if summary_item("", behind)["content"] == _head_of(history[place]):
             return [history[place], *behind, *history[place + 1 :]]
     return list(history)
+
+
+def last_plain(items: Sequence[Item], count: int) -> list[Item]:
+    """The last ``count`` items that are no summaries: a session has those of before among its items."""
+    plain = [item for item in items if kept_behind(item) is None]
+    return plain[max(0, len(plain) - count) :]
 
 
 def _head_of(item: Item) -> str:
@@ -156,7 +162,7 @@ def _head_of(item: Item) -> str:
 def transcript(items: Sequence[Item], characters: int) -> list[str]:
     """The items as texts that can be read, in parts of no more than so many characters."""
     parts: list[str] = [""]
-    for line in map(_line, items):
+    for line in map(line_of, items):
         for first in range(0, len(line), characters):
             piece = line[first : first + characters]
             if len(parts[-1]) + len(piece) > characters and parts[-1]:
@@ -165,7 +171,8 @@ def transcript(items: Sequence[Item], characters: int) -> list[str]:
     return [part for part in parts if part.strip()]
 
 
-def _line(item: Item) -> str:
+def line_of(item: Item) -> str:
+    """An item as a line that a person can read; empty for what has no words."""
     kind = item.get("type", "message")
     if is_call(item):
         asked: Any = item.get("arguments", item.get("input", item.get("action", "")))

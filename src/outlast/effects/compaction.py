@@ -16,6 +16,7 @@ from outlast.core.compacting import (
     about_tokens,
     from_summary,
     kept_behind,
+    last_plain,
     last_request,
     summary_item,
     tokens_of,
@@ -255,7 +256,8 @@ async def _tell_session(view: RunView, items: list[Item], shorter: _Shorter) -> 
     kept = kept_behind(shorter.summary) or 0
     if session is None or not kept:
         return
-    end: Any = await ask_session(session, "get_items", kept, wrapper=view.context)
-    if [wire(item) for item in end] == items[len(items) - kept :]:
+    # Older summaries stand among them, of which there are few.
+    end: Any = await ask_session(session, "get_items", 2 * kept + 8, wrapper=view.context)
+    if last_plain([wire(item) for item in end], kept) == items[len(items) - kept :]:
         noted = copy.deepcopy([shorter.summary])
         await ask_session(session, "add_items", noted, wrapper=view.context)

@@ -193,6 +193,7 @@ def _in_file(
     try:
         with closing(connect(path, busy_ms=_BUSY_MS)) as db:
             before = _size(path)
+            db.execute("PRAGMA secure_delete = ON")  # What is deleted is overwritten, too.
             trees = work(db)
             if shrinks:
                 _free_blobs(db)

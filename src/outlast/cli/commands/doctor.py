@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from outlast.cli.check import Check
 from outlast.cli.command import AsJson, command, finish
+from outlast.cli.conversations import conversations
 from outlast.cli.doctor import examine, forget_health
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
@@ -20,6 +22,7 @@ from outlast.cli.text import plain
 outlast doctor
 outlast doctor --live         ask the provider whether it takes the key
 outlast doctor --reset        ask models again that had failed too often
+outlast doctor --sessions conversations.db --mend
 """)
 def doctor(
     reset: Annotated[
@@ -29,6 +32,13 @@ def doctor(
         bool,
         typer.Option("--live", help="Ask the provider for its list of models; that costs nothing."),
     ] = False,
+    sessions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Look for conversations that a provider would refuse."),
+    ] = None,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Take out of them what it would refuse.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Check what runs need: the journal, a key, models that answer."""
@@ -37,6 +47,8 @@ def doctor(
         if not as_json:
             console().print(f"Forgot the circuits and counts of {known} models.")
     checks = finish(examine(live=live))
+    if sessions is not None:
+        checks += finish(conversations(sessions, mends=mend))
     if as_json:
         print_json([check._asdict() for check in checks])
         return _status(checks)

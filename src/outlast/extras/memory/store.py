@@ -51,7 +51,10 @@ class Fact(NamedTuple):
 
 
 class FactStore:
-    """Facts of users, in one file. Every call is one transaction; it blocks for well under 1 ms."""
+    """Facts of users, in one file. Every call is one transaction; it blocks for well under 1 ms.
+
+    Without an embedder's name it is there to look at and to forget in, whoever made its vectors.
+    """
 
     def __init__(self, path: str, embedder: str, dimensions: int) -> None:
         self._dimensions = dimensions
@@ -162,6 +165,8 @@ class FactStore:
     def _prepare(self, db: sqlite3.Connection, embedder: str) -> None:
         db.execute("PRAGMA secure_delete = ON")  # What is forgotten is not in the file any more.
         db.executescript(_SCHEMA)
+        if not embedder:
+            return
         db.execute("INSERT OR IGNORE INTO memory_about VALUES ('embedder', ?)", (embedder,))
         (known,) = db.execute("SELECT value FROM memory_about WHERE name = 'embedder'").fetchone()
         if known != embedder:

@@ -1,0 +1,90 @@
+"""`outlast sessions`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from outlast.cli.command import AsJson, Full, Limit, command, finish
+from outlast.cli.screen import console, print_json
+from outlast.cli.text import plain, short
+from outlast.core.errors import UserError
+from outlast.sessions.archive import Found, SessionFile, exported, imported
+from outlast.sessions.sqlite import SQLiteSession
+
+SessionPath = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The SQLite file that conversations are in.")
+]
+_WIDTH = 100
+
+
+@command("""
+outlast sessions conversations.db
+outlast sessions conversations.db --search "refund cello"
+outlast sessions conversations.db --session customer-17 --export > customer-17.jsonl
+outlast sessions other.db --session customer-17 --import customer-17.jsonl
+""")
+def sessions(  # noqa: PLR0913  # a command has the options that it has
+    file: SessionPath,
+    session: Annotated[str | None, typer.Option(help="Only this conversation.")] = None,
+    search: Annotated[str, typer.Option(help="Items that have all of these words.")] = "",
+    export: Annotated[
+        bool, typer.Option("--export", help="Write its items as lines of JSON.")
+    ] = False,
+    import_: Annotated[
+        Path | None, typer.Option("--import", metavar="LINES", help="Add the items of an export.")
+    ] = None,
+    limit: Limit = 30,
+    full: Full = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the conversations of a file, search them, write one as JSON lines, or read one."""
+    if import_ is not None:
+        count = finish(imported(_opened(file, session), import_.read_text("utf-8").splitlines()))
+        console().print(f"Added {count} items.", highlight=False)
+        return 0
+    archive = SessionFile(file)
+    if export:
+        for line in finish(exported(_opened(file, session))):
+            sys.stdout.write(line + "\n")
+        return 0
+    if search:
+        found = archive.search(search, session_id=session, limit=limit or -1)
+        return _say_found(found, full=full, as_json=as_json)
+    rows = [each for each in archive.conversations() if session in (None, each.session_id)]
+    rows = rows[:limit] if limit else rows
+    if as_json:
+        print_json([each._asdict() for each in rows])
+        return 0
+    table = Table("session", "items", "changed", box=None, pad_edge=False)
+    for each in rows:
+        name = plain(each.session_id)
+        table.add_row(name if full else short(name, _WIDTH), str(each.items), each.updated_at)
+    console().print(table)
+    return 0
+
+
+def _opened(file: Path, session: str | None) -> SQLiteSession:
+    if session is None:
+        raise UserError("Which conversation? Name it with --session.")
+    return SQLiteSession(session, file)
+
+
+def _say_found(found: list[Found], *, full: bool, as_json: bool) -> int:
+    if as_json:
+        print_json([each._asdict() for each in found])
+        return 0
+    if not found:
+        console().print("Nothing has all of these words.")
+    for each in found:
+        text = " ".join(plain(each.text).split())
+        console().print(
+            f"{plain(each.session_id)} #{each.number}  {text if full else short(text, _WIDTH)}",
+            markup=False,
+            highlight=False,
+        )
+    return 0
