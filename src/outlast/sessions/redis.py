@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.sessions.extras import library
@@ -21,6 +23,28 @@ if TYPE_CHECKING:
 
 _LAST_MS = 2**63 - 1
 """The latest time at which Redis lets a key expire: a signed 64-bit number of milliseconds."""
+
+
+_LOST = "while watching"
+"""What the client says when a connection was lost in a transaction."""
+_LOST_MAX = 3
+_MARK = "last_write"
+"""The field of the hash that says which transaction was made last."""
+_UNKNOWN = (
+    "The connection to Redis was lost while session {!r} was written, and again. Try again later."
+)
+
+
+@dataclass
+class _Step:
+    """A transaction, and what became of it."""
+
+    mark: str
+    pipeline: Any = None
+    lost: int = 0
+    """How often its answer was lost."""
+    is_made: bool = False
+    """Whether one of which the answer was lost was made."""
 
 
 class RedisSession(ServerSession):
@@ -106,15 +130,13 @@ class RedisSession(ServerSession):
     async def clear_session(self) -> None:
         self.require_open()
         async with self._lock:
-            await run_to_end(
-                self._client.delete(self._session_key, self._messages_key, self._counter_key)
-            )
+            await run_to_end(self._transact(self._empty))
 
     async def rewrite_items(self, change: Change) -> bool:
         """See `RewritableSession`. What cannot be read stays where it is."""
         self.require_open()
         async with self._lock:
-            return await self._transact(lambda pipeline: self._refill(pipeline, change))
+            return await self._transact(lambda step: self._refill(step, change))
 
     async def _close_client(self) -> None:
         await self._client.aclose()
@@ -133,28 +155,30 @@ class RedisSession(ServerSession):
         return None
 
     async def _append(self, texts: list[str]) -> None:
-        async def fill(pipeline: Any) -> bool:
-            await self._fill(pipeline, texts)
-            return True
+        await self._transact(lambda step: self._fill(step, texts))
 
-        await self._transact(fill)
-
-    async def _transact(self, fill: Callable[[Any], Awaitable[bool]]) -> bool:
+    async def _transact(self, fill: Callable[[_Step], Awaitable[bool]]) -> bool:
         """What ``fill`` says in one transaction, again if somebody else wrote meanwhile.
 
-        False where it says nothing: then nothing is done.
+        False where it says nothing: then nothing is done. A transaction whose answer was lost has left
+        its mark if it was made: then it is not made again.
         """
-        from redis.exceptions import WatchError
+        from redis.exceptions import ConnectionError, WatchError  # noqa: A004
 
+        step = _Step(uuid.uuid4().hex)
         while True:
-            pipeline = self._client.pipeline(transaction=True)
+            step.pipeline = pipeline = self._client.pipeline(transaction=True)
             try:
-                if not await fill(pipeline):
+                if not await fill(step):
                     await pipeline.reset()
-                    return False
+                    return step.is_made
                 await _execute(pipeline)
-            except WatchError:
+            except WatchError as error:
                 await pipeline.reset()
+                if _LOST in str(error):  # The connection is gone, and with it the answer, if any.
+                    step.lost += 1
+                    if step.lost > _LOST_MAX:
+                        raise ConnectionError(_UNKNOWN.format(self.session_id)) from error
                 continue
             except asyncio.CancelledError:
                 await _discard(pipeline)  # An answer may still be on its way in it.
@@ -165,30 +189,45 @@ class RedisSession(ServerSession):
             await run_to_end(_reset_quietly(pipeline))
             return True
 
-    async def _refill(self, pipeline: Any, change: Change) -> bool:
-        await pipeline.watch(self._messages_key)
-        texts = await self.rewritten(await pipeline.lrange(self._messages_key, 0, -1), change)
-        if texts is None:
-            return False
-        await self._fill(pipeline, texts, is_whole=True)
+    async def _empty(self, step: _Step) -> bool:
+        keys = (self._session_key, self._messages_key, self._counter_key)
+        await step.pipeline.watch(*keys)
+        await self._require_types(step.pipeline)  # What somebody else keeps there is not ours.
+        step.pipeline.multi()
+        step.pipeline.delete(*keys)
         return True
 
-    async def _fill(self, pipeline: Any, texts: list[Any], *, is_whole: bool = False) -> None:
-        keys = (self._session_key, self._messages_key, self._counter_key)
+    async def _refill(self, step: _Step, change: Change) -> bool:
+        pipeline = step.pipeline
+        await pipeline.watch(self._messages_key)
+        texts = await self.rewritten(await pipeline.lrange(self._messages_key, 0, -1), change)
+        return await self._fill(step, texts or [], is_whole=True, is_wanted=texts is not None)
+
+    async def _fill(
+        self, step: _Step, texts: list[Any], *, is_whole: bool = False, is_wanted: bool = True
+    ) -> bool:
+        keys, pipeline = (self._session_key, self._messages_key, self._counter_key), step.pipeline
         await pipeline.watch(*keys)
+        if step.lost:
+            mark = await pipeline.hget(self._session_key, _MARK)
+            step.is_made = mark in (step.mark, step.mark.encode())
+        if step.is_made or not is_wanted:
+            return False
         await self._require_types(pipeline)
         expires = await self._expiry(pipeline)
         now = str(int(time.time()))
         pipeline.multi()
         if is_whole:
             pipeline.delete(self._messages_key)
+        facts = {"session_id": self.session_id, "updated_at": now, _MARK: step.mark}
         pipeline.hsetnx(self._session_key, "created_at", now)
-        pipeline.hset(self._session_key, mapping={"session_id": self.session_id, "updated_at": now})
+        pipeline.hset(self._session_key, mapping=facts)
         if texts:
             pipeline.rpush(self._messages_key, *texts)
         if expires is not None:
             for key in keys:
                 pipeline.pexpireat(key, expires)
+        return True
 
     async def _require_types(self, pipeline: Any) -> None:
         """Refuse keys that hold something else: in a transaction the other half would be done."""
