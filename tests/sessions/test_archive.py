@@ -160,3 +160,20 @@ async def test_a_session_is_mended_in_one_step(file: Path):
     assert await session.get_items() == [*ITEMS, {"role": "user", "content": "hello?"}]
     assert await mend(session) == {}
     session.close()
+
+
+async def test_what_has_branches_is_forgotten_with_them_and_not_mended(tmp_path: Path):
+    path = tmp_path / "a.db"
+    session = AdvancedSQLiteSession(session_id="s", db_path=path, create_tables=True)
+    await session.add_items([ITEMS[0], CALL])
+    with pytest.raises(TypeError, match="one step"):
+        await mend(session)
+    assert len(await session.get_items()) == 2
+    session.close()
+    archive = SessionFile(path)
+    assert archive.has_branches
+    assert archive.forget("s") == 2
+    again = AdvancedSQLiteSession(session_id="s", db_path=path, create_tables=True)
+    await again.add_items(ITEMS)
+    assert await again.get_items() == ITEMS
+    again.close()

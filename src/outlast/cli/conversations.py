@@ -15,7 +15,9 @@ _SHOWN = 3
 
 async def conversations(file: Path, *, mends: bool) -> list[Check]:
     """A check for each conversation that has lost items, or one that says that there is none."""
-    known = SessionFile(file).conversations()
+    archive = SessionFile(file)
+    known = archive.conversations()
+    mends = mends and not archive.has_branches
     checks = [await _conversation(file, each.session_id, mends=mends) for each in known]
     wrong = [check for check in checks if check is not None]
     return wrong or [Check("sessions", "good", f"{len(known)} in {file}, all whole")]
@@ -36,5 +38,5 @@ async def _conversation(file: Path, session_id: str, *, mends: bool) -> Check | 
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     if mends:
         return Check("session", "good", f"{session_id}: took out {shown}{more}")
-    advice = "Runs leave this out by themselves. Take it out for good: --mend"
+    advice = "Runs leave this out by themselves. Take it out for good: --mend, but for branches"
     return Check("session", "note", f"{session_id}: {shown}{more}. {advice}")

@@ -21,6 +21,7 @@ from outlast.sessions.sqlite_tables import SessionTables, decoded, open_database
 
 _ALL = 2**31 - 1
 _WORD = re.compile(r"\w+")
+_OF_BRANCHES = {"message_structure", "turn_usage", "branch_reservations"}
 _TABLES = ("agent_sessions", "agent_messages")
 
 
@@ -66,12 +67,17 @@ class SessionFile:
         if not self.path.exists():
             raise UserError(f"There is no file {str(path)!r}. Name the file of a SQLiteSession.")
         with closing(self._opened()) as db:
-            names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-        if messages_table not in names:
+            self._names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        if messages_table not in self._names:
             raise UserError(
                 f"The file {str(path)!r} has no table {messages_table!r}, so it holds no conversations. "
                 "Name the file of a SQLiteSession."
             )
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether an `AdvancedSQLiteSession` has the file: items have a place in its tables, too."""
+        return "message_structure" in self._names
 
     def conversations(self) -> list[Conversation]:
         """All conversations, the one that changed last first."""
@@ -114,6 +120,8 @@ class SessionFile:
                 delete_items, delete_session = self._tables.clear
                 gone = db.execute(delete_items, (session_id,)).rowcount
                 db.execute(delete_session, (session_id,))
+                for table in self._names & _OF_BRANCHES:
+                    db.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,))  # noqa: S608
             db.execute(f"INSERT INTO {self._index} ({self._index}) VALUES ('optimize')")  # noqa: S608
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone

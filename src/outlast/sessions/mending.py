@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from outlast.core.pairs import OUTPUT_OF, is_call, pair_of
-from outlast.sessions.rewriting import RewritableSession
+from outlast.sessions.rewriting import RewritableSession, rewrites_in_one_step
 from outlast.sessions.session import SessionLike, ask_session
 
 _ALL = 2**31 - 1
@@ -72,7 +72,7 @@ async def mend(session: SessionLike) -> dict[int, str]:
         kept = [item for place, item in enumerate(items) if place not in found]
         return kept if found else None
 
-    if not isinstance(session, RewritableSession):
+    if not isinstance(session, RewritableSession) or not rewrites_in_one_step(session):
         items: Any = await ask_session(session, "get_items", _ALL)  # type: ignore[arg-type]
         if not problems_in(items):
             return {}
