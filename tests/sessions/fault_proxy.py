@@ -21,14 +21,12 @@ class FaultProxy:
     """
 
     def __init__(self, host: str, port: int, *, seed: int, every: int) -> None:
-        self._target = host, port
+        self.target = host, port
         self._random = random.Random(seed)  # not for secrets
         self._every = every
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.faults = 0
-        self.is_quiet = False
-        """Whether everything goes through."""
 
     @property
     def port(self) -> int:
@@ -55,7 +53,7 @@ class FaultProxy:
         writers = [writer]
         ways: list[asyncio.Task[None]] = []
         try:
-            there, back = await asyncio.open_connection(*self._target)
+            there, back = await asyncio.open_connection(*self.target)
             writers.append(back)
             ways.append(asyncio.create_task(self._forward(reader, back)))
             ways.append(asyncio.create_task(self._forward(there, writer)))
@@ -76,7 +74,7 @@ class FaultProxy:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                fault = "" if self.is_quiet else self._fault()
+                fault = self._fault()
                 if fault == "lost":
                     return
                 writer.write(data)

@@ -120,9 +120,10 @@ async def converse(proxy: FaultProxy, open_session: Callable[[int, str], Any], r
             break
         else:
             pytest.fail(f"Run {said} has not ended after {TRIES} tries.")
-    proxy.is_quiet = True
-    assert kinds(await session.get_items()) == expected(runs)
     await close(session)
+    direct = open_session(proxy.target[1], session_id)
+    assert kinds(await direct.get_items()) == expected(runs)
+    await close(direct)
 
 
 @pytest.mark.services

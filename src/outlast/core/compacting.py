@@ -140,8 +140,8 @@ def from_summary(history: Sequence[Item]) -> list[Item]:
     """A session's items as a model is to see them: its last summary, and what that does not tell."""
     for place in reversed(range(len(history))):
         kept = kept_behind(history[place])
-        if kept is None:
-            continue
+        if not kept:
+            continue  # No summary of ours: in a session, each names what is kept beside it.
         behind = last_plain(history[:place], kept)
         if summary_item("", behind)["content"] == _head_of(history[place]):
             return [history[place], *behind, *history[place + 1 :]]
