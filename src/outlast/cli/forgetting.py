@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from outlast.cli.logs import journal_file
 from outlast.core.errors import AlreadyRunning, RunNotFound, UserError
-from outlast.core.events import RunStarted
+from outlast.core.evolve import fold
 from outlast.extras.memory.store import FactStore
 from outlast.journal import MemoryJournal, SqliteJournal, open_journal
 from outlast.journal.journal import Journal, RunFilter
@@ -75,8 +75,8 @@ async def _wanted(journal: Journal, user: str | None, session: str | None) -> li
 
 
 async def _has_session(journal: Journal, run_id: str, session: str) -> bool:
-    first = next((each.event for each in await journal.read(run_id)), None)
-    return isinstance(first, RunStarted) and first.options.get("session_id") == session
+    state = fold(each.event for each in await journal.read(run_id))
+    return state.options.session_id == session
 
 
 def _items(session: str, files: list[Path], *, dry_run: bool) -> int:

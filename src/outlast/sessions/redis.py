@@ -167,27 +167,34 @@ class RedisSession(ServerSession):
 
         step = _Step(uuid.uuid4().hex)
         while True:
-            step.pipeline = pipeline = self._client.pipeline(transaction=True)
             try:
-                if not await fill(step):
-                    await pipeline.reset()
-                    return step.is_made
-                await _execute(pipeline)
+                return await self._transact_once(step, fill)
             except WatchError as error:
+                await step.pipeline.reset()
+                # The connection may be gone, and with it the answer, if there was one.
+                step.lost += _LOST in str(error)
+                if step.lost > _LOST_MAX:
+                    raise ConnectionError(_UNKNOWN.format(self.session_id)) from error
+
+    async def _transact_once(self, step: _Step, fill: Callable[[_Step], Awaitable[bool]]) -> bool:
+        from redis.exceptions import WatchError
+
+        step.pipeline = pipeline = self._client.pipeline(transaction=True)
+        try:
+            if not await fill(step):
                 await pipeline.reset()
-                if _LOST in str(error):  # The connection is gone, and with it the answer, if any.
-                    step.lost += 1
-                    if step.lost > _LOST_MAX:
-                        raise ConnectionError(_UNKNOWN.format(self.session_id)) from error
-                continue
-            except asyncio.CancelledError:
-                await _discard(pipeline)  # An answer may still be on its way in it.
-                raise
-            except BaseException:
-                await pipeline.reset()
-                raise
-            await run_to_end(_reset_quietly(pipeline))
-            return True
+                return step.is_made
+            await _execute(pipeline)
+        except WatchError:
+            raise
+        except asyncio.CancelledError:
+            await _discard(pipeline)  # An answer may still be on its way in it.
+            raise
+        except BaseException:
+            await pipeline.reset()
+            raise
+        await run_to_end(_reset_quietly(pipeline))
+        return True
 
     async def _empty(self, step: _Step) -> bool:
         keys = (self._session_key, self._messages_key, self._counter_key)
