@@ -22,7 +22,6 @@ Count = Callable[[str], int]
 _BYTES_PER_TOKEN = 3.5
 _ITEM_TOKENS = 4
 _CUT = "[{} characters of this tool result were left out to save room.]"
-_DIGITS = 10
 _SHORT = 200
 """Characters of a tool result that are not worth cutting."""
 
@@ -46,28 +45,28 @@ def _json(item: Any) -> str:
 
 def with_cut_results(items: Sequence[Item], keep: int) -> list[Item]:
     """The items with old tool results cut short; the newest ``keep`` stay as they are."""
-    places = [place for place, item in enumerate(items) if _is_result(item)]
+    places = [place for place, item in enumerate(items) if item.get("type") in OUTPUT_OF]
     old = set(places[: max(0, len(places) - keep)])
     return [_cut(item, _SHORT) if place in old else item for place, item in enumerate(items)]
 
 
 def with_bounded_results(items: Sequence[Item], characters: int) -> list[Item]:
     """The items with no tool result longer than so many characters."""
-    return [_cut(item, characters) if _is_result(item) else item for item in items]
-
-
-def _is_result(item: Item) -> bool:
-    return item.get("type") in OUTPUT_OF and "output" in item
+    return [_cut(item, characters) for item in items]
 
 
 def _cut(item: Item, characters: int) -> Item:
-    output: Any = item["output"]
-    if item.get("type") == "computer_call_output":
-        return item  # A picture: its size is not that of its text.
+    output: Any = item.get("output")
+    if (
+        item.get("type") not in OUTPUT_OF
+        or item.get("type") == "computer_call_output"
+        or not output
+    ):
+        return item  # The size of a picture is not that of its text.
     text = output if isinstance(output, str) else _json(output)
     if len(text) <= characters:
         return item
-    half = max(0, characters - len(_CUT) - _DIGITS) // 2
+    half = max(0, characters - len(_CUT) - 10) // 2
     note = _CUT.format(len(text) - 2 * half)
     kept = f"{text[:half]} {note} {text[len(text) - half :]}" if half else note
     return {**item, "output": kept}
@@ -87,15 +86,10 @@ def window_start(items: Sequence[Item], budget: int, count: Count) -> int:
         start -= 1
         left -= sizes[start]
     start = whole_from(items, start)
-    while start >= len(items) > 0:  # What came last does not fit: it is kept all the same.
-        start = _last_group(items)
-    return start
-
-
-def _last_group(items: Sequence[Item]) -> int:
-    """Where the last thing begins that belongs together."""
-    starts = [place for place in range(len(items)) if whole_from(items, place) == place]
-    return starts[-1] if starts else 0
+    if start < len(items) or not items:
+        return start
+    # What came last does not fit: it is kept all the same, with what belongs to it.
+    return max(place for place in range(len(items)) if whole_from(items, place) == place)
 
 
 def last_request(items: Sequence[Item]) -> int | None:
@@ -143,7 +137,7 @@ def from_summary(history: Sequence[Item]) -> list[Item]:
         if not kept:
             continue  # No summary of ours: in a session, each names what is kept beside it.
         behind = last_plain(history[:place], kept)
-        if summary_item("", behind)["content"] == _head_of(history[place]):
+        if str(history[place]["content"]).startswith(summary_item("", behind)["content"]):
             return [history[place], *behind, *history[place + 1 :]]
     return list(history)
 
@@ -152,11 +146,6 @@ def last_plain(items: Sequence[Item], count: int) -> list[Item]:
     """The last ``count`` items that are no summaries: a session has those of before among its items."""
     plain = [item for item in items if kept_behind(item) is None]
     return plain[max(0, len(plain) - count) :]
-
-
-def _head_of(item: Item) -> str:
-    found = _HEAD.match(str(item.get("content")))
-    return found[0] if found else ""
 
 
 def transcript(items: Sequence[Item], characters: int) -> list[str]:
