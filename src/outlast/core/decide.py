@@ -127,12 +127,17 @@ def _fatal(state: RunState) -> ErrorFacts | None:
     for call in state.open_calls.values() if state.spent else ():
         if effect_id("tool", state.turn, call.id) in state.spent:
             return ErrorFacts("ModelBehaviorError", ALREADY_EXECUTED.format(call.id, call.name))
-    if state.reply and not state.options.forgive_unknown_tools:
+    if state.reply and not _forgives_unknown(state, state.reply.id):
         for call in state.open_calls.values():
             if call.kind == "unknown":
                 text = f"Tool {call.qualified_name} not found in agent {state.agent}"
                 return ErrorFacts("ModelBehaviorError", text, state.reply.id)
     return None
+
+
+def _forgives_unknown(state: RunState, reply: str) -> bool:
+    """Whether a call of a tool that there is not is told to the model: also once the run goes on after it."""
+    return state.options.forgive_unknown_tools or reply in state.repeated
 
 
 def _is_check(failure: EffectFailed) -> bool:

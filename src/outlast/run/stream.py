@@ -280,11 +280,16 @@ class RunResultStreaming(RunResultBase):
 
     def finish(self, error: BaseException | None) -> None:
         """No more events come; every field says what the run came to."""
-        if self._env is not None:
-            self._settle(self._env)
         self._error = error
-        self.is_complete = True
-        self._feed.close()
+        try:
+            if self._env is not None:
+                self._settle(self._env)
+        except Exception as failure:  # whoever reads hears of it, and of the run's own error first
+            self._error = error or failure
+            raise
+        finally:
+            self.is_complete = True
+            self._feed.close()
 
     def _show(self, event: StreamEvent) -> None:
         self._feed.put(event, self.current_turn)

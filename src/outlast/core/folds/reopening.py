@@ -26,7 +26,10 @@ def unrepeated(state: RunState) -> RunState:
 
 
 def repeated(state: RunState) -> RunState:
-    """What failed is open again; a tool that had begun is in doubt, as if its process had died."""
+    """What failed is open again; a tool that had begun is in doubt, as if its process had died.
+
+    A reply that names a tool that there is not stays: its call is answered so, and the model asked again.
+    """
     doubts: dict[str, EffectStarted] = {}
     for call in state.open_calls.values():
         key = effect_id("tool", state.turn, call.id)
@@ -40,7 +43,7 @@ def repeated(state: RunState) -> RunState:
         parked={},
         cancel_requested=False,
         in_doubt={**state.in_doubt, **doubts},
-        repeated=state.repeated | state.failures.keys(),
+        repeated=state.repeated | state.failures.keys() | {state.reply.id if state.reply else ""},
     )
 
 
