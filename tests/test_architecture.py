@@ -60,7 +60,7 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 5_500, "definitions": 10_500, "tracing": 5_000, "models": 10_000, "journal": 5_500,
+    "core": 6_500, "definitions": 10_500, "tracing": 5_000, "models": 10_000, "journal": 5_500,
     "sessions": 5_500, "effects": 8_000, "engine": 3_000, "calls": 2_000, "run": 6_000,
     "testing": 5_000, "compat": 4_500, "cli": 7_000, "demo": 800, "extras": 4_500, "mcp": 5_000,
     "temporal": 2_500, "views": 3_000,
