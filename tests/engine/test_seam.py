@@ -14,11 +14,11 @@ from outlast.effects.outcome import HookCall, Outcome
 
 SOURCE = Path(__file__).parents[2] / "src" / "outlast"
 LIFE = {
-    "engine/drive.py", "engine/env.py", "engine/fit.py", "engine/local.py", "engine/local_runs.py",
+    "engine/changed.py", "engine/drive.py", "engine/env.py", "engine/fit.py", "engine/local.py", "engine/local_runs.py",
     "engine/log.py", "engine/past_spans.py", "engine/relatives.py", "engine/spans.py",
 }  # fmt: skip
 """Modules of the engine that may know the log: the loop, and what begins, takes over, watches a run."""
-WRITERS = {"log", "env", "drive", "local", "local_runs", "fit", "past_spans", "relatives", "spans"}
+WRITERS = {"changed", "log", "env", "drive", "local", "local_runs", "fit", "past_spans", "relatives", "spans"}  # fmt: skip
 NAMES = {"effects/config.py", "effects/place.py"}
 """What says where the logs of runs are kept, and passes it on."""
 # Temporal and replays have loops and logs of their own: they are engines.

@@ -25,6 +25,7 @@ from outlast.testing import ScriptedModel, function_call
 
 @function_tool
 async def look() -> str:
+    '''Look.'''
     os.kill(os.getpid(), signal.SIGKILL)
     return ""
 

@@ -195,6 +195,10 @@ class RunConfig:
             nobody does: an `ApprovalRules` or several, of which the first that fits a tool counts.
         prices: What models cost: a `PriceTable`, or the path of a JSON file. None is the table of
             `genai-prices`, if that is installed.
+        on_change: What a run does that goes on under a program whose agents, instructions or tools are
+            not those that it had: ``"go_on"`` says so in the log and asks the new program for what has
+            not happened yet, ``"stop"`` raises `IncompatibleRun`, ``"fork"`` leaves the run as it is and
+            goes on as a fork of it, ``"pin"`` keeps the instructions that the run had.
         on_conflict: What a ``run_id`` does whose run began with another input or agent: ``"error"``
             raises `RunConflict`; ``"return"`` goes on with that run, or returns what it came to.
         on_abandon: What becomes of a run whose caller goes away (a time-out, a cancelled task, a
@@ -243,6 +247,7 @@ class RunConfig:
     budgets: Budget | Sequence[Budget] = field(default=(), kw_only=True)
     approval_rules: ApprovalRules | Sequence[ApprovalRules] = field(default=(), kw_only=True)
     prices: PriceTable | str | Path | None = field(default=None, kw_only=True)
+    on_change: Literal["go_on", "stop", "fork", "pin"] = field(default="go_on", kw_only=True)
     on_conflict: OnConflict = field(default="error", kw_only=True)
     on_abandon: OnAbandon | None = field(default=None, kw_only=True)
     compaction: Compaction | None = field(default=None, kw_only=True)
@@ -260,6 +265,7 @@ class RunConfig:
         _check_choice(self, "tool_not_found_behavior", ToolNotFoundBehavior)
         _check_choice(self, "on_conflict", OnConflict)
         _check_choice(self, "on_outage", Literal["fail", "park"])
+        _check_choice(self, "on_change", Literal["go_on", "stop", "fork", "pin"])
         if self.on_abandon is not None:
             _check_choice(self, "on_abandon", OnAbandon)
         self.compaction = _coerced(self.compaction, Compaction, "run_config.compaction")

@@ -52,6 +52,8 @@ class Live:
     input: str | list[Any] | None = None
     """The caller's input, as it was given."""
 
+    pins: dict[str, str] = field(default_factory=new_dict)
+    """The instructions that agents keep, whatever the program says, by the agents' names in the log."""
     turn: PreparedTurn | None = None
     """The turn that was prepared last in this process."""
     turn_id: str = ""

@@ -41,6 +41,8 @@ class Prepared(NamedTuple):
 def derive(effect: Prepare, view: RunView) -> Prepared | None:
     """The turn of an agent that no user code prepares; None if some does."""
     agent = view.agents.agent(effect.agent)
+    if effect.agent in view.live.pins:
+        return None
     if effect.activation and (view.hooks is not None or agent.hooks is not None):
         return None
     if not is_consistent(agent):
@@ -56,6 +58,10 @@ async def prepare(effect: Prepare, view: RunView, emit: Emit) -> Outcome:
     if effect.activation:
         await _tell_start(view, agent)
     turn = await ask(view, agent)
+    if (pinned := view.live.pins.get(effect.agent)) is not None:
+        prompt = turn.prompt
+        turn = make_turn(agent, view.config, pinned or None, turn.tools, turn.handoffs)
+        turn.prompt = prompt
     require_consistent(agent)
     view.live.begin_turn(effect.id, turn)
     return _recorded(view, effect, turn)

@@ -44,6 +44,7 @@ from outlast.engine.past_spans import past_of
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
 from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
+from outlast.run.changed import go_on_as, heed_changes
 from outlast.run.conflicts import claimed_log
 from outlast.run.control import cancel, pause, raise_limit, send, top_up, unpause
 from outlast.run.costs import costs_of, is_in_loop
@@ -187,10 +188,12 @@ class _Call:
             raise
         async with scope_of(env) as scope:
             scope.own("model provider", self.close)
-            is_state = isinstance(self.input, RunState)
-            await (require_state_fit if is_state else require_fit)(env)
-            await self._driven(env, watcher)
-        return env
+            await (require_state_fit if isinstance(self.input, RunState) else require_fit)(env)
+            if not (fork := await heed_changes(env)):
+                await self._driven(env, watcher)
+                return env
+        go_on_as(self.request, fork)
+        return await self.perform(watcher)
 
     async def _driven(self, env: RunEnv, watcher: RunResultStreaming | None) -> None:
         log = env.log

@@ -39,6 +39,11 @@ def events_before(
     return _settled(kept)
 
 
+def whole(log: Sequence[facts.Event]) -> list[facts.Event]:
+    """All that a run is so far, for a fork that goes on in its place."""
+    return [event for event in log if not isinstance(event, _ENDS)]
+
+
 def _settled(log: list[facts.Event]) -> list[facts.Event]:
     """A log without the starts of what has no result in it: nothing of it is in doubt."""
     done = {_id(event) for event in log if not isinstance(event, facts.EffectStarted)}

@@ -68,6 +68,11 @@ def names_of_texts(events: Sequence[Event]) -> set[str]:
     return {name for name in names if name is not None}
 
 
+def last_turns(events: Sequence[Event]) -> dict[str, TurnPrepared]:
+    """The turn of each agent that was prepared last, by the agent's name."""
+    return {event.agent: event for event in events if isinstance(event, TurnPrepared)}
+
+
 def recording_of(run_id: str, events: Sequence[Event]) -> Recording:
     """Read a log.
 
