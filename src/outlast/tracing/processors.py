@@ -13,7 +13,7 @@ from outlast.tracing.exporters import BackendSpanExporter, ConsoleSpanExporter
 from outlast.tracing.interface import Span, Trace, TracingExporter, TracingProcessor
 
 if TYPE_CHECKING:
-    _Queue = queue.Queue[Trace | Span]
+    _Queue = queue.SimpleQueue[Trace | Span]
 
 __all__ = [
     "BackendSpanExporter", "BatchTraceProcessor", "ConsoleSpanExporter", "TracingExporter",
@@ -21,6 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 _SAY_DROPPED_S = 10.0
+_LOOK_AT_CLOCK = 100
+"""Of so many dropped items, one is the occasion to look whether it is time to say so."""
 
 
 class BatchTraceProcessor(TracingProcessor):
@@ -46,7 +48,9 @@ class BatchTraceProcessor(TracingProcessor):
         export_trigger_ratio: float = 0.7,
     ) -> None:
         self._exporter = exporter
-        self._queue: _Queue = queue.Queue(maxsize=max_queue_size)
+        # Unbounded and without a lock of Python's: what puts something in is what is watched.
+        self._queue: _Queue = queue.SimpleQueue()
+        self._max_queue_size = max_queue_size
         self._max_batch_size = max_batch_size
         self._schedule_delay = schedule_delay
         self._trigger_size = max(1, int(max_queue_size * export_trigger_ratio))
@@ -113,23 +117,25 @@ class BatchTraceProcessor(TracingProcessor):
 
     def _put(self, item: Trace | Span) -> None:
         self._ensure_thread_started()
-        try:
+        size = self._queue.qsize()
+        if size >= self._max_queue_size:
+            self._drop()
+        else:
             self._queue.put_nowait(item)
-        except queue.Full:
-            self._drop(item)
-        if self._queue.qsize() >= self._trigger_size:
+        if size + 1 >= self._trigger_size and not self._wake.is_set():
             self._wake.set()
 
-    def _drop(self, item: Trace | Span) -> None:
+    def _drop(self) -> None:
         """Count what does not fit, and say so now and then: a line for each would slow what is watched."""
-        del item
         self._dropped += 1
+        if self._dropped % _LOOK_AT_CLOCK and self._dropped > 1:
+            return
         now = time.monotonic()
         if self._dropped == 1 or now - self._said_dropped > _SAY_DROPPED_S:
             self._said_dropped = now
             logger.warning(
                 "Trace queue is full (%d items): %d items are dropped so far.",
-                self._queue.maxsize,
+                self._max_queue_size,
                 self._dropped,
             )
 
