@@ -122,6 +122,25 @@ def test_a_run_inside_a_run_stands_in_the_step_that_it_is():
     assert text.index("The run inside: run-1/x") < text.index("helper")
 
 
+def test_a_page_has_what_models_were_given_once_for_each_change():
+    events = [RunStarted(agent="desk", input=[user("hi")])]
+    for turn in (1, 2, 3):
+        prompt = "p1" if turn < 3 else "p2"
+        prepared = TurnPrepared(id=f"p{turn}", agent="desk", instructions=prompt, tools="t")
+        events += [prepared, *reply(turn, "desk", call_item(f"c{turn}", "look"))]
+        events += [begun(f"t{turn}.c{turn}", "look"), answer(f"t{turn}.c{turn}", f"c{turn}", "x")]
+    texts = {"p1": "Be kind.", "p2": "<b>Be rude.</b>", "t": '[{"name": "look"}]'}
+    html = run_page("r", timeline(log_of(events)), {}, texts)
+    page = Page(html)
+    assert page.open == []
+    assert page.text.count("Be kind.") == 1
+    assert "from turn 1: desk" in page.text
+    assert "from turn 3: desk" in page.text
+    assert "from turn 2" not in page.text
+    assert "<b>" not in html
+    assert "What models were given" not in Page(run_page("r", timeline(log_of(events)), {})).text
+
+
 @pytest.mark.parametrize("evil", EVIL)
 def test_what_a_log_holds_is_text_and_asks_for_nothing(evil):
     html = run_page(evil, timeline(hostile(evil)), {})

@@ -38,13 +38,19 @@ _MARKS = {
 _COLOURS = {"completed": "ok", "failed": "bad", "waiting": "wait", "running": "wait"}
 
 
-def run_page(run_id: str, view: Timeline, children: Mapping[str, Timeline]) -> str:
+def run_page(
+    run_id: str,
+    view: Timeline,
+    children: Mapping[str, Timeline],
+    texts: Mapping[str, str] | None = None,
+) -> str:
     """A run as a page.
 
     Args:
         run_id: The run.
         view: What its log says.
         children: The same for each run that one of its steps is, by run id.
+        texts: Prompts and tools that turns were prepared with, by the hash of their content.
     """
     style = files("outlast.cli").joinpath("page.css").read_text("utf-8")
     parts = [
@@ -58,6 +64,7 @@ def run_page(run_id: str, view: Timeline, children: Mapping[str, Timeline]) -> s
         *_head(run_id, view),
         "<h2>What happened</h2>",
         *_rows(view, children, _Axis(view)),
+        *_asked(view, texts or {}),
         "<h2>What was said</h2>",
         *_talk(view),
         "</main></body></html>",
@@ -232,6 +239,34 @@ def _inside(step: Step) -> Iterator[str]:
         yield f"<h3>Error</h3>{_block(f'{step.error.kind}: {step.error.message}')}"
     elif step.detail and not step.output:
         yield f'<p class="soft">{_text(step.detail)}</p>'
+
+
+# --- What models were asked with. --------------------------------------------------------
+
+
+def _asked(view: Timeline, texts: Mapping[str, str]) -> Iterator[str]:
+    """The prompt and the tools of each turn, where they are not those of the turn before."""
+    yield "<h2>What models were given</h2>" if texts else ""
+    last = ("", "")
+    for turn in view.turns:
+        asked = (turn.instructions, turn.tools)
+        if asked == last or not any(name in texts for name in asked):
+            continue
+        last = asked
+        title = f"from turn {turn.number}: {turn.agent}"
+        yield f'<details class="step"><summary class="plain">{_text(title)}</summary><div class="body">'
+        if prompt := texts.get(turn.instructions):
+            yield f"<h3>Instructions</h3>{_block(prompt)}"
+        if tools := texts.get(turn.tools):
+            yield f"<h3>Tools and handoffs</h3>{_block(_indented(tools))}"
+        yield "</div></details>"
+
+
+def _indented(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
 
 
 # --- The conversation. -------------------------------------------------------------------

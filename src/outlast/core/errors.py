@@ -479,8 +479,7 @@ class IncompatibleRun(MachineError):
     """The name of what the program does not have."""
     agent: str = ""
     """The agent that lacks the tool or handoff of a call; empty where something else is missing."""
-    changes: tuple[Any, ...] = ()
-    """In what the program differs, part by part, where the run's settings want it to stop for that."""
+    changes: tuple[Any, ...] = ()  # In what the program differs, where that stops the run.
 
     @classmethod
     def changed(cls, run_id: str, what: str, advice: str, missing: str = "") -> IncompatibleRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from outlast.core.errors import IncompatibleRun
@@ -42,11 +42,14 @@ async def heed_changes(env: RunEnv) -> str:
     return ""
 
 
-def go_on_as(request: RunRequest, fork: str) -> None:
+async def go_on_as(
+    request: RunRequest, fork: str, perform: Callable[[], Awaitable[RunEnv]]
+) -> RunEnv:
     """Let a caller go on with a fork of the run that it asked for."""
     # The fork has the turns of the old program too; that is known by now.
     request.config = replace(request.config, on_change="go_on")
     request.run_id, request.goes_on = fork, True
+    return await perform()
 
 
 def _refused(run_id: str, changes: Sequence[Change], why: str) -> IncompatibleRun:

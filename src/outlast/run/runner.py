@@ -192,8 +192,7 @@ class _Call:
             if not (fork := await heed_changes(env)):
                 await self._driven(env, watcher)
                 return env
-        go_on_as(self.request, fork)
-        return await self.perform(watcher)
+        return await go_on_as(self.request, fork, lambda: self.perform(watcher))
 
     async def _driven(self, env: RunEnv, watcher: RunResultStreaming | None) -> None:
         log = env.log

@@ -13,6 +13,7 @@ reused by the processes that came after; the others performed theirs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from outlast.core.commanding import TOLD
@@ -148,6 +149,9 @@ class Reader:
     def prepare(self, stored: Stored, event: TurnPrepared) -> None:
         """A turn begins, or begins anew after a crash."""
         self._turn(stored, event.agent)
+        if self._turns:
+            last, asked = self._turns[-1], (event.instructions or "", event.tools or "")
+            self._turns[-1] = replace(last, instructions=asked[0], tools=asked[1])
 
     def _turn(self, stored: Stored, agent: str) -> None:
         number = self.state.turn + 1

@@ -128,6 +128,10 @@ class Turn:
     epoch: int
     activation: int
     """How many handoffs the run had before it."""
+    instructions: str = ""
+    """The content hash of its prompt; empty where it has none, or none is known."""
+    tools: str = ""
+    """The content hash of the tools and handoffs that it offers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from outlast.cli.running import matching_run
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import run_summary, run_tree, step_line
 from outlast.cli.text import plain
+from outlast.core.errors import JournalError
 from outlast.journal.opening import open_journal
 from outlast.views.steps import Reader
 from outlast.views.timeline import Step, Takeover, Timeline
@@ -51,12 +53,22 @@ def show(
         return 0
     screen = console()
     if html is not None:
-        _write(html, run_page(found, view, children))
+        _write(html, run_page(found, view, children, _texts(view)))
         screen.print(Text(f"Wrote {plain(html)}."), soft_wrap=True)
         return 0
     screen.print(run_tree(found, view, children, screen.width, full=full))
     screen.print(run_summary(view, full=full))
     return 0
+
+
+def _texts(view: Timeline) -> dict[str, str]:
+    """What the turns of a run were prepared with, as far as the journal still has it."""
+    blobs = open_journal().blobs
+    found: dict[str, str] = {}
+    for name in {name for turn in view.turns for name in (turn.instructions, turn.tools)} - {""}:
+        with contextlib.suppress(JournalError):
+            found[name] = blobs.get(name).decode("utf-8", "replace")
+    return found
 
 
 def _write(file: Path, page: str) -> None:
