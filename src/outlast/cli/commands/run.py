@@ -73,7 +73,7 @@ def run(
         run_module(module, [*([place] if place else []), *(words or ())])
         return 0
     if not place:
-        raise typer.BadParameter("Name a file, or a module behind -m.")
+        raise typer.BadParameter("Missing argument: name a file, or a module behind -m.")
     path, name = find_file(place)
     if as_json and not words:
         raise typer.BadParameter("--json is for a message: a file prints what it prints.")
