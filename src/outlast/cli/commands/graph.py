@@ -22,7 +22,7 @@ from outlast.extras.visualization import get_main_graph
 @command("""
 outlast graph desk.py                  Mermaid, as text
 outlast graph desk.py:triage --svg     a picture, on standard output
-outlast graph desk.py -o desk.svg      a picture, in a file; .mmd and .dot for the others
+outlast graph desk.py -o desk.svg      a picture, in a file; or .mmd, .dot
 """)
 def graph(
     place: Annotated[

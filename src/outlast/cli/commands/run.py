@@ -38,7 +38,7 @@ from outlast.run.runner import AgentRunner, get_default_agent_runner, set_defaul
 outlast run guide.py "What is the weather in Rome?"
 outlast run desk.py:triage "Where is A-1012?" --id order-17
 outlast run hello.py               the whole file, as `python hello.py`
-outlast run report.py --day 5      the whole file, if it looks at its arguments
+outlast run report.py --day 5      the same, if it looks at arguments
 outlast run report.py -- --day 5   the whole file, with arguments of its own
 outlast run -m desk.report --day 5 a module, as `python -m desk.report`
 """)
