@@ -22,7 +22,7 @@ _BESIDE = (
 """Events that say how a run was performed, and not what it came to."""
 _OWN = {
     "salt", "parent", "parent_effect", "options", "metadata", "max_turns", "at", "retry_at", "wait_s",
-    "key", "by", "why", "number", "request_id", "model", "is_model_spent",
+    "key", "by", "why", "number", "request_id", "model", "is_model_spent", "served_by",
 }  # fmt: skip
 """Fields that each run has for itself."""
 _BLOBS = {"instructions", "tools", "settings"}
