@@ -13,12 +13,16 @@ counts as past.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, assert_never
 
 import msgspec
 from msgspec.structs import replace
+
+from outlast.core.errors import WrongValue
+from outlast.definitions.given import check_number
 
 _MINUTE = 61
 """Seconds in which a minute's limit holds: calls are counted by the second that they begin in."""
@@ -52,10 +56,7 @@ class CircuitBreaker:
 
     def __post_init__(self) -> None:
         for name in ("failures", "window_s", "cooldown_s", "max_cooldown_s", "probe_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"CircuitBreaker({name}=...) must be above 0, got {getattr(self, name)!r}."
-                )
+            check_number(f"CircuitBreaker({name}=...)", getattr(self, name), above=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +80,13 @@ class Pacing:
 
     def __post_init__(self) -> None:
         limits = (self.requests_per_minute, self.tokens_per_minute)
+        given = (limit for limit in (*limits, self.max_wait_s) if limit is not None)
+        for number in given:
+            check_number("A number of Pacing", number, least=-math.inf)
         if limits == (None, None):
-            raise ValueError("Give requests_per_minute, tokens_per_minute or both.")
+            raise WrongValue("Give requests_per_minute, tokens_per_minute or both.")
         if any(limit is not None and limit < 1 for limit in limits) or not self.max_wait_s >= 0:
-            raise ValueError(
+            raise WrongValue(
                 "requests_per_minute and tokens_per_minute must be at least 1 and max_wait_s at "
                 f"least 0, got {limits[0]!r}, {limits[1]!r} and {self.max_wait_s!r}."
             )

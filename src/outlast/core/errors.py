@@ -1,8 +1,4 @@
-"""Every error that Outlast raises on purpose: one family, rooted in `AgentsException`.
-
-The first half bears the names and texts of the public API that Outlast shares. The second half is
-about what Outlast adds: the journal and the life of a durable run.
-"""
+"""Every error that Outlast raises on purpose: one family, rooted in `AgentsException`."""
 
 from __future__ import annotations
 
@@ -50,6 +46,10 @@ class UserError(PlainError):
 
 class WrongType(UserError, TypeError):
     """An argument is of another type than it has to be."""
+
+
+class WrongValue(UserError, ValueError):
+    """An argument is of the right type, and out of range."""
 
 
 class WrongPlace(UserError, RuntimeError):

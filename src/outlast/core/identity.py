@@ -7,13 +7,14 @@ the effect that it performs (`order-17/t3.call_1`).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from hashlib import blake2b, sha256
 from typing import Any, cast
 from unicodedata import category
 
 import msgspec
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
 from outlast.core.surrogates import without_surrogates
 
 MAX_ID = 512
@@ -41,13 +42,17 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
     def __post_init__(self) -> None:
         tags = cast("Any", self.tags)
-        if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
-            raise TypeError(f"RunMetadata.tags must be a list of texts, got {_kind(self.tags)}.")
-        msgspec.structs.force_setattr(self, "tags", tuple(without_surrogates(tag) for tag in tags))
+        is_some = isinstance(tags, list | tuple | set | frozenset)
+        texts = (
+            [tag for tag in cast("Iterable[Any]", tags) if isinstance(tag, str)] if is_some else []
+        )
+        if not is_some or len(texts) != len(self.tags):
+            raise WrongType(f"RunMetadata.tags must be a list of texts, got {_kind(self.tags)}.")
+        msgspec.structs.force_setattr(self, "tags", tuple(map(without_surrogates, texts)))
         for name in ("user", "tenant", "session_id"):
             value: Any = getattr(self, name)
             if value is not None and not isinstance(value, str):
-                raise TypeError(f"RunMetadata.{name} must be a text or None, got {_kind(value)}.")
+                raise WrongType(f"RunMetadata.{name} must be a text or None, got {_kind(value)}.")
             msgspec.structs.force_setattr(self, name, without_surrogates(value))
 
     def has(

@@ -186,7 +186,7 @@ class Agent(AgentBase[TContext]):
         for name, (kind, expected) in _EXPECTED.items():
             value = getattr(self, name)
             if not (kind(value) if isinstance(kind, FunctionType) else isinstance(value, kind)):
-                raise TypeError(f"Agent {name} must be {expected}, got {_kind(name, value)}")
+                raise WrongType(f"Agent {name} must be {expected}, got {_kind(name, value)}")
         if not is_sound(self.name):
             raise UserError(
                 f"Agent name {self.name!r} has half of a surrogate pair, which cannot be stored or sent. "

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
 
-from outlast.core.errors import ModelBehaviorError, UserError
+from outlast.core.errors import ModelBehaviorError, UserError, WrongType
 from outlast.definitions.pydantic_support import pydantic_schema
 
 
@@ -151,6 +151,11 @@ class Approvals:
             UserError: The item lacks what the decision would be tied to.
             ModelBehaviorError: The item's call id was decided about for a different call.
         """
+        if not hasattr(item, "raw_item"):
+            raise WrongType(
+                f"A decision is about one of the run's interruptions, got {type(item).__name__}. Pass "
+                "one of result.interruptions, or of state.get_interruptions()."
+            )
         call_id, capability = call_id_of(item), capability_of(item)
         if capability.kind == "mcp" and always and not (capability.scope and capability.name):
             raise UserError("Hosted MCP approval requires a non-empty server_label and tool name")

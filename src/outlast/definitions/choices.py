@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing
 from typing import Any
 
+from outlast.core.errors import WrongValue
+
 
 def check_choice(name: str, value: object, choices: Any, *, may_be_none: bool = False) -> None:
     """Refuse a value that is none of the words of ``choices``, a `Literal`.
@@ -17,4 +19,4 @@ def check_choice(name: str, value: object, choices: Any, *, may_be_none: bool = 
         return
     words = [repr(one) for one in allowed]
     listed = f"either {' or '.join(words)}" if len(words) == 2 else f"one of {', '.join(words)}"  # noqa: PLR2004
-    raise ValueError(f"{name} must be {listed}, got {value!r}.")
+    raise WrongValue(f"{name} must be {listed}, got {value!r}.")

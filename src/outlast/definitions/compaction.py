@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from outlast.core.errors import WrongValue
+from outlast.definitions.given import check_function, check_model, check_number
 from outlast.definitions.model import Model
 
 
@@ -43,16 +45,13 @@ class Compaction:
     count: Callable[[str], int] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("at", "to"):
+            check_number(f"Compaction {name}", getattr(self, name))
+        for name, least in (("context_tokens", 1), ("summary_words", 1), ("keep_tool_results", 0)):
+            check_number(f"Compaction {name}", getattr(self, name), least=least, whole=True)
+        check_model("Compaction summary_model", self.summary_model)
+        check_function("Compaction count", self.count)
         if not 0 < self.to < self.at <= 1:
-            raise ValueError(
+            raise WrongValue(
                 f"Compaction needs 0 < to < at <= 1, got to={self.to!r} and at={self.at!r}."
-            )
-        for name in ("context_tokens", "summary_words"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Compaction {name} must be 1 or more, got {getattr(self, name)!r}."
-                )
-        if self.keep_tool_results < 0:
-            raise ValueError(
-                f"Compaction keep_tool_results must be 0 or more, got {self.keep_tool_results!r}."
             )

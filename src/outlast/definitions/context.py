@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVarTupl
 from typing_extensions import TypeVar
 
 from outlast.core import doors
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongValue
 from outlast.core.growing import new_list
 from outlast.core.usage import Usage, deserialize_usage, serialize_usage
 from outlast.definitions.approvals import Approvals, Decision, field_of, qualified
@@ -205,7 +205,7 @@ class ToolContext(RunContextWrapper[TContext]):
         self.tool_arguments = tool_arguments
         for name in ("tool_name", "tool_call_id", "tool_arguments"):
             if self.__dict__[name] is _MISSING:
-                raise ValueError(f"{name} must be passed to ToolContext")
+                raise WrongValue(f"{name} must be passed to ToolContext")
         self.tool_call = tool_call
         self.tool_namespace = tool_namespace or _namespace(tool_call)
         self.agent = agent

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 import inspect
-import math
 import types
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from outlast.core.errors import BudgetExceeded, ModelBehaviorError, UserError, machine_error
+from outlast.core.errors import (
+    BudgetExceeded,
+    ModelBehaviorError,
+    UserError,
+    WrongType,
+    machine_error,
+)
 from outlast.definitions import debug
 from outlast.definitions.approvals import field_of
 from outlast.definitions.arguments import json_object, parsed_object, validated
@@ -30,11 +35,8 @@ from outlast.definitions.tool_callers import (
     ToolCaller,
     check_callers,
 )
-from outlast.definitions.tool_guardrail import (
-    ToolInputGuardrail,
-    ToolOutputGuardrail,
-    check_tool_guardrails,
-)
+from outlast.definitions.tool_checks import check_tool
+from outlast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
 from outlast.definitions.tool_origin import MCPSource, ToolOrigin, ToolOriginType
 from outlast.definitions.tool_output import FailureText
 
@@ -253,6 +255,8 @@ class FunctionTool:
     __wrapped__ = _Wrapped()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise WrongType(f"A tool's name must be a text, got {type(self.name).__name__}.")
         if isinstance(self.on_invoke_tool, ToolInvoker):
             self.on_invoke_tool = self.on_invoke_tool.bound_to(self)
         if self.strict_json_schema:
@@ -263,9 +267,7 @@ class FunctionTool:
         if self.output_json_schema is not None:
             self.output_json_schema = OutputContract.of_schema(self.output_json_schema).schema
         check_choice("FunctionTool on_uncertain", self.on_uncertain, OnUncertain)
-        check_tool_guardrails(f"tool {self.name!r}", "input", self.tool_input_guardrails)
-        check_tool_guardrails(f"tool {self.name!r}", "output", self.tool_output_guardrails)
-        _check_timeout(self)
+        check_tool(self)
 
     def __copy__(self) -> FunctionTool:
         twin = object.__new__(type(self))
@@ -475,26 +477,3 @@ def _is_programs(context: RunContextWrapper | None) -> bool:
     if not isinstance(context, ToolContext):
         return False
     return field_of(field_of(context.tool_call, "caller"), "type") == "program"
-
-
-def _check_timeout(tool: FunctionTool) -> None:
-    seconds: Any = tool.timeout_seconds
-    if seconds is not None:
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise TypeError(
-                "FunctionTool timeout_seconds must be a positive number in seconds or None, "
-                f"got {seconds!r}."
-            )
-        if not math.isfinite(seconds):
-            raise ValueError(
-                f"FunctionTool timeout_seconds must be a finite number, got {seconds}."
-            )
-        if seconds <= 0:
-            raise ValueError(f"FunctionTool timeout_seconds must be greater than 0, got {seconds}.")
-    if tool.timeout_behavior not in ("error_as_result", "raise_exception"):
-        raise ValueError(
-            "FunctionTool timeout_behavior must be one of: error_as_result, raise_exception; "
-            f"got {tool.timeout_behavior!r}."
-        )
-    if tool.timeout_error_function is not None and not callable(tool.timeout_error_function):
-        raise TypeError("FunctionTool timeout_error_function must be callable or None.")

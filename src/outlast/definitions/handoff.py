@@ -17,6 +17,7 @@ from outlast.definitions.annotations import for_pydantic
 from outlast.definitions.arguments import json_value, validated
 from outlast.definitions.calling import awaited
 from outlast.definitions.context import RunContextWrapper, TContext
+from outlast.definitions.given import check_function, check_switch, check_text
 from outlast.definitions.names import function_name
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 
@@ -99,6 +100,10 @@ class Handoff(Generic[TContext, TAgent]):
     _agent_ref: weakref.ref[Any] | None = field(default=None, init=False, repr=False)
     """The agent, where `handoff()` knows it. Weak, for agents may hand off in circles."""
 
+    def __post_init__(self) -> None:
+        check_switch(f"is_enabled of handoff {self.tool_name!r}", self.is_enabled)
+        check_function(f"input_filter of handoff {self.tool_name!r}", self.input_filter)
+
     @property
     def target(self) -> Any | None:
         """The agent that it leads to, if that is known before the handoff happens."""
@@ -179,6 +184,8 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
         raise UserError(
             f"handoff() takes the agent itself, and got an object of type {type(agent).__name__}."
         )
+    check_text("tool_name_override of handoff()", tool_name_override)
+    check_text("tool_description_override of handoff()", tool_description_override)
     _check(on_handoff, input_type)
     schema, adapter = _schema_of(input_type)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass, fields
 from typing import Any, Literal
+
+from outlast.core.errors import WrongValue
 
 _COUNTS = {"response_bytes", "tool_calls", "same_calls"}
 _CHOICES = {"on_long_retry_after", "lenient_eof"}
@@ -61,7 +63,7 @@ class ModelLimits:
             if each.name not in _CHOICES and value is not None:
                 _check(each.name, value, whole=each.name in _COUNTS)
         if self.on_long_retry_after not in ("fail", "park"):
-            raise ValueError(
+            raise WrongValue(
                 f"model_limits.on_long_retry_after must be either 'fail' or 'park', got "
                 f"{self.on_long_retry_after!r}."
             )
@@ -81,10 +83,10 @@ class ModelEndpoint:
 
 def _check(name: str, value: Any, *, whole: bool) -> None:
     is_number = type(value) is int or (type(value) is float and not whole)
-    if not (is_number and math.isfinite(value) and value > 0):
+    if not (is_number and 0 < value <= sys.float_info.max):
         kind = "whole number" if whole else "finite number of seconds"
-        raise ValueError(
-            f"model_limits.{name} must be a positive {kind}, or None for no limit, got {value!r}."
+        raise WrongValue(
+            f"model_limits.{name} must be a positive {kind}, or None for no limit, got {value!r:.40}."
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from outlast.core.errors import UserError
 from outlast.definitions.callables import is_tool_name
 from outlast.definitions.function_tool import FunctionTool
+from outlast.definitions.given import check_list
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.method_tool import MethodTool
@@ -85,6 +86,7 @@ def check_guardrails(owner: str, kind: str, guardrails: Iterable[Any]) -> None:
     right, wrong = (
         (InputGuardrail, OutputGuardrail) if kind == "input" else (OutputGuardrail, InputGuardrail)
     )
+    check_list(f"{kind}_guardrails of {owner}", guardrails)
     for index, each in enumerate(guardrails):
         if isinstance(each, right) or not (isinstance(each, wrong) or _is_plain(each)):
             continue

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any, Literal, Self, cast
 
+from outlast.core.errors import WrongType
+
 
 def pydantic_schema(
     cls: type,
@@ -81,7 +83,7 @@ def reject_unknown(given: dict[str, Any], known: Any, where: str) -> None:
     unknown = sorted(str(name) for name in given if name not in known)
     if unknown:
         place = f" in {where}" if where else ""
-        raise TypeError(f"Unknown model settings{place}: {', '.join(unknown)}")
+        raise WrongType(f"Unknown model settings{place}: {', '.join(unknown)}")
 
 
 class _Serializer:

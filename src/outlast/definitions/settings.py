@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast, overload
 
+from outlast.core.errors import WrongType
 from outlast.definitions.pydantic_support import PydanticFriendly, checked, reject_unknown
 from outlast.definitions.retry import ModelRetrySettings
 
@@ -197,7 +198,7 @@ def settings_from(
         return value
     if isinstance(value, dict):
         return kind.from_dict(cast("dict[str, Any]", value))
-    raise TypeError(
+    raise WrongType(
         f"{what} must be a ModelSettings instance or a dict, got {type(value).__name__}"
     )
 

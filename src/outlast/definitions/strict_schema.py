@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard, cast
 from urllib.parse import unquote
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType, WrongValue
 from outlast.definitions.provider_subset import in_subset, without_notes
 
 Schema = dict[str, Any]
@@ -111,7 +111,7 @@ class _Walk:
         """The strict form of one node. ``in_resource``: below a nested ``$id``, refs lead elsewhere."""
         self._spend(depth)
         if not is_dict(schema):
-            raise TypeError(f"A JSON schema must be a dictionary, got {schema!r}.")
+            raise WrongType(f"A JSON schema must be a dictionary, got {schema!r}.")
         in_resource = in_resource or (depth > 0 and _is_resource(schema))
         below = functools.partial(self.strict, depth=depth + 1, in_resource=in_resource)
         node = without_notes(in_subset(_without_null_default(schema), is_root=depth == 0))
@@ -240,7 +240,7 @@ def resolve_ref(*, root: dict[str, object], ref: str) -> Schema:
         UserError: It points nowhere, or into a part with an `$id` of its own.
     """
     if not ref.startswith("#/"):
-        raise ValueError(f"Unexpected $ref {ref!r}: expected one that starts with #/.")
+        raise WrongValue(f"Unexpected $ref {ref!r}: expected one that starts with #/.")
     node: Any = root
     for token in unquote(ref[2:], errors="strict").split("/"):
         name = token.replace("~1", "/").replace("~0", "~")

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypedDict, overload
 
 from typing_extensions import Unpack
 
-from outlast.core.errors import ToolTimeoutError, UserError
+from outlast.core.errors import ToolTimeoutError, UserError, WrongValue
 from outlast.definitions.callables import checked_name, handler_of
 from outlast.definitions.calling import awaited
 from outlast.definitions.choices import check_choice
@@ -45,6 +45,7 @@ from outlast.definitions.function_tool import (
     default_tool_timeout_error_message,
     maybe_invoke_function_tool_failure_error_function,
 )
+from outlast.definitions.given import check_function, check_text
 from outlast.definitions.hosted_tools import (
     CodeInterpreterTool,
     FileSearchTool,
@@ -204,11 +205,15 @@ def _tool_from(options: dict[str, Any], func: Callable[..., Any]) -> FunctionToo
     handler = handler_of(func)
     timeout, failure = options["timeout"], options["failure_error_function"]
     if timeout is not None and not handler.is_async:
-        raise ValueError(
+        raise WrongValue(
             "timeout is only supported for async @function_tool handlers: the thread of a sync "
             f"function cannot be stopped. Make {handler.name()!r} async (with each decorator between "
             "it and @function_tool), or drop the timeout."
         )
+    for option in ("name_override", "description_override"):
+        check_text(f"{option} of @function_tool", options[option])
+    if failure is not USE_DEFAULT:
+        check_function("failure_error_function of @function_tool", failure)
     override = options["name_override"]
     name = checked_name(override) if override else handler.name()
     style = options["docstring_style"]

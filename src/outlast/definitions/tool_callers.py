@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from outlast.core.errors import UserError
 from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.given import check_list
 
 T = TypeVar("T")
 ToolCaller = Literal["direct", "programmatic"]
@@ -40,7 +41,8 @@ def check_callers(owner: str, callers: Sequence[str] | None) -> None:
     """
     if callers is None:
         return
-    known = all(caller in _KNOWN for caller in callers)
+    check_list(f"allowed_callers of {owner}", callers)
+    known = all(isinstance(caller, str) and caller in _KNOWN for caller in callers)  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
     if not callers or not known or len(set(callers)) != len(callers):
         raise UserError(
             f"allowed_callers of {owner} must name each of 'direct' and 'programmatic' at most "
@@ -50,4 +52,4 @@ def check_callers(owner: str, callers: Sequence[str] | None) -> None:
 
 def may_be_programmatic(callers: Sequence[str] | None) -> bool:
     """Whether programs may call a tool that has these ``allowed_callers``."""
-    return callers is not None and "programmatic" in callers
+    return isinstance(callers, list | tuple) and "programmatic" in callers

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 
 from outlast.core.errors import UserError
 from outlast.definitions.context import ToolContext
+from outlast.definitions.given import check_list
 from outlast.definitions.guardrail import Check
 
 TContext_co = TypeVar("TContext_co", bound=Any, covariant=True, default=Any)
@@ -112,10 +113,11 @@ def check_tool_guardrails(owner: str, kind: Literal["input", "output"], guardrai
         UserError: An entry is no guardrail of the ``kind``.
     """
     right: Any = ToolInputGuardrail if kind == "input" else ToolOutputGuardrail
+    check_list(f"tool_{kind}_guardrails of {owner}", guardrails)
     found: list[Any] = guardrails or []
     for index, guardrail in enumerate(found):
         is_other = isinstance(guardrail, Check) and not isinstance(guardrail, right)
-        if is_other or inspect.isroutine(guardrail):
+        if is_other or inspect.isroutine(guardrail) or not hasattr(guardrail, "run"):
             raise UserError(
                 f"tool_{kind}_guardrails[{index}] of {owner} is no guardrail of a tool's {kind}, but a "
                 f"{type(guardrail).__name__}. Decorate the function with @tool_{kind}_guardrail."

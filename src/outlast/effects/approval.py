@@ -106,7 +106,7 @@ async def _needs_person(view: RunView, effect: AskApproval, tool: Any) -> bool:
     item = view.call_item(effect.call.index)
     if not isinstance(tool, FunctionTool):
         subject = item.get("operation") or item.get("action") or item.get("input")
-        return bool(await tool.needs_approval(view.context, subject, effect.call.id))
+        return _yes_or_no(await tool.needs_approval(view.context, subject, effect.call.id), tool)
     arguments = tool.approval_arguments(item.get("arguments") or "")
     if arguments is None:
         return True  # Nobody but a person may decide on what cannot be shown as it will run.
@@ -116,4 +116,19 @@ async def _needs_person(view: RunView, effect: AskApproval, tool: Any) -> bool:
             f"needs_approval of tool {tool.name!r} must be a bool or a callable, got {asked!r}."
         )
     answer: Any = asked(view.context, arguments, effect.call.id)
-    return bool(await answer if inspect.isawaitable(answer) else answer)
+    return _yes_or_no(await answer if inspect.isawaitable(answer) else answer, tool)
+
+
+def _yes_or_no(answer: Any, tool: Any) -> bool:
+    """An author's word as a bool. What may be a forgotten `return` does not let a call go on.
+
+    Raises:
+        UserError: It says neither.
+    """
+    if isinstance(answer, bool) or answer:
+        return bool(answer)
+    raise UserError(
+        f"needs_approval of tool {tool.name!r} must return True or False, got "
+        f"{'None' if answer is None else type(answer).__name__}. Nothing was performed. Return False "
+        "for a call that needs no person."
+    )

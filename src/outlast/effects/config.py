@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, T
 
 from outlast.calls.health import CircuitBreaker
 from outlast.calls.prices import PriceTable
-from outlast.core.errors import UserError, WrongType
+from outlast.core.errors import UserError, WrongType, WrongValue
 from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
 from outlast.definitions.approval_rules import ApprovalRules
@@ -21,6 +21,7 @@ from outlast.definitions.budget import Budget
 from outlast.definitions.choices import check_choice
 from outlast.definitions.compaction import Compaction
 from outlast.definitions.context import RunContextWrapper, TContext
+from outlast.definitions.given import check_flag, check_function, check_model
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import HandoffHistoryMapper, HandoffInputFilter
 from outlast.definitions.hooks import RunHooks
@@ -124,13 +125,17 @@ class ToolExecutionConfig:
 
     def __post_init__(self) -> None:
         if not isinstance(self.pre_approval_tool_input_guardrails, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
-            raise ValueError(  # noqa: TRY004  # upstream's class
+            raise WrongValue(  # upstream's class
                 "tool_execution.pre_approval_tool_input_guardrails must be a bool, got "
                 f"{self.pre_approval_tool_input_guardrails!r}."
             )
         bound = self.max_function_tool_concurrency
+        if bound is not None and not isinstance(bound, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise WrongType(
+                f"tool_execution.max_function_tool_concurrency must be a whole number, got {bound!r:.40}."
+            )
         if bound is not None and bound < 1:
-            raise ValueError(
+            raise WrongValue(
                 "tool_execution.max_function_tool_concurrency must be at least 1, got "
                 f"{bound!r}. Leave it out for no bound."
             )
@@ -277,6 +282,10 @@ class RunConfig:
             _check_choice(self, "reasoning_item_id_policy", ReasoningItemIdPolicy)
         check_guardrails("RunConfig", "input", self.input_guardrails or ())
         check_guardrails("RunConfig", "output", self.output_guardrails or ())
+        check_model("RunConfig model", self.model)
+        check_flag("RunConfig guardrails_hold_tools", self.guardrails_hold_tools)
+        for name in _FUNCTIONS:
+            check_function(f"RunConfig {name}", getattr(self, name))
         _check_blocked_message(self.output_guardrail_blocked_message)
 
 
@@ -288,6 +297,11 @@ def _as_budgets(budgets: Any) -> tuple[Budget, ...]:
             f"RunConfig(budgets=...) takes a Budget or a list of them, got {type(wrong).__name__}."
         )
     return found
+
+
+_FUNCTIONS = (
+    "handoff_input_filter", "handoff_history_mapper", "call_model_input_filter", "tool_error_formatter",
+)  # fmt: skip
 
 
 class RunOptions(TypedDict, Generic[TContext], total=False):
@@ -327,7 +341,7 @@ def _defaults() -> RunConfig:
 
 def brings_model_provider(value: RunConfig | dict[str, Any] | None) -> bool:
     """Whether the caller made the model provider, and so has to close it."""
-    return isinstance(value, RunConfig) or (value is not None and "model_provider" in value)
+    return isinstance(value, RunConfig) or (isinstance(value, dict) and "model_provider" in value)
 
 
 def _coerced(value: object, kind: type[_T], name: str) -> _T | None:
@@ -352,12 +366,12 @@ def _as_metadata(value: object) -> RunMetadata | None:
     if value is None or isinstance(value, RunMetadata):
         return value
     if not isinstance(value, dict):
-        raise TypeError(
+        raise WrongType(
             f"run_config.metadata must be a RunMetadata or a dict, got {type(value).__name__}."
         )
     fields = cast("dict[str, Any]", value)
     if unknown := sorted(str(key) for key in fields if key not in RunMetadata.__struct_fields__):
-        raise TypeError(
+        raise WrongType(
             f"Unknown run_config.metadata settings: {', '.join(unknown)}. Known are: "
             f"{', '.join(RunMetadata.__struct_fields__)}."
         )
@@ -375,12 +389,12 @@ def _check_blocked_message(message: object) -> None:
     if isinstance(message, str):
         # A subclass could run code of its own wherever the text is used.
         if type(message) is not str:
-            raise TypeError(f"{name} must be a built-in string, callable, or None")
+            raise WrongType(f"{name} must be a built-in string, callable, or None")
         if not message:
-            raise ValueError(f"{name} must be non-empty")
+            raise WrongValue(f"{name} must be non-empty")
     elif not callable(message):
-        raise TypeError(
+        raise WrongType(
             f"{name} must be a string, callable, or None, got {type(message).__name__}."
         )
     elif any(map(inspect.iscoroutinefunction, (message, type(message).__call__))):
-        raise TypeError(f"{name} formatter must be synchronous")
+        raise WrongType(f"{name} formatter must be synchronous")

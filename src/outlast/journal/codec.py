@@ -105,7 +105,9 @@ def _packed_body(events: Sequence[Event], parts: dict[str, bytes]) -> bytes:
     try:
         written = [packed(event, parts) for event in events]
         body = _encode(written) if parts else b""
-        _decode(body or b"[]")
+        if body:
+            _decode(body)
+            _require_options(events)
     except (msgspec.DecodeError, *_UNSAYABLE):  # Whoever stores it whole says what is wrong.
         return b""
     return body
@@ -143,9 +145,16 @@ def metadata_of(text: str) -> RunMetadata:
 def _require_readable(events: Sequence[Event], body: bytes) -> None:
     """Refuse what the decoder would: found now, it costs an append; found later, the run."""
     try:
-        _decode(body)
+        _require_options(_decode(body))
     except (msgspec.DecodeError, RecursionError) as error:
         raise _not_storable(events, "could not be read again", error) from error
+
+
+def _require_options(events: Sequence[Event | Packed]) -> None:
+    """Raise as the decoder does where a run's settings are not what the fold will take them for."""
+    for event in events:
+        if isinstance(event, RunStarted | RunAcquired) and event.options:
+            msgspec.convert(event.options, Options)
 
 
 def _not_storable(events: Sequence[Event], why: str, error: Exception) -> NotStorable:
@@ -160,7 +169,7 @@ def _not_storable(events: Sequence[Event], why: str, error: Exception) -> NotSto
 
 def _is_storable(event: Event) -> bool:
     try:
-        _decode(_encode([event]))
+        _require_options(_decode(_encode([event])))
     except UnicodeEncodeError:
         return True
     except (msgspec.DecodeError, *_UNSAYABLE):
@@ -272,14 +281,14 @@ def _whole_fields(fields: dict[str, Any], load: Load) -> dict[str, Any]:
 
 def _sound(run_id: str, seq: int, event: Event) -> tuple[int, Event]:
     """The event at its place, if what its type cannot say holds too: the fold believes it."""
-    if isinstance(event, ModelReplied):
-        if any(not 0 <= call.index < len(event.output) for call in event.calls):
-            raise _corrupt(run_id, seq, "names a call that no item of its reply makes")
-    elif isinstance(event, RunStarted | RunAcquired) and event.options:
-        try:
-            msgspec.convert(event.options, Options)
-        except msgspec.ValidationError as error:
-            raise _corrupt(run_id, seq, "has options of another type") from error
+    if isinstance(event, ModelReplied) and any(
+        not 0 <= call.index < len(event.output) for call in event.calls
+    ):
+        raise _corrupt(run_id, seq, "names a call that no item of its reply makes")
+    try:
+        _require_options([event])
+    except msgspec.ValidationError as error:
+        raise _corrupt(run_id, seq, "has options of another type") from error
     return seq, event
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, Unpack, cast
 
 from outlast.core.deciding import next_expiry
-from outlast.core.errors import AgentsException, AlreadyRunning, UserError
+from outlast.core.errors import AgentsException, AlreadyRunning, UserError, WrongType
 from outlast.core.evolve import fold
 from outlast.core.failing import is_due
 from outlast.definitions.agent import Agent
+from outlast.definitions.choices import check_choice
 from outlast.definitions.context import TContext
+from outlast.definitions.given import check_number
 from outlast.effects.config import coerce_run_config
 from outlast.engine.report import log_recovery, log_runs
 from outlast.journal.journal import Journal, MetadataFilter, RunSummary
@@ -62,6 +65,7 @@ async def recover_runs(
     Raises:
         UserError: Two of the agents have one name, or ``limit`` is not positive.
     """
+    check_choice("on_error", on_error, Literal["report", "raise"])
     plan = _Plan(agents, limit, only or {}, dict(options), failed)
     report = await plan.recover(await plan.due())
     if on_error == "raise":
@@ -99,8 +103,7 @@ class Recoverer:
         only: MetadataFilter | None = None,
         **options: Unpack[RecoveryOptions[Any]],
     ) -> None:
-        if interval_s <= 0:
-            raise UserError(f"Recoverer needs interval_s above 0, got {interval_s}.")
+        check_number("Recoverer interval_s", interval_s, above=True)
         self.report: RecoveryReport = {}
         """What the last 1,000 runs that it went on with came to, by run id."""
         self._plan = _Plan(agents, limit, only or {}, dict(options), failed)
@@ -183,6 +186,15 @@ class _Plan:
     failed: bool
 
     def __post_init__(self) -> None:
+        for agent in self.agents:
+            if not isinstance(getattr(agent, "name", None), str):
+                raise WrongType(
+                    f"Runs are recovered with the agents that they began with, got "
+                    f"{type(agent).__name__}. Pass the agents themselves."
+                )
+        check_number("limit", self.limit, whole=True, least=-math.inf)
+        if not isinstance(self.only, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise WrongType(f"only must be a dict of metadata, got {type(self.only).__name__}.")
         names = [agent.name for agent in self.agents]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UserError(

@@ -11,12 +11,14 @@ from outlast.core.identity import check_run_id
 from outlast.core.state import Options
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, effect_of
+from outlast.definitions.given import check_flag, check_function, check_text
 from outlast.definitions.hooks import AgentHooksBase, RunHooksBase
 from outlast.effects.config import RunConfig
 from outlast.effects.history import unrepeated
 from outlast.effects.place import Place
 from outlast.effects.projection import wire
 from outlast.engine.local_runs import RunRequest
+from outlast.engine.log import engine_of
 from outlast.journal.journal import Journal
 from outlast.journal.opening import open_journal
 from outlast.run.resume import check_request
@@ -30,12 +32,13 @@ def request_of(agent: AnyAgent, config: RunConfig, options: dict[str, Any]) -> R
     Raises:
         UserError: The id is none, or some of it cannot go together.
     """
+    engine_of(options)
     request = RunRequest(
         agent=agent,
         config=config,
         max_turns=_checked_limit(options.get("max_turns", 10)),
         hooks=_checked_hooks(options.get("hooks")),
-        error_handlers=options.get("error_handlers"),
+        error_handlers=_checked_handlers(options.get("error_handlers")),
         session=_checked_session(options.get("session")),
         run_id=options.get("run_id"),
         options=_kept_by_provider(options),
@@ -138,7 +141,10 @@ def journal_of(config: RunConfig, place: Place | None = None) -> Journal:
 def _kept_by_provider(options: dict[str, Any]) -> Options:
     conversation = options.get("conversation_id")
     previous = options.get("previous_response_id")
-    chains = bool(options.get("auto_previous_response_id"))
+    chains = options.get("auto_previous_response_id") or False
+    check_text("conversation_id", conversation)
+    check_text("previous_response_id", previous)
+    check_flag("auto_previous_response_id", chains)
     program = options.get("program", "")
     has_context = wrapped(options.get("context")).context is not None
     given = (conversation is not None, previous is not None, chains, program, has_context)
@@ -165,6 +171,19 @@ def _checked_hooks(hooks: Any) -> Any:
             f"{type(hooks).__name__}; give those to an agent: Agent(hooks=...)."  # pyright: ignore[reportUnknownArgumentType]
         )
     raise WrongType(f"Run hooks must be instances of RunHooks. Received {_named(hooks)}")
+
+
+def _checked_handlers(handlers: Any) -> Any:
+    if handlers is None:
+        return None
+    if not isinstance(handlers, Mapping):
+        raise WrongType(
+            'error_handlers must be a dict such as {"max_turns": function}. Received '
+            f"{_named(handlers)}"
+        )
+    for kind, handler in cast("Mapping[str, Any]", handlers).items():
+        check_function(f"error_handlers[{kind!r}]", handler)
+    return cast("Any", handlers)
 
 
 def _checked_limit(limit: Any) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from outlast.core.errors import AgentsException, RunErrorDetails, UserError
+from outlast.core.errors import AgentsException, RunErrorDetails, UserError, WrongType
 from outlast.core.events import UsageFacts
 from outlast.core.growing import new_list
 from outlast.core.items import without_reasoning_id
@@ -161,7 +161,7 @@ class RunResultBase(PydanticInstance):
             TypeError: ``raise_if_incorrect_type`` is set and it is something else.
         """
         if raise_if_incorrect_type and not isinstance(self.final_output, cls):
-            raise TypeError(f"Final output is not of type {cls.__name__}")
+            raise WrongType(f"Final output is not of type {cls.__name__}")
         return cast("T", self.final_output)
 
     def to_input_list(self, *, mode: ToInputListMode = "preserve_all") -> list[TResponseInputItem]:

@@ -39,7 +39,7 @@ from outlast.engine.local_runs import (
     take_over,
     unpark,
 )
-from outlast.engine.log import Follower, RunsElsewhere
+from outlast.engine.log import Follower, RunsElsewhere, engine_of
 from outlast.engine.past_spans import past_of
 from outlast.engine.spans import spans_of
 from outlast.journal.journal import Journal
@@ -488,7 +488,7 @@ class Runner:
 
 async def _resumed(agent: AnyAgent, run_id: str, options: dict[str, Any]) -> RunResult:
     check_run_id(run_id)
-    elsewhere: RunsElsewhere | None = options.get("engine")
+    elsewhere = engine_of(options)
     config = coerce_run_config(options.get("run_config"))
     await (elsewhere.journal if elsewhere else journal_of(config, here())).read(run_id)
     return await get_default_agent_runner().run(agent, "", **options)

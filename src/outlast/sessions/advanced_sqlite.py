@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from outlast.core.errors import WrongValue
 from outlast.definitions.context import RunContextWrapper
 from outlast.sessions.branch_tables import BranchTables
 from outlast.sessions.branches import USAGE_COUNTS, USAGE_DETAILS, Branches
-from outlast.sessions.session import SessionSettings
+from outlast.sessions.session import SessionSettings, check_items
 from outlast.sessions.sqlite import SQLiteSession, newest_items, transaction
 from outlast.sessions.sqlite_tables import decoded, open_database
 
@@ -96,6 +97,7 @@ class AdvancedSQLiteSession(SQLiteSession):
         return await self._on_branch(newest, branch_id)
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
+        check_items(items)
         texts = [json.dumps(item) for item in items]
 
         def insert(connection: sqlite3.Connection, branch: str) -> None:
@@ -170,7 +172,7 @@ class AdvancedSQLiteSession(SQLiteSession):
         """
         turns = await self.find_turns_by_content(search_term)
         if not turns:
-            raise ValueError(f"No user turns found containing {search_term!r}")
+            raise WrongValue(f"No user turns found containing {search_term!r}")
         return await self.create_branch_from_turn(turns[0]["turn"], branch_name)
 
     async def switch_to_branch(self, branch_id: str) -> None:
@@ -198,15 +200,15 @@ class AdvancedSQLiteSession(SQLiteSession):
             ValueError: It is ``main``, or the current one without ``force``, or there is none.
         """
         if not branch_id or not branch_id.strip():
-            raise ValueError("Branch ID cannot be empty")
+            raise WrongValue("Branch ID cannot be empty")
         if branch_id == "main":
-            raise ValueError("Cannot delete the 'main' branch")
+            raise WrongValue("Cannot delete the 'main' branch")
 
         def delete(connection: sqlite3.Connection, branch: str) -> None:
             with transaction(connection):
                 self._branches.require_branch(connection, branch_id)
                 if branch_id == branch and not force:
-                    raise ValueError(
+                    raise WrongValue(
                         f"Cannot delete current branch {branch_id!r}. Use force=True or switch "
                         "branches first"
                     )

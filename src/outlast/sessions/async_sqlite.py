@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change
-from outlast.sessions.session import SessionSettings
+from outlast.sessions.session import SessionSettings, check_items
 from outlast.sessions.sqlite import newest_items, rewriting
 from outlast.sessions.sqlite_tables import (
     BUSY_TIMEOUT_S,
@@ -89,6 +89,7 @@ class AsyncSQLiteSession(StoredSession):
                 await cursor.close()
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
+        check_items(items)
         rows = [(self.session_id, json.dumps(item)) for item in items]
         await run_to_end(self._insert(rows))
 

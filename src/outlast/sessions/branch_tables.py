@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from outlast.core.errors import WrongValue
 from outlast.sessions.sqlite_tables import SessionTables, quoted
 
 _INDEXES = {
@@ -49,7 +50,7 @@ class BranchTables:
         present = {_folded(name) for (name,) in rows}
         structure = {table for table, _ in _OWNED}
         if not create and not structure <= present:
-            raise ValueError(
+            raise WrongValue(
                 "This database has no tables for branches and turns. Pass create_tables=True to "
                 "make them."
             )
@@ -57,7 +58,7 @@ class BranchTables:
             if table in present:
                 self._require_reference(connection, table, column)
         if not create and not {_folded(name) for name in self._names} <= present:
-            raise ValueError(
+            raise WrongValue(
                 f"The configured base tables {self._names[0]!r} and {self._names[1]!r} are not in "
                 "this database. Name the ones that it has, or pass create_tables=True."
             )
@@ -67,7 +68,7 @@ class BranchTables:
         keys = connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
         owners = [(row[2], row[4]) for row in keys if _folded(row[3]) == column]
         if len(owners) != 1:
-            raise ValueError(
+            raise WrongValue(
                 f"The table {table!r} of this database needs exactly one owner foreign key for "
                 f"{column!r}, and has {len(owners)}. Use another file."
             )
@@ -75,7 +76,7 @@ class BranchTables:
         wanted = (messages, "id") if column == "message_id" else (sessions, "session_id")
         found = (owners[0][0], owners[0][1] or wanted[1])
         if tuple(map(_folded, found)) != tuple(map(_folded, wanted)):
-            raise ValueError(
+            raise WrongValue(
                 f"The table {table!r} of this database already belongs to {found[0]!r}, and this "
                 f"session uses {wanted[0]!r}. Use one pair of tables per file."
             )

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from typing import Any
 
+from outlast.core.errors import WrongValue
 from outlast.sessions.branch_tables import message_type, tool_name
 from outlast.sessions.sqlite_tables import SessionTables
 
@@ -93,19 +94,19 @@ class Branches:
         self, connection: sqlite3.Connection, branch: str, turn: int, name: str | None
     ) -> str:
         if name is not None and not name.strip():
-            raise ValueError("Branch name cannot be empty")
+            raise WrongValue("Branch name cannot be empty")
         found = connection.execute(
             "SELECT 1 FROM message_structure WHERE session_id = ? AND branch_id = ? "
             "AND user_turn_number = ? AND message_type = 'user'",
             (self.session_id, branch, turn),
         ).fetchone()
         if found is None:
-            raise ValueError(f"Turn {turn} does not contain a user message in branch {branch!r}")
+            raise WrongValue(f"Turn {turn} does not contain a user message in branch {branch!r}")
         plain = name or f"branch_from_turn_{turn}_{int(time.time())}"
         chosen, number = plain, 1
         while not self._keep_name(connection, chosen):
             if name is not None:
-                raise ValueError(
+                raise WrongValue(
                     f"Branch ID {name!r} has already been used. Choose a new branch ID."
                 )
             number += 1
@@ -146,7 +147,7 @@ class Branches:
             (self.session_id, branch),
         ).fetchone()
         if found is None and branch != "main":
-            raise ValueError(f"Branch {branch!r} does not exist")
+            raise WrongValue(f"Branch {branch!r} does not exist")
 
     def last_turn(self, connection: sqlite3.Connection, branch: str) -> int:
         row = connection.execute(

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from outlast.core.errors import WrongValue
 from outlast.definitions.context import RunContextWrapper
 from outlast.sessions.compacted_items import is_openai_model_name, select_compaction_candidate_items
 from outlast.sessions.compactor import Compactor
@@ -85,17 +86,17 @@ class OpenAIResponsesCompactionSession(SessionABC):
         max_rollback_items: int | None = None,
     ) -> None:
         if isinstance(underlying_session, OpenAIConversationsSession):
-            raise ValueError(  # noqa: TRY004  # as in openai-agents
+            raise WrongValue(  # as in openai-agents
                 "OpenAIResponsesCompactionSession cannot wrap OpenAIConversationsSession because it "
                 "manages its own history on the server. Wrap a session that keeps items itself."
             )
         if not is_openai_model_name(model):
-            raise ValueError(
+            raise WrongValue(
                 f"Unsupported model for OpenAI responses compaction: {model}. Expected one of "
                 "OpenAI's, such as 'gpt-4.1', 'o3' or 'ft:gpt-4.1:...'."
             )
         if max_rollback_items is not None and max_rollback_items <= 0:
-            raise ValueError(
+            raise WrongValue(
                 f"max_rollback_items must be positive or None, got {max_rollback_items}."
             )
         self.session_id = session_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
+from outlast.core.errors import WrongValue
 from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
 from outlast.sessions.stored import run_to_end
 
@@ -66,7 +67,7 @@ class OpenAIConversationsSession(SessionABC):
             ValueError: It has not begun yet.
         """
         if self._session_id is None:
-            raise ValueError(
+            raise WrongValue(
                 "The conversation has no id yet: it begins with the first get_items(), or "
                 "add_items() with a non-empty list. Await one of these first."
             )

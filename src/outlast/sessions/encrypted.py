@@ -6,6 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from outlast.core.errors import WrongType, WrongValue
 from outlast.definitions.context import RunContextWrapper
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change, RewritableSession, plan
@@ -56,7 +57,7 @@ class EncryptedSession(SessionABC):
         max_scan_items: int | None = None,
     ) -> None:
         if max_scan_items is not None and max_scan_items <= 0:
-            raise ValueError(f"max_scan_items must be positive, got {max_scan_items}.")
+            raise WrongValue(f"max_scan_items must be positive, got {max_scan_items}.")
         self.session_id = session_id
         self.underlying_session = underlying_session
         self.ttl = ttl
@@ -94,7 +95,7 @@ class EncryptedSession(SessionABC):
         if limit is None and self.session_settings is not None:
             limit = self.session_settings.limit
         if limit is not None and limit < 0 and self.max_scan_items is not None:
-            raise ValueError(
+            raise WrongValue(
                 f"limit must be non-negative where max_scan_items is set, got {limit}."
             )
         if limit is None or limit <= 0:
@@ -138,7 +139,7 @@ class EncryptedSession(SessionABC):
         """
         inner = self.underlying_session
         if not isinstance(inner, RewritableSession):
-            raise TypeError(
+            raise WrongType(
                 f"{type(inner).__name__} cannot replace its items in one step, and so the encrypted "
                 f"session {self.session_id!r} cannot. Use clear_session() and add_items()."
             )
@@ -246,7 +247,7 @@ def _token(stored: Any) -> bytes | None:
 def _cipher(encryption_key: str, session_id: str) -> Fernet:
     """The cipher of one session: its key is derived, so that sessions cannot read each other."""
     if not encryption_key:
-        raise ValueError("encryption_key is empty. Expected a Fernet key or another secret text.")
+        raise WrongValue("encryption_key is empty. Expected a Fernet key or another secret text.")
     fernet = library("cryptography.fernet", "EncryptedSession", "encrypt")
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from outlast.core.errors import WrongType
 from outlast.sessions.extras import library
 from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
@@ -46,7 +47,7 @@ class MongoDBSession(ServerSession):
         session_settings: SessionSettings | dict[str, Any] | None = None,
     ) -> None:
         if not isinstance(session_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's value
-            raise TypeError("session_id must be a string")
+            raise WrongType("session_id must be a string")
         super().__init__(session_id, client, session_settings)
         self._sessions: Any = self._client[database][sessions_collection]
         self._messages: Any = self._client[database][messages_collection]

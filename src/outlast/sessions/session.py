@@ -22,6 +22,7 @@ from typing import (
     runtime_checkable,
 )
 
+from outlast.core.errors import WrongType
 from outlast.definitions.context import RunContextWrapper
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class SessionSettings:
 
     def __post_init__(self) -> None:
         if self.limit is not None and not isinstance(self.limit, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's value
-            raise TypeError(
+            raise WrongType(
                 f"SessionSettings limit must be an int or None, got {type(self.limit).__name__}."
             )
 
@@ -94,16 +95,29 @@ def session_settings_from(value: object) -> SessionSettings | None:
     if value is None or isinstance(value, SessionSettings):
         return value
     if not isinstance(value, Mapping):
-        raise TypeError(
+        raise WrongType(
             f"session must be a SessionSettings instance or a dict, got {type(value).__name__}"
         )
     given = cast("Mapping[str, Any]", value)
     known = {one.name for one in fields(SessionSettings)}
     if unknown := sorted(str(name) for name in given if name not in known):
-        raise TypeError(
+        raise WrongType(
             f"Unknown session settings: {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         )
     return SessionSettings(**given)
+
+
+def check_items(items: Any) -> None:
+    """Refuse to add to a session what is no list of items.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if issubclass(type(items), str | bytes | Mapping) or not hasattr(items, "__iter__"):
+        raise WrongType(
+            f"add_items takes a list of items, got {type(items).__name__}. Write "
+            'add_items([{"role": "user", "content": "..."}]).'
+        )
 
 
 class SessionLike(Protocol):

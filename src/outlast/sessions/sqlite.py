@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from outlast.definitions.forks import at_fork, take
 from outlast.sessions.rewriting import Change, plan
-from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
+from outlast.sessions.session import SessionABC, SessionSettings, check_items, session_settings_from
 from outlast.sessions.sqlite_tables import (
     BUSY_TIMEOUT_S,
     SessionTables,
@@ -88,6 +88,7 @@ class SQLiteSession(SessionABC):
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         # Encoded first, so that an item that cannot be kept leaves no half of the others.
+        check_items(items)
         rows = [(self.session_id, json.dumps(item)) for item in items]
         await self._run(lambda connection: self._insert(connection, rows))
 

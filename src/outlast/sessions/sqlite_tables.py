@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from outlast.core.errors import WrongType
+
 BUSY_TIMEOUT_S = 5.0
 _RETRY_S = 0.01
 _IN_MEMORY = ("", ":memory:")
@@ -70,6 +72,11 @@ def database_file(db_path: str | os.PathLike[str]) -> str:
 
     Absolute: the working directory may be another one when the file is opened again.
     """
+    if not isinstance(db_path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+        raise WrongType(
+            f"db_path must be a path, or ':memory:', got {type(db_path).__name__}. Leave it out for a "
+            "session that only this object has."
+        )
     return "" if str(db_path) in _IN_MEMORY else str(Path(db_path).absolute())
 
 

@@ -1,0 +1,93 @@
+"""Checks of what a caller gives, where it is given: of which type it is, and in which range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from outlast.core.errors import WrongType, WrongValue
+
+
+def check_number(
+    name: str, value: object, *, least: float = 0, above: bool = False, whole: bool = False
+) -> None:
+    """Refuse what is no number of at least ``least``, or none above it.
+
+    Raises:
+        WrongType: It is no number, or no whole one.
+        WrongValue: It is too small, or not a number at all (NaN).
+    """
+    kinds: Any = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        kind = "whole number" if whole else "number"
+        raise WrongType(f"{name} must be a {kind}, got {value!r:.40}.")
+    number: float = value  # pyright: ignore[reportAssignmentType]  # one of the two
+    if not (number > least or (number == least and not above)):
+        bound = f"above {least:g}" if above else f"{least:g} or more"
+        raise WrongValue(f"{name} must be {bound}, got {value!r:.40}.")
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is neither a text nor None.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    if value is not None and not isinstance(value, str):
+        raise WrongType(f"{name} must be a text or None, got {_kind(value)}.")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    if not isinstance(value, bool):
+        raise WrongType(f"{name} must be True or False, got {_kind(value)}.")
+
+
+def check_function(name: str, value: object) -> None:
+    """Refuse what is neither a function nor None.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    if value is not None and not callable(value):
+        raise WrongType(f"{name} must be a function or None, got {_kind(value)}.")
+
+
+def check_switch(name: str, value: object) -> None:
+    """Refuse what is neither True, False nor a function that says which of the two.
+
+    Raises:
+        WrongType: It is something else; whether None would be on or off nobody can know.
+    """
+    if not isinstance(value, bool) and not callable(value):
+        raise WrongType(
+            f"{name} must be True, False or a function of context and agent, got {_kind(value)}."
+        )
+
+
+def check_list(name: str, value: object) -> None:
+    """Refuse what is neither a list (or tuple) nor None.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    if value is not None and not isinstance(value, list | tuple):
+        raise WrongType(f"{name} must be a list or None, got {_kind(value)}.")
+
+
+def check_model(name: str, value: object) -> None:
+    """Refuse what is no name of a model, no model, and not None.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    if value is None or isinstance(value, str) or hasattr(value, "get_response"):
+        return
+    raise WrongType(f"{name} must be the name of a model, a Model or None, got {_kind(value)}.")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__
