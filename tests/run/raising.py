@@ -47,6 +47,7 @@ def _ours() -> dict[str, Callable[[], Exception]]:
         "CircuitOpen": lambda: errors.CircuitOpen("gpt", 17.5, 3.0),
         "ModelPaced": lambda: errors.ModelPaced("gpt", 17.5, 3.0),
         "ToolTimeoutError": lambda: errors.ToolTimeoutError("pay", 1.5),
+        "BudgetExceeded": lambda: errors.BudgetExceeded("ada", "tokens", 10, 8, 5),
         "RunFailedBefore": lambda: errors.RunFailedBefore("Lost", "it was lost"),
     }
     for name, kind in vars(errors).items():

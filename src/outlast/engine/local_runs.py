@@ -306,7 +306,7 @@ async def continue_log(
         is_complete = status(log.state) == "completed"
         if not log.state.ended and _only_tells(since, planned):
             return log, False
-        if not since or (_begins(since, planned) and not is_complete):
+        if not is_complete and (not since or _begins(since, planned)):
             return log, bool(since)
         copy = new_run_id()
         await note_copy(log, copy, events)

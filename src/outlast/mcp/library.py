@@ -34,7 +34,7 @@ def is_v2() -> bool:
         return int(importlib.metadata.version("mcp").partition(".")[0]) >= 2  # noqa: PLR2004
     except importlib.metadata.PackageNotFoundError:
         raise UserError(
-            "MCP servers need the `mcp` library, which is not installed: pip install 'outlast[mcp]'."
+            "MCP servers need the `mcp` library, which is not installed: pip install mcp."
         ) from None
 
 

@@ -148,7 +148,7 @@ def _exporter() -> Any:
     except ImportError as error:
         raise UserError(
             "Sending traces over OTLP needs OpenTelemetry, which is not installed. "
-            "Install it: pip install 'outlast[otel]'."
+            "Install it: pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http."
         ) from error
     return module
 
