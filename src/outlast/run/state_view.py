@@ -141,8 +141,8 @@ def _key_form(key: tuple[str, ...]) -> dict[str, str]:
 
 
 def _item(env: RunEnv, item: Any) -> dict[str, Any]:
-    raw: Any = msgspec.to_builtins(item.raw_item, enc_hook=as_sent)
-    if isinstance(raw, dict) and raw.get("type") == "function_call":
+    raw = msgspec.to_builtins(item.raw_item, enc_hook=as_sent)
+    if getattr(item.raw_item, "type", "") == "function_call":
         raw.setdefault("async_", None)  # A null that the log does not have, and readers want.
     form = {"type": item.type, "raw_item": raw, "agent": named(env, item.agent)}
     for name in ("tool_name", "tool_namespace", "description", "title"):
