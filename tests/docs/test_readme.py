@@ -39,6 +39,5 @@ def test_the_first_program_runs_again_without_a_model_and_shows_its_steps(tmp_pa
 
 
 def without_times(text):
-    """The lines; how long a step took differs each time, and so does the room before it."""
-    cut = [re.sub(r"\s*\w*… ", " … ", line) for line in text.splitlines()]
-    return [re.sub(r"\s+[\d.]+ (?:µs|ms|s)$", "", line) for line in cut]
+    """How the lines begin: the times differ, and with their width what there is room for."""
+    return [line[:60].rstrip() for line in text.splitlines()]
