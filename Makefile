@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos commands flips cluster services endpoints mcp thirdparties conformance faults newest stub clean
+.PHONY: help demo test check format bench chaos commands flips cluster services endpoints mcp upstream thirdparties conformance faults newest stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,9 @@ endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 	@$(MAKE) --no-print-directory -j 3 $(ENDPOINTS)
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} \
 	  .endpoints/client/bin/python -m pytest -q $(LENIENT) -m endpoints tests/endpoints $(ARGS)
+
+upstream: $(DEV)  ## Run openai-agents' examples under it and under Outlast, and compare (half an hour)
+	$(BIN)/python -m pytest -q -m endpoints tests/compat/test_examples.py $(ARGS)
 
 thirdparties: .thirdparties/.installed $(DEV)  ## Let Logfire, OpenInference, Langfuse, Traceloop and LangSmith watch a run
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_TEST_THIRD_PARTIES=$(CURDIR)/.thirdparties/bin/python \

@@ -56,7 +56,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "bin" / "python"
 
 
-@pytest.mark.slow
+@pytest.mark.endpoints
 @pytest.mark.timeout(3600)
 def test_examples_print_the_same(examples: Path, upstream: Path):
     found = [
