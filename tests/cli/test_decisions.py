@@ -172,3 +172,26 @@ def test_runs_and_what_goes_on_print_one_json_as_well(cli):
         more = ["--agent", "program.py:asks"] if words[0] != "run" else []
         told = json.loads(cli(*words, *more, "--json").stdout)
         assert (told["status"], told["output"]) == ("completed", "done")
+
+
+def test_a_decision_that_is_said_again_says_that_it_was_made_already(waiting):
+    waiting("approve", "r", "c1", "--by", "ann", "--agent", "program.py:asks")
+    done = waiting("approve", "r", "c1", "--by", "ann")
+    assert done.exit_code == 0
+    assert said(done) == "c1 was approved already, by 'ann'; the run is completed"
+
+
+def test_a_run_that_was_decided_about_says_how_to_go_on(waiting):
+    waiting("reject", "r", "c1")
+    text = "decided, waits to go on: outlast resume r --agent program.py:asks"
+    assert text in said(waiting("show", "r"))
+    waiting("resume", "r", "--agent", "program.py:asks")
+    assert "decided, waits" not in said(waiting("show", "r"))
+
+
+def test_another_input_for_an_id_is_answered_with_commands(waiting):
+    done = waiting("run", "program.py:asks", "ho", "--id", "r")
+    assert done.exit_code == 2
+    assert "this id was used with another input" in said(done)
+    assert "outlast show r" in said(done)
+    assert "Runner." not in said(done)

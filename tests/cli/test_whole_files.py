@@ -96,7 +96,7 @@ def test_a_file_is_run_as_python_would_run_it(write, text):
 def test_a_file_that_runs_an_agent_can_be_told_something_else(write, text):
     done = outlast("run", "program.py", "weather", "in", "Rome", cwd=write(text))
     assert done.returncode == 0, done.stderr
-    assert "Lisbon" in done.stdout  # What the file prints by itself is kept.
+    assert "Lisbon" in done.stderr  # What the file prints by itself is kept.
     assert "Rome" in done.stdout
 
 
@@ -125,7 +125,7 @@ def test_a_projects_own_agents_module_is_left_alone(write):
     write("import agents\nfrom outlast import Agent\nprint(agents.kind)\nagent = Agent(name='x')\n")
     done = outlast("run", "program.py", "hi", cwd=folder, OUTLAST_OFFLINE="1")
     assert done.returncode == 0, done.stderr
-    assert "mine" in done.stdout
+    assert "mine" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import msgspec
 
 from outlast.core.commanding import ended_word
 from outlast.core.errors import AlreadyDecided, CallNotFound
+from outlast.core.events import ApprovalDecided
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
 from outlast.journal.opening import open_journal
 from outlast.run.decisions import answer as tell_answer, approve, reject
+from outlast.views.status import is_decided_last
 from outlast.views.waiting import WaitingCall, waiting_calls
 
 
@@ -44,6 +46,30 @@ async def _state_of(run_id: str) -> RunState:
     return fold([each.event for each in await open_journal().read(run_id)])
 
 
+async def decided_before(run_id: str, key: str) -> str:
+    """Who has decided about a call, and what the run is, as text; empty if nobody has."""
+    state = await _state_of(run_id)
+    verdict = state.verdicts.get(key)
+    if verdict is None:
+        return ""
+    word = ended_word(state) or "not ended"
+    said = "answered" if verdict.answer is not None else None
+    return f"{key} was {said or _word(verdict)} already, by {_who(verdict)}; the run is {word}"
+
+
+async def waits_to_go_on(run_id: str) -> bool:
+    """Whether a person's decision is the last thing that happened in a run."""
+    return is_decided_last([each.event for each in await open_journal().read(run_id)])
+
+
+def _word(verdict: ApprovalDecided) -> str:
+    return "approved" if verdict.approved else "rejected"
+
+
+def _who(verdict: ApprovalDecided) -> str:
+    return repr(verdict.by) if verdict.by else "somebody who gave no name"
+
+
 async def say_nothing_waits(run_id: str) -> None:
     """Refuse to decide about the calls of a run of which none waits.
 
@@ -58,8 +84,7 @@ async def say_nothing_waits(run_id: str) -> None:
     if not decided:
         raise CallNotFound(f"{what} Nothing was decided. See: outlast approvals")
     said = [
-        f"{key!r} was {'approved' if each.approved else 'rejected'} already, by "
-        f"{repr(each.by) if each.by else 'somebody who gave no name'}"
+        f"{key!r} was {_word(each)} already, by {_who(each)}"
         for key, each in list(decided.values())[:_NAMED]
     ]
     raise AlreadyDecided(f"{what} {'; '.join(said)}. That holds; nothing was changed.")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import typer
 from rich.text import Text
 
-from outlast.cli.approvals import calls_of, record, say_nothing_waits
+from outlast.cli.approvals import calls_of, decided_before, record, say_nothing_waits
 from outlast.cli.command import check_known, finish
 from outlast.cli.logs import journal_place, known_agents, list_runs, read_run
 from outlast.cli.running import (
@@ -22,6 +22,7 @@ from outlast.cli.running import (
 )
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
+from outlast.journal.journal import TERMINAL
 from outlast.views.waiting import WaitingCall
 
 
@@ -61,12 +62,18 @@ def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool 
     keys = [call] if call else [each.key for each in waiting]
     view, _ = finish(read_run(run_id))
     program = program_of(run_id, view, place) if place else None
+    before = finish(decided_before(run_id, call)) if call else ""
     finish(record(run_id, keys, **answer._replace(by=answer.by or account())._asdict()))
     word = "approved" if answer.approved else "rejected"
     word = "answered" if answer.answer is not None else word
     facts = {"run_id": run_id, "call_ids": keys, "decision": word}
     if not as_json:
-        console().print(Text(f"{word} {plain(', '.join(keys))}", style="bold"))
+        said = before or f"{word} {', '.join(keys)}"
+        console().print(Text(plain(said), style="bold"), soft_wrap=True)
+    if before and view.status in TERMINAL and not view.can_go_on:
+        if as_json:
+            print_json({**facts, "go_on": []})
+        return 0
     if program is None and as_json:
         print_json({**facts, "go_on": list(finish(ways_on(run_id, view.program)))})
         return 0

@@ -58,8 +58,39 @@ class RunError(Exception):
         self.place, self.fix = place, fix
 
 
+class LoadError(RunError):
+    """A file could not be searched for an agent; its cause is what the file raised."""
+
+    def __init__(self, file: str, run_id: str = "", *, is_script: bool = False) -> None:
+        super().__init__(file)
+        self.run_id, self.is_script = run_id, is_script
+
+
+_GUARD = (
+    "The file is executed to find its agent:",
+    'put what it does under `if __name__ == "__main__":`',
+)
+
+
+def _of_loading(error: LoadError) -> Problem:
+    assert error.__cause__ is not None
+    problem = problem_of(error.__cause__)
+    untouched = f"Run {error.run_id} was not touched by this command." if error.run_id else ""
+    if not error.is_script:
+        return problem._replace(fix=(*filter(None, [untouched]), *problem.fix))
+    what = f"Loading {error.place} failed. {untouched}".strip()
+    return problem._replace(
+        title="The program could not be loaded",
+        what=f"{what}\n{problem.what}",
+        where=problem.where or error.place,
+        fix=(*_GUARD, *problem.fix),
+    )
+
+
 def problem_of(error: BaseException) -> Problem:
     """What to say about ``error``, whoever raised it."""
+    if isinstance(error, LoadError):
+        return _of_loading(error)
     if isinstance(error, RunError) and error.__cause__ is not None:
         problem = problem_of(error.__cause__)
         fix = (*(line for line in problem.fix if line != _TRACE), *error.fix) or problem.fix

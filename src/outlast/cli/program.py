@@ -12,13 +12,15 @@ import importlib.util
 import inspect
 import runpy
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard, cast
 
-from outlast.cli.problem import Missing, near
+from outlast.cli.problem import LoadError, Missing, near
+from outlast.cli.screen import beside
 from outlast.compat import install_unless_taken
 from outlast.definitions.agent import Agent
 from outlast.definitions.handoff import Handoff, handoff_target
@@ -58,19 +60,25 @@ class ProgramError(Missing):
         return " ".join((self.problem.what, *self.problem.fix))
 
 
-def load_program(place: str) -> Program:
+def load_program(place: str, *, run_id: str = "") -> Program:
     """The agent at ``FILE[:AGENT]``. Runs the file, as `python FILE` would, but not as `__main__`.
 
     What is named may be a function too, without arguments, that returns the agent. Wants no running loop.
 
+    Args:
+        place: The file, and the agent in it.
+        run_id: The run that it is loaded for: an error says that nothing was done with that.
+
     Raises:
+        LoadError: The file raised something.
         ProgramError: There is no such file, or no such agent in it.
     """
     path, name = find_file(place)
-    module = load_module(path)
+    module = load_module(path, run_id=run_id)
     factory = vars(module).get(name)
     if callable(factory):
-        return Program(_returned_by(factory, f"{path.name}:{name}"), f"{path}:{name}")
+        with _loading(path, run_id):
+            return Program(_returned_by(factory, f"{path.name}:{name}"), f"{path}:{name}")
     found = agents_of(module)
     if not found:
         raise no_agent(path)
@@ -155,17 +163,27 @@ def agents_of(module: ModuleType) -> dict[str, Agent]:
 
 
 def load_module(
-    path: Path, *, words: Sequence[str] = (), is_main: bool = False, typed: str = ""
+    path: Path,
+    *,
+    words: Sequence[str] = (),
+    is_main: bool = False,
+    typed: str = "",
+    run_id: str = "",
 ) -> ModuleType:
     """Run a file as Python would, and return its module. A file that has not changed runs once.
+
+    Unless it is run for its own sake, what it prints is not what the command prints: it goes to
+    standard error.
 
     Args:
         path: The file.
         words: What the file finds in `sys.argv` behind its own name.
         typed: What the file finds as its own name there; its whole path if empty.
         is_main: Whether it is run as `python FILE` runs it, `if __name__ == "__main__"` included.
+        run_id: The run that it is loaded for, if it is.
 
     Raises:
+        LoadError: The file raised something, and is not the main program.
         ProgramError: It is not a Python file.
     """
     name = "__main__" if is_main else f"outlast_program_{path.stem}"
@@ -182,9 +200,24 @@ def load_module(
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Dataclasses and type hints look their module up.
     sys.argv = [typed or str(path), *words]
-    spec.loader.exec_module(module)
+    with nullcontext() if is_main else _loading(path, run_id):
+        spec.loader.exec_module(module)
     setattr(module, "__outlast_source__", stamp)  # noqa: B010  # no module declares it
     return module
+
+
+@contextmanager
+def _loading(path: Path, run_id: str) -> Generator[None]:
+    """Around what a file does while it is searched for an agent: neither output nor exit is ours."""
+    try:
+        with beside(f"(output of loading {path.name})"):
+            yield
+    except Missing:
+        raise
+    except (Exception, SystemExit) as error:
+        is_begun = not isinstance(error, SyntaxError | ImportError)
+        is_script = is_begun and not has_main_part(path) and bool(run_id or runs_itself(path))
+        raise LoadError(path.name, run_id, is_script=is_script) from error
 
 
 def run_main_part(path: Path, module: ModuleType) -> bool:

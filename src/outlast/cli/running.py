@@ -22,7 +22,7 @@ from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import lines, plain, short_id
-from outlast.core.errors import AgentsException, RunNotFound
+from outlast.core.errors import AgentsException, RunConflict, RunNotFound
 from outlast.core.failing import why_final
 from outlast.core.state import Options
 from outlast.definitions.agent import Agent
@@ -96,7 +96,7 @@ def program_of(run_id: str, view: Timeline, place: str, word: str = "resume") ->
             f"Run {plain(run_id)} {was}. What stands in a journal is not executed: name the program.",
             *finish(ways_on(run_id, view.program, word)),
         )
-    program = load_program(place)
+    program = load_program(place, run_id=run_id)
     need_key(program.agent)
     return program
 
@@ -165,9 +165,9 @@ def how_to_go_on(run_id: str, program: str, word: str = "resume") -> str:
     return f"outlast {word} {shlex.quote(plain(run_id))} --agent {place}"
 
 
-def need_key(agent: Agent) -> None:
-    """Refuse an agent that would call OpenAI without a key."""
-    name = agent.model or ""
+def need_key(agent: Agent, model: str = "") -> None:
+    """Refuse an agent that would call OpenAI without a key, with ``model`` in place of its own."""
+    name = model or agent.model or ""
     needs_none = (
         not isinstance(name, str) or name == "offline" or "/" in name.removeprefix("openai/")
     )
@@ -212,7 +212,7 @@ def resume_one(
     doing = "retrying" if view.status == "failed" else "resuming"
     if not as_json:
         console().print(Text(f"{doing} {plain(run_id)}", style="bold"))
-    more = {} if max_turns is None else {"max_turns": max_turns}
+    more: dict[str, Any] = {} if max_turns is None else {"max_turns": max_turns}
     facts: dict[str, Any] | None = {} if as_json else None
     return finish(perform(program, "", run_id, goes_on=True, facts=facts, **more))
 
@@ -223,6 +223,7 @@ async def perform(
     run_id: str | None,
     *,
     facts: Mapping[str, Any] | None = None,
+    again: str = "",
     **options: Any,
 ) -> int:
     """Start a run, or go on with it, and show what happens. Returns the status of the command.
@@ -232,6 +233,7 @@ async def perform(
         message: What it is told.
         run_id: The run; None for a new one.
         facts: Print JSON at the end instead: these, and what the run came to.
+        again: The command that does this once more, where going on with the run would do something else.
         options: Of `Runner.run_streamed`.
     """
     # The log remembers the program, for whoever looks at the run. `Runner` has no argument for that.
@@ -256,12 +258,12 @@ async def perform(
         await live.show(result)
     except asyncio.CancelledError:  # Ctrl-C, or SIGTERM.
         live.end()
-        say = how_to_go_on(result.run_id, program.place)
+        say = again or how_to_go_on(result.run_id, program.place)
         screen.print(Text(f"\n{say}", style="dim"), soft_wrap=True)
         raise
     except Exception as error:
         live.end()
-        raise RunError(line_of(program), *(await _ways_on(result.run_id, program))) from error
+        raise await _failed(error, result.run_id, program, again) from error
     if facts is not None:
         print_json({**facts, **(await facts_of(result.run_id))})
         return 0
@@ -271,6 +273,19 @@ async def perform(
     else:
         screen.print(Text(f"\n{await _how_to_show(result.run_id)}", style="dim"))
     return 0
+
+
+async def _failed(error: Exception, run_id: str, program: Program, again: str) -> Exception:
+    if isinstance(error, RunConflict):
+        return _another(error)
+    return RunError(line_of(program), *(await _ways_on(run_id, program, again)))
+
+
+def _another(error: RunConflict) -> Missing:
+    """What a command line says of an id that is another run's: how to go on is a command there."""
+    show = f"outlast show {shlex.quote(plain(error.run_id))}" if error.run_id else "outlast runs"
+    what = error.what or str(error)
+    return Missing("Another run", what, f"{show}   what that run did", "--id OTHER for other work")
 
 
 async def facts_of(run_id: str) -> dict[str, Any]:
@@ -284,13 +299,13 @@ async def facts_of(run_id: str) -> dict[str, Any]:
     }
 
 
-async def _ways_on(run_id: str, program: Program) -> tuple[str, ...]:
+async def _ways_on(run_id: str, program: Program, again: str) -> tuple[str, ...]:
     """The commands for a run that has failed; none if it has no log."""
     try:
         view, _ = await read_run(run_id)
     except AgentsException:  # What it failed of is the news.
         return ()
-    retry = how_to_go_on(run_id, program.place, "retry")
+    retry = again or how_to_go_on(run_id, program.place, "retry")
     return (*([retry] if view.can_go_on else []), await _how_to_show(run_id))
 
 

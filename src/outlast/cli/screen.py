@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import IO, Any
+from collections.abc import Generator
+from contextlib import contextmanager, redirect_stdout
+from typing import IO, Any, cast
 
 from rich.console import Console
+from rich.text import Text
 
 WIDTH = 80
 MOST = 100
@@ -69,6 +72,41 @@ class Screen:
     def fileno(self) -> int:
         """The number of the file below."""
         return self._stream.fileno() if self._stream is not None else -1
+
+
+class _Beside(Screen):
+    """Standard output while something else is to be read there: it goes to standard error, dimmed.
+
+    Whoever keeps it, as a log handler does, writes to standard output again afterwards.
+    """
+
+    def __init__(self, stream: IO[str] | None, title: str) -> None:
+        super().__init__(stream)
+        self._title, self._kept, self.is_aside = title, stream, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept, name)
+
+    def write(self, text: str) -> int:
+        if not self.is_aside:
+            return super().write(text)
+        title, self._title = self._title, ""
+        screen = console(stderr=True)
+        if title:
+            screen.print(Text(title, style="dim"), soft_wrap=True)
+        screen.print(Text(text, style="dim"), end="", soft_wrap=True)
+        return len(text)
+
+
+@contextmanager
+def beside(title: str) -> Generator[None]:
+    """Show what is printed meanwhile on standard error, below ``title``."""
+    stream = _Beside(sys.stdout, title)
+    try:
+        with redirect_stdout(cast("IO[str]", stream)):
+            yield
+    finally:
+        stream.is_aside = False
 
 
 def encodable(text: str, encoding: str) -> str:

@@ -384,7 +384,7 @@ class RunConflict(UserError):
     Choose another id, or read what the run came to with ``RunConfig(on_conflict="return")``.
     """
 
-    run_id: str = ""
+    run_id, what = "", ""
 
 
 class RunHasEnded(UserError):

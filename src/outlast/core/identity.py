@@ -164,9 +164,11 @@ def input_difference(recorded: list[dict[str, Any]], offered: list[dict[str, Any
         (n for n, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), None
     )
     if place is None:
-        return f"it began with {len(old)} input items, and this call has {len(new)}"
+        return (
+            f"this id was used with another input ({len(old)} items, and this call has {len(new)})"
+        )
     was, now = old[place], new[place]
     return (
-        f"input item {place + 1} of {len(old)} was {len(was)} bytes (hash {short_hash(was)}), and in "
-        f"this call it is {len(now)} bytes (hash {short_hash(now)})"
+        f"this id was used with another input (item {place + 1} of {len(old)} had {len(was)} bytes "
+        f"with hash {short_hash(was)}, and has {len(now)} with hash {short_hash(now)} in this call)"
     )

@@ -256,7 +256,7 @@ def cost_of(purse: Purse, model: str, usage: UsageFacts) -> int:
         raise UserError(
             f"The run has a limit in dollars, and no price is known for the model {model!r}. Give "
             "RunConfig(prices=PriceTable([Price(model=..., input=..., output=...)])), or install "
-            "outlast[prices]."
+            "the prices: pip install '.[prices]' in a clone of Outlast."
         )
     return cost or 0
 

@@ -65,12 +65,14 @@ def _check_same(run_id: str, state: RunState, request: RunRequest, items: list[I
     if difference := input_difference(started.input, items):
         differences.append(difference)
     if differences:
-        raise _conflict(
+        what = f"Run {run_id!r} is another one: {'; '.join(differences)}."
+        error = _conflict(
             run_id,
-            f"Run {run_id!r} is another one: {'; '.join(differences)}. Use another run_id for other "
-            'work, Runner.resume to go on with this run, or RunConfig(on_conflict="return") to get '
-            "what it came to.",
+            f"{what} Use another run_id for other work, Runner.resume to go on with this run, or "
+            'RunConfig(on_conflict="return") to get what it came to.',
         )
+        error.what = what
+        raise error
 
 
 def check_session(run_id: str, state: RunState, session: Any) -> None:

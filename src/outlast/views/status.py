@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from outlast.core.commanding import ended_word
 from outlast.core.events import (
+    ApprovalDecided,
     ErrorFacts,
     Event,
     RunAbandoned,
@@ -92,6 +93,12 @@ def _open_status(state: RunState) -> Status:
     if waits_for_provider(state):
         return "parked"
     return "waiting" if waits_for_person(state) else "running"
+
+
+def is_decided_last(events: Sequence[Event]) -> bool:
+    """Whether the last thing that happened in a run is that a person decided about a call."""
+    done = [event for event in events if not isinstance(event, RunAcquired)]
+    return bool(done) and isinstance(done[-1], ApprovalDecided)
 
 
 def seen(word: str, *, is_held: bool) -> str:

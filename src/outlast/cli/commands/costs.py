@@ -53,7 +53,7 @@ def costs(  # a command has the options that it has
         screen.print(
             Text(
                 f"{report.total.unpriced} requests have no known price and are not in the dollars. Give "
-                "--prices FILE, or install outlast[prices].",
+                "--prices FILE, or install them: pip install '.[prices]' in a clone of Outlast.",
                 style="dim",
             )
         )

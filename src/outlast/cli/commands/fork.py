@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -47,25 +48,33 @@ def fork(
     wanted = _read(changes or [])
     if missing := [name for name in _OF_PROGRAM if name in wanted and not place]:
         raise typer.BadParameter(f"--set {missing[0]}=... needs --agent: it is the program's.")
-    program = load_program(place) if place else None
+    program = load_program(place, run_id=source) if place else None
     if program is not None:
-        need_key(program.agent)
+        need_key(program.agent, wanted.get("model", ""))
     of_log: dict[str, Any] = {name: wanted[name] for name in _OF_LOG if name in wanted}
     made = finish(forked(source, at, new_id=new_id or None, **of_log))
     console().print(Text(f"forked {plain(source)} at {plain(at)}: {plain(made)}", style="bold"))
     if program is None:
         console().print(Text(f"\n{how_to_go_on(made, '')}", style="dim"), soft_wrap=True)
         return 0
-    return finish(_performed(made, program, wanted))
+    of_program = {name: wanted[name] for name in _OF_PROGRAM if name in wanted}
+    if not of_program:
+        return finish(perform(program, "", made, goes_on=True))
+    kept = f"{' and '.join(of_program)} hold for this command only: no other goes on with them."
+    console().print(Text(kept, style="dim"), soft_wrap=True)
+    words = ["outlast", "fork", source, "--at", at, "--agent", place]
+    words += [word for name, value in wanted.items() for word in ("--set", f"{name}={value}")]
+    again = plain(shlex.join(words))
+    return finish(_performed(made, program, of_program, again))
 
 
-async def _performed(run_id: str, program: Program, wanted: dict[str, str]) -> int:
+async def _performed(run_id: str, program: Program, wanted: dict[str, str], again: str) -> int:
     config = RunConfig(model=wanted.get("model"))
     if "instructions" in wanted:
         state = await state_of(open_journal(), run_id)
         # The file was loaded for this command alone: its agent may be changed.
         Registry(program.agent).agent(state.agent).instructions = wanted["instructions"]
-    return await perform(program, "", run_id, goes_on=True, run_config=config)
+    return await perform(program, "", run_id, goes_on=True, run_config=config, again=again)
 
 
 def _read(changes: list[str]) -> dict[str, str]:

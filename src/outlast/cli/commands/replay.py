@@ -42,7 +42,7 @@ def replay(
             f"Run {plain(found)} {was}. What stands in a journal is not executed: name the program.",
             hint,
         )
-    done = finish(replayed(found, load_program(place).agent))
+    done = finish(replayed(found, load_program(place, run_id=found).agent))
     if as_json:
         print_json(_facts(done))
     else:

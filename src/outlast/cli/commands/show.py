@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from outlast.cli.approvals import waits_to_go_on
 from outlast.cli.command import AsJson, Full, RunId, command, finish
 from outlast.cli.logs import list_runs, read_run, status_of
 from outlast.cli.page import run_page
-from outlast.cli.running import matching_run
+from outlast.cli.running import matching_run, say_ways_on
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import run_summary, run_tree, step_line
 from outlast.cli.text import plain
@@ -44,7 +45,7 @@ def show(
 ) -> int:
     """Show what a run did: its steps, and where a process died."""
     found = finish(matching_run(run_id))
-    if follow:
+    if follow and finish(_status(found)) in ("running", "interrupted"):
         finish(_follow(found))
     view, children = finish(read_run(found))
     view = replace(view, status=finish(_status(found)) or view.status)
@@ -58,6 +59,9 @@ def show(
         return 0
     screen.print(run_tree(found, view, children, screen.width, full=full))
     screen.print(run_summary(view, full=full))
+    if view.status == "interrupted" and finish(waits_to_go_on(found)):
+        screen.print(Text("decided, waits to go on:", style="cyan"))
+        say_ways_on(found, view.program)
     return 0
 
 
