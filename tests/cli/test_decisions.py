@@ -195,3 +195,12 @@ def test_another_input_for_an_id_is_answered_with_commands(waiting):
     assert "this id was used with another input" in said(done)
     assert "outlast show r" in said(done)
     assert "Runner." not in said(done)
+
+
+def test_a_decision_with_a_script_that_fails_is_not_recorded(waiting, tmp_path):
+    (tmp_path / "script.py").write_text(PROGRAM + "raise RuntimeError('went wrong')\n")
+    done = waiting("approve", "r", "c1", "--agent", "script.py:asks")
+    assert done.exit_code == 1
+    assert "Loading script.py failed. Run r was not touched by this command." in said(done)
+    assert 'put what it does under `if __name__ == "__main__":`' in said(done)
+    assert "waiting" in waiting("runs").stdout

@@ -53,7 +53,8 @@ class Totals:
             self._add_run(view, status)
         for step in view.steps:
             if step.kind == "model":
-                _count(self.models.setdefault(step.model or "not named", StepTotals()), step)
+                name = step.model or step.served_by or "not named"
+                _count(self.models.setdefault(name, StepTotals()), step)
             elif step.kind == "tool":
                 _count(self.tools.setdefault(step.name, StepTotals()), step)
 

@@ -259,6 +259,7 @@ class Reader:
         step.agent = event.agent or step.agent
         step.usage = event.usage
         step.model = event.model or step.model
+        step.served_by = event.served_by
         step.output = tuple(event.output)
         step.unknown = tuple(call.name for call in event.calls if call.kind == "unknown")
 

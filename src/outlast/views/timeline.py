@@ -39,6 +39,8 @@ class Step:
     """What it was about and came to, in words."""
     model: str = ""
     """The model that answered, or failed, where there are several."""
+    served_by: str = ""
+    """The model that answered, by the name that prices go by; empty in logs that do not say it."""
     attempt: int = 1
     key: str = ""
     same_key: bool = False
