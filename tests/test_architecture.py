@@ -60,11 +60,10 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 6_500, "definitions": 10_500, "tracing": 5_000, "models": 10_000, "journal": 5_500,
-    "sessions": 5_500, "effects": 8_000, "engine": 3_000, "calls": 2_000, "run": 6_000,
-    "testing": 5_000, "compat": 4_500, "cli": 7_000, "demo": 800, "extras": 4_500, "mcp": 5_000,
-    "temporal": 2_500, "views": 3_000,
-    "otel": 1_200, "replay": 2_500, "evals": 2_000,
+    "core": 5_550, "definitions": 9_700, "tracing": 2_550, "models": 8_950, "journal": 5_200,
+    "sessions": 4_600, "effects": 6_950, "engine": 2_650, "calls": 1_750, "run": 5_200,
+    "testing": 4_200, "compat": 2_700, "cli": 6_200, "demo": 600, "extras": 3_450, "mcp": 4_050,
+    "temporal": 1_600, "views": 2_100, "otel": 850, "replay": 950, "evals": 900,
 }  # fmt: skip
 
 # A reason, or it does not stand here.
