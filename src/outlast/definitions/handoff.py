@@ -102,7 +102,6 @@ class Handoff(Generic[TContext, TAgent]):
 
     def __post_init__(self) -> None:
         check_switch(f"is_enabled of handoff {self.tool_name!r}", self.is_enabled)
-        check_function(f"input_filter of handoff {self.tool_name!r}", self.input_filter)
 
     @property
     def target(self) -> Any | None:
@@ -186,6 +185,7 @@ def handoff(  # noqa: PLR0913 (upstream's signature)
         )
     check_text("tool_name_override of handoff()", tool_name_override)
     check_text("tool_description_override of handoff()", tool_description_override)
+    check_function("input_filter of handoff()", input_filter)
     _check(on_handoff, input_type)
     schema, adapter = _schema_of(input_type)
 
