@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from outlast.cli.app import COMMANDS, app
 
-NAMES = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+CALLED = {"evaluating": "eval"}  # Modules that are not named as their command is.
+MODULES = [module.__name__.rpartition(".")[2] for module in COMMANDS]
+NAMES = [CALLED.get(name, name) for name in MODULES]
 
 
 def helped(*words, columns=80):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from outlast.cli.app import app
 
 SHARED = {
-    "--full": {"runs", "show", "approvals", "approve"},
+    "--full": {"runs", "show", "approvals", "approve", "sessions"},
     "--json": {
         "run",
         "runs",
@@ -28,9 +28,11 @@ SHARED = {
         "diff",
         "stats",
         "costs",
+        "sessions",
+        "forget",
     },
     "--follow": {"show"},
-    "--limit": {"runs", "approvals", "stats"},
+    "--limit": {"runs", "approvals", "sessions", "stats"},
     "--agent": {
         "fork",
         "runs",

@@ -27,7 +27,7 @@ from outlast.cli.running import matching_run
 outlast approve                    what waits, in all runs
 outlast approve ticket-12          what waits in one run
 outlast approve ticket-12 call_7f3a        decides; the run goes on later
-outlast approve ticket-12 call_7f3a --edit '{"amount": 10}' --why "half of it"
+outlast approve ticket-12 call_7f3a --edit '{"amount": 10}' --why "half"
 outlast approve ticket-12 call_7f3a --agent desk.py
 """)
 def approve(  # noqa: PLR0913  # a command has the options that it has

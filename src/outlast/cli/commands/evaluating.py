@@ -24,8 +24,9 @@ _ALL = 1.0
 
 @command("""
 outlast eval evals.py                     a file with a Suite
-outlast eval cases.jsonl --agent desk.py  what is expected has to be in the answers
-outlast eval evals.py --save today.json --baseline yesterday.json --junit report.xml
+outlast eval cases.jsonl --agent desk.py  answers hold what is expected
+outlast eval evals.py --save today.json --junit report.xml
+outlast eval evals.py --save today.json --baseline yesterday.json
 outlast eval cases.jsonl --add order-17   save a run as a case
 """)
 def eval(  # noqa: A001, PLR0913  # what it is called

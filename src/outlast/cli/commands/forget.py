@@ -28,7 +28,9 @@ def forget(  # a command has the options that it has
         Path | None, typer.Option(metavar="FILE", help="The file of a long-term memory.")
     ] = None,
     as_json: AsJson = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would go, and delete nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")
+    ] = False,
 ) -> int:
     """Delete what is kept of a user or of a conversation: runs, their blobs, items, facts."""
     if user is None and session is None:

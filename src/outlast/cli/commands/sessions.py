@@ -25,8 +25,8 @@ _WIDTH = 100
 @command("""
 outlast sessions conversations.db
 outlast sessions conversations.db --search "refund cello"
-outlast sessions conversations.db --session customer-17 --export > customer-17.jsonl
-outlast sessions other.db --session customer-17 --import customer-17.jsonl
+outlast sessions conversations.db --session ada --export > ada.jsonl
+outlast sessions other.db --session ada --import ada.jsonl
 """)
 def sessions(  # noqa: PLR0913  # a command has the options that it has
     file: SessionPath,
