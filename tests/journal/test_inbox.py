@@ -202,7 +202,7 @@ async def test_a_command_of_a_newer_version_is_left_to_that(kept: Any, tmp_path:
     from outlast.journal import inbox
 
     lease = await begin(kept)
-    body = b'{"type":"top_up","id":"new","cents":5}'
+    body = b'{"type":"tomorrow","id":"new","cents":5}'
     crc = inbox._checksum("r", 1, "new", 7, 9, body)  # pyright: ignore[reportPrivateUsage]  # as a newer version writes it
     db = sqlite3.connect(kept.path)
     with db:

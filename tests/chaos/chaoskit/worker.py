@@ -24,6 +24,7 @@ from outlast.effects.live import Live
 from outlast.effects.outcome import HookCall, Outcome
 from outlast.effects.performers import perform
 from outlast.effects.place import HERE, Place
+from outlast.effects.purse import purse_of
 from outlast.effects.registry import Registry
 from outlast.effects.scope import RunScope
 from outlast.effects.view import RunView, restored_context
@@ -97,12 +98,13 @@ class Worker:
         async def blobs(name: str) -> bytes:
             return journal.blobs.get(name)
 
+        config = coerce_run_config(self._options.get("run_config"))
         return RunView(
             run_id=message["run_id"],
             state=state,
             agents=self._agents,
             context=context,
-            config=coerce_run_config(self._options.get("run_config")),
+            config=config,
             hooks=self._options.get("hooks"),
             session=self._options.get("session"),
             error_handlers=self._options.get("error_handlers"),
@@ -111,6 +113,7 @@ class Worker:
             health=lambda: journal.health,
             durability="process",
             scope=RunScope(message["run_id"]),
+            purse=purse_of(config, message["run_id"], None, lambda: journal.ledger),
         )
 
     def _send(self, **message: Any) -> None:
