@@ -247,6 +247,7 @@ CASES = [
                 {"role": "user", "content": "hi"},
                 {"type": "message", "role": "assistant", "content": []},
                 {"type": "reasoning", "id": "rs_1", "summary": []},
+                {"type": "message", "id": "msg_1", "role": "assistant", "content": []},
             ]
         },
         input=[
@@ -260,6 +261,7 @@ CASES = [
             },
             {"type": "reasoning", "id": "rs_0", "summary": [], "provider_data": {"model": "x"}},
             {"type": "reasoning", "id": "rs_1", "summary": []},
+            {"type": "message", "id": "msg_1", "role": "assistant", "content": []},
         ],
     ),
     # Settings.

@@ -3,7 +3,7 @@
 Some endpoints send calls without ids, give two calls of a reply the same one, or begin to count
 anew with every reply. Here each call gets an id that nothing else in the conversation has; it
 follows from the call's place, so it is the same whoever asks again. The provider's own id stays
-with the call, and its answer goes back under that.
+with the call, and its answer goes back under that, unless two calls of a reply share it.
 """
 
 from __future__ import annotations
@@ -173,7 +173,11 @@ _STRICT = (
 
 
 def with_wire_ids(items: list[Any], model: str | None) -> list[Any]:
-    """Calls and their outputs under the ids that ``model`` knows them by."""
+    """Calls and their outputs under the ids that ``model`` knows them by.
+
+    Calls of one reply among ``items`` that share an id keep the run's: of two outputs of one id, the
+    second would be refused.
+    """
     known: dict[str, str] = {}
     for item in (*asked().last_reply(), *items):
         told = wire_id(item, model) if item.get("type") in _CALLS else None
@@ -181,10 +185,28 @@ def with_wire_ids(items: list[Any], model: str | None) -> list[Any]:
             known[item["call_id"]] = told
     if not known:
         return items
+    shared = _sharing(items, known)
+    known = {own: told for own, told in known.items() if own not in shared}
     return [
         {**item, "call_id": known[item["call_id"]]} if item.get("call_id") in known else item
         for item in items
     ]
+
+
+def _sharing(items: list[Any], known: Mapping[str, str]) -> set[str]:
+    """The calls that wait for their output under one id with another."""
+    shared: set[str] = set()
+    waiting: dict[str, set[str]] = {}
+    for item in items:
+        own = item.get("call_id")
+        if own and item.get("type") in _CALLS:
+            together = waiting.setdefault(known.get(own, own), set())
+            together.add(own)
+            if len(together) > 1:
+                shared |= together
+        elif own:
+            waiting.pop(known.get(own, own), None)
+    return shared
 
 
 def _about(event: Any, item: Any) -> Any:
