@@ -150,9 +150,9 @@ async def test_of_a_name_that_a_server_lists_twice_the_first_tool_counts():
 
 @pytest.mark.slow
 async def test_a_server_that_ignores_its_end_is_gone_after_it():
-    server = rogue("end is ignored")
+    server, others = rogue("end is ignored"), below(os.getpid())
     await server.connect()
-    pids = below(os.getpid())
+    pids = below(os.getpid()) - others
     await server.cleanup()
     assert not pids & below(os.getpid())
 
@@ -161,12 +161,14 @@ async def test_a_server_that_ignores_its_end_is_gone_after_it():
 async def test_what_a_server_has_started_ends_with_it():
     server = rogue("end leaves a child")
     await server.connect()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not server.stderr_text:  # noqa: ASYNC110 (a process writes it)
             await asyncio.sleep(0.02)
     child = int(server.stderr_text)
     await server.cleanup()
-    assert not alive(child)
+    async with asyncio.timeout(30):
+        while alive(child):  # noqa: ASYNC110 (it was sent a signal, and a busy machine takes its time)
+            await asyncio.sleep(0.02)
 
 
 def alive(pid: int) -> bool:
