@@ -22,7 +22,7 @@ from outlast.core.effects import CallModel, Conclude, Effect, Prepare, RunTool
 from outlast.core.errors import UserError
 from outlast.core.events import EffectKind, EffectStarted, Event, RunStarted
 from outlast.core.evolve import fold
-from outlast.core.state import RunState, idempotency_key
+from outlast.core.state import RunState
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
@@ -146,7 +146,7 @@ class Performers:
             following = _following(effect, state) if not outcome.hooks else None
             if following is None:
                 break
-            start = _start(following, state, said.run_id)
+            start = EffectStarted(following.id, following.kind, following.name)
             state, effect = fold([start], state), following
             outcome = await self._performed(effect, said.run_id, state)
             events += [start, *outcome.events]
@@ -256,11 +256,6 @@ def _following(effect: Effect, state: RunState) -> Effect | None:
         return None
     following = wanted[0]
     return following if isinstance(following, Prepare | CallModel | Conclude) else None
-
-
-def _start(effect: Effect, state: RunState, run_id: str) -> EffectStarted:
-    key = idempotency_key(state, run_id, effect.id) if effect.kind == "tool" else ""
-    return EffectStarted(effect.id, effect.kind, effect.name, 1, effect.policy, key)
 
 
 def _hears(view: RunView, calls: Sequence[HookCall]) -> bool:
