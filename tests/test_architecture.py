@@ -29,6 +29,7 @@ LEAVES = (
     "replay",
     "evals",
     "temporal",
+    "server",
 )
 # A leaf that builds on another one: the demo is a program of the command line's kind.
 LEAF_ON_LEAF = {
@@ -38,6 +39,7 @@ LEAF_ON_LEAF = {
     ("cli", "testing"),
     ("cli", "compat"),
     ("cli", "temporal"),
+    ("cli", "server"),
     ("cli", "otel"),
     ("cli", "replay"),
     ("cli", "evals"),
@@ -60,10 +62,11 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 5_550, "definitions": 9_700, "tracing": 2_550, "models": 8_950, "journal": 5_200,
-    "sessions": 4_600, "effects": 6_950, "engine": 2_650, "calls": 1_750, "run": 5_200,
-    "testing": 4_200, "compat": 2_700, "cli": 6_200, "demo": 600, "extras": 3_450, "mcp": 4_050,
-    "temporal": 1_600, "views": 2_100, "otel": 850, "replay": 950, "evals": 900,
+    "core": 5_700, "definitions": 9_900, "tracing": 2_650, "models": 9_050, "journal": 5_500,
+    "sessions": 4_900, "effects": 7_200, "engine": 2_800, "calls": 1_800, "run": 5_500,
+    "testing": 4_300, "compat": 2_800, "cli": 6_700, "demo": 600, "extras": 3_500, "mcp": 4_250,
+    "temporal": 2_800, "views": 2_300, "otel": 900, "replay": 1_000, "evals": 950,
+    "server": 6_000,
 }  # fmt: skip
 
 # A reason, or it does not stand here.
