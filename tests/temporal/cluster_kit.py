@@ -32,7 +32,7 @@ class Cluster(AgentRunner):
 
     def __init__(self, client: Any, store: Any, name: str, settings: TemporalSettings) -> None:
         super().__init__()
-        self._client, self._store, self.queue, self._settings = client, store, name, settings
+        self.client, self._store, self.queue, self._settings = client, store, name, settings
         self._worker: Any = None
         self.engine = TemporalEngine(
             client, store, queue=name, prefix=f"{name}/", settings=settings
@@ -60,7 +60,7 @@ class Cluster(AgentRunner):
         )
         if self._worker is None:
             self._worker = worker_of(
-                self._client, self._store, program, queue=self.queue, settings=self._settings
+                self.client, self._store, program, queue=self.queue, settings=self._settings
             )
             self._task = asyncio.create_task(self._worker.run())
 
@@ -73,7 +73,7 @@ class Cluster(AgentRunner):
         replayer = Replayer(
             workflows=[OutlastRun], data_converter=converter(self._store), workflow_runner=RUNNER
         )
-        found = self._client.list_workflows(f"TaskQueue = '{self.queue}'")
+        found = self.client.list_workflows(f"TaskQueue = '{self.queue}'")
         async for each in found.map_histories():
             await replayer.replay_workflow(each)
 
@@ -84,9 +84,11 @@ class Cluster(AgentRunner):
 
 
 @asynccontextmanager
-async def cluster(folder: Path, address: str, **settings: Any) -> AsyncGenerator[Cluster]:
+async def cluster(
+    folder: Path, address: str, store: Any = None, **settings: Any
+) -> AsyncGenerator[Cluster]:
     """A cluster of one worker, which performs what the default runner is asked for meanwhile."""
-    store = DirectoryStore(folder / "store")
+    store = store or DirectoryStore(folder / "store")
     client = await connect(store, address)
     runner = Cluster(client, store, f"q{os.urandom(6).hex()}", TemporalSettings(**settings))
     set_default_agent_runner(runner)

@@ -3,16 +3,18 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster_kit import Cluster, cluster
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 
-from outlast import Agent, RunConfig, Runner, UserError, function_tool
+from outlast import Agent, Budget, RunConfig, Runner, UserError, function_tool
 from outlast.core.errors import AlreadyDecided, RunConflict, RunHasEnded, RunNotFound
-from outlast.temporal import TemporalSettings
+from outlast.temporal import DirectoryStore, TemporalSettings
 from outlast.temporal.place import ClusterPlace
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
@@ -102,6 +104,52 @@ async def test_a_run_hears_what_is_sent_to_it(there: Cluster):
     result = await running
     texts = [item.get("content") for item in result.to_input_list()]
     assert "and wake up" in texts
+
+
+class SlowToKeep(DirectoryStore):
+    """Keeps no log before somebody has said something to the run, and was heard by the server."""
+
+    said: Callable[[], Coroutine[Any, Any, None]]
+    heard: Callable[[], Coroutine[Any, Any, bool]]
+    saying: asyncio.Task[None] | None = None
+
+    async def put(self, data: bytes, name: str | None = None) -> str:
+        if activity.in_activity() and activity.info().activity_type == "outlast.keep":
+            self.saying = self.saying or asyncio.create_task(self.said())
+            while not await self.heard():  # noqa: ASYNC110  # the server is asked
+                await asyncio.sleep(0.02)
+        return await super().put(data, name)
+
+
+async def test_a_run_hears_what_is_said_while_its_history_begins_anew(address: str, tmp_path: Path):
+    store = SlowToKeep(tmp_path / "store")
+    async with cluster(tmp_path, address, store, events_per_history=12) as there:
+        config = RunConfig(journal=there.engine.journal)
+        accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+
+        async def heard() -> bool:
+            handle = there.client.get_workflow_handle(there.workflow_id("nap"))
+            return any(
+                each.event_type == accepted for each in (await handle.fetch_history()).events
+            )
+
+        store.said = lambda: Runner.send("nap", "and wake up", run_config=config)
+        store.heard = heard
+        result = await Runner.run(
+            sleeper(0, 4), "go", engine=there.engine, run_id="nap", max_turns=9
+        )
+        assert store.saying
+        await store.saying
+        texts = [item.get("content") for item in result.to_input_list()]
+        assert texts.count("and wake up") == 1
+        await there.replay()
+
+
+async def test_a_budget_is_refused_before_anything_is_done(there: Cluster):
+    config = RunConfig(journal=there.engine.journal, budgets=Budget(tokens=10))
+    with pytest.raises(UserError, match="Budgets are counted in a journal's file"):
+        await Runner.run(payer(), "pay", run_config=config)
+    assert await there.engine.journal.runs() == []
 
 
 async def test_the_same_id_is_the_same_run_and_another_input_is_refused(there: Cluster):

@@ -132,11 +132,13 @@ class HistoryLog:
         while self.events and isinstance(self.events[-1], EffectStarted):
             self.events.pop()  # It has not begun.
         await self.quiet()
-        piece = packed(self.stored, self.events)
+        length, piece = self.length, packed(self.stored, self.events)
         kept = await workflow.execute_activity(
             "outlast.keep", args=[piece], result_type=str, start_to_close_timeout=_MINUTE
         )
-        start = Start(self.run_id, self.settings, [], kept, self.length)
+        await self.quiet()  # Somebody may have said something while it was kept.
+        later = self.events[length - self.stored.length :]
+        start = Start(self.run_id, self.settings, later, kept, length)
         workflow.continue_as_new(arg=_encode(start))
 
     def take(self) -> None:
