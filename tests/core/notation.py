@@ -57,6 +57,7 @@ from outlast.core.events import (
     RunReopened,
     RunStarted,
     RunUnparked,
+    SessionHeldBack,
     SessionLoaded,
     SessionSaved,
     SessionShortened,
@@ -292,6 +293,10 @@ def _saved(upto: str, last: str) -> Event:
     return SessionSaved(key, int(upto), is_last=bool(last))
 
 
+def _held_back(upto: str) -> Event:
+    return SessionHeldBack("s0" if upto == "0" else f"s1.{upto}")
+
+
 def _shortened(upto: str) -> Event:
     return SessionShortened(f"s1.{upto}.shorten", int(upto))
 
@@ -309,6 +314,7 @@ _SHAPES: dict[str, Any] = {
     r"p(\d+)(?:\((\w+)\))?": _prepared,
     r"m(\d+)(?:\(([^)]*)\))?": _replied,
     r"save(\d+)(!)?": _saved,
+    r"heldback(\d+)": _held_back,
     r"shorten(\d+)": _shortened,
     r"input\(([^)]*)\)": _staged,
     r"reopen\((\d+)\)": _reopened,

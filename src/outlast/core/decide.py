@@ -21,7 +21,6 @@ from outlast.core.effects import (
     Recover,
     RunTool,
     SaveSession,
-    ShortenSession,
     Wait,
 )
 from outlast.core.events import (
@@ -47,6 +46,7 @@ from outlast.core.events import (
 from outlast.core.failing import parks
 from outlast.core.ids import END, EffectId, approval_id, check_id, check_place, effect_id, timer_id
 from outlast.core.items import invocation, last_message, refusal_of, text_of, tool_text
+from outlast.core.saving import input_save, pause_save, saving, shorten, unsaved
 from outlast.core.state import RunState, approval_key, guardrail_of, input_checks
 
 UNKNOWN_OUTCOME = (
@@ -58,7 +58,6 @@ ALREADY_EXECUTED = (
     "have taken effect. Start a new run."
 )
 IGNORED_HANDOFF = "Multiple handoffs detected, ignoring this one."
-_INPUT_SAVE = effect_id("session", 0)
 
 
 def decide(state: RunState) -> list[Effect]:
@@ -77,8 +76,8 @@ def _wanted(state: RunState) -> list[Effect]:
         return _fail(state, error)
     if state.options.session and not state.is_loaded:
         return [LoadSession(id=effect_id("session", 0, "load"), name="load")]
-    if state.options.session and not state.is_input_saved:
-        return [SaveSession(id=_INPUT_SAVE, name="save", upto=0)]
+    if owed := input_save(state):
+        return owed
     if not state.open_checks:
         return _turn(state, is_checked=True)
     checks = _input_checks(state, state.started)
@@ -158,16 +157,25 @@ def _fail(state: RunState, error: ErrorFacts) -> list[Effect]:
     """A failed run keeps in its session what it has finished."""
     is_session_broken = any(EffectId.parse(key).kind == "session" for key in state.failures)
     if state.options.session and state.is_loaded and not is_session_broken:
-        if not state.is_input_saved:
-            return [SaveSession(id=_INPUT_SAVE, name="save", upto=0)]
+        if owed := input_save(state):
+            return owed
         is_trip = error.kind == "InputGuardrailTripwireTriggered" or _is_input_check(error.source)
         entries = len(state.entries) + len(state.answers) - len(state.saved_ahead)
         if error.kind == "OutputGuardrailTripwireTriggered":
             entries -= _refused_messages(state)
-        if not is_trip and entries > state.saved:
+        if not is_trip and entries > state.saved and not _is_retried_whole(state):
             key = effect_id("session", state.turn, "fail")
-            return [SaveSession(id=key, name="save", upto=entries, is_last=True)]
+            save = SaveSession(id=key, name="save", upto=entries, is_last=True)
+            if saves := saving(state, save):
+                return saves
+        if state.output and (shortening := shorten(state)):
+            return shortening
     return [_record(END, RunFailed(error))]
+
+
+def _is_retried_whole(state: RunState) -> bool:
+    """Whether the turn that fails has waited for a person: what it has done is saved with the rest of it."""
+    return bool(state.requested) and state.output is None
 
 
 def _is_input_check(key: str) -> bool:
@@ -294,12 +302,12 @@ def _conclusion(state: RunState) -> list[Effect]:
 def _finish(state: RunState, output: OutputProduced) -> list[Effect]:
     if checks := _output_checks(state, output):
         return [*checks]
-    return _save(state) or [_record(END, RunCompleted())]
+    return unsaved(state) or [_record(END, RunCompleted())]
 
 
 def _next_turn(state: RunState) -> list[Effect]:
-    if saving := _save(state):
-        return saving
+    if saves := unsaved(state):
+        return saves
     if state.cancel_requested and state.turn:  # Whoever asks before the first turn means that one.
         return [_record(END, RunCancelled("after_turn"))]
     if state.max_turns is not None and state.turn >= state.max_turns:
@@ -315,23 +323,6 @@ def _limit_reached(state: RunState, limit: int) -> list[Effect]:
         key = effect_id("recover", state.turn)
         return [Recover(id=key, agent=state.agent, error=error)]
     return _fail(state, error)
-
-
-def _save(state: RunState) -> list[Effect]:
-    if not state.options.session:
-        return []
-    if state.saved >= len(state.entries):
-        return _shorten(state)
-    upto = len(state.entries)
-    key = effect_id("session", max(state.turn, 1), str(upto))
-    return [SaveSession(id=key, name="save", upto=upto)]
-
-
-def _shorten(state: RunState) -> list[Effect]:
-    if not state.options.shortens_session or state.shortened >= state.saved or not state.reply:
-        return []
-    key = effect_id("session", state.turn, f"{state.saved}.shorten")
-    return [ShortenSession(id=key, name="shorten", upto=state.saved)]
 
 
 def _model_call(state: RunState) -> list[Effect]:
@@ -385,23 +376,13 @@ def _calls(state: RunState) -> list[Effect]:
         wanted = wanted[:limit]
     if len(handoffs) == len(state.open_calls):
         return _handoffs(state, handoffs)
-    return wanted or _pause_save(state)
+    return wanted or pause_save(state)
 
 
 def _asking(state: RunState) -> set[str]:
     """The tool effects whose own runs wait for a person."""
     requests = [each for each in state.requested.values() if each.child]
     return {each.id for each in requests if approval_key(each) not in state.decided}
-
-
-def _pause_save(state: RunState) -> list[Effect]:
-    """A run that waits for a person has what it finished in its session."""
-    if not state.options.session or not (pending := len(state.entries) + len(state.answers)):
-        return []
-    if pending <= state.saved:
-        return []
-    key = effect_id("session", state.turn, str(pending))
-    return [SaveSession(id=key, name="save", upto=pending)]
 
 
 def _handoffs(state: RunState, handoffs: list[Call]) -> list[Effect]:

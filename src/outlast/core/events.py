@@ -205,6 +205,12 @@ class SessionSaved(Fact, frozen=True, tag="session.saved"):
     """Whether the run fails: calls without an answer were left out."""
 
 
+class SessionHeldBack(Fact, frozen=True, tag="session.held_back"):
+    """What the run has added since the last save stays out of the session, until the next one."""
+
+    id: str
+
+
 class SessionShortened(Fact, frozen=True, tag="session.shortened"):
     """The session was asked to shorten itself, which it may have done."""
 
@@ -447,7 +453,7 @@ Event = (
     RunStarted | RunAcquired | RunCompleted | RunFailed | RunCancelled | RunAbandoned | RunForked
     | RunCopied | RunParked | RunUnparked | RunPaused | RunUnpaused | LimitRaised | CommandTaken
     | CancelRequested | RunReopened | InputAdded | MessageReceived | SessionLoaded | SessionSaved
-    | SessionShortened | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
+    | SessionHeldBack | SessionShortened | ContextPatched | HistoryCompacted | TurnPrepared | EffectStarted | EffectAccepted
     | EffectFailed | EffectLost | ModelReplied | ToolReturned | StepRecorded | GuardrailChecked
     | ApprovalRequested | ApprovalWaived | ApprovalDecided | HandedOff | OutputProduced
     | TurnContinued | OutputBlocked | TimerSet | TimerFired | ChildStarted | ChildCompleted

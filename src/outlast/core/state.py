@@ -165,6 +165,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_input_saved: bool = False
     saved: int = 0
     """How many entries the session holds."""
+    holds_back: bool = False
+    """Whether entries, or answers, are kept from the session until the next save."""
+    held_back: str = ""
+    """The save that did so last; empty where another process, with other guardrails, may save."""
     shortened: int = 0
     """How many entries the session held when it was asked to shorten itself last."""
     left_out: frozenset[str] = frozenset()

@@ -12,8 +12,11 @@ import msgspec
 from outlast.core.compacting import from_summary
 from outlast.core.effects import LoadSession, SaveSession
 from outlast.core.errors import UserError
-from outlast.core.events import Item, SessionLoaded, SessionSaved
+from outlast.core.events import Item, SessionHeldBack, SessionLoaded, SessionSaved
 from outlast.core.state import RunState, answered
+from outlast.definitions.agent import Agent
+from outlast.effects.conclude import output_guardrails
+from outlast.effects.config import RunConfig
 from outlast.effects.history import paired, unrepeated
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.projection import wire
@@ -25,6 +28,11 @@ from outlast.sessions.session import SelectiveSession, SyncedSession, ask_sessio
 async def load(effect: LoadSession, view: RunView, emit: Emit) -> Outcome:
     """The conversation so far, with the new input at its end."""
     del emit
+    if view.session is None:
+        raise UserError(
+            f"Run {view.run_id!r} has not read its session {view.state.options.session_id!r} yet, and goes on "
+            "without it here. Resume it with that session."
+        )
     new = view.state.new_input
     limit = _limit(view)
     history = await _items(view, limit)
@@ -66,9 +74,9 @@ async def save(effect: SaveSession, view: RunView, emit: Emit) -> Outcome:
     A save in doubt looks up what the session holds of it, and adds the rest.
     """
     del emit
-    if view.session is None:
-        return Outcome([SessionSaved(effect.id, effect.upto)])
     state = view.state
+    if view.session is None or holds_back(effect, view):
+        return Outcome([SessionHeldBack(effect.id)])
     items = list(state.new_input)
     if state.is_input_saved:
         entries = [*state.entries.since(state.saved), *answered(state)]
@@ -88,6 +96,19 @@ async def save(effect: SaveSession, view: RunView, emit: Emit) -> Outcome:
             items = view.session.storable_items(items)
         await ask_session(view.session, "add_items", items, wrapper=view.context)
     return Outcome([SessionSaved(effect.id, effect.upto, effect.is_last)])
+
+
+def holds_back(effect: SaveSession, view: RunView) -> bool:
+    """Whether a turn that waits for a person may then end the run, with what a guardrail may refuse."""
+    state = view.state
+    if effect.is_last or not state.open_calls:
+        return False
+    return may_be_refused(view.agents.agent(state.agent), view.config)
+
+
+def may_be_refused(agent: Agent, config: RunConfig) -> bool:
+    """Whether what tools return may be an agent's output, and a guardrail refuse it."""
+    return agent.tool_use_behavior != "run_llm_again" and bool(output_guardrails(agent, config))
 
 
 def _after_failure(state: RunState, items: list[Item]) -> list[Item]:

@@ -14,12 +14,14 @@ from outlast.core.evolve import fold
 from outlast.core.state import Options
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.effects.projection import as_items, wire
+from outlast.effects.registry import Registry
+from outlast.effects.session import may_be_refused
 from outlast.engine import local_runs
 from outlast.engine.env import RunEnv
 from outlast.engine.log import RunLog
 from outlast.journal.journal import Journal
 from outlast.run.run_state import RunState, StateParts
-from outlast.run.state_json import is_closed, unsaved_items
+from outlast.run.state_json import is_closed, is_write_pending, unsaved_items
 from outlast.sessions.session import session_id_of
 from outlast.tracing import trace
 
@@ -61,7 +63,9 @@ def _check(log: RunLog, request: local_runs.RunRequest) -> None:
             "This run state cannot be resumed: its final output was accepted, but could not be saved to "
             "the session. Read the output from the run, or start a new run."
         )
-    if not unsaved_items(log.state):
+    _check_guarded(log, request)
+    is_held_back = is_write_pending(log.state) and request.session is not None
+    if not is_held_back and not unsaved_items(log.state):
         return
     wanted = log.state.options.session_id
     given = session_id_of(request.session) or None
@@ -69,6 +73,21 @@ def _check(log: RunLog, request: local_runs.RunRequest) -> None:
         raise UserError(
             f"The run has a pending Session write for session {wanted!r}, but was given "
             f"{'none' if request.session is None else repr(given)}. Resume it with that session."
+        )
+
+
+def _check_guarded(log: RunLog, request: local_runs.RunRequest) -> None:
+    """Refuse to guard an output whose turn the session holds already, since nothing guarded it then."""
+    state = log.state.before_failure or log.state
+    if request.session is None or state.reply is None or not state.requested or state.holds_back:
+        return
+    reply = state.reply.id
+    is_saved = any(entry.source == reply for entry in state.entries.since(0)[: state.saved])
+    agent = Registry(request.agent).find(state.agent)
+    if is_saved and agent is not None and may_be_refused(agent, request.config):
+        raise UserError(
+            "The run cannot be resumed with output guardrails after current-turn items were saved to its "
+            "session: what they refuse would stay there. Resume it as it was begun, or start a new run."
         )
 
 

@@ -27,7 +27,7 @@ from outlast.engine.env import RunEnv
 from outlast.journal.journal import BlobStore
 from outlast.run.state_view import named, normal_input, views_of
 from outlast.views.items import contents
-from outlast.views.status import failure_of
+from outlast.views.status import failure_of, status
 
 CURRENT_SCHEMA_VERSION = "1.21"
 SUPPORTED_SCHEMA_VERSIONS = frozenset(f"1.{minor}" for minor in range(22))
@@ -113,6 +113,8 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
     if unsaved := unsaved_items(state):
         session = {"session_id": state.options.session_id, "items": unsaved}
         document["pending_session_write"] = msgspec.to_builtins(session)
+    elif is_write_pending(state):
+        document["pending_session_write"] = msgspec.to_builtins(_held_back(state))
     if is_closed(state):
         document["terminal_unrecoverable"] = True
     return document
@@ -287,6 +289,28 @@ def unsaved_items(state: Folded) -> list[dict[str, Any]]:
         return list(before.new_input)
     entries = [*before.entries.since(before.saved), *answered(before)]
     return [entry.item for entry in entries]
+
+
+def is_write_pending(state: Folded) -> bool:
+    """Whether something is kept back from the session that is still to come into it."""
+    return (state.before_failure or state).holds_back and status(state) != "completed"
+
+
+def _held_back(state: Folded) -> dict[str, Any]:
+    """What is kept back from the session, and which reply it belongs to."""
+    state = state.before_failure or state
+    items = [entry.item for entry in [*state.entries.since(state.saved), *answered(state)]]
+    return {
+        "session_id": state.options.session_id,
+        "items": items,
+        "before": None,
+        "persisted_count": 0,
+        "held": True,
+        "response_id": state.reply.response_id if state.reply else None,
+        "store": state.reply.store if state.reply else None,
+        "reasoning_item_id_policy": "omit" if state.options.omits_reasoning_ids else None,
+        "current_response": {"turn": state.turn, "start": 0},
+    }
 
 
 def is_closed(state: Folded) -> bool:

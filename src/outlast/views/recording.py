@@ -18,6 +18,7 @@ from outlast.core.events import (
     MessageReceived,
     ModelReplied,
     RunStarted,
+    SessionHeldBack,
     SessionLoaded,
     SessionSaved,
     StepRecorded,
@@ -122,7 +123,7 @@ def _effect_of(event: Event) -> str:
             return effect_id("tool", EffectId.parse(event.id).turn, event.call_id)
         case ApprovalRequested() | ApprovalWaived():
             return approval_id(event.id)
-        case SessionLoaded() | SessionSaved() | ToolReturned() | ModelReplied():
+        case SessionHeldBack() | SessionLoaded() | SessionSaved() | ToolReturned() | ModelReplied():
             return event.id
         case EffectStarted():
             return ""

@@ -34,6 +34,7 @@ from outlast.core.events import (
     RunForked,
     RunParked,
     RunUnparked,
+    SessionHeldBack,
     SessionLoaded,
     SessionSaved,
     SessionShortened,
@@ -300,6 +301,12 @@ class Reader:
         """The session holds what the run has added."""
         self._finish(stored, event.id, "session", "ok").name = "save"
 
+    def hold_back(self, stored: Stored, event: SessionHeldBack) -> None:
+        """The session is not told yet."""
+        self._finish(
+            stored, event.id, "session", "ok", "held back: a guardrail may refuse it"
+        ).name = "save"
+
     def shorten(self, stored: Stored, event: SessionShortened) -> None:
         """The session was asked to shorten itself."""
         self._finish(stored, event.id, "session", "ok").name = "shorten"
@@ -379,6 +386,7 @@ _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
     GuardrailChecked: Reader.check,
     SessionLoaded: Reader.load,
     SessionSaved: Reader.save,
+    SessionHeldBack: Reader.hold_back,
     SessionShortened: Reader.shorten,
     ApprovalRequested: Reader.ask,
     ApprovalDecided: Reader.decided,

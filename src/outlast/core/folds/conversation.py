@@ -11,6 +11,7 @@ from outlast.core.events import (
     HistoryCompacted,
     InputAdded,
     MessageReceived,
+    SessionHeldBack,
     SessionLoaded,
     SessionSaved,
     SessionShortened,
@@ -38,7 +39,7 @@ def _session_loaded(state: RunState, event: SessionLoaded) -> RunState:
 
 
 def _session_saved(state: RunState, event: SessionSaved) -> RunState:
-    state = finished(replace(state, is_input_saved=True), event.id)
+    state = finished(replace(state, is_input_saved=True, holds_back=False), event.id)
     if event.is_last:
         # Answers stay apart: when the run goes on, all of the turn's come in the order of its calls.
         return replace(
@@ -49,6 +50,10 @@ def _session_saved(state: RunState, event: SessionSaved) -> RunState:
         )
     none: frozenset[str] = frozenset()
     return replace(flushed(state), saved=event.upto, left_out=none, saved_ahead=none)
+
+
+def _session_held_back(state: RunState, event: SessionHeldBack) -> RunState:
+    return finished(replace(state, holds_back=True, held_back=event.id), event.id)
 
 
 def _session_shortened(state: RunState, event: SessionShortened) -> RunState:
@@ -88,6 +93,7 @@ FOLDS: Folds = {
     MessageReceived: _inbox,
     SessionLoaded: _session_loaded,
     SessionSaved: _session_saved,
+    SessionHeldBack: _session_held_back,
     SessionShortened: _session_shortened,
     HistoryCompacted: _compacted,
 }

@@ -56,7 +56,7 @@ def _acquired(state: RunState, event: RunAcquired) -> RunState:
     if event.has_limit:
         state = replace(state, max_turns=event.max_turns)
     doubt = {**state.in_doubt, **state.in_flight}
-    return replace(state, in_doubt=doubt, in_flight={}, abandoned="")
+    return replace(state, in_doubt=doubt, in_flight={}, abandoned="", held_back="")
 
 
 def _with_options(options: Options, said: dict[str, Any]) -> Options:
