@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +17,10 @@ from outlast.journal import MemoryJournal
 from outlast.sessions.backends import DaprSession, MongoDBSession, RedisSession, SQLAlchemySession
 from outlast.testing import ModelStep, ScriptedModel, assistant_message, function_call
 
-TRIES = 200
+FAULTS = int(os.environ.get("OUTLAST_TEST_FAULTS", "60"))
+"""How many faults each server's line has, at least."""
+PATIENCE_S = 60
+"""How long a run is tried: a client may wait for a while before it connects again."""
 
 
 def _redis(port: int, session_id: str) -> Any:
@@ -107,7 +112,8 @@ async def converse(proxy: FaultProxy, open_session: Callable[[int, str], Any], r
     config = RunConfig(journal=journal)
     session = open_session(proxy.port, session_id)
     for said in map(str, range(runs)):
-        for _ in range(TRIES):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
             try:
                 if await journal.runs(run_id_starts=f"r{said}."):
                     await Runner.resume(f"r{said}.", agent, session=session, run_config=config)
@@ -116,10 +122,11 @@ async def converse(proxy: FaultProxy, open_session: Callable[[int, str], Any], r
                         agent, said, session=session, run_id=f"r{said}.", run_config=config
                     )
             except Exception:  # noqa: BLE001  # whatever the line has done to the client
+                await asyncio.sleep(0.01)
                 continue
             break
         else:
-            pytest.fail(f"Run {said} has not ended after {TRIES} tries.")
+            pytest.fail(f"Run {said} has not ended after {PATIENCE_S} s.")
     await close(session)
     direct = open_session(proxy.target[1], session_id)
     assert kinds(await direct.get_items()) == expected(runs)
@@ -137,18 +144,16 @@ async def converse(proxy: FaultProxy, open_session: Callable[[int, str], Any], r
         for name, (variable, _) in SERVERS.items()
     ],
 )
-@pytest.mark.parametrize(
-    "faults",
-    [12, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
-)
-async def test_a_session_behind_a_line_that_fails_is_what_it_would_be(name: str, faults: int):
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_a_session_behind_a_line_that_fails_is_what_it_would_be(name: str):
     variable, open_session = SERVERS[name]
     there = os.environ[variable]
     place = urlsplit(there if "//" in there else f"//{there}")
     seed, seen = 0, 0
-    while seen < faults:
+    while seen < FAULTS:
         proxy = FaultProxy(place.hostname or "", place.port or 0, seed=seed, every=9)
         async with proxy.listening():
             await converse(proxy, open_session, runs=5)
         seed, seen = seed + 1, seen + proxy.faults
-        assert seed < 40 * faults, "The line does not fail."
+        assert seed < 40 * FAULTS, "The line does not fail."
