@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import threading
 import time
@@ -18,12 +19,14 @@ from outlast.mcp import (
     MCPConnectionError,
     MCPListingError,
     MCPRequestError,
+    MCPServerSse,
     MCPServerStdio,
     MCPServerStreamableHttp,
     MCPTimeoutError,
     MCPTooLargeError,
     MCPUtil,
 )
+from outlast.mcp.library import http_library
 
 ROGUE = Path(__file__).parent / "servers" / "rogue.py"
 
@@ -219,6 +222,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(202, b"")
         if how in STATUSES and (method == "tools/call" or how.startswith("handshake")):
             return self.reply(STATUSES[how], b"secret-body")
+        if how == "calls are refused" and method == "tools/call":
+            return self.reply(request["params"]["arguments"]["status"], b"")
         results: dict[str, Any] = {
             "initialize": {
                 "protocolVersion": "2025-06-18",
@@ -322,3 +327,37 @@ async def test_a_remote_server_that_misbehaves_ends_in_an_error_without_secrets(
     ours = [each.getMessage() for each in caplog.records if each.name.startswith("openai")]
     assert "hunter2" not in "".join(ours)
     assert "secret-body" not in str(caught.value)
+
+
+async def test_each_of_the_calls_at_one_time_is_told_its_own_status(rogue_url: Any):
+    params: Any = {"url": rogue_url("calls are refused")}
+    async with MCPServerStreamableHttp(params, client_session_timeout_seconds=30) as server:
+        statuses = [403, 500, 502, 409, 503, 418]
+        found = await asyncio.gather(
+            *(server.call_tool("act", {"status": each}) for each in statuses),
+            return_exceptions=True,
+        )
+        assert await server.list_tools()
+    told = [re.findall(r"HTTP error (\d+)", str(each)) for each in found]
+    assert told == [[str(each)] for each in statuses]
+
+
+async def test_a_refused_request_over_sse_is_told_its_status_at_once(opened: Any):
+    shop = opened("sse")
+    params: Any = {"url": f"http://127.0.0.1:{shop.port}/sse", "httpx_client_factory": refusing}
+    async with MCPServerSse(params, client_session_timeout_seconds=60) as server:
+        with pytest.raises(MCPRequestError, match="HTTP error 503"):
+            await asyncio.wait_for(server.call_tool("price", {"item": "tea"}), 30)
+
+
+def refusing(**options: Any) -> Any:
+    """A client that has each call refused."""
+    library = http_library()
+
+    class Refusing(library.AsyncHTTPTransport):
+        async def handle_async_request(self, request: Any) -> Any:
+            if request.method == "POST" and b"tools/call" in await request.aread():
+                return library.Response(503)
+            return await super().handle_async_request(request)
+
+    return library.AsyncClient(transport=Refusing(), **options)

@@ -1,5 +1,4 @@
 # Written by `python tests/public_names.py`. The module has no file.
-from outlast.mcp.functions import IDEMPOTENCY_KEY as IDEMPOTENCY_KEY
 from outlast.mcp.functions import MCPUtil as MCPUtil
 from outlast.mcp.functions import reserved_names as reserved_names
 from outlast.mcp.results import MAX_BLOCKS as MAX_BLOCKS

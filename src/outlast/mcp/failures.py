@@ -40,14 +40,25 @@ def is_lost(error: BaseException) -> bool:
 def _is_closed(error: BaseException) -> bool:
     kind = type(error).__name__
     return (
-        kind in ("ClosedResourceError", "BrokenResourceError", "EndOfStream")
+        kind
+        in ("ClosedResourceError", "BrokenResourceError", "EndOfStream", "ConnectionResetError")
         or error_code(error) == CONNECTION_CLOSED
     )
+
+
+class HTTPRefusal(Exception):
+    """The connection has ended because a request was refused with a status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status_text(status))
+        self.status = status
 
 
 def status_of(error: BaseException) -> int | None:
     """The HTTP status that an error is about; None if it is about none."""
     for each in leaves(error):
+        if isinstance(each, HTTPRefusal):
+            return each.status
         if type(each).__name__ == "HTTPStatusError":
             return each.response.status_code  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType,reportAttributeAccessIssue]
     return None
@@ -128,9 +139,16 @@ def _advice(status: int) -> str:
     return " Is that the path that it answers at?" if status == NOT_FOUND else ""
 
 
+def _weight(error: BaseException) -> int:
+    """How much an error says, of several at once. What merely follows from another one says least."""
+    if isinstance(error, asyncio.CancelledError):
+        return 3
+    return 0 if error_code(error) is not None else 2 if _is_closed(error) else 1
+
+
 def _told(error: BaseException) -> str:
     """What a server or the library says about why."""
-    for each in leaves(error):
+    for each in sorted(leaves(error), key=_weight):
         code = error_code(each)
         if code == CONNECTION_CLOSED:
             return "it closed the connection."

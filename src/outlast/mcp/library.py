@@ -141,11 +141,21 @@ async def link(
     streams: AbstractAsyncContextManager[Any], timeout_s: float | None, callbacks: Callbacks
 ) -> AsyncGenerator[Link]:
     """A session over ``streams``, past its handshake."""
-    async with AsyncExitStack() as stack:
-        if is_v2():
-            yield await _link_v2(stack, streams, timeout_s, callbacks)
-        else:
-            yield await _link_v1(stack, streams, timeout_s, callbacks)
+    refusal: BaseException | None = None
+    try:
+        async with AsyncExitStack() as stack:
+            try:
+                connect = _link_v2 if is_v2() else _link_v1
+                made = await connect(stack, streams, timeout_s, callbacks)
+            except Exception as error:
+                refusal = error
+                raise
+            yield made
+    except BaseException:
+        # What closing a connection came to that never was, says less than why it never was.
+        if refusal is not None:
+            raise refusal from None
+        raise
 
 
 async def _link_v2(
@@ -190,13 +200,18 @@ class _Transport:
         return await self._streams.__aexit__(*about)
 
 
+def request_number(session: Any) -> Any:
+    """What the next request of ``session`` is known by, where it is sent in another context than its own."""
+    return None if is_v2() else getattr(session, "_request_id", None)
+
+
 def cancelling(session: Any) -> Callable[[Awaitable[T]], Awaitable[T]]:
     """Makes the next request of ``session`` tell the server when nobody waits for it any more.
 
     Version 2 does so by itself.
     """
-    number: Any = getattr(session, "_request_id", None)
-    if is_v2() or number is None:
+    number = request_number(session)
+    if number is None:
         return _as_it_is
 
     async def with_cancel(request: Awaitable[T]) -> T:

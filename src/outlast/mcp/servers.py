@@ -229,6 +229,7 @@ class MCPServerSse(_RemoteServer):
     def create_streams(self) -> AbstractAsyncContextManager[Any]:
         """A new connection."""
         http = self._http()
+        http.on_refusal = self._end_with
         http.max_bytes = None  # Its stream has no end: what comes in it is bounded one by one.
         return module("client.sse").sse_client(
             url=self.params["url"],
