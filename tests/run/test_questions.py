@@ -14,12 +14,17 @@ from outlast import (
     RunConfig,
     Runner,
     RunState,
+    ToolApprovalItem,
     ToolContext,
     UserError,
     function_tool,
 )
+from outlast.core.commanding import bound, taken
+from outlast.core.commands import Decide
+from outlast.core.events import CommandTaken
+from outlast.core.evolve import fold
 from outlast.journal import MemoryJournal
-from outlast.testing import ScriptedModel, assistant_message, function_call
+from outlast.testing import CrashingJournal, ScriptedModel, assistant_message, function_call
 
 DONE = assistant_message("done")
 
@@ -328,3 +333,138 @@ async def test_whoever_watches_hears_of_each_call_once(config: RunConfig):
         await Runner.answer("r", "c1", "red", run_config=config)
         await Runner.run(agent, "a cup", run_id="r", run_config=config)
     assert heard == ["Which color?", "Which size?"]
+
+
+# --- A decision is about the question that the person saw. --------------------------------
+
+
+async def _asked_twice(config: RunConfig) -> tuple[Agent[Any], ToolApprovalItem, ToolApprovalItem]:
+    agent = _Shop().agent()
+    (first,) = (await Runner.run(agent, "a cup", run_id="r", run_config=config)).interruptions
+    await Runner.answer("r", first.question_id, "blue", by="ann", run_config=config)
+    (second,) = (await Runner.run(agent, "a cup", run_id="r", run_config=config)).interruptions
+    return agent, first, second
+
+
+async def test_an_answer_is_never_taken_as_one_to_a_later_question(config: RunConfig):
+    agent, first, second = await _asked_twice(config)
+    assert (first.question, second.question) == ("Which color?", "Which size?")
+    assert first.question_id != second.question_id
+
+    with pytest.raises(AlreadyDecided, match="ann"):
+        await Runner.answer("r", first.question_id, "red", by="bob", run_config=config)
+    with pytest.raises(AlreadyDecided, match="ann"):
+        await Runner.reject("r", first.question_id, by="bob", run_config=config)
+    await Runner.answer("r", first.question_id, "blue", by="ann", run_config=config)  # As it was.
+    (pending,) = await Runner.pending(run_config=config)
+    assert (pending.question, pending.question_id) == ("Which size?", second.question_id)
+
+    await Runner.answer("r", pending.question_id, "L", run_config=config)
+    result = await Runner.run(agent, "a cup", run_id="r", run_config=config)
+    assert result.final_output == "done"
+
+
+async def test_what_is_posted_for_a_question_waits_for_no_later_one(config: RunConfig):
+    """Two answer at once by the call's id alone, and the one who is late is told."""
+    agent = _Shop().agent()
+    await Runner.run(agent, "a cup", run_id="r", run_config=config)
+    journal: Any = config.journal
+    state = fold([each.event for each in await journal.read("r")])
+    late = bound(state, Decide(id="late", call_id="c1", approved=True, answer="blue", by="bob"))
+    await Runner.answer("r", "c1", "red", by="ann", run_config=config)
+    await Runner.run(agent, "a cup", run_id="r", run_config=config)
+
+    state = fold([each.event for each in await journal.read("r")])
+    (receipt,) = taken(state, "r", late)
+    assert isinstance(receipt, CommandTaken)
+    assert receipt.error is not None
+    assert receipt.error.kind == "AlreadyDecided"
+
+
+class _Rereading(ScriptedModel):
+    """Makes its call until it is answered, so that another process may ask it again."""
+
+    def __init__(self, call: Any) -> None:
+        super().__init__()
+        self._call = call
+
+    async def get_response(self, system_instructions: Any, input: Any, *rest: Any, **more: Any):
+        is_answered = any("output" in item for item in input if isinstance(item, dict))
+        self.enqueue([DONE if is_answered else self._call])
+        return await super().get_response(system_instructions, input, *rest, **more)
+
+
+class _Died(BaseException):
+    """The process is gone."""
+
+
+def _die() -> None:
+    raise _Died
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+async def test_no_crash_lets_an_answer_reach_another_question(depth: int):
+    """Wherever the process dies, an answer that was given is the answer to its own question."""
+    for point in range(1, 200):
+        journal = MemoryJournal()
+        crashing = CrashingJournal(journal, at=point, crash=_die)
+        config = RunConfig(journal=crashing, tracing_disabled=True)
+        shop = _Shop()
+        agent = shop.agent()
+        agent.model = _Rereading(function_call("order", {"item": "cup"}, call_id="c1"))
+        for level in range(depth):
+            tool = agent.as_tool(tool_name=f"ask_{level}", tool_description="")
+            call = function_call(f"ask_{level}", {"input": "a cup"}, call_id=f"a{level}")
+            agent = Agent(name=f"L{level}", tools=[tool], model=_Rereading(call))
+        died = False
+        for _ in range(20):
+            try:
+                result = await Runner.run(agent, "a cup", run_id="r", run_config=config)
+                for item in result.interruptions:
+                    answer = "blue" if item.choices else "L"
+                    await Runner.answer("r", item.question_id, answer, run_config=config)
+            except _Died:
+                died = True
+                config = RunConfig(journal=journal, tracing_disabled=True)
+                continue
+            if not result.interruptions:
+                break
+        assert shop.log[-1] == "ordered blue L", (point, shop.log)
+        if not died:
+            return
+    pytest.fail("It never ran through.")
+
+
+async def test_a_yes_to_a_call_is_no_yes_to_making_it_again(config: RunConfig):
+    """A call that was approved, began and was cut off asks anew; an old page decides nothing."""
+    paid: list[int] = []
+
+    @function_tool(needs_approval=True, on_uncertain="ask")
+    def pay(amount: int) -> str:
+        paid.append(amount)
+        if len(paid) == 1:
+            raise _Died
+        return "paid"
+
+    call = function_call("pay", {"amount": 5}, call_id="c1")
+    agent = Agent(name="Desk", tools=[pay], model=_Rereading(call))
+    waiting = await Runner.run(agent, "pay", run_id="r", run_config=config)
+    (first,) = waiting.interruptions
+    await Runner.approve("r", first.question_id, by="ann", run_config=config)
+    with pytest.raises(_Died):
+        await Runner.run(agent, "pay", run_id="r", run_config=config)
+    result = await Runner.run(agent, "pay", run_id="r", run_config=config)
+
+    (second,) = result.interruptions
+    assert second.is_in_doubt
+    await Runner.approve("r", first.question_id, by="ann", run_config=config)
+    with pytest.raises(AlreadyDecided, match="ann"):
+        await Runner.approve("r", first.question_id, by="bob", run_config=config)
+    state = result.to_state()
+    state.approve(first)
+    again = await Runner.run(agent, state, run_config=config)
+    assert [each.question_id for each in again.interruptions] == [second.question_id]
+    assert paid == [5]
+    await Runner.approve("r", second.question_id, by="ann", run_config=config)
+    result = await Runner.run(agent, "pay", run_id="r", run_config=config)
+    assert (result.final_output, paid) == ("done", [5, 5])

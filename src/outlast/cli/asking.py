@@ -47,7 +47,7 @@ def call_lines(
             yield f"  one of: {', '.join(map(exact, request.choices))}"
     yes = "answer" if request.question else "approve"
     for word, command in (("yes", yes), ("no", "reject")):
-        yield f"  {word + ':':4} {plain(shlex.join(['outlast', command, run_id, call.key]))}"
+        yield f"  {word + ':':4} {plain(shlex.join(['outlast', command, run_id, call.question_id]))}"
 
 
 def fields(item: Item) -> list[tuple[str, str]]:

@@ -20,10 +20,10 @@ from outlast.cli.live import LiveScreen
 from outlast.cli.panel import panel
 from outlast.cli.problem import problem_of
 from outlast.cli.program import Program
-from outlast.cli.running import calls_of
+from outlast.cli.running import account, calls_of
 from outlast.cli.screen import console
 from outlast.cli.text import plain
-from outlast.core.errors import AgentsException
+from outlast.core.errors import AgentsException, AlreadyDecided, UserError
 from outlast.definitions.agent import Agent
 from outlast.effects.config import RunConfig
 from outlast.run.runner import Runner, get_default_agent_runner
@@ -188,6 +188,9 @@ def _decide(loop: asyncio.Runner, result: Any, state: Any) -> None:
         # The last two are commands for another terminal.
         for line in lines[1:-2] if call else lines:
             screen.print(Text(line, style="cyan"), soft_wrap=True)
+        if item.question:
+            _reply(loop, result.run_id, item, state)
+            continue
         answer = _answer()
         if answer.casefold() in ("y", "yes"):
             state.approve(item)
@@ -199,9 +202,23 @@ def _decide(loop: asyncio.Runner, result: Any, state: Any) -> None:
             state.reject(item, rejection_message=answer)
 
 
-def _answer() -> str:
+def _reply(loop: asyncio.Runner, run_id: str, item: Any, state: Any) -> None:
+    """Answer the question of a tool; nothing refuses it."""
+    while reply := _answer("  your answer, or nothing to refuse: "):
+        try:
+            loop.run(Runner.answer(run_id, item.question_id, reply, by=account()))
+        except AlreadyDecided as error:
+            _say(str(error))
+        except UserError as error:
+            _say(str(error))
+            continue
+        return
+    state.reject(item)
+
+
+def _answer(prompt: str = "  run it? yes, always, no, or what to tell the agent: ") -> str:
     try:
-        return _line("  run it? yes, always, no, or what to tell the agent: ").strip()
+        return _line(prompt).strip()
     except Leave:
         raise KeyboardInterrupt from None
 

@@ -59,7 +59,7 @@ def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool 
     waiting = finish(calls_of(run_id))
     if not (call or waiting):
         finish(say_nothing_waits(run_id))
-    keys = [call] if call else [each.key for each in waiting]
+    keys = [call] if call else [each.question_id for each in waiting]
     view, _ = finish(read_run(run_id))
     program = program_of(run_id, view, place) if place else None
     before = finish(decided_before(run_id, call)) if call else ""
@@ -146,6 +146,7 @@ def _facts(run_id: str, call: WaitingCall) -> dict[str, Any]:
         "run_id": run_id,
         "call_id": call.key,
         "call": call.key,
+        "question_id": call.question_id,
         "agent": call.agent,
         "tool": call.tool,
         "reason": "in_doubt"

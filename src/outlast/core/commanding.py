@@ -34,7 +34,7 @@ from outlast.core.events import (
     RunUnparked,
     RunUnpaused,
 )
-from outlast.core.state import RunState, own_call_id, tool_name, waiting_keys
+from outlast.core.state import RunState, own_call_id, question_id, tool_name, waiting_keys
 
 TOLD = (
     CommandTaken
@@ -217,18 +217,49 @@ def _topped_up(state: RunState, run_id: str, command: TopUp) -> Sequence[Event]:
     ]
 
 
+def bound(state: RunState, command: Decide) -> Decide:
+    """The command, about the one question that it means in ``state``, and about no later one."""
+    if command.number or _name(command) in state.verdicts:
+        return command
+    keys = _keys(state, command)
+    if len(keys) != 1:
+        return command
+    return replace(command, call_id=keys[0], number=state.questions.get(keys[0], 0))
+
+
+def _keys(state: RunState, command: Decide) -> list[str]:
+    """The calls that wait and that a decision may mean: by their keys, by their ids, by a question's."""
+    waiting, name = waiting_keys(state), _name(command)
+    if not command.number and name in waiting:
+        return [name]
+    if not command.number and (
+        named := [key for key in waiting if own_call_id(state.requested[key]) == name]
+    ):
+        return named
+    numbers = state.questions
+    asked = [key for key in waiting if question_id(key, numbers.get(key, 1)) == name]
+    return asked or [
+        key
+        for key in waiting
+        if question_id(own_call_id(state.requested[key]), numbers.get(key, 1)) == name
+    ]
+
+
+def _name(command: Decide) -> str:
+    return question_id(command.call_id, command.number) if command.number else command.call_id
+
+
 def _decided(state: RunState, run_id: str, command: Decide) -> Sequence[Event]:
     if _is_settled(state, run_id, command):
         return []
-    waiting = waiting_keys(state)
-    named = [key for key in waiting if own_call_id(state.requested[key]) == command.call_id]
-    keys = [command.call_id] if command.call_id in waiting else named
+    keys = _keys(state, command)
     if len(keys) != 1:
+        waiting = waiting_keys(state)
         what = f"{len(keys)} calls have the id" if keys else "no call waits that has the whole id"
         ended = f" The run is {ended_word(state)}." if state.ended else ""
         raise _Refusal(
             "CallNotFound",
-            f"In run {run_id!r}, {what} {command.call_id!r}. These wait: "
+            f"In run {run_id!r}, {what} {_name(command)!r}. These wait: "
             f"{', '.join(waiting) or 'none'}.{ended} Nothing was decided.",
             run_id=run_id,
             waiting=tuple(waiting),
@@ -325,7 +356,7 @@ def _check_fit(state: RunState, request: ApprovalRequested, command: Decide) -> 
 
 def _is_settled(state: RunState, run_id: str, command: Decide) -> bool:
     """Whether this very decision was made before, and the call has not asked again since."""
-    before = state.verdicts.get(command.call_id)
+    before = state.verdicts.get(_name(command))
     if before is None:
         return False
     if all(getattr(before, name) == getattr(command, name) for name in ("by", *_SAID)):

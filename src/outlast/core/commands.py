@@ -61,6 +61,8 @@ class Decide(_Wanted, frozen=True, tag="decide"):
     """What the call is to be made with, as JSON; None: what the model has asked for."""
     answer: str | None = None
     """What a tool is told that has asked a question."""
+    number: int = 0
+    """Which question of the call it is about; 0: the one that waits."""
 
 
 class Pause(_Wanted, frozen=True, tag="pause"):

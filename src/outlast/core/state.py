@@ -127,7 +127,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Calls that wait, or waited, for a person, by call id (`child/call id` for a child's)."""
     decided: dict[str, ApprovalDecided] = {}
     verdicts: dict[str, ApprovalDecided] = {}
-    """The decisions of all turns, by the keys and the ids of calls that have not asked again since."""
+    """The decisions of all turns: of each question by its id, and of calls that have not asked again
+    since by their keys and ids, too."""
+    questions: dict[str, int] = {}
+    """How often each call has asked, by its key: which of its questions was the last."""
     votes: dict[str, tuple[ApprovalVoted, ...]] = {}
     """Who has said what about calls on which several have to agree, by the keys of the requests."""
     waived: frozenset[str] = frozenset()
@@ -254,6 +257,11 @@ def approval_key(event: ApprovalRequested | ApprovalDecided | ApprovalVoted) -> 
 def own_call_id(request: ApprovalRequested) -> str:
     """The id that the model gave a call, in whichever run it is."""
     return call_id(request.item) if request.child else request.call_id
+
+
+def question_id(key: str, number: int) -> str:
+    """The name of one question of a call, which no later question of the call has."""
+    return f"{key}@{number}"
 
 
 def waiting_keys(state: RunState) -> list[str]:

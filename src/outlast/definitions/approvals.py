@@ -46,6 +46,8 @@ class Decision:
     always: bool = False
     message: str | None = None
     fingerprint: str = ""
+    question: str = ""
+    """Which question of the call it answers: it says nothing about a later one."""
 
 
 _owners: dict[int, tuple[weakref.ref[Any], str]] = {}
@@ -165,7 +167,8 @@ class Approvals:
             )
         name = getattr(item.agent, "name", "")
         mark = fingerprint(item.raw_item)
-        decision = Decision(approved, capability, call_id, name, always, message, mark)
+        about = str(getattr(item, "question_id", ""))
+        decision = Decision(approved, capability, call_id, name, always, message, mark, about)
         before = self._calls.get((capability, call_id))
         if before is not None:
             _check_same(before, mark)
@@ -182,7 +185,7 @@ class Approvals:
         """The decision that covers a call like `item`: the call's own, else the sticky one."""
         capability = capability_of(item)
         own = self._calls.get((capability, call_id))
-        if own is None:
+        if own is None or (own.question and own.question != item.question_id):
             return self._sticky.get(capability)
         if field_of(item.raw_item, "call_id") == call_id:
             _check_same(own, fingerprint(item.raw_item))

@@ -274,6 +274,8 @@ class ToolApprovalItem(_OfCall):
     """What may be answered; empty for anything."""
     rules: RequestRules | None = field(default=None, kw_only=True)
     """Who may decide, and until when."""
+    question_number: int = field(default=1, kw_only=True)
+    """How often the call has asked, this time included."""
     _allow_bare_name_alias: bool = field(default=False, kw_only=True, repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -297,6 +299,11 @@ class ToolApprovalItem(_OfCall):
     def qualified_name(self) -> str | None:
         """The name of the tool, behind its namespace if it has one."""
         return qualified(self.name, self.tool_namespace) if self.name else None
+
+    @property
+    def question_id(self) -> str:
+        """What a decision about this is told as: no later question of the call has this id."""
+        return f"{self.call_id}@{self.question_number}"
 
     @property
     def arguments(self) -> str | None:

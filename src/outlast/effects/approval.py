@@ -87,7 +87,6 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
         change=change_since(view, call),
         rules=rules,
     )
-    view.live.waiting.pop(call.id, None)  # A model may use an id again.
     waiting = approval_item(view, call.id, request, item)
     said: dict[str, Any]
     if (asked := getattr(tool, "on_approval", None)) is not None:

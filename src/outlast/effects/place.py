@@ -78,7 +78,8 @@ class Place:
             if asked.id != self.effect_id or not asked.child or key not in outer.decided:
                 continue
             request = state.requested.get(asked.call_id)
-            if request is not None and asked.call_id not in state.decided:
+            is_same = asked.inner_number in (0, state.questions.get(asked.call_id))
+            if request is not None and is_same and asked.call_id not in state.decided:
                 about = {"agent": request.agent, "name": tool_name(state, request, None)}
                 about |= {"call_id": request.call_id, "child": request.child}
                 found.append(msgspec.structs.replace(outer.decided[key], **about))

@@ -271,14 +271,16 @@ def approval_item(
     view: RunParts, key: str, request: ApprovalRequested, item: Item
 ) -> ToolApprovalItem:
     """The typed form of a request for a person's word about a call; the same object every time."""
-    known = view.live.waiting.get(key)
+    live_key = live_question(request)
+    known = view.live.waiting.get(live_key)
     if known is None:
-        known = view.live.waiting[key] = ToolApprovalItem(
+        known = view.live.waiting[live_key] = ToolApprovalItem(
             agent=_asking(view, request),
             raw_item=_asked_about(view, item),
             tool_name=request.name,
             tool_namespace=item.get("namespace"),
             change=request.change,
+            question_number=_number(view.state, key, request),
         )
         if known.agent is not None and item.get("type") == "function_call":
             tool = _own_tool(known.agent, {qualified(request.name, item.get("namespace"))})
@@ -291,6 +293,21 @@ def approval_item(
     known.rules = request.rules
     known.is_in_doubt = request.is_in_doubt or request.reason == "in_doubt"
     return known
+
+
+def live_question(request: ApprovalRequested) -> str:
+    """What a process knows a request by: calls of other turns, and later questions, have other names."""
+    place = (request.id, approval_key(request), request.reason, request.number)
+    return "\0".join(map(str, (*place, request.inner_number, request.ask)))
+
+
+def _number(state: RunState, key: str, request: ApprovalRequested) -> int:
+    """Which question of its call a request is; 0 for one that is past, about which nobody can decide."""
+    count, last = state.questions.get(key, 0), state.requested.get(key)
+    if last == request:
+        return count
+    is_next = last is None and EffectId.parse(request.id).turn == state.turn
+    return count + 1 if is_next else 0
 
 
 def _asked_about(view: RunParts, item: Item) -> Any:

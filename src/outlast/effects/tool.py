@@ -25,7 +25,7 @@ from outlast.core.events import (
     UsageFacts,
 )
 from outlast.core.items import invocation
-from outlast.core.state import approval_key, idempotency_key
+from outlast.core.state import idempotency_key
 from outlast.core.surrogates import without_surrogates
 from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.arguments import told_fault
@@ -50,7 +50,7 @@ from outlast.effects.kept import keep_value
 from outlast.effects.offers import asked_again
 from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
-from outlast.effects.projection import behind, wire
+from outlast.effects.projection import behind, live_question, wire
 from outlast.effects.steps import Steps
 from outlast.effects.tool_guardrails import Blocked, Checks
 from outlast.effects.turn import PreparedTurn
@@ -201,7 +201,6 @@ def _goes_on(effect: RunTool, view: RunView) -> bool:
 
 def _question(effect: RunTool, view: RunView, asked: Asked) -> Event:
     call = effect.call
-    view.live.waiting.pop(call.id, None)  # It may have waited for something else.
     return ApprovalRequested(
         effect.id,
         call.id,
@@ -270,8 +269,9 @@ def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
             choices=item.choices,
             rules=item.rules,
             is_in_doubt=item.is_in_doubt,
+            inner_number=item.question_number,
         )
-        view.live.waiting[approval_key(request)] = item
+        view.live.waiting[live_question(request)] = item
         events.append(request)
     return events
 

@@ -51,7 +51,7 @@ def input_required(run_id: str, waiting: list[Any]) -> Any:
     """The answer that the client is to ask a person."""
     types: Any = module("types")
     requests = {
-        str(item.call_id): types.ElicitRequest(
+        item.question_id: types.ElicitRequest(
             params=types.ElicitRequestFormParams(message=question(item), requested_schema=_SCHEMA)
         )
         for item in waiting

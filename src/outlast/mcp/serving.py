@@ -162,7 +162,7 @@ class _Runs:
             answer = await asked_directly(ctx, question(waiting[0]))
             if answer is None:
                 break
-            await decide(run_id, str(waiting[0].call_id), answer, self._config)
+            await decide(run_id, waiting[0].question_id, answer, self._config)
             result = await self._watched(run_id, message, ctx)
         return _waiting_text(run_id, list(result.interruptions))
 
@@ -197,7 +197,7 @@ def _progress_text(event: Any) -> str:
 
 
 def _waiting_text(run_id: str, waiting: list[Any]) -> str:
-    calls = "\n".join(f"- {item.call_id}: {question(item)}" for item in waiting)
+    calls = "\n".join(f"- {item.question_id}: {question(item)}" for item in waiting)
     return (
         f"Run {run_id!r} waits for a person:\n{calls}\nDecide with `outlast approve {run_id}` or "
         f"`outlast reject {run_id}`, then ask again with the same key."

@@ -14,8 +14,8 @@ import time
 from typing import Any, TypedDict
 
 from outlast.core import errors
-from outlast.core.commanding import taken
-from outlast.core.commands import Command
+from outlast.core.commanding import bound, taken
+from outlast.core.commands import Command, Decide
 from outlast.core.errors import (
     AgentsException,
     AlreadyRunning,
@@ -90,7 +90,10 @@ async def command_run(journal: Journal, run_id: str, command: Command) -> None:
         AgentsException: The command was refused; nothing was changed.
     """
     events = await events_of(journal, run_id)
-    receipt, *changes = taken(fold(events), run_id, command)
+    state = fold(events)
+    if isinstance(command, Decide):  # What is asked later is another question.
+        command = bound(state, command)
+    receipt, *changes = taken(state, run_id, command)
     _require_accepted(receipt)
     if not changes:
         return

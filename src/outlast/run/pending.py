@@ -34,6 +34,8 @@ class PendingDecision(NamedTuple):
     votes: tuple[tuple[str, bool], ...]
     """Who has said yes or no, where several have to agree."""
     rules: RequestRules | None
+    question_id: str = ""
+    """What to decide by, in place of `call_id`: a later question of the same call has another one."""
 
 
 async def pending(run_id: str | None = None, *, run_config: Config = None) -> list[PendingDecision]:
@@ -70,13 +72,13 @@ async def watch_pending(
         interval_s: Seconds between two looks.
         run_config: Where runs are kept, if not in the default journal.
     """
-    known: set[tuple[str, str, str]] = set()
+    known: set[tuple[str, str]] = set()
     while True:
         now = await pending(run_config=run_config)
         for each in now:
-            if (each.run_id, each.call_id, each.question) not in known:
+            if (each.run_id, each.question_id) not in known:
                 yield each
-        known = {(each.run_id, each.call_id, each.question) for each in now}
+        known = {(each.run_id, each.question_id) for each in now}
         await asyncio.sleep(interval_s)
 
 
@@ -108,4 +110,5 @@ def _pending(run_id: str, call: WaitingCall, votes: Any) -> PendingDecision:
         call.is_in_doubt,
         tuple((vote.by, vote.approved) for vote in votes),
         request.rules,
+        call.question_id,
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from outlast.core.decide import decide
 from outlast.core.events import ApprovalDecided, ApprovalRequested, Event, Item, ModelReplied
-from outlast.core.state import RunState, approval_key, own_call_id, waiting_keys
+from outlast.core.state import RunState, approval_key, own_call_id, question_id, waiting_keys
 
 
 class WaitingCall(NamedTuple):
@@ -25,6 +25,13 @@ class WaitingCall(NamedTuple):
     """The MCP server whose tool is called; empty for tools of the program's own."""
     description: str = ""
     """What that server says about the tool."""
+    number: int = 1
+    """How often the call has asked, this time included."""
+
+    @property
+    def question_id(self) -> str:
+        """What a decision about this is told as: no later question of the call has this id."""
+        return question_id(self.key, self.number)
 
     @property
     def agent(self) -> str:
@@ -45,7 +52,13 @@ class WaitingCall(NamedTuple):
 def waiting_calls(state: RunState) -> list[WaitingCall]:
     """The calls that wait for a person, in the order in which they asked; none once the run has ended."""
     return [
-        WaitingCall(key, request, item, request.is_in_doubt or request.reason == "in_doubt")
+        WaitingCall(
+            key,
+            request,
+            item,
+            request.is_in_doubt or request.reason == "in_doubt",
+            number=state.questions.get(key, 1),
+        )
         for key in waiting_keys(state)
         if (item := requested_item(state, request := state.requested[key])) is not None
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 from chaoskit.world import RUN, World, answered, call, say, script, until
 from outlast import (
     Agent,
+    AlreadyDecided,
     Budget,
     GuardrailFunctionOutput,
     InputGuardrailTripwireTriggered,
@@ -239,7 +241,8 @@ async def question(world: World) -> Outcome:
     while result.interruptions:
         (item,) = result.interruptions
         answer = "blue" if item.choices else "L"
-        await Runner.answer(RUN, item.call_id, answer, by="ann", run_config=world.config())
+        with suppress(AlreadyDecided):  # By another process that went on with the run, too.
+            await Runner.answer(RUN, item.question_id, answer, by="ann", run_config=world.config())
         result = await world.run(agent, "a cup")
     outputs = [item["output"] for item in result.to_input_list() if "output" in item]
     return {**output_of(result), "answered": outputs}

@@ -15,7 +15,7 @@ from outlast.core.folds.conversation import flushed
 from outlast.core.folds.effects import finished, without
 from outlast.core.folds.table import Folds
 from outlast.core.ids import approval_id
-from outlast.core.state import RunState, approval_key, own_call_id
+from outlast.core.state import RunState, approval_key, own_call_id, question_id
 
 
 def _checked(state: RunState, event: GuardrailChecked) -> RunState:
@@ -34,10 +34,20 @@ def _requested(state: RunState, event: ApprovalRequested) -> RunState:
     key = approval_key(event)
     decided = without(state.decided, key)
     # What was decided before about the same call is past.
-    verdicts = without(without(state.verdicts, key), own_call_id(event))
+    number, own = event.inner_number or state.questions.get(key, 0) + 1, own_call_id(event)
+    verdicts = state.verdicts
+    for name in (key, own, question_id(key, number), question_id(own, number)):
+        verdicts = without(verdicts, name)
     requested = {**state.requested, key: event}
     votes = {each: cast for each, cast in state.votes.items() if each != key}
-    state = replace(state, requested=requested, decided=decided, verdicts=verdicts, votes=votes)
+    state = replace(
+        state,
+        requested=requested,
+        decided=decided,
+        verdicts=verdicts,
+        votes=votes,
+        questions={**state.questions, key: number},
+    )
     # The tool stops until a person has spoken; the effect that asked is over too.
     return finished(finished(state, event.id), approval_id(event.id))
 
@@ -45,7 +55,7 @@ def _requested(state: RunState, event: ApprovalRequested) -> RunState:
 def _decided(state: RunState, event: ApprovalDecided) -> RunState:
     key = approval_key(event)
     request = state.requested.get(key)
-    own = own_call_id(request) if request else key
+    own, number = own_call_id(request) if request else key, state.questions.get(key, 1)
     answers = state.told_answers
     if request is not None and request.ask and not request.child and event.answer is not None:
         own_answers = {**answers.get(request.id, {}), request.ask: event.answer}
@@ -54,7 +64,13 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
         flushed(state),
         told_answers=answers,
         decided={**state.decided, key: event},
-        verdicts={**state.verdicts, key: event, own: event},
+        verdicts={
+            **state.verdicts,
+            key: event,
+            own: event,
+            question_id(key, number): event,
+            question_id(own, number): event,
+        },
         activated=False,
     )
     if not event.always:
