@@ -109,11 +109,9 @@ def _raise_ours(error: Exception) -> None:
 
 def _refused_header(error: BaseException) -> str | None:
     """What the HTTP library says of a header that it did not send; None where it is about none."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in chain_of(error):
         if type(cause).__name__ == "LocalProtocolError" and "header value" in str(cause):
             return str(cause)
-        cause = cause.__cause__ or cause.__context__
     return None
 
 

@@ -28,13 +28,16 @@ def shorten(error: BaseException) -> None:
     A run is performed some fifteen calls below its caller, and the error says what to do. Frames of
     the user's code and of other libraries stay; an error that is no run's, a bug of ours, stays whole.
     """
-    is_told = isinstance(error, AgentsException)
-    if is_told or not _is_of(_last(error.__traceback__), (_OURS,)):
-        error.__traceback__ = _without(error.__traceback__, _CARRIERS if is_told else _MACHINERY)
-    if isinstance(error, _OF_MODELS):
-        _quiet(error)
-    elif error.__cause__ is not None:
-        shorten(error.__cause__)
+    left, seen = error, set[int]()
+    while id(left) not in seen:  # Errors can be each other's cause.
+        seen.add(id(left))
+        is_told = isinstance(left, AgentsException)
+        if is_told or not _is_of(_last(left.__traceback__), (_OURS,)):
+            left.__traceback__ = _without(left.__traceback__, _CARRIERS if is_told else _MACHINERY)
+        if isinstance(left, _OF_MODELS):
+            _quiet(left)
+            return
+        left = left.__cause__ or left
 
 
 def shortened(work: Callable[_P, Awaitable[_T]]) -> Callable[_P, Coroutine[Any, Any, _T]]:
