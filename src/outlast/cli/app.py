@@ -31,6 +31,7 @@ from outlast.cli.commands import (
     run,
     runs,
     send,
+    serve,
     sessions,
     show,
     stats,
@@ -42,7 +43,7 @@ from outlast.cli.commands import (
 )
 
 COMMANDS = (
-    demo, run, chat, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
+    demo, run, chat, serve, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
     pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, doctor, mcp, provider, completion, stubs,
     graph, migrate,
     sessions, forget,

@@ -33,12 +33,15 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         tenant: On whose behalf.
         session_id: The conversation that the run is a part of.
         tags: Any other words to find it by.
+        request: What whoever asked for the run has said besides, as JSON. A server makes the context of
+            the run of it, also in the process that goes on with the run.
     """
 
     user: str | None = None
     tenant: str | None = None
     session_id: str | None = None
     tags: tuple[str, ...] = ()
+    request: str = ""
 
     def __post_init__(self) -> None:
         tags = cast("Any", self.tags)
@@ -49,7 +52,7 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         if not is_some or len(texts) != len(self.tags):
             raise WrongType(f"RunMetadata.tags must be a list of texts, got {_kind(self.tags)}.")
         msgspec.structs.force_setattr(self, "tags", tuple(map(without_surrogates, texts)))
-        for name in ("user", "tenant", "session_id"):
+        for name in ("user", "tenant", "session_id", "request"):
             value: Any = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise WrongType(f"RunMetadata.{name} must be a text or None, got {_kind(value)}.")

@@ -44,6 +44,11 @@ class Log(Protocol):
         """Whether somebody may have posted a command that was not taken yet."""
         ...
 
+    @property
+    def is_put_down(self) -> bool:
+        """Whether nothing more is to begin: what is performed ends, and another process goes on."""
+        ...
+
     def add(self, events: Iterable[Event]) -> None:
         """Fold ``events``; they are durable after the next `commit`."""
         ...
@@ -103,7 +108,7 @@ async def drive(log: Log, engine: Engine) -> None:
         while True:
             if log.has_commands:
                 log.take()
-            fresh = _advance(log, engine, flight)
+            fresh = [] if log.is_put_down else _advance(log, engine, flight)
             await log.commit()
             for effect in fresh:
                 flight.start(effect)

@@ -55,6 +55,7 @@ class RunLog:
         "durable",
         "events",
         "has_commands",
+        "is_put_down",
         "journal",
         "lease",
         "ledger",
@@ -77,6 +78,8 @@ class RunLog:
         """Hears what calls have cost, once the state has it."""
         self.has_commands = self.state.started is not None
         """Whether somebody may have posted a command that was not taken yet."""
+        self.is_put_down = False
+        """Whether nothing more is to begin here."""
         self.wake: Callable[[], None] | None = None
         """Wakes whoever performs the run."""
         self.stop: Callable[[], None] | None = None

@@ -8,7 +8,7 @@ import inspect
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, Unpack, cast
@@ -208,25 +208,7 @@ class _Plan:
         """The runs of these agents that nobody goes on with, the oldest first."""
         journal = journal_of(coerce_run_config(self.options.get("run_config")))
         known = {agent.name for agent in self.agents}
-        runs = await journal.runs(status="running", **self.only)
-        left = [run for run in runs if not run.owner_alive and not run.parent]
-        if others := [run for run in left if run.agent not in known]:
-            names = ", ".join(sorted({repr(run.agent) for run in others}))
-            log_runs.info(
-                "%d interrupted runs of other agents are left alone: %s", len(others), names
-            )
-        parked = await journal.runs(status="parked", **self.only)
-        mine = [run for run in parked if not run.parent and run.agent in known]
-        left += [run for run in mine if await _may_ask_again(journal, run.run_id)]
-        waiting = await journal.runs(status="waiting", **self.only)
-        mine = [run for run in waiting if not run.parent and run.agent in known]
-        left += [run for run in mine if await _has_expired(journal, run.run_id)]
-        if self.failed:
-            ended = await journal.runs(status="failed", **self.only)
-            mine = [run for run in ended if not run.parent and run.agent in known]
-            left += [run for run in mine if await _can_pass(journal, run.run_id)]
-        due = [run for run in left if run.agent in known]
-        return sorted(due, key=lambda run: (run.created_at, run.run_id))
+        return await due_runs(journal, known, failed=self.failed, **self.only)
 
     async def recover(
         self, runs: Sequence[RunSummary], turn: asyncio.Semaphore | None = None
@@ -272,6 +254,39 @@ class _Plan:
             if task and task.cancelling():
                 raise
             raise AgentsException(f"Run {run.run_id!r} was cancelled from inside.") from None
+
+
+async def due_runs(
+    journal: Journal, known: Collection[str], *, failed: bool, **only: Unpack[MetadataFilter]
+) -> list[RunSummary]:
+    """The runs that nobody goes on with, and that may go on now, the oldest first.
+
+    Args:
+        journal: Where they are kept.
+        known: The names of the agents whose runs they are; a line in the log counts the others.
+        failed: Whether runs that have failed of what can pass are among them.
+        only: What their metadata has to say.
+    """
+    left = await left_runs(journal, known, **only)
+    looks: dict[str, Callable[[Journal, str], Awaitable[bool]]]
+    looks = {"parked": _may_ask_again, "waiting": _has_expired}
+    for status, may_go_on in (looks | {"failed": _can_pass} if failed else looks).items():
+        runs = await journal.runs(status=status, **only)
+        mine = [run for run in runs if not run.parent and run.agent in known]
+        left += [run for run in mine if await may_go_on(journal, run.run_id)]
+    return sorted(left, key=lambda run: (run.created_at, run.run_id))
+
+
+async def left_runs(
+    journal: Journal, known: Collection[str], **only: Unpack[MetadataFilter]
+) -> list[RunSummary]:
+    """The runs that have something to do and that no process performs, the newest first."""
+    runs = await journal.runs(status="running", **only)
+    left = [run for run in runs if not run.owner_alive and not run.parent]
+    if others := [run for run in left if run.agent not in known]:
+        names = ", ".join(sorted({repr(run.agent) for run in others}))
+        log_runs.info("%d interrupted runs of other agents are left alone: %s", len(others), names)
+    return [run for run in left if run.agent in known]
 
 
 async def _can_pass(journal: Journal, run_id: str) -> bool:

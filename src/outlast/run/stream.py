@@ -212,6 +212,13 @@ class RunResultStreaming(RunResultBase):
             self._is_interrupted = True
             self.cancel()
 
+    def put_down(self) -> None:
+        """Begin nothing more. What is performed ends and is kept; another process may go on then."""
+        if self._env is not None:
+            self._env.log.is_put_down = True
+        elif self.run_loop_task is not None:
+            self.run_loop_task.cancel()
+
     def _depart(self) -> None:
         """Whoever reads goes away before the end."""
         is_over = self.is_complete or self.run_loop_task is None or self.run_loop_task.done()

@@ -104,6 +104,9 @@ class HistoryLog:
         self.state = fold(every, self.state)
         self.events, self.stored = every[stored.length :], stored
 
+    is_put_down = False
+    """A cluster stops workers, not runs: an effect in flight is an activity, and ends elsewhere."""
+
     @property
     def has_commands(self) -> bool:
         """Whether somebody has posted a command that was not taken yet."""

@@ -89,7 +89,9 @@ class Reader:
     def add(self, stored: Stored) -> None:
         """Read an event."""
         if not isinstance(stored.event, TOLD):  # Who notes a person's word need not go on.
-            if self._last and self.state.started and stored.epoch != self._epoch:
+            # Of a run that was enqueued there is nothing to take over: who acquires it begins it.
+            is_begun = self._last is not self._first
+            if self._last and is_begun and self.state.started and stored.epoch != self._epoch:
                 self._take_over(stored, self._last)
             self._epoch = stored.epoch
         if read := _READERS.get(type(stored.event)):

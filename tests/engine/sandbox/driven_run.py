@@ -25,6 +25,7 @@ class History:
 
     run_id = "r"
     has_commands = False
+    is_put_down = False
 
     def __init__(self, events: list[Event]) -> None:
         self.events, self.state = events, fold(events)

@@ -1,0 +1,305 @@
+"""The ASGI app: agents, a worker, and the routes over them. It can stand alone or be mounted.
+
+An app that is mounted in another one is not told when that begins, so it begins at its first request;
+`FastAPI(lifespan=app.lifespan)` says it plainly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, TypeAlias
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from outlast.core.errors import AgentsException, UserError
+from outlast.definitions.agent import Agent
+from outlast.effects.config import RunConfig
+from outlast.journal.journal import Journal, RunSummary
+from outlast.run.request import journal_of
+from outlast.server.callers import Authenticate, Caller, LocalToken
+from outlast.server.problems import on_error
+from outlast.server.registry import Agents
+from outlast.server.routes import agents as agent_routes, approvals, events, health, runs, sessions
+from outlast.server.service import Service
+from outlast.server.shield import LOOPBACK, Limits, Receive, Scope, Send, Shield
+from outlast.server.worker import Worker
+from outlast.sessions.sqlite import SQLiteSession
+from outlast.version import __version__
+
+Surface: TypeAlias = Literal["openai"]
+MakeContext: TypeAlias = Callable[[Caller, Any], Any | Awaitable[Any]]
+Auth: TypeAlias = Literal["local"] | Authenticate
+Hook: TypeAlias = Callable[[], Any | Awaitable[Any]]
+_ROUTERS = (
+    health.router,
+    agent_routes.router,
+    runs.router,
+    events.router,
+    approvals.router,
+    sessions.router,
+)
+_EXPOSED = ["Location", "Retry-After", "Outlast-Run-Id", "X-Request-Id", "Idempotency-Replayed"]
+
+
+class App:
+    """Agents as an ASGI app.
+
+        app = App(agents=[triage, refunds])
+
+    Args:
+        agents: Those that runs can begin with.
+        auth: ``"local"`` lets in whoever knows the token in the journal's folder; else a function of the
+            request that returns its `Caller`, or None.
+        cors: The origins of pages that may ask, exactly; none by default.
+        expose: The APIs of others that are served beside our own.
+        context: Makes the context of a run, of who asks for it and what they sent as ``context``. Whoever
+            goes on with the run after a crash has it made again.
+        session: Makes the session of an id; by default a `SQLiteSession` in the journal's folder.
+        journal: Where runs are kept, as in `RunConfig`.
+        run_config: Settings of all runs.
+        hosts: The names that the server goes by, beside those of this machine; ``"*"`` for any.
+        concurrency: Runs that are performed at a time.
+        performs: Whether runs are performed here, and not by other workers only.
+        grace_s: Seconds that runs get to end what they do, when the server is told to stop.
+        limits: How much of a request is read.
+        on_start: Called when the app begins.
+        on_stop: Called when it ends.
+
+    Raises:
+        UserError: Two agents would have one address, or a setting is none.
+    """
+
+    def __init__(  # noqa: PLR0913  # settings, each by its name
+        self,
+        agents: Sequence[Agent[Any]] = (),
+        *,
+        auth: Auth = "local",
+        cors: Sequence[str] = (),
+        expose: Iterable[Surface] = ("openai",),
+        context: MakeContext | None = None,
+        session: Callable[[str], Any] | None = None,
+        journal: Journal | str | None = None,
+        run_config: RunConfig | None = None,
+        hosts: Iterable[str] = (),
+        concurrency: int = 50,
+        performs: bool = True,
+        grace_s: float = 20.0,
+        limits: Limits | None = None,
+        on_start: Sequence[Hook] = (),
+        on_stop: Sequence[Hook] = (),
+    ) -> None:
+        self.agents = Agents(agents)
+        self.auth: Auth = auth
+        self.hosts = {*hosts}
+        self.grace_s = grace_s
+        self._config = run_config or RunConfig()
+        self._journal = journal if journal is not None else self._config.journal
+        self._session = session
+        self._context = context
+        self._concurrency = concurrency
+        self.performs = performs
+        self._hooks = (tuple(on_start), tuple(on_stop))
+        self._limits = limits or Limits()
+        self._service: Service | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._local: LocalToken | None = None
+        self.api = self._api(list(cors), frozenset(expose))
+
+    # --- The agents. ---------------------------------------------------------------------
+
+    def register(self, name: str, agent: Agent[Any]) -> None:
+        """Serve another agent."""
+        self.agents.add(agent, name)
+
+    def get(self, name: str) -> Agent[Any] | None:
+        """The agent of that name; None if there is none."""
+        return self.agents.find(name)
+
+    def list_agents(self) -> list[str]:
+        """The addresses of all agents."""
+        return sorted(self.agents.slugs())
+
+    # --- The app. ------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what an ASGI server has received."""
+        if scope["type"] == "lifespan":
+            await self.api(scope, receive, send)
+            return
+        await self.start()
+        hosts = frozenset[str]() if "*" in self.hosts else LOOPBACK | self.hosts
+        await Shield(self.api, hosts, self._limits)(scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self, _: Any = None) -> AsyncGenerator[None]:
+        """The time in which the app serves: runs are performed in it, and put down at its end."""
+        await self.start()
+        restore = self._listen_for_signals()
+        try:
+            yield
+        finally:
+            restore()
+            await self.stop()
+
+    async def start(self) -> None:
+        """Begin, if that has not happened yet."""
+        async with self._starting:
+            if self._service is not None:
+                return
+            service = self._service = self._made()
+            self.api.state.service = service
+            self.api.state.authenticate = self.authenticate
+            for hook in self._hooks[0]:
+                await _called(hook)
+            if service.performs:
+                self._working = asyncio.create_task(service.worker.work())
+
+    def leave(self) -> None:
+        """Take no new work, tell those who read streams, and begin nothing more of what is performed."""
+        if self._service is not None:
+            self._service.leaving.set()
+            self._service.worker.put_down()
+
+    async def stop(self) -> None:
+        """Leave, wait for what is performed as long as the grace is, and end."""
+        service, self._service = self._service, None
+        if service is None:
+            return
+        service.leaving.set()
+        await service.worker.drain(self.grace_s)
+        if self._working is not None:
+            self._working.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._working
+        for hook in self._hooks[1]:
+            await _called(hook)
+
+    @property
+    def service(self) -> Service:
+        """What the routes ask.
+
+        Raises:
+            UserError: The app has not begun.
+        """
+        if self._service is None:
+            raise UserError("The app has not begun. Serve it, or enter `app.lifespan()`.")
+        return self._service
+
+    @property
+    def token(self) -> str:
+        """The local token; empty where callers are known otherwise."""
+        return self._known_locally().token if self.auth == "local" else ""
+
+    @property
+    def authenticate(self) -> Authenticate:
+        """What says who a request is from."""
+        return self._known_locally() if isinstance(self.auth, str) else self.auth
+
+    def _known_locally(self) -> LocalToken:
+        self._local = self._local or LocalToken(self.folder() / "server.token")
+        return self._local
+
+    def folder(self) -> Path:
+        """Where the server keeps what is not in the journal: the token, and sessions."""
+        path: Any = getattr(self._open_journal(), "path", None)
+        return (
+            path.parent
+            if isinstance(path, Path)
+            else Path(os.environ.get("OUTLAST_HOME", ".outlast"))
+        )
+
+    def _open_journal(self) -> Journal:
+        return journal_of(RunConfig(journal=self._journal))
+
+    def _made(self) -> Service:
+        journal = self._open_journal()
+        worker = Worker(self.agents, journal, self._config, concurrency=self._concurrency)
+        sessions_of = self._session or self._own_session
+        worker.session = lambda run: (
+            sessions_of(run.metadata.session_id) if run.metadata.session_id is not None else None
+        )
+        if self._context is not None:
+            worker.context = self._context_of
+        return Service(
+            self.agents, journal, worker, self._config, sessions_of, performs=self.performs
+        )
+
+    def _own_session(self, session_id: str) -> SQLiteSession:
+        return SQLiteSession(session_id, self.folder() / "sessions.db")
+
+    def _context_of(self, run: RunSummary) -> Any:
+        who, sent = run.metadata, run.metadata.request
+        assert self._context is not None
+        return self._context(Caller(who.user or "", who.tenant), json.loads(sent) if sent else None)
+
+    def _api(self, cors: list[str], expose: frozenset[str]) -> FastAPI:
+        api = FastAPI(
+            title="Outlast",
+            version=__version__,
+            lifespan=self.lifespan,
+            docs_url=None,  # Its page loads scripts of others.
+            redoc_url=None,
+            redirect_slashes=False,
+        )
+        for router in _ROUTERS:
+            api.include_router(router)
+        if unknown := expose - {"openai"}:
+            raise UserError(f"expose takes 'openai', got {', '.join(sorted(unknown))}.")
+        for kind in (AgentsException, HTTPException, RequestValidationError, Exception):
+            api.add_exception_handler(kind, on_error)
+        if cors:
+            api.add_middleware(
+                CORSMiddleware,
+                allow_origins=cors,
+                allow_methods=["GET", "POST", "DELETE"],
+                allow_headers=[
+                    "Authorization",
+                    "X-API-Key",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "Last-Event-ID",
+                ],
+                expose_headers=_EXPOSED,
+            )
+        return api
+
+    def _listen_for_signals(self) -> Callable[[], None]:
+        """Hear a signal before the server does: that waits for open streams before it ends the app."""
+        before: dict[int, Any] = {}
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            self.leave()
+            handler = before.get(number)
+            if callable(handler):
+                handler(number, frame)
+
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                before[number] = signal.signal(number, heard)
+        except ValueError:  # Not in the main thread.
+            return lambda: None
+
+        def restore() -> None:
+            for number, handler in before.items():
+                if signal.getsignal(number) is heard:
+                    signal.signal(number, handler)
+
+        return restore
+
+
+async def _called(hook: Hook) -> None:
+    made = hook()
+    if inspect.isawaitable(made):
+        await made

@@ -1,0 +1,1 @@
+"""The routes of each surface, one module for each."""
