@@ -32,7 +32,7 @@ from outlast.definitions.logger import logger
 from outlast.definitions.strict_schema import ensure_strict_json_schema
 from outlast.definitions.tool import Tool
 from outlast.definitions.tool_origin import MCPSource, ToolOrigin, ToolOriginType
-from outlast.mcp.calls import IDEMPOTENCY_KEY as IDEMPOTENCY_KEY, in_call  # noqa: PLC0414
+from outlast.mcp.calls import in_call
 from outlast.mcp.library import plain, protocol_error, value
 from outlast.mcp.names import fingerprint, prefixed_names, public_name
 from outlast.mcp.policies import needs_approval, uncertain_policy
