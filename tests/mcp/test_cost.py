@@ -28,44 +28,39 @@ class Session:
         ]
         return ListToolsResult.model_validate({"tools": tools})
 
-    async def call_tool(self, *_: Any, **__: Any) -> Any:
-        from mcp.types import CallToolResult
 
-        return CallToolResult.model_validate({"content": [{"type": "text", "text": "ok"}]})
+async def answer(context: Any, arguments: str) -> str:
+    del context, arguments
+    return "ok"
 
 
-async def cost(turns: int, **tools: Any) -> float:
-    """The processor's time of a run of so many turns."""
-    calls = [[function_call("t0", {"a": "x"}, call_id=f"c{n}")] for n in range(turns)]
+OWN = FunctionTool("own", "Act.", SCHEMA, answer, strict_json_schema=False)
+TURNS = 30
+
+
+async def cost(*functions: FunctionTool, **servers: Any) -> float:
+    """The processor's time of a run in which the same tool is called each turn."""
+    calls = [[function_call("own", {"a": "x"}, call_id=f"c{n}")] for n in range(TURNS)]
     model = ScriptedModel([*calls, [assistant_message("done")]])
-    agent = Agent(name="Clerk", model=model, **tools)
+    agent = Agent(name="Clerk", model=model, tools=[OWN, *functions], **servers)
     began = time.process_time()
     config = RunConfig(journal=MemoryJournal())
-    await Runner.run(agent, "go", max_turns=turns + 2, run_config=config)
+    await Runner.run(agent, "go", max_turns=TURNS + 2, run_config=config)
     return time.process_time() - began
 
 
-async def a_turn(**tools: Any) -> float:
-    """The time of one more turn, the least of some attempts."""
-    found = [await cost(60, **tools) - await cost(20, **tools) for _ in range(5)]
-    return min(found) / 40
-
-
 @pytest.mark.slow
-async def test_a_turn_with_unchanged_tools_of_a_server_costs_what_one_with_functions_costs():
-    async def answer(context: Any, arguments: str) -> str:
-        del context, arguments
-        return "ok"
-
+async def test_a_run_with_unchanged_tools_of_a_server_costs_what_one_with_functions_costs():
     server = MCPServerStdio({"command": "unused"}, cache_tools_list=True)
     server.session = Session()
     functions = [
         FunctionTool(f"t{n}", "Act.", SCHEMA, answer, strict_json_schema=False) for n in range(200)
     ]
-    of_functions = await a_turn(tools=functions)
-    of_server = await a_turn(mcp_servers=[server])
-    # The call itself goes through a task and a result of the library; the tools cost nothing more.
-    assert of_server < 1.5 * of_functions + 0.0005
+    await cost(mcp_servers=[server])  # Lists them.
+    of_server = [await cost(mcp_servers=[server]) for _ in range(9)]
+    of_functions = [await cost(*functions) for _ in range(9)]
+    # With the first turn, of agents that have not seen the list before.
+    assert min(of_server) < 1.2 * min(of_functions)
 
 
 @pytest.mark.slow

@@ -3,15 +3,22 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.mcp.conftest import SHOP
+from tests.mcp.servers.buyer import Buyer
 
+from outlast import Agent, RunConfig, Runner
 from outlast.core.events import EffectStarted, ToolReturned
-from outlast.journal import open_journal
+from outlast.journal import MemoryJournal, open_journal
+from outlast.mcp import MCPServerStdio
+from outlast.testing import CrashingJournal
 
 BUYER = Path(__file__).parent / "servers" / "buyer.py"
 REPEATABLE = {"price"}
@@ -82,13 +89,54 @@ async def check(folder: Path, point: str) -> None:
 
 
 async def test_a_kill_at_an_append_repeats_nothing_that_is_recorded(tmp_path: Path):
-    points = os.environ.get("OUTLAST_MCP_KILLS", "4")
     whole = bought(tmp_path / "whole")
-    appends = int(whole.stdout.split()[-1])
-    every = [f"{n}:{moment}" for n in range(1, appends + 1) for moment in ("before", "after")]
-    chosen = every if points == "all" else random.Random(7).sample(every, int(points))
-    for number, point in enumerate(chosen):
+    for number, point in enumerate(points(int(whole.stdout.split()[-1]))):
         await check(tmp_path / str(number), point)
+
+
+def points(appends: int) -> list[str]:
+    """Some of the moments before and after that many appends, or all of them."""
+    some = os.environ.get("OUTLAST_MCP_KILLS", "4")
+    every = [f"{n}:{moment}" for n in range(1, appends + 1) for moment in ("before", "after")]
+    return every if some == "all" else random.Random(7).sample(every, min(int(some), len(every)))
+
+
+@pytest.mark.slow
+async def test_of_a_server_killed_at_an_append_nothing_is_asked_twice(tmp_path: Path):
+    whole = CrashingJournal(MemoryJournal())
+    await buy(tmp_path / "whole", whole)
+    for number, point in enumerate(points(whole.appends)):
+        n, moment = point.split(":")
+        place: Any = {"at": int(n), "moment": moment}
+        await buy(
+            tmp_path / str(number), CrashingJournal(MemoryJournal(), crash=kill_shops, **place)
+        )
+        calls = [(note["tool"], note["item"]) for note in notes(tmp_path / str(number))]
+        assert len(calls) == len(set(calls)), (point, calls)
+
+
+async def buy(folder: Path, journal: CrashingJournal) -> None:
+    """Run the agent here; what happens to its server must not be the end of it."""
+    folder.mkdir()  # noqa: ASYNC240 (nothing else is going on)
+    params: Any = {
+        "command": sys.executable,
+        "args": [str(SHOP), "stdio"],
+        "env": {"SHOP_LOG": str(folder / "shop.log"), "SHOP_DELAY": "0.1"},
+    }
+    async with MCPServerStdio(params, name="shop", client_session_timeout_seconds=60) as server:
+        agent = Agent(name="Buyer", model=Buyer(), mcp_servers=[server])
+        result = await Runner.run(agent, "buy", run_config=RunConfig(journal=journal))
+    assert result.final_output == "done"
+    outputs = [each for each in result.new_items if each.type == "tool_call_output_item"]
+    assert len(outputs) == 3
+
+
+def kill_shops() -> None:
+    """Kill the server's process, and not the one that looks after it."""
+    for pid in descendants(os.getpid()):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if str(SHOP).encode() in words and b"-S" not in words:
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.slow

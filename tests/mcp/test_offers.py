@@ -126,3 +126,30 @@ async def test_a_conversion_without_an_agent_leaves_a_function_to_a_person(stdio
     async with stdio_shop.server(require_approval=lambda *_: False) as server:
         (tool, *_) = await server.list_tools()
         assert MCPUtil.to_function_tool(tool, server, False).needs_approval is True
+
+
+async def test_agents_share_the_tools_of_a_server_where_they_are_made_alike(stdio_shop: Any):
+    asked: list[Any] = []
+
+    def ask(context: Any, agent: Any, tool: Any) -> bool:
+        asked.append(agent.name)
+        return False
+
+    async def offered(name: str, **config: Any) -> Any:
+        agent = Agent(name=name, mcp_servers=[server], mcp_config=config)
+        return (await agent.get_mcp_tools(RunContextWrapper(None)))[0]
+
+    async with stdio_shop.server(cache_tools_list=True) as server:
+        one = await offered("one")
+        assert await offered("two") is one
+        assert (await offered("three", convert_schemas_to_strict=True)).strict_json_schema
+        assert not (await offered("four")).strict_json_schema
+        server.on_uncertain = "ask"
+        assert (await offered("five")).on_uncertain == "ask"
+        server.invalidate_tools_cache()
+        assert await offered("six") is not one
+    async with stdio_shop.server(cache_tools_list=True, require_approval=ask) as server:
+        for name in ("seven", "eight"):
+            tool = await offered(name)
+            await tool.needs_approval(RunContextWrapper(None), {}, "c")
+    assert asked == ["seven", "eight"]

@@ -49,6 +49,7 @@ CONNECTING = {
 }
 LISTING = {
     "list hangs": (MCPTimeoutError, "list tools from.*Timed out"),
+    "list dies": (MCPConnectionError, "Connection lost.*boom"),
     "list is refused": (MCPRequestError, "no list today"),
     "list is garbage": (MCPRequestError, "no answer"),
     "cursor loops": (MCPListingError, "repeated cursor"),

@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 
 from outlast.core.errors import UserError
 from outlast.definitions.logger import logger
+from outlast.mcp.errors import MCPConnectionError
 from outlast.mcp.failures import (
     HTTPRefusal,
     call_failure,
@@ -67,6 +68,8 @@ class ConnectedServer(MCPServer):
         self.max_list_pages = options.max_list_pages
         self._options = options
         self._listing = Listing()
+        self.offers: tuple[Any, ...] = ()
+        """The latest function tools that were made of the list."""
         self._link: Link | None = None
         self._owner: asyncio.Task[None] | None = None
         self._closing: asyncio.Event | None = None
@@ -244,6 +247,15 @@ class ConnectedServer(MCPServer):
         except ForgottenSession:
             # It has not looked at the request, so this is no second attempt of it.
             return await self._asked(doing, await self._live(), ask)
+
+    async def _read(self, doing: str, ask: Callable[[Any], Awaitable[T]]) -> T:
+        """As `_request`, for what changes nothing: asked again if the connection ends under it."""
+        try:
+            return await self._request(doing, ask)
+        except MCPConnectionError:
+            if self._owner is None or not self._is_gone():
+                raise
+            return await self._request(doing, ask)
 
     async def _asked(self, doing: str, session: Any, ask: Callable[[Any], Awaitable[T]]) -> T:
         seen = Failures()

@@ -15,6 +15,7 @@ from outlast.core.errors import (
     ModelBehaviorError,
     UserError,
 )
+from outlast.core.items import copied
 from outlast.definitions import debug
 from outlast.definitions.agent import AgentBase
 from outlast.definitions.calling import awaited
@@ -292,12 +293,12 @@ def _description(tool: Any) -> str:
 
 
 def _schema(tool: Any, *, strict: bool) -> tuple[dict[str, Any], bool]:
-    schema: dict[str, Any] = copy.deepcopy(value(tool, "input_schema") or {})
+    schema: dict[str, Any] = copied(value(tool, "input_schema") or {})
     schema.setdefault("properties", {})
     if not strict:
         return schema, False
     try:
-        return ensure_strict_json_schema(copy.deepcopy(schema)), True
+        return ensure_strict_json_schema(copied(schema)), True
     except Exception as error:  # noqa: BLE001  # of somebody else's schema, which works as it is
         logger.info("The schema of MCP tool %s has no strict form: %s", tool.name, error)
         return schema, False

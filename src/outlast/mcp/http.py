@@ -22,7 +22,7 @@ from outlast.mcp.http_v1 import completed
 from outlast.mcp.library import http_library, is_v2
 
 SERVER_ERROR = 500
-HANDSHAKE = ("server/discover", "initialize", "notifications/initialized")
+_HANDSHAKE = ("server/discover", "initialize", "notifications/initialized")
 CLIENT_ERROR = 400
 
 
@@ -161,9 +161,9 @@ class HttpOptions:
             response.status_code = 202
         elif failures is not None:
             failures.statuses.append(status)
-        if status >= CLIENT_ERROR and self.on_refusal is not None and method not in HANDSHAKE:
+        if status >= CLIENT_ERROR and self.on_refusal is not None and method not in _HANDSHAKE:
             self.on_refusal(status)
-        if method in HANDSHAKE:
+        if method in _HANDSHAKE:
             if status >= SERVER_ERROR and not method.startswith("notifications/"):
                 await response.aclose()
                 # A server that is down has not said which version it speaks: do not try another one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from outlast.core.items import copied
 from outlast.mcp.errors import MCPListingError
 from outlast.mcp.library import value
 from outlast.mcp.names import public_name
@@ -38,18 +39,34 @@ class Listing:
         return self._begun
 
     def publish(self, ticket: int, tools: list[Any]) -> None:
-        """Keep ``tools``, unless a listing that began later has been kept."""
+        """Keep ``tools``, which nobody else has, unless a listing that began later has been kept."""
         if ticket < self._published:
             return
         self._published = ticket
-        self.tools = [tool.model_copy(deep=True) for tool in tools]
+        self.tools = tools
         self._is_stale = ticket < self._valid_from
 
     def copies(self) -> list[Any] | None:
         """Copies of the tools; None if there were none listed."""
         if self.tools is None:
             return None
-        return [tool.model_copy(deep=True) for tool in self.tools]
+        return [copy_of(tool) for tool in self.tools]
+
+
+def copy_of(model: Any) -> Any:
+    """A copy of one of the library's models, or of JSON, that shares nothing with it.
+
+    pydantic's own deep copy of a tool takes six times as long, and there are many tools.
+    """
+    if not hasattr(model, "model_copy"):
+        return copied(model)
+    twin = model.model_copy()
+    extra: dict[str, Any] = twin.__pydantic_extra__ or {}
+    for fields in (twin.__dict__, extra):
+        for name, content in fields.items():
+            if not isinstance(content, str | bool | None):
+                fields[name] = copy_of(content)
+    return twin
 
 
 async def all_pages(

@@ -11,7 +11,7 @@ from outlast.definitions.context import RunContextWrapper
 from outlast.mcp.calls import CALL, IDEMPOTENCY_KEY
 from outlast.mcp.connection import ConnectedServer
 from outlast.mcp.library import cancelling, params_of, set_value, value
-from outlast.mcp.listing import all_pages
+from outlast.mcp.listing import all_pages, copy_of
 from outlast.mcp.names import public_name
 from outlast.mcp.options import Retries
 from outlast.mcp.policies import filtered, forbids_repeats
@@ -62,7 +62,7 @@ class SessionServer(ConnectedServer):
             tools = await self._listed_tools()
             self._listing.publish(ticket, tools)
         kept = await filtered(self.tool_filter, tools, (run_context, agent, self.name))
-        return [tool.model_copy(deep=True) for tool in kept]
+        return [copy_of(tool) for tool in kept]
 
     async def _listed_tools(self) -> list[Any]:
         retries = Retries(self)
@@ -70,7 +70,7 @@ class SessionServer(ConnectedServer):
         async def page(cursor: str | None) -> Any:
             while True:
                 try:
-                    return await self._request("list tools from", _lister("list_tools", cursor))
+                    return await self._read("list tools from", _lister("list_tools", cursor))
                 except Exception:
                     if not await retries.again():
                         raise
@@ -143,7 +143,7 @@ class SessionServer(ConnectedServer):
         """All of the server's prompts."""
 
         async def page(cursor: str | None) -> Any:
-            return await self._request("list prompts from", _lister("list_prompts", cursor))
+            return await self._read("list prompts from", _lister("list_prompts", cursor))
 
         pages = await all_pages(self.name, "prompts", page, self.max_list_pages)
         whole = pages[0].model_copy(
@@ -156,24 +156,24 @@ class SessionServer(ConnectedServer):
         self, name: str, arguments: dict[str, Any] | None = None
     ) -> GetPromptResult:
         """One of the server's prompts, with its arguments filled in."""
-        return await self._request(
+        return await self._read(
             f"get prompt {name!r} from", lambda session: session.get_prompt(name, arguments)
         )
 
     async def list_resources(self, cursor: str | None = None) -> ListResourcesResult:
         """A page of what the server has to read; ``cursor`` comes from the page before."""
-        return await self._request("list resources from", _lister("list_resources", cursor))
+        return await self._read("list resources from", _lister("list_resources", cursor))
 
     async def list_resource_templates(
         self, cursor: str | None = None
     ) -> ListResourceTemplatesResult:
         """A page of what the server could make to read."""
         ask = _lister("list_resource_templates", cursor)
-        return await self._request("list resource templates from", ask)
+        return await self._read("list resource templates from", ask)
 
     async def read_resource(self, uri: str) -> ReadResourceResult:
         """What stands in a resource."""
-        return await self._request("read a resource from", _reader(uri))
+        return await self._read("read a resource from", _reader(uri))
 
 
 def _lister(method: str, cursor: str | None) -> Callable[[Any], Awaitable[Any]]:

@@ -52,4 +52,5 @@ async def main() -> None:
     print(result.final_output, journal.appends)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -65,6 +65,7 @@ def list_tools(request):
     number = seen["lists"]
     special = {
         "list hangs": hang,
+        "list dies": leave,
         "list is refused": lambda r: fail(r, "no list today"),
         "list is garbage": lambda r: answer(r, {"tools": "many"}),
         "cursor loops": lambda r: answer(r, {"tools": [tool], "nextCursor": "again"}),
