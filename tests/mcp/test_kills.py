@@ -15,6 +15,7 @@ from tests.mcp.conftest import SHOP
 from tests.mcp.servers.buyer import Buyer
 
 from outlast import Agent, RunConfig, Runner
+from outlast.core.errors import RunNotFound
 from outlast.core.events import EffectStarted, ToolReturned
 from outlast.journal import MemoryJournal, open_journal
 from outlast.mcp import MCPServerStdio
@@ -68,7 +69,10 @@ def require_gone(pids: set[int], seconds: float = 8) -> None:
 async def check(folder: Path, point: str) -> None:
     """Kill the program at ``point``, run it again, and look at what became of its calls."""
     assert bought(folder, point).returncode == -9
-    log = await open_journal(folder / "journal.db").read("r")
+    try:
+        log = await open_journal(folder / "journal.db").read("r")
+    except RunNotFound:
+        log = []  # Killed before its first event.
     recorded = {each.event.call_id for each in log if isinstance(each.event, ToolReturned)}
     begun = {
         each.event.id.partition(".")[2] for each in log if isinstance(each.event, EffectStarted)
