@@ -32,6 +32,7 @@ from outlast.models.led_to import asked_without, with_partners
 from outlast.models.official import base_url_of
 from outlast.models.responses_tools import ConvertedTools, Converter
 from outlast.models.streaming import mark_request, reply_of, usage_in
+from outlast.models.untouched import untouched
 from outlast.models.validate import checked_event, checked_response
 from outlast.tracing import response_span
 
@@ -90,7 +91,7 @@ class OpenAIResponsesModel(EndpointModel):
                 responses: Any = self._bounded.responses  # knows no plain dict
 
                 async def create(given: dict[str, Any]) -> Any:
-                    return await responses.create(**given)
+                    return await responses.create(**untouched(responses, given))
 
                 response = checked_response(await asked_without(create, kwargs))
         # An endpoint that only resembles OpenAI's may send no status.
@@ -303,6 +304,7 @@ async def _opened(
 ) -> tuple[AsyncIterator[Any], Callable[[], Awaitable[Any]], str | None]:
     """A stream, what closes it, and the request's id."""
     responses: Any = client.responses
+    kwargs = untouched(responses, kwargs)
     # Only this way does the library tell the request's id. A client of the user's may not have it.
     streaming = getattr(responses, "with_streaming_response", None)
     if streaming is None:
