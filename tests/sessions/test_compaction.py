@@ -270,3 +270,19 @@ ITEMS: list[dict[str, Any]] = [
 @pytest.mark.parametrize(("start", "cut"), [(0, 0), (1, 1), (2, 6), (3, 6), (4, 6), (5, 6), (6, 6)])
 def test_a_conversation_is_cut_where_nothing_is_torn(start: int, cut: int):
     assert whole_from(ITEMS, start) == cut
+
+
+@pytest.mark.parametrize("is_reviewed", [False, True])
+async def test_a_run_that_waited_shortens_only_what_somebody_has_looked_at_since(is_reviewed: bool):
+    is_time = False
+    inner, provider = SQLiteSession("s"), Provider()
+    session = shortened(inner, provider, should_trigger_compaction=lambda _: is_time)
+    agent = looking()
+    agent.tools = [function_tool(lambda: "seen", name_override="look", needs_approval=True)]
+    state = (await Runner.run(agent, "hello", session=session)).to_state()
+    state.approve(state.get_interruptions()[0])
+    if is_reviewed:
+        await session.run_compaction()
+    is_time = True
+    await Runner.run(agent, state, session=session)
+    assert (await inner.get_items() == [SUMMARY]) is is_reviewed

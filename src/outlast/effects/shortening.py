@@ -54,16 +54,14 @@ async def _awaited(answer: Any) -> Any:
 
 
 def _exchange(view: RunView) -> Exchange:
-    """What the model was given last and answered, as far as this process has seen it.
-
-    Nothing, where the run has waited for a person: what they decided about is for a later run.
-    """
+    """What the model was given last and answered, as far as this process has seen it."""
     state = view.state
     call, given = view.live.sent
-    is_known = call == effect_id("model", state.turn) and not (state.requested or state.verdicts)
+    is_known = call == effect_id("model", state.turn)
     items = [*map(wire, given), *state.reply.output] if is_known and state.reply else None
     own = state.saved - state.shortened + (len(state.new_input) if not state.shortened else 0)
-    return Exchange(items, own, state.options.omits_reasoning_ids)
+    has_waited = bool(state.requested or state.verdicts)
+    return Exchange(items, own, state.options.omits_reasoning_ids, has_waited)
 
 
 def _has_outputs(view: RunView, upto: int) -> bool:

@@ -117,6 +117,8 @@ class OpenAIResponsesCompactionSession(SessionABC):
         """Whether the provider keeps that response, with all that came before it."""
         self.deferred: str | None = None
         """The response of a turn with tools that it was time after: the next turn's end is used."""
+        self.is_reviewed = False
+        """Whether somebody but a run has had it shortened, or looked whether it is time: all in it counts."""
         self._client = client
 
     @property

@@ -45,6 +45,8 @@ class Exchange:
     own: int = 0
     """How many of the session's last items the run itself has added."""
     omits_reasoning_ids: bool = False
+    has_waited: bool = False
+    """Whether a person was asked meanwhile: others may have used the session since."""
     usage: list[Usage] = field(default_factory=list[Usage])
 
 
@@ -86,6 +88,7 @@ class Shortened(Protocol):
     response_id: str | None
     is_response_kept: bool
     deferred: str | None
+    is_reviewed: bool
 
     @property
     def client(self) -> Any:
@@ -121,7 +124,8 @@ class Compactor:
             exchange = _exchange.get()
             if exchange is None:
                 await self._whole(args, mode, wrapper)
-            elif exchange.items is not None:
+                session.is_reviewed = True
+            elif exchange.items is not None and (session.is_reviewed or not exchange.has_waited):
                 await self._seen(args, mode, exchange, wrapper)
             else:
                 logger.debug("What the model saw is not known here. Session history was retained.")
