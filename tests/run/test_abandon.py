@@ -180,7 +180,7 @@ from outlast.testing import ScriptedModel, function_call
 
 @function_tool
 async def work() -> str:
-    if sys.argv[2] == "interrupt":
+    if sys.argv[2] != "end":
         os.kill(os.getpid(), signal.SIGINT)
     began.set()
     await asyncio.sleep(60)
@@ -199,8 +199,6 @@ async def main():
 
 if sys.argv[2] == "sync":
     began = asyncio.Event()
-    import threading
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     Runner.run_sync(agent, "go", run_id="r", run_config=config)
 asyncio.run(main())
 """

@@ -37,6 +37,7 @@ from outlast.journal.writes import Write
 _LINGER_S = 0.1
 _BUSY_INLINE_MS = 25
 _PAGE = 4096
+_CHECKPOINTS_LATE = 8
 
 
 class _Queue:
@@ -324,14 +325,20 @@ class Committer:
             self._start_checkpoint()
 
     def _start_checkpoint(self) -> None:
-        """In the background: inside a commit, where SQLite does it, it takes 5 to 50 ms."""
+        """In the background: inside a commit, where SQLite does it, it takes 5 to 50 ms.
+
+        Where it does not keep up, because the machine is busy, whoever writes more waits for it.
+        """
         with self._gate:
-            if self._checkpoint is None or not self._checkpoint.is_alive():
-                self._wal_bytes = 0
+            late = self._checkpoint
+            if late is None or not late.is_alive():
+                self._wal_bytes, late = 0, None
                 self._checkpoint = threading.Thread(
                     target=checkpoint, args=(self._path, self._lock), daemon=True
                 )
                 self._checkpoint.start()
+        if late is not None and self._wal_bytes > _CHECKPOINTS_LATE * self.checkpoint_bytes:
+            late.join()
 
 
 def _transact(db: sqlite3.Connection, writes: list[Write], blobs: dict[str, bytes]) -> None:
