@@ -26,6 +26,17 @@ CLEARED = ("OUTLAST_", "OPENAI_")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 WITH_EXAMPLES = [page for page in PAGES if BLOCK.search(page.read_text())]
 
+SAYS = {
+    "hello.py": "sunny in Lisbon",
+    "handoffs.py": "[Billing]",
+    "survive_a_crash.py": "killed",
+    "approval.py": "waits for a person: send_money",
+    "agents_as_tools.py": "EUR 49",
+    "structured_output.py": "2027-03-01",
+    "session.py": "4 items in the session",
+    "guardrail.py": "stopped by no_secrets",
+}
+
 
 def page_name(page: Path) -> str:
     return str(page.relative_to(ROOT))
@@ -38,23 +49,34 @@ def test_the_examples_of_a_page_run_and_run_again(page: Path, tmp_path: Path):
     runs_twice(program)
 
 
+def test_every_example_is_listed():
+    assert {file.name for file in EXAMPLES} == set(SAYS)
+    table = (ROOT / "examples" / "README.md").read_text()
+    assert all(f"`{name}`" in table for name in SAYS)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=page_name)
-def test_an_example_runs_and_runs_again(example: Path, tmp_path: Path):
-    runs_twice(Path(shutil.copy(example, tmp_path)))
+def test_an_example_runs_offline_and_runs_again(example: Path, tmp_path: Path):
+    first, _ = runs_twice(Path(shutil.copy(example, tmp_path)))
+    assert first.stderr == ""
+    assert SAYS[example.name] in first.stdout
 
 
-def runs_twice(program: Path) -> None:
+def runs_twice(program: Path) -> list[subprocess.CompletedProcess[str]]:
     """Run a program as on a fresh machine, and again where it has been already."""
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith(CLEARED)},
         "PYTHONPATH": str(Path(outlast.__file__).parents[1]),
     }
+    runs: list[subprocess.CompletedProcess[str]] = []
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, program], cwd=program.parent, env=env, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        runs.append(done)
+    return runs
 
 
 async def test_the_cells_of_the_page_on_notebooks_run_and_run_again(tmp_path, monkeypatch):
