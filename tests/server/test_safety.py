@@ -31,7 +31,7 @@ async def test_every_route_wants_a_key_and_a_scope_of_its_own():
             assert nobody.status_code == 401, (method, path)
             useless = await client.request(method, place, headers={"X-Who": "eve"}, json={})
             assert useless.status_code == 403, (method, path)
-            assert useless.json()["scope"], (method, path)
+            assert "the scope" in useless.text, (method, path)
 
 
 def _by_header(request):

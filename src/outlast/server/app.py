@@ -28,6 +28,7 @@ from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
 from outlast.server.callers import Authenticate, Caller, LocalToken
+from outlast.server.openai import chat, models, responses
 from outlast.server.problems import on_error
 from outlast.server.registry import Agents
 from outlast.server.routes import agents as agent_routes, approvals, events, health, runs, sessions
@@ -49,6 +50,8 @@ _ROUTERS = (
     approvals.router,
     sessions.router,
 )
+_SURFACES = {"openai": (models.router, chat.router, responses.router)}
+"""The APIs of others, each with its routers."""
 _EXPOSED = ["Location", "Retry-After", "Outlast-Run-Id", "X-Request-Id", "Idempotency-Replayed"]
 
 
@@ -255,8 +258,11 @@ class App:
         )
         for router in _ROUTERS:
             api.include_router(router)
-        if unknown := expose - {"openai"}:
+        if unknown := expose - _SURFACES.keys():
             raise UserError(f"expose takes 'openai', got {', '.join(sorted(unknown))}.")
+        for surface in sorted(expose):
+            for router in _SURFACES[surface]:
+                api.include_router(router)
         for kind in (AgentsException, HTTPException, RequestValidationError, Exception):
             api.add_exception_handler(kind, on_error)
         if cors:

@@ -36,7 +36,8 @@ class Problem(HTTPException):
         self.more = more
 
 
-_UNAVAILABLE = 503
+_UNPROCESSABLE, _UNAVAILABLE, _OURS = 422, 503, 500
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _BUSY = {"Retry-After": "1"}
 _KINDS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.RunNotFound, 404, "run-not-found"),
@@ -77,6 +78,8 @@ TITLES = {
     "not-found": "There is nothing here",
     "method-not-allowed": "That cannot be done here",
     "rate-limited": "Too many requests",
+    "unsupported": "The request asks for what is not served",
+    "run-failed": "The run has failed",
     "internal": "Something went wrong here",
 }
 """All types of problems, and what each is about."""
@@ -121,7 +124,24 @@ async def on_error(request: Request, error: Exception) -> Response:
     if problem is None:
         logger.error("A request failed of %s.", type(error).__name__, exc_info=error)
         problem = Problem(500, "internal", "The request id names this in the server's log.")
-    return answer(problem, instance=request.url.path, request_id=request_id_of(request))
+    path = request.url.path
+    if "/v1/" in path and "/api/v1/" not in path:
+        return _as_openai(problem)
+    return answer(problem, instance=path, request_id=request_id_of(request))
+
+
+def _as_openai(problem: Problem) -> Response:
+    """A problem as clients of OpenAI's know errors: by the status, they raise what they call it."""
+    status = 400 if problem.status_code == _UNPROCESSABLE else problem.status_code
+    kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < _OURS else "server_error")
+    code = {"agent-not-found": "model_not_found", "no-credentials": "invalid_api_key"}
+    error = {
+        "message": problem.detail,
+        "type": kind,
+        "param": problem.more.get("param"),
+        "code": problem.more.get("code") or code.get(problem.kind, problem.kind.replace("-", "_")),
+    }
+    return JSONResponse({"error": error}, status, problem.headers)
 
 
 def request_id_of(request: Request) -> str:

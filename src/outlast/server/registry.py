@@ -63,7 +63,7 @@ def described(address: str, agent: Agent[Any]) -> dict[str, Any]:
         "model": agent.model if isinstance(agent.model, str) else _class_name(agent.model),
         "tools": [_tool(tool) for tool in agent.tools],
         "handoffs": [target.name for target in targets if target is not None],
-        "output_schema": _output_schema(agent),
+        "output_schema": output_schema(agent),
     }
 
 
@@ -84,7 +84,8 @@ def _tool(tool: Any) -> dict[str, Any]:
     }
 
 
-def _output_schema(agent: Agent[Any]) -> dict[str, Any] | None:
+def output_schema(agent: Agent[Any]) -> dict[str, Any] | None:
+    """What the agent answers in; None for text."""
     wanted: Any = agent.output_type
     if wanted is None or wanted is str:
         return None

@@ -21,6 +21,8 @@ from outlast.views.status import failure_of, seen, status
 from outlast.views.waiting import WaitingCall, retry_at, waiting_calls
 
 Json = dict[str, Any]
+BODY_TAG = "sent:"
+"""How the tag begins by which a request is found that a client sends again; nobody else's concern."""
 _WAITS = {"waiting": "approval", "parked": "provider", "paused": "resume"}
 
 
@@ -109,7 +111,7 @@ def whose(metadata: RunMetadata) -> Json:
         "session_id": metadata.session_id,
         "user": metadata.user,
         "tenant": metadata.tenant,
-        "tags": [tag for tag in metadata.tags if "=" not in tag],
+        "tags": [tag for tag in metadata.tags if "=" not in tag and not tag.startswith(BODY_TAG)],
         "metadata": pairs,
     }
 

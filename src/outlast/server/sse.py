@@ -3,34 +3,28 @@
 Facts are the truth: one for each event of the log, its position as its id. Deltas are a courtesy: text
 that a model is writing in this process, as an id the position, the reply and how many characters of it
 are sent. A client replaces the deltas of an effect by the fact that ends it.
-
-Nothing is kept for a reader: facts are read from the log as fast as it takes them, and of a text in
-flight it gets whatever is behind its place. So a slow reader holds nothing up and costs nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from outlast.core.evolve import evolve
-from outlast.core.state import RunState
 from outlast.core.stored import Stored
-from outlast.server.service import AT_REST, Service
+from outlast.server.feed import Feed, Sign
+from outlast.server.live import Draft
+from outlast.server.service import Service
 from outlast.server.shown import fact, kind_of
-from outlast.views.status import ENDED, status
+from outlast.views.status import status
 
-BEAT_S = 15.0
-"""Between two comments, so that nothing in between takes the stream for dead."""
 _ID = re.compile(r"(-?\d{1,15})(?:~([a-z][\w.-]{0,200}?)\.(\d{1,9})\.(\d{1,12}))?\Z")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 MEDIA = "text/event-stream"
+BEAT = b": still here\n\n"
 
 
 @dataclass(slots=True)
@@ -82,70 +76,32 @@ class RunStream:
     """The stream of one run for one reader."""
 
     def __init__(self, service: Service, run_id: str, place: Place, wishes: Wishes) -> None:
-        self._service = service
-        self._run_id = run_id
+        self._feed = Feed(service, run_id, until_rest=wishes.until_pause)
         self._place = place
         self._wishes = wishes
-        self._log: Any = service.journal.watch(run_id)
-        self._state = RunState()
-        self._bell = asyncio.Event()
-        self._bell.set()  # Text may be in flight already.
-        self._is_done = False
 
     async def frames(self) -> AsyncIterator[bytes]:
         """What is sent, until the run has ended or the server leaves."""
-        live = self._service.worker.live
-        live.listen(self._run_id, self._bell)
-        following = asyncio.ensure_future(anext(self._log))
-        leaving = asyncio.create_task(self._service.leaving.wait())
         yield b"retry: 1000\n\n"
-        try:
-            while not self._is_done:
-                await self._news(following, leaving)
-                is_fact = following.done()
-                for sent in self._facts(following.result()) if is_fact else self._others(leaving):
-                    yield sent
-                if is_fact:
-                    following = asyncio.ensure_future(anext(self._log))
-                    await asyncio.sleep(0)
-                if self._is_over and not following.done():
-                    self._is_done = True
-                    yield frame({"status": status(self._state)}, event="end")
-        finally:
-            live.ignore(self._run_id, self._bell)
-            leaving.cancel()
-            following.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await following
-            await self._log.aclose()
+        async for found in self._feed.read():
+            for sent in self._frames(found):
+                yield sent
 
-    async def _news(self, following: asyncio.Future[Stored], leaving: asyncio.Task[Any]) -> None:
-        """Wait for an event, for text, for the end of the server, or for so long that a sign is due."""
-        ringing = asyncio.create_task(self._bell.wait())
-        first = asyncio.FIRST_COMPLETED
-        try:
-            await asyncio.wait({following, leaving, ringing}, timeout=BEAT_S, return_when=first)
-        finally:
-            ringing.cancel()
-
-    def _others(self, leaving: asyncio.Task[Any]) -> list[bytes]:
-        """What is to be said where no event has come."""
-        if leaving.done():
-            self._is_done = True
-            return [frame({}, event="shutdown")]
-        if not self._bell.is_set():
-            return [b": still here\n\n"]
-        self._bell.clear()
-        return self._deltas()
-
-    @property
-    def _is_over(self) -> bool:
-        word = status(self._state)
-        return word in (AT_REST if self._wishes.until_pause else ENDED)
+    def _frames(self, found: Stored | Draft | Sign) -> list[bytes]:
+        match found:
+            case Stored():
+                return self._facts(found)
+            case Draft():
+                return self._deltas(found) if self._wishes.has_deltas else []
+            case Sign.BEAT:
+                return [BEAT]
+            case Sign.LEAVING:
+                return [frame({}, event="shutdown")]
+            case Sign.END:
+                return [frame({"status": status(self._feed.state)}, event="end")]
 
     def _facts(self, stored: Stored) -> list[bytes]:
         """The frame of an event, if it is behind the reader's place."""
-        self._state = evolve(self._state, stored.event)
         if stored.seq <= self._place.after:
             return []
         if self._place.effect == str(getattr(stored.event, "id", "")):
@@ -153,17 +109,14 @@ class RunStream:
         self._place.after = stored.seq
         return [frame(fact(stored), event=kind_of(stored), id=str(stored.seq))]
 
-    def _deltas(self) -> list[bytes]:
+    def _deltas(self, draft: Draft) -> list[bytes]:
         """The frames of the text behind the reader's place."""
-        place, draft = self._place, self._service.worker.live.draft(self._run_id)
-        if not self._wishes.has_deltas or draft is None:
-            return []
+        place = self._place
         sent: list[bytes] = []
         is_other = (place.effect, place.attempt) != (draft.effect, draft.attempt)
         if is_other and place.effect == draft.effect:
-            sent.append(
-                frame({"effect": draft.effect, "attempt": draft.attempt}, event="delta.reset")
-            )
+            about = {"effect": draft.effect, "attempt": draft.attempt}
+            sent.append(frame(about, event="delta.reset"))
         if is_other:
             place.effect, place.attempt, place.offset = draft.effect, draft.attempt, 0
         if len(draft.text) > place.offset:
