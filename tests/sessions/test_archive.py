@@ -162,17 +162,20 @@ async def test_a_session_is_mended_in_one_step(file: Path):
     session.close()
 
 
-async def test_what_has_branches_is_forgotten_with_them_and_not_mended(tmp_path: Path):
+async def test_what_has_branches_is_mended_on_one_and_forgotten_with_all(tmp_path: Path):
     path = tmp_path / "a.db"
     session = AdvancedSQLiteSession(session_id="s", db_path=path, create_tables=True)
-    await session.add_items([ITEMS[0], CALL])
-    with pytest.raises(TypeError, match="one step"):
-        await mend(session)
-    assert len(await session.get_items()) == 2
+    await session.add_items([ITEMS[0], {"role": "user", "content": "more"}, CALL])
+    await session.create_branch_from_turn(2, "other")
+    await session.add_items([CALL])
+    assert len(await mend(session)) == 1
+    assert await session.get_items() == [ITEMS[0]]
+    assert len(await session.get_items(branch_id="main")) == 3
+    assert [turn["turn"] for turn in await session.get_conversation_turns("main")] == [1, 2]
     session.close()
     archive = SessionFile(path)
     assert archive.has_branches
-    assert archive.forget("s") == 2
+    assert archive.forget("s") == 3
     again = AdvancedSQLiteSession(session_id="s", db_path=path, create_tables=True)
     await again.add_items(ITEMS)
     assert await again.get_items() == ITEMS

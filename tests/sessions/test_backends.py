@@ -12,6 +12,7 @@ import pytest
 from tests.sessions.backends import EVERY_BACKEND, Backend, opened
 
 from outlast import Agent, Runner, SessionSettings, function_tool
+from outlast.sessions.rewriting import rewrites_in_one_step
 from outlast.sessions.session import Session
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
@@ -181,3 +182,29 @@ async def test_a_closed_session_refuses_to_work(backend: Backend):
     for call in (session.get_items(), session.add_items(said("2")), session.pop_item()):
         with pytest.raises(RuntimeError, match="closed"):
             await call
+
+
+async def test_items_are_replaced_in_one_step_whoever_writes_meanwhile(backend: Backend):
+    first = backend.open()
+    assert rewrites_in_one_step(getattr(first, "underlying_session", first))
+    await first.add_items(said("first"))
+
+    async def add(writer: int) -> None:
+        session = backend.open()
+        for number in range(5):
+            await session.add_items(said(f"{writer}.{number}"))
+
+    async def replace() -> None:
+        session = backend.open()
+        for _ in range(5):
+            await session.rewrite_items(lambda items: [dict(item) for item in items])
+
+    async with asyncio.TaskGroup() as group:
+        for writer in range(3):
+            group.create_task(add(writer))
+        group.create_task(replace())
+        group.create_task(replace())
+    texts = [item["content"] for item in await backend.open().get_items()]
+    own = [[text for text in texts if text.startswith(f"{writer}.")] for writer in range(3)]
+    assert own == [[f"{writer}.{number}" for number in range(5)] for writer in range(3)]
+    assert (texts.count("first"), len(texts)) == (1, 16)

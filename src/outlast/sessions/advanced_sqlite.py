@@ -13,6 +13,7 @@ from outlast.core.errors import WrongValue
 from outlast.definitions.context import RunContextWrapper
 from outlast.sessions.branch_tables import BranchTables
 from outlast.sessions.branches import USAGE_COUNTS, USAGE_DETAILS, Branches
+from outlast.sessions.rewriting import Change
 from outlast.sessions.session import SessionSettings, check_items
 from outlast.sessions.sqlite import SQLiteSession, newest_items, transaction
 from outlast.sessions.sqlite_tables import decoded, open_database
@@ -116,6 +117,15 @@ class AdvancedSQLiteSession(SQLiteSession):
             return None
 
         return await self._on_branch(pop)
+
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`. It is about the current branch; turns keep their numbers."""
+
+        def rewrite(connection: sqlite3.Connection, branch: str) -> bool:
+            with transaction(connection):
+                return self._branches.rewrite(connection, branch, change)
+
+        return await self._on_branch(rewrite)
 
     async def clear_session(self) -> None:
         """Forget all items, branches and usage of this session. Names of branches stay used."""

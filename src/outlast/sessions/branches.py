@@ -9,6 +9,8 @@ from typing import Any
 
 from outlast.core.errors import WrongValue
 from outlast.sessions.branch_tables import message_type, tool_name
+from outlast.sessions.rewriting import Change
+from outlast.sessions.sqlite import rewriting
 from outlast.sessions.sqlite_tables import SessionTables
 
 USAGE_COUNTS = ("requests", "input_tokens", "output_tokens", "total_tokens")
@@ -31,11 +33,18 @@ class Branches:
         return row[0][0]
 
     def append(
-        self, connection: sqlite3.Connection, branch: str, items: list[Any], texts: list[str]
+        self,
+        connection: sqlite3.Connection,
+        branch: str,
+        items: list[Any],
+        texts: list[str],
+        *,
+        since: int = 0,
     ) -> None:
+        """Add items to a branch, in its last turn or one after it; ``since`` is a turn that it had."""
         connection.execute(self._tables.touch, (self.session_id,))
         self._keep_name(connection, branch)
-        turn = self.last_turn(connection, branch)
+        turn = max(self.last_turn(connection, branch), since)
         place = self._last_place(connection)
         for item, text in zip(items, texts, strict=True):
             row = connection.execute(self._tables.insert, (self.session_id, text))
@@ -48,6 +57,24 @@ class Branches:
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (self.session_id, row.lastrowid, branch, kind, place, turn, turn, tool_name(item)),
             )
+
+    def rewrite(self, connection: sqlite3.Connection, branch: str, change: Change) -> bool:
+        """Replace the items of a branch; other branches, and what turns have used, stay."""
+        rows = connection.execute(
+            f"SELECT s.id, m.message_data FROM {self._tables.messages} m "  # noqa: S608
+            "JOIN message_structure s ON s.message_id = m.id "
+            "WHERE s.session_id = ? AND s.branch_id = ? ORDER BY s.sequence_number",
+            (self.session_id, branch),
+        ).fetchall()
+        step = rewriting(rows, self.session_id, change)
+        if step is None:
+            return False
+        turn = self.last_turn(connection, branch)
+        connection.executemany("DELETE FROM message_structure WHERE id = ?", step.dropped)
+        self._forget_unused(connection)
+        texts = [text for _, text in step.added]
+        self.append(connection, branch, list(map(json.loads, texts)), texts, since=turn)
+        return True
 
     def take_newest(self, connection: sqlite3.Connection, branch: str) -> str | None:
         """Take the newest item off a branch; the item itself goes with its last branch."""

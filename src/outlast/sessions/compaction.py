@@ -53,7 +53,7 @@ class OpenAIResponsesCompactionSession(SessionABC):
 
     Another session keeps the items. After each turn of a run, `should_trigger_compaction` says whether
     it is time; then what the model has seen is replaced by what ``responses.compact`` made of it.
-    Where the other session can, that is one step: SQLite, SQLAlchemy, Redis and Dapr. Elsewhere it is
+    Where the other session can, that is one step, as in every one of ours but OpenAI's own. Elsewhere it is
     emptied and filled anew, and gets its old items back if that fails; a process that is killed
     in between loses them.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.core.errors import WrongType
 from outlast.sessions.extras import library
+from outlast.sessions.rewriting import Change
 from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
 from outlast.sessions.stored import run_to_end
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from pymongo import AsyncMongoClient
 
     from outlast.definitions.run_items import TResponseInputItem
+
+
+_ATTEMPTS = 10
+"""How often items are to be replaced, where others write meanwhile."""
 
 
 class MongoDBSession(ServerSession):
@@ -91,7 +97,7 @@ class MongoDBSession(ServerSession):
         limit = self.read_limit(limit)
         if limit is not None and limit <= 0:
             return []
-        batches = self._messages.find(await self._own())
+        batches = self._messages.find(self._own(await self._session()))
         # A batch holds at least one item, and an emptied one none, so all may have to be read.
         documents = await batches.sort([("seq", 1), ("_id", 1)]).to_list()
         texts = [text for document in documents for text in _texts(document)]
@@ -120,6 +126,11 @@ class MongoDBSession(ServerSession):
         self.require_open()
         await run_to_end(self._clear())
 
+    async def rewrite_items(self, change: Change) -> bool:
+        """See `RewritableSession`. What it holds afterwards has to fit into one document of 16 MB."""
+        self.require_open()
+        return await run_to_end(self._rewrite(change))
+
     async def _answers(self) -> bool:
         await self._client.admin.command("ping")
         return True
@@ -127,21 +138,86 @@ class MongoDBSession(ServerSession):
     async def _append(self, texts: list[str]) -> None:
         async with self._lock:
             await self._make_indexes()
-            session = await self._touch({"$inc": {"_seq": len(texts)}})
-            await self._messages.insert_one(
-                {
-                    "session_id": self.session_id,
-                    "seq": session["_seq"],
-                    "generation": session.get("_generation", 0),
-                    "message_data": texts,
+            is_hidden = True
+            while is_hidden:
+                session = await self._touch({"$inc": {"_seq": len(texts)}})
+                batch = self._batch(session["_seq"], session.get("_generation", 0), texts)
+                await self._messages.insert_one(batch)
+                is_hidden = self._is_hidden(batch, await self._session())
+
+    def _batch(self, seq: int, generation: int, texts: list[Any]) -> dict[str, Any]:
+        return {
+            "session_id": self.session_id,
+            "seq": seq,
+            "generation": generation,
+            "message_data": texts,
+        }
+
+    def _is_hidden(self, batch: dict[str, Any], session: dict[str, Any]) -> bool:
+        """Whether somebody has replaced all items without having seen this batch, or what became of it."""
+        rewritten: dict[str, Any] = session.get("_rewritten") or {}
+        is_old = rewritten.get("generation") == batch["generation"]
+        return is_old and batch["seq"] not in rewritten["batches"]
+
+    async def _rewrite(self, change: Change) -> bool:
+        async with self._lock:
+            for _ in range(_ATTEMPTS):
+                done = await self._rewrite_once(change)
+                if done is not None:
+                    return done
+        raise RuntimeError(
+            f"Session {self.session_id!r} was written {_ATTEMPTS} times while its items were to be "
+            "replaced. They are as they were; try again when fewer processes write to it."
+        )
+
+    async def _rewrite_once(self, change: Change) -> bool | None:
+        """Whether the items were replaced; None if somebody else has written meanwhile.
+
+        What is wanted is written as a generation that nobody reads, and then made the one that counts.
+        """
+        session = await self._session()
+        own = self._own(session)
+        batches = await self._messages.find(own).sort([("seq", 1), ("_id", 1)]).to_list()
+        texts = await self.rewritten([text for each in batches for text in _texts(each)], change)
+        if texts is None:
+            return False
+        # Of two who replace the items at once, each writes a generation of its own.
+        generation = session.get("_generation", 0) + 1 + secrets.randbelow(2**40)
+        batch = self._batch(session.get("_seq", 0) + len(texts), generation, texts)
+        if texts:
+            await self._messages.insert_one(batch)
+        is_done = await self._make_current(session, batch, [each.get("seq") for each in batches])
+        outdated = {"$lt": generation} if is_done else generation
+        await self._messages.delete_many({"session_id": self.session_id, "generation": outdated})
+        return True if is_done else None
+
+    async def _make_current(
+        self, session: dict[str, Any], batch: dict[str, Any], seen: list[Any]
+    ) -> bool:
+        """Let the generation of a batch count, if the session is as it was."""
+        noted = {"generation": session.get("_generation", 0), "batches": seen}
+        found = await self._sessions.find_one_and_update(
+            {
+                "session_id": self.session_id,
+                **{name: session.get(name) for name in ("_generation", "_seq", "_pops")},
+            },
+            {
+                "$set": {
+                    "_generation": batch["generation"],
+                    "_seq": batch["seq"],
+                    "_rewritten": noted,
+                    "updated_at": datetime.now(UTC),
                 }
-            )
+            },
+        )
+        return found is not None
 
     async def _pop(self) -> tuple[bool, str | None]:
         """Take the newest text away. Whether there was one, and the text."""
-        own = await self._own()
         newest = [("seq", -1), ("_id", -1)]
         while True:
+            session = await self._session()
+            own = self._own(session)
             batch = await self._messages.find_one_and_update(
                 own, {"$pop": {"message_data": 1}}, sort=newest
             )
@@ -150,8 +226,14 @@ class MongoDBSession(ServerSession):
             texts = _texts(batch)
             if len(texts) <= 1:  # It is empty now: only then it may go.
                 await self._messages.delete_one({"_id": batch["_id"], "message_data": []})
-            if texts:
+            if texts and not await self._is_put_back(session):
                 return True, texts[-1]
+
+    async def _is_put_back(self, session: dict[str, Any]) -> bool:
+        """Whether somebody who has seen the item that was taken has replaced all items since."""
+        now = await self._touch({"$inc": {"_pops": 1}})
+        rewritten: dict[str, Any] = now.get("_rewritten") or {}
+        return rewritten.get("generation") == session.get("_generation", 0)
 
     async def _clear(self) -> None:
         """Begin a new generation, which hides the items at once, and delete those of the old one."""
@@ -173,10 +255,14 @@ class MongoDBSession(ServerSession):
             ),
         )
 
-    async def _own(self) -> dict[str, Any]:
-        """What matches the batches of this session since it was cleared last."""
+    async def _session(self) -> dict[str, Any]:
+        """What is known of the session as a whole; nothing before its first item."""
         found = await self._sessions.find({"session_id": self.session_id}).limit(1).to_list()
-        generation = found[0].get("_generation", 0) if found else 0
+        return found[0] if found else {}
+
+    def _own(self, session: dict[str, Any]) -> dict[str, Any]:
+        """What matches the batches of this session since it was cleared, or rewritten, last."""
+        generation = session.get("_generation", 0)
         own: dict[str, Any] = {"session_id": self.session_id, "generation": generation}
         if generation == 0:  # Batches of old have none.
             own["generation"] = {"$in": [0, None]}
