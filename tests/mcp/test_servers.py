@@ -136,3 +136,13 @@ async def test_what_a_failing_tool_says_is_an_answer(shop: Any):
     async with shop.server() as server:
         result = await Runner.run(agent_of(server, ("break_it", {})), "?")
     assert "Error executing tool break_it" in outputs(result)[0]["text"]
+
+
+async def test_a_list_that_is_kept_is_listed_anew_once_its_server_tells_of_a_change(shop: Any):
+    async with shop.server(cache_tools_list=True) as server:
+        before = {tool.name for tool in await server.list_tools()}
+        await server.call_tool("grow", {})
+        async with asyncio.timeout(30):
+            while (after := {t.name for t in await server.list_tools()}) == before:  # noqa: ASYNC110 (a notice is under way)
+                await asyncio.sleep(0.02)
+    assert after - before == {"more"}

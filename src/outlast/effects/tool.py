@@ -269,6 +269,7 @@ def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
             choices=item.choices,
             rules=item.rules,
             is_in_doubt=item.is_in_doubt,
+            change=item.change,
             inner_number=item.question_number,
         )
         view.live.waiting[live_question(request)] = item

@@ -31,7 +31,7 @@ from outlast.mcp.failures import (
     transport_failure,
 )
 from outlast.mcp.http import Failures, noting_failures
-from outlast.mcp.library import Callbacks, Link, link, request_number
+from outlast.mcp.library import Callbacks, Link, link, listening, request_number
 from outlast.mcp.listing import Listing
 from outlast.mcp.names import public_name
 from outlast.mcp.options import Retries, SessionOptions
@@ -144,7 +144,10 @@ class ConnectedServer(MCPServer):
                 ready.set_exception(transport_failure(self.name, error))
                 return
             try:
-                await _held(connection, ready, closing)
+                async with connection as made, listening(made, self._hear_of_change()):
+                    if not ready.done():
+                        ready.set_result(made)
+                    await closing.wait()
             except BaseException as error:  # noqa: BLE001  # it is told to whoever waits
                 if not ready.done():
                     ready.set_exception(connect_failure(self.name, error, seen, self._last_words()))
@@ -189,6 +192,10 @@ class ConnectedServer(MCPServer):
                 "The message_handler of MCP server %s raised; the connection goes on.",
                 public_name(self.name),
             )
+
+    def _hear_of_change(self) -> Callable[[], None] | None:
+        """What is to be called when the list has changed; None if nobody keeps one."""
+        return self.invalidate_tools_cache if self.cache_tools_list else None
 
     async def cleanup(self) -> None:
         """Stop talking to the server. Does nothing if there is no connection."""
@@ -336,15 +343,3 @@ class ConnectedServer(MCPServer):
     def invalidate_tools_cache(self) -> None:
         """Have the tools listed anew when they are wanted next."""
         self._listing.invalidate()
-
-
-async def _held(
-    connection: AbstractAsyncContextManager[Link],
-    ready: asyncio.Future[Link],
-    closing: asyncio.Event,
-) -> None:
-    """Keep a connection until it is to be closed."""
-    async with connection as made:
-        if not ready.done():
-            ready.set_result(made)
-        await closing.wait()

@@ -14,13 +14,19 @@ from functools import cache
 from typing import Any, TypeVar
 
 from outlast.core.errors import UserError
+from outlast.definitions.logger import logger
 from outlast.version import __version__
 
 T = TypeVar("T")
 CANCEL_S = 2.0
 """How long it may take to tell a server that nobody waits for its answer any more."""
+FIRST_TO_BE_ASKED = "2026-07-28"
+"""The first revision of the protocol in which a client has to ask for news."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
+"""How long to wait before asking for news again where the server has ended the stream of it."""
 CONNECTION_CLOSED = -32000
 METHOD_NOT_FOUND = -32601
+_DEAF = (CONNECTION_CLOSED, METHOD_NOT_FOUND, -32600, -32602)
 
 
 @cache
@@ -182,6 +188,41 @@ async def _link_v1(
     kind = module("client.session").ClientSession
     session = await stack.enter_async_context(kind(read, write, timeout, **callbacks.arguments()))
     return Link(session, None, await session.initialize(), tuple(extra))
+
+
+@asynccontextmanager
+async def listening(made: Link, changed: Callable[[], None] | None) -> AsyncGenerator[None]:
+    """Call ``changed`` for each change of the list of tools that the server tells in this block.
+
+    Servers of before 2026-07-28 tell of them without being asked.
+    """
+    version = getattr(made.session, "protocol_version", None)
+    if changed is None or made.client is None or str(version or "") < FIRST_TO_BE_ASKED:
+        yield
+        return
+    task = asyncio.create_task(_listen(made.client, changed), name="mcp-listener")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _listen(client: Any, changed: Callable[[], None]) -> None:
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            async with client.listen(tools_list_changed=True) as events:
+                pause_s = FIRST_PAUSE_S
+                changed()  # Nobody told us what happened before.
+                async for _ in events:
+                    changed()
+        except Exception as error:  # noqa: BLE001  # without it, the list is as old as it is
+            if error_code(error) in _DEAF:
+                logger.debug("An MCP server tells nobody of changes of its list.")
+                return
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 class _Transport:

@@ -90,6 +90,15 @@ def stock(item: str) -> dict[str, int]:
     return {item: 3}
 
 
+@shop.tool()
+async def grow(ctx: Context) -> str:
+    """Get one tool more."""
+    note("grow")
+    shop.add_tool(stock, name="more")
+    await (ctx.notify_tools_changed() if IS_V2 else ctx.session.send_tool_list_changed())
+    return "grown"
+
+
 @shop.prompt()
 def greet(name: str) -> str:
     """A greeting."""
