@@ -2,13 +2,16 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.mcp.conftest import free_port, wait_for_port
 
 from outlast import Agent, Runner
 from outlast.mcp import MCPServerStdio
@@ -101,33 +104,48 @@ plain = Agent(name="Plain", model=ScriptedModel([[assistant_message("hello")]] *
 """
 
 
-def inspector(tmp_path: Path, *words: str) -> dict[str, Any]:
+@pytest.fixture(params=["stdio", "http"])
+def inspected(tmp_path: Path, request: Any) -> Generator[Callable[..., dict[str, Any]]]:
     """What the inspector prints about an agent that is served."""
     file = tmp_path / "agent.py"
     file.write_text(AGENT)
     source = str(Path(__file__).parents[2] / "src")
     env = {**os.environ, "PYTHONPATH": source, "OUTLAST_HOME": str(tmp_path / "home")}
-    shell = tmp_path / "serve.sh"
-    shell.write_text(
-        f"#!/bin/sh\nexport PYTHONPATH={source} OUTLAST_HOME={tmp_path}/home\n"
-        f"exec {sys.executable} -m outlast mcp {file}:plain\n"
-    )
-    shell.chmod(0o755)
-    done = subprocess.run(
-        [program(NODE, "mcp-inspector"), "--cli", str(shell), *words],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    command = [sys.executable, "-m", "outlast", "mcp", f"{file}:plain"]
+    process = None
+    if request.param == "http":
+        port = free_port()
+        process = subprocess.Popen([*command, "--http", str(port)], env=env)
+        wait_for_port(port)
+        target = [f"http://127.0.0.1:{port}/mcp", "--transport", "http"]
+    else:
+        shell = tmp_path / "serve.sh"
+        variables = f"export PYTHONPATH={source} OUTLAST_HOME={tmp_path}/home"
+        shell.write_text(f"#!/bin/sh\n{variables}\nexec {shlex.join(command)}\n")
+        shell.chmod(0o755)
+        target = [str(shell)]
+
+    def inspect(*words: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [program(NODE, "mcp-inspector"), "--cli", *target, *words],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    yield inspect
+    if process is not None:
+        process.kill()
+        process.wait()
 
 
-def test_the_inspector_lists_and_calls_an_agent(tmp_path: Path):
+def test_the_inspector_lists_and_calls_an_agent(inspected: Callable[..., dict[str, Any]]):
     assert shutil.which("node")
-    listed = inspector(tmp_path, "--method", "tools/list")
+    listed = inspected("--method", "tools/list")
     assert [tool["name"] for tool in listed["tools"]] == ["plain"]
     call = ("--method", "tools/call", "--tool-name", "plain", "--tool-arg", "message=hi")
-    assert inspector(tmp_path, *call)["content"][0]["text"] == "hello"
+    assert inspected(*call)["content"][0]["text"] == "hello"

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from tests.mcp.conftest import free_port, wait_for_port
 
 from outlast.core.events import RunStarted
 from outlast.journal import open_journal
-from outlast.mcp import MCPServerStdio, MCPServerStreamableHttp
-from outlast.mcp.library import module
+from outlast.mcp import MCPConnectionError, MCPServerStdio, MCPServerStreamableHttp
+from outlast.mcp.library import http_library, module
 
 SOURCE = Path(__file__).parents[2] / "src"
 DESK = """
@@ -73,18 +73,31 @@ async def test_an_agent_is_listed_and_called_over_stdio(desk: Path):
 
 
 @pytest.fixture
-def url(desk: Path) -> Generator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "outlast", "mcp", f"{desk}:plain", "--http", str(port)],
-        env={**os.environ, **env(desk.parent)},
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    wait_for_port(port)
-    yield f"http://127.0.0.1:{port}/mcp"
-    process.kill()
-    process.wait()
+def served(desk: Path) -> Generator[Callable[..., str]]:
+    """Serves over HTTP what its arguments say."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def serve(*words: str, **variables: str) -> str:
+        port = free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "outlast", "mcp", *words, "--http", str(port)],
+            env={**os.environ, **env(desk.parent), **variables},
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        processes.append(process)
+        wait_for_port(port)
+        return f"http://127.0.0.1:{port}/mcp"
+
+    yield serve
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def url(desk: Path, served: Callable[..., str]) -> str:
+    return served(f"{desk}:plain")
 
 
 async def test_an_agent_is_listed_and_called_over_http(url: str):
@@ -149,3 +162,41 @@ def test_inspect_shows_what_a_server_offers_and_calls_it(desk: Path):
         check=True,
     )
     assert called.stdout == "tea: 7 EUR\n"
+
+
+@pytest.mark.slow
+async def test_only_who_knows_the_token_is_served(served: Callable[..., str]):
+    url = served("--journal", OUTLAST_MCP_TOKEN="s3cret-t0ken")
+    for sent in ({}, {"authorization": "Bearer wrong"}, {"authorization": "s3cret-t0ken"}):
+        refused: Any = {"url": url, "headers": sent}
+        with pytest.raises(MCPConnectionError, match="HTTP error 401"):
+            await MCPServerStreamableHttp(refused).connect()
+    right: Any = {"url": url, "headers": {"authorization": "Bearer s3cret-t0ken"}}
+    async with MCPServerStreamableHttp(right, client_session_timeout_seconds=60) as server:
+        assert len(await server.list_tools()) == 4
+
+
+@pytest.mark.slow
+def test_without_a_token_nobody_else_than_this_machine_is_served(desk: Path):
+    command = [sys.executable, "-m", "outlast", "mcp", f"{desk}:plain", "--http", "0"]
+    done = subprocess.run(
+        [*command, "--host", "0.0.0.0"],
+        env={**os.environ, **env(desk.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "OUTLAST_MCP_TOKEN" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("header", ["host", "origin"])
+async def test_a_page_of_another_site_is_not_served(url: str, header: str):
+    library = http_library()
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    evil = "evil.example" if header == "host" else "http://evil.example"
+    accept = "application/json, text/event-stream"
+    async with library.AsyncClient() as client:
+        answer = await client.post(url, json=body, headers={header: evil, "accept": accept})
+    assert answer.status_code in (403, 421)

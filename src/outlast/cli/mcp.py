@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from outlast.cli.problem import Missing
 from outlast.cli.program import load_program
 from outlast.cli.screen import console
 from outlast.cli.text import plain
-from outlast.core.errors import AgentsException
+from outlast.core.errors import AgentsException, UserError
 
 MANY = 50
 
@@ -33,6 +34,13 @@ class CannotInspect(Missing):
 
     def __init__(self, what: str) -> None:
         super().__init__("Cannot look at the server", what)
+
+
+class CannotServe(Missing):
+    """Something may not be served as was said. The text says why."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("Cannot serve over HTTP", what)
 
 
 def serve_agent(place: str, http: Http | None) -> int:
@@ -53,15 +61,15 @@ def serve_journal(http: Http | None) -> int:
 
 
 def _serve(server: Any, http: Http | None) -> int:
-    from outlast.mcp.library import is_v2
+    from outlast.mcp.http_serving import VARIABLE, serve_http
 
     if http is None:
         server.run("stdio")
-    elif is_v2():
-        server.run("streamable-http", host=http.host, port=http.port)
-    else:
-        server.settings.host, server.settings.port = http
-        server.run("streamable-http")
+        return 0
+    try:
+        serve_http(server, http.host, http.port, os.environ.get(VARIABLE, ""))
+    except UserError as error:
+        raise CannotServe(str(error)) from None
     return 0
 
 

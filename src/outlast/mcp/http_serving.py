@@ -1,0 +1,74 @@
+"""Serving over HTTP: who may listen where, and who may ask."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from outlast.core.errors import UserError
+from outlast.mcp.library import is_v2
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+VARIABLE = "OUTLAST_MCP_TOKEN"
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+def serve_http(server: Any, host: str, port: int, token: str) -> None:
+    """Serve until Ctrl-C. Wants no running loop.
+
+    Raises:
+        UserError: Others could reach it, and there is no token that they have to know.
+    """
+    import uvicorn
+
+    uvicorn.run(guarded_app(server, host, token), host=host, port=port)
+
+
+def guarded_app(server: Any, host: str, token: str) -> Any:
+    """The application of one of the library's servers, for those who know ``token``; empty: for all.
+
+    Pages of other sites that a browser here shows are kept out by the library, which looks at `Host`
+    and `Origin`, where the server listens to this machine only.
+
+    Raises:
+        UserError: Others than this machine could reach it, and there is no token.
+    """
+    if host not in LOOPBACK and not token:
+        raise UserError(
+            f"An MCP server that listens at {host!r} lets everybody who reaches it ask the agent, and "
+            f"decide about its calls. Set {VARIABLE} to a long random text, which clients send as "
+            "'Authorization: Bearer ...'; or listen at 127.0.0.1."
+        )
+    if is_v2():
+        app = server.streamable_http_app(host=host)
+    else:
+        server.settings.host = host
+        if host not in LOOPBACK:
+            server.settings.transport_security = None  # It was made for this machine only.
+        app = server.streamable_http_app()
+    return _Guard(app, token) if token else app
+
+
+class _Guard:
+    """Lets through whoever sends the token."""
+
+    def __init__(self, app: Any, token: str) -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_right(scope):
+            await self._app(scope, receive, send)
+            return
+        headers = [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _is_right(self, scope: Scope) -> bool:
+        sent = [value for name, value in scope["headers"] if name == b"authorization"]
+        scheme, _, token = sent[0].partition(b" ") if len(sent) == 1 else (b"", b"", b"")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
