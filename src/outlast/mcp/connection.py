@@ -144,10 +144,7 @@ class ConnectedServer(MCPServer):
                 ready.set_exception(transport_failure(self.name, error))
                 return
             try:
-                async with connection as made, listening(made, self._hear_of_change()):
-                    if not ready.done():
-                        ready.set_result(made)
-                    await closing.wait()
+                await self._held(connection, ready, closing)
             except BaseException as error:  # noqa: BLE001  # it is told to whoever waits
                 if not ready.done():
                     ready.set_exception(connect_failure(self.name, error, seen, self._last_words()))
@@ -193,9 +190,18 @@ class ConnectedServer(MCPServer):
                 public_name(self.name),
             )
 
-    def _hear_of_change(self) -> Callable[[], None] | None:
-        """What is to be called when the list has changed; None if nobody keeps one."""
-        return self.invalidate_tools_cache if self.cache_tools_list else None
+    async def _held(
+        self,
+        connection: AbstractAsyncContextManager[Link],
+        ready: asyncio.Future[Link],
+        closing: asyncio.Event,
+    ) -> None:
+        """Keep a connection until it is to be closed."""
+        changed = self.invalidate_tools_cache if self.cache_tools_list else None
+        async with connection as made, listening(made, changed):
+            if not ready.done():
+                ready.set_result(made)
+            await closing.wait()
 
     async def cleanup(self) -> None:
         """Stop talking to the server. Does nothing if there is no connection."""

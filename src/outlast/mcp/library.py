@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any, TypeVar
 
 from outlast.core.errors import UserError
-from outlast.definitions.logger import logger
 from outlast.version import __version__
 
 T = TypeVar("T")
@@ -26,7 +25,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 """How long to wait before asking for news again where the server has ended the stream of it."""
 CONNECTION_CLOSED = -32000
 METHOD_NOT_FOUND = -32601
-_DEAF = (CONNECTION_CLOSED, METHOD_NOT_FOUND, -32600, -32602)
+_DEAF = (METHOD_NOT_FOUND, -32600, -32602)
+"""The codes of a server that has no news to tell."""
 
 
 @cache
@@ -212,17 +212,20 @@ async def _listen(client: Any, changed: Callable[[], None]) -> None:
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            async with client.listen(tools_list_changed=True) as events:
-                pause_s = FIRST_PAUSE_S
-                changed()  # Nobody told us what happened before.
-                async for _ in events:
-                    changed()
+            await _hear(client, changed)
+            pause_s = FIRST_PAUSE_S
         except Exception as error:  # noqa: BLE001  # without it, the list is as old as it is
             if error_code(error) in _DEAF:
-                logger.debug("An MCP server tells nobody of changes of its list.")
                 return
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+async def _hear(client: Any, changed: Callable[[], None]) -> None:
+    async with client.listen(tools_list_changed=True) as events:
+        changed()  # Nobody told us what happened before.
+        async for _ in events:
+            changed()
 
 
 class _Transport:
