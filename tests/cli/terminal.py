@@ -15,6 +15,8 @@ from pathlib import Path
 import outlast
 
 _PATIENCE = 30
+_UNHEARD = 5
+"""After so many seconds of silence a key is pressed again."""
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -51,6 +53,22 @@ class Terminal:
             assert left > 0, f"{text!r} is not shown: {self.shown!r}"
             if select.select([self._fd], [], [], left)[0]:
                 self.shown += self._read()
+        return self.shown
+
+    def interrupts(self, text: str) -> str:
+        """Press Ctrl-C until ``text`` is shown, as a person does who sees nothing happen.
+
+        Python's readline looks at signals when its wait for a key is cut off. One that comes between the
+        echo of a key and the wait for the next is seen with the key after it, so once is not enough.
+        """
+        end = time.monotonic() + _PATIENCE
+        self.types("\x03")
+        while text not in self.shown:
+            assert time.monotonic() < end, f"{text!r} is not shown: {self.shown!r}"
+            if select.select([self._fd], [], [], _UNHEARD)[0]:
+                self.shown += self._read()
+            else:
+                os.write(self._fd, b"\x03")
         return self.shown
 
     def ends(self) -> int:

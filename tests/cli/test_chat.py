@@ -106,8 +106,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(chat):
     terminal = chat(call("wait"), says("Still here."), agent="refunds")
     terminal.types("Wait.\n")
     terminal.shows("wait()")
-    terminal.types("\x03")
-    assert "stopped" in terminal.shows("\n> ")
+    assert "stopped" in terminal.interrupts("\n> ")
     terminal.types("Hello?\n")
     terminal.shows("Still here.")
 
@@ -116,8 +115,7 @@ def test_ctrl_c_at_a_question_ends_the_run_that_asks(chat, tmp_path):
     terminal = chat(call("refund", ORDER), says("Hello."), agent="refunds")
     terminal.types("Refund it.\n")
     terminal.shows("tell the agent: ")
-    terminal.types("\x03")
-    assert "stopped" in terminal.shows("\n> ")
+    assert "stopped" in terminal.interrupts("\n> ")
     listed = subprocess.run(
         [sys.executable, "-m", "outlast", "runs", "--json"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
@@ -132,8 +130,7 @@ def test_ctrl_c_at_the_prompt_drops_the_line(chat):
     terminal = chat(says("Once."))
     terminal.types("never mind")
     terminal.shows("never mind")
-    terminal.types("\x03")
-    terminal.shows("\n> ")
+    terminal.interrupts("\n> ")
     terminal.types("Hi.\n")
     terminal.shows("Once.")
 
