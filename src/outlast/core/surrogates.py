@@ -28,6 +28,8 @@ def without_surrogates(value: _T) -> _T:
 
 
 def _text(value: str) -> str:
+    if type(value) is not str:  # A class of a user's, which may answer anything for itself.
+        value = str.__str__(value)
     if value.isascii():  # Known without looking at it.
         return value
     try:
@@ -39,7 +41,10 @@ def _text(value: str) -> str:
 
 
 def _mapping(value: dict[Any, Any]) -> dict[Any, Any]:
-    new = {_text(str(key)): without_surrogates(each) for key, each in value.items()}
+    new = {
+        _text(key if isinstance(key, str) else str(key)): without_surrogates(each)
+        for key, each in value.items()
+    }
     return (
         value if all(map(_is, value.values(), new.values())) and value.keys() == new.keys() else new
     )

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
+from outlast.core.shown import tame
 from outlast.definitions.forks import at_fork, take
 
 MAX_THREADS = 64
@@ -27,7 +28,7 @@ T = TypeVar("T")
 async def awaited(result: T | Awaitable[T]) -> T:
     """What a function returned that may be sync or async."""
     found: Any = result
-    return await found if inspect.isawaitable(found) else found
+    return await found if inspect.isawaitable(tame(found)) else found
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

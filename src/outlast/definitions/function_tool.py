@@ -16,6 +16,7 @@ from outlast.core.errors import (
     WrongType,
     machine_error,
 )
+from outlast.core.shown import tame
 from outlast.definitions import debug
 from outlast.definitions.approvals import field_of
 from outlast.definitions.arguments import json_object, parsed_object, validated
@@ -186,9 +187,10 @@ async def _settled(tool: FunctionTool, answer: Awaitable[Any]) -> Any:
     result = await answer
     if type(result) is str:
         return result
+    result = tame(result)
     if inspect.isawaitable(result):
         while inspect.isawaitable(result):
-            result = await result
+            result = tame(await result)
         result = _checked(tool, result)
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         # It may have acted before: what it did is not refused for what it returned.

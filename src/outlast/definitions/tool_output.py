@@ -55,7 +55,7 @@ class FailureText(str):
 
     def __new__(cls, text: str, error: BaseException, *, is_default: bool) -> Self:
         """Attach ``error`` to ``text``."""
-        self = super().__new__(cls, text)
+        self = super().__new__(cls, shown(text))
         self.error = error
         self.is_default = is_default
         return self
@@ -106,7 +106,7 @@ def _output(
     if schema is not None:
         return _object_output(value)
     if isinstance(value, str):
-        return str(value)
+        return shown(value)
     parts = _parts(value)
     if parts is not None:
         return parts

@@ -8,6 +8,7 @@ from typing import Any
 from outlast.core.effects import RunTool
 from outlast.core.errors import AgentsException, UserError, machine_error
 from outlast.core.events import Event
+from outlast.core.shown import shown
 from outlast.definitions.tool import extracted_custom_data
 from outlast.effects.live import failure_event
 from outlast.effects.view import RunView
@@ -27,6 +28,6 @@ async def attached(
             raise
         failure = error
         if not isinstance(error, AgentsException):
-            failure = UserError(f"Error running tool {tool.name}: {error}")
+            failure = UserError(f"Error running tool {tool.name}: {shown(error)}")
             failure.__cause__ = error
         return None, [failure_event(effect, view.live, failure)]

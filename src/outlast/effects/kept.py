@@ -9,7 +9,8 @@ import msgspec
 from outlast.core.errors import UserError
 from outlast.core.events import Item
 from outlast.core.records import Entry
-from outlast.core.shown import shown
+from outlast.core.shown import class_name, shown
+from outlast.core.surrogates import without_surrogates
 from outlast.definitions.agent import Agent
 from outlast.definitions.tool import FunctionTool
 from outlast.definitions.values import Lookup, NotKept, nowhere, pack, scope_of, unpack
@@ -24,7 +25,7 @@ def keep_value(tool: Any, name: str, value: Any, item: Item) -> tuple[dict[str, 
     try:
         packed = pack(value, see)
     except NotKept:
-        return {"lost": type(value).__name__, "tool": name}, value
+        return {"lost": class_name(value), "tool": name}, value
     if type(value) is str and packed is value and value == item.get("output"):
         return None, value
     return {"is": packed, "tool": name}, unpack(packed, see)
@@ -82,7 +83,7 @@ def keep_info(info: Any, guardrail: Any) -> Any:
     try:
         return pack(msgspec.to_builtins(info, enc_hook=json_form))
     except Exception:  # noqa: BLE001  # forms of objects are user code
-        return shown(info)
+        return without_surrogates(shown(info))
 
 
 def kept_info(info: Any, guardrail: Any) -> Any:

@@ -17,7 +17,8 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 from outlast.core.effects import RunTool
 from outlast.core.errors import AgentsException, ModelBehaviorError, UserError, machine_error
 from outlast.core.events import Call, Event, Item, ToolReturned
-from outlast.core.shown import shown
+from outlast.core.shown import class_name, shown, tame
+from outlast.core.surrogates import without_surrogates
 from outlast.definitions import custom_tool, editor, shell_tools
 from outlast.definitions.computer import (
     ComputerTool,
@@ -85,6 +86,7 @@ async def run_local_tool(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     hooks = [each for each in both if each is not None]
     await tell(*(each.on_tool_start(context, agent, tool) for each in hooks))
     answer = await _RUN[type(tool)](Use(view, effect, tool, item, context))
+    answer = answer._replace(item=without_surrogates(answer.item))
     kept, value = None, answer.value
     if isinstance(tool, custom_tool.CustomTool):
         kept, value = keep_value(tool, call.qualified_name, value, answer.item)
@@ -119,7 +121,8 @@ def local_context(
 
 async def _called(function: Callable[..., Any], *args: Any) -> Any:
     answer = function(*args)
-    return await answer if inspect.isawaitable(answer) else answer
+    answer = tame(answer)
+    return tame(await answer) if inspect.isawaitable(answer) else answer
 
 
 async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
@@ -128,15 +131,19 @@ async def _shell(use: Use[shell_tools.ShellTool]) -> Answer:
     request = shell_tools.ShellCommandRequest(use.context, call)
     status: Literal["completed", "failed"] = "completed"
     failure: Exception | None = None
+    answered: Any = None
+    has_answered = False
     try:
         assert use.tool.executor
-        result = shell_tools.shell_result(await _called(use.tool.executor, request), limit)
-    except AgentsException:
-        raise
+        answered = await _called(use.tool.executor, request)
+        has_answered = True  # The commands ran: what is wrong with the answer is told, not raised.
+        result = shell_tools.shell_result(answered, limit)
     except Exception as error:  # a user's executor; the model is told
+        if isinstance(error, AgentsException) and not has_answered:
+            raise
         if machine_error(error) is not None:
             raise
-        status, said, failure = "failed", str(error) or type(error).__name__, error
+        status, said, failure = "failed", shown(error) or class_name(error), error
         result = shell_tools.failed_shell_result(said, limit)
     caller = use.item.get("caller")
     out = shell_tools.shell_output_item(use.effect.call.id, result, status=status, caller=caller)
@@ -159,7 +166,7 @@ async def _patch(use: Use[editor.ApplyPatchTool]) -> Answer:
     except Exception as error:  # a user's editor; the model is told
         if machine_error(error) is not None:
             raise
-        result, failure = editor.ApplyPatchResult("failed", str(error)), error
+        result, failure = editor.ApplyPatchResult("failed", shown(error)), error
     out = editor.patch_output_item(use.effect.call.id, result, use.item.get("caller"))
     seen = (use.context, use.tool, [operation], result.output or "", out["status"])
     data = partial(editor.ApplyPatchToolCustomDataContext, *seen)

@@ -12,6 +12,7 @@ from typing import Any
 
 from outlast.core.errors import AgentsException, UserError
 from outlast.core.events import StepRecorded
+from outlast.core.shown import class_name, tame
 from outlast.definitions.values import Lookup, NotKept, pack, scope_of, unpack
 from outlast.effects.outcome import Emit
 
@@ -116,14 +117,15 @@ class Steps:
         token = _within.set((*_within.get(), (self, name)))
         try:
             result = fn()
-            result = await result if inspect.isawaitable(result) else result
+            result = tame(result)
+            result = tame(await result) if inspect.isawaitable(result) else result
         finally:
             _within.reset(token)
         try:
             event = StepRecorded(self._effect_id, name, pack(result, see))
         except NotKept as error:
             refused = (
-                f"Step {name!r} was performed and returned a {type(result).__name__}, which the run's "
+                f"Step {name!r} was performed and returned a {class_name(result)}, which the run's "
                 f"log cannot keep: {error}. It is not performed again. Return text, numbers, lists or "
                 "dicts, annotate what the function returns, or pass returns=."
             )

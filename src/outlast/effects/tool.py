@@ -25,6 +25,7 @@ from outlast.core.events import (
     UsageFacts,
 )
 from outlast.core.items import invocation
+from outlast.core.shown import class_name, shown
 from outlast.core.state import idempotency_key
 from outlast.core.surrogates import without_surrogates
 from outlast.definitions.approval_rules import rules_for
@@ -33,6 +34,7 @@ from outlast.definitions.attempts import one_attempt
 from outlast.definitions.context import ToolContext
 from outlast.definitions.enabled import gathered
 from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
+from outlast.definitions.logger import logger
 from outlast.definitions.run_items import ToolApprovalItem
 from outlast.definitions.stream_events import ToolProgressStreamEvent
 from outlast.definitions.tool import (
@@ -286,18 +288,9 @@ async def returned(  # one value of a tool and all that it came from
     checks: Checks,
 ) -> Outcome:
     """The end of a call that has a value, be it a result or a text in its place."""
-    item = tool_output_item(
-        effect.call.id,
-        value,
-        caller=view.call_item(effect.call.index).get("caller"),
-        output_json_schema=tool.output_json_schema,
-        output_type_adapter=tool.output_adapter,
-    )
     is_blocked = isinstance(value, Blocked)
     failure = failure_facts(value, effect.id)
-    value = str(value) if isinstance(value, FailureText) else value
-    item = without_surrogates(item)
-    kept, value = keep_value(tool, effect.call.qualified_name, value, item)
+    item, kept, value = _forms(view, effect.call, tool, value)
     data, faults = None, list[Event]()
     if not is_blocked:
         seen = partial(FunctionToolCustomDataContext, context, tool, value)
@@ -309,6 +302,43 @@ async def returned(  # one value of a tool and all that it came from
     event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept, failure)
     checks.keep()
     return Outcome([*checks.events, event, *faults])
+
+
+def _forms(
+    view: RunView, call: Call, tool: FunctionTool, value: Any
+) -> tuple[Item, dict[str, Any] | None, Any]:
+    """A value as the model, the log and the program see it.
+
+    The tool has run. So a value whose own code fails when it is looked at is no failure, after which the
+    tool might be run again: its text is the result then.
+    """
+    try:
+        return _checked_forms(view, call, tool, value)
+    except AgentsException:
+        raise
+    except Exception as error:  # noqa: BLE001  # forms of values are user code
+        logger.warning(
+            "Tool %s returned a %s that cannot be looked at (%s). The model is told its text.",
+            tool.name,
+            class_name(value),
+            class_name(error),
+        )
+        return _checked_forms(view, call, tool, shown(value))
+
+
+def _checked_forms(
+    view: RunView, call: Call, tool: FunctionTool, value: Any
+) -> tuple[Item, dict[str, Any] | None, Any]:
+    item = tool_output_item(
+        call.id,
+        value,
+        caller=view.call_item(call.index).get("caller"),
+        output_json_schema=tool.output_json_schema,
+        output_type_adapter=tool.output_adapter,
+    )
+    value = str(value) if isinstance(value, FailureText) else value
+    item = without_surrogates(item)
+    return item, *keep_value(tool, call.qualified_name, value, item)
 
 
 def failure_facts(value: Any, effect_id: str) -> ErrorFacts | None:
@@ -332,7 +362,7 @@ async def wrapped(name: str, call: Any) -> None:
     except AgentsException:
         raise
     except Exception as error:
-        raise UserError(f"Error running tool {name}: {error}") from error
+        raise UserError(f"Error running tool {name}: {shown(error)}") from error
 
 
 async def _invoke(tool: FunctionTool, context: ToolContext) -> Any:
@@ -353,7 +383,7 @@ async def _invoke(tool: FunctionTool, context: ToolContext) -> Any:
             raise UserError(f"Error running tool {tool.name}: it was cancelled") from error
         return FailureText(text, error, is_default=tool.wants_default_failures)
     except Exception as error:
-        raise UserError(f"Error running tool {tool.name}: {error}") from error
+        raise UserError(f"Error running tool {tool.name}: {shown(error)}") from error
 
 
 async def _worded(

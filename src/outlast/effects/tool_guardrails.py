@@ -13,6 +13,8 @@ from outlast.core.errors import (
 )
 from outlast.core.events import Event, GuardrailChecked
 from outlast.core.ids import tool_check_id
+from outlast.core.shown import shown
+from outlast.core.surrogates import without_surrogates
 from outlast.definitions.context import ToolContext
 from outlast.definitions.enabled import gathered
 from outlast.definitions.tool import FunctionTool
@@ -94,14 +96,14 @@ class Checks:
                     call_id=effect.call.id,
                     behavior=behavior,
                     info=keep_info(output.output_info, guardrail),
-                    message=str(output.behavior.get("message", "")),
+                    message=without_surrogates(shown(output.behavior.get("message", ""))),
                     tool=effect.call.qualified_name,
                 )
             )
             if behavior == "raise_exception":
                 raise tripped(guardrail=guardrail, output=output)
             if behavior == "reject_content":
-                text = output.behavior["message"]
+                text = shown(output.behavior["message"])
                 return Blocked(text, UserError(text), is_default=True)
         return None
 

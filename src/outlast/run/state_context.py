@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from outlast.core.errors import UserError
+from outlast.core.shown import class_name
 from outlast.definitions.logger import logger
 
 ContextSerializer = Callable[[Any], Mapping[str, Any]]
@@ -36,8 +37,8 @@ def context_to_json(
         form, via = None, "none"
     elif serializer is not None:
         form, via = dict(serializer(value)), "context_serializer"
-    elif kind == "mapping":
-        form, via = msgspec.to_builtins(dict(value), enc_hook=str), "mapping"
+    elif kind == "mapping" and (plain := _form_of_mapping(value)) is not None:
+        form, via = plain, "mapping"
     elif strict:
         raise UserError(
             "RunState serialization requires context to be a mapping when strict_context is True. "
@@ -52,8 +53,21 @@ def context_to_json(
         "omitted": via == "omitted",
     }
     if via not in ("none", "mapping"):
-        meta["class_path"] = f"{type(value).__module__}:{type(value).__qualname__}"
+        meta["class_path"] = _class_path(value)
     return {"context": form, "context_meta": meta}
+
+
+def _class_path(value: object) -> str:
+    kind = type(value)
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _form_of_mapping(value: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The context as JSON types; None where its own code fails at it."""
+    try:
+        return msgspec.to_builtins(dict(value), enc_hook=str)
+    except Exception:  # noqa: BLE001  # whatever a user's object raises, it is not kept
+        return None
 
 
 def _form_of_object(value: Any, kind: str) -> tuple[dict[str, Any], str]:
@@ -67,7 +81,7 @@ def _form_of_object(value: Any, kind: str) -> tuple[dict[str, Any], str]:
         logger.warning(
             "RunState context of type %s is not serializable; storing empty context. Provide "
             "context_serializer to preserve it.",
-            type(value).__name__,
+            class_name(value),
         )
         return {}, "omitted"
     logger.warning(
@@ -81,11 +95,14 @@ def _form_of_object(value: Any, kind: str) -> tuple[dict[str, Any], str]:
 def _kind(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, Mapping):
-        return "mapping"
-    if hasattr(value, "model_dump"):
-        return "pydantic"
-    return "dataclass" if dataclasses.is_dataclass(value) else "custom"
+    try:
+        if isinstance(value, Mapping):
+            return "mapping"
+        if hasattr(value, "model_dump"):
+            return "pydantic"
+        return "dataclass" if dataclasses.is_dataclass(value) else "custom"
+    except Exception:  # noqa: BLE001  # what an object says of itself is user code
+        return "custom"
 
 
 def _deserialized(deserializer: ContextDeserializer, value: Any) -> Any:

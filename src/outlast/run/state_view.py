@@ -165,9 +165,9 @@ def _item(env: RunEnv, item: Any) -> dict[str, Any]:
 def _result(result: Any, stage: str, env: RunEnv) -> dict[str, Any]:
     """What a guardrail answered."""
     said = result.output
-    output: dict[str, Any] = {"outputInfo": said.output_info}
+    output: dict[str, Any] = {"outputInfo": _json_of(said.output_info)}
     if stage.startswith("tool_"):
-        output["behavior"] = dict(said.behavior)
+        output["behavior"] = _json_of(dict(said.behavior))
     else:
         output["tripwireTriggered"] = said.tripwire_triggered
     form = {"guardrail": {"type": stage, "name": result.guardrail.get_name()}, "output": output}
