@@ -153,11 +153,20 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Name of a module of openai-agents -> names of our modules, searched in this order."""
 
+_TEMPORAL = (
+    "outlast.temporal.plugin", "outlast.temporal.workflow_tools", "outlast.temporal.model_activity",
+)  # fmt: skip
 BORROWED_NAMES: dict[str, tuple[str, ...]] = {
     "exospherehost": ("outlast.compat.exosphere_nodes",),
     "exospherehost.openai": (),
     "exospherehost.openai.agents": ("outlast.compat.exosphere", "outlast"),
     "exospherehost.openai._runner": ("outlast.compat.exosphere",),
+    "temporalio.contrib.openai_agents": _TEMPORAL,
+    "temporalio.contrib.openai_agents.testing": ("outlast.temporal.testing",),
+    "temporalio.contrib.openai_agents.workflow": ("outlast.temporal.workflow_tools",),
+    "temporalio.openai_agents": _TEMPORAL,
+    "temporalio.openai_agents.testing": ("outlast.temporal.testing",),
+    "temporalio.openai_agents.workflow": ("outlast.temporal.workflow_tools",),
 }
 """The same for modules under names of other packages, which guides import."""
 

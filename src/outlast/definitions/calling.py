@@ -11,8 +11,10 @@ import contextvars
 import functools
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from outlast.core.shown import tame
@@ -25,6 +27,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+HAS_NO_THREADS: ContextVar[bool] = ContextVar("outlast_no_threads", default=False)
+"""Whether functions are called in place, for the loop that runs has no threads, as a workflow's."""
+
+
+@contextmanager
+def without_threads() -> Generator[None]:
+    """A block in which blocking functions are called in place."""
+    token = HAS_NO_THREADS.set(True)
+    try:
+        yield
+    finally:
+        HAS_NO_THREADS.reset(token)
+
+
 async def awaited(result: T | Awaitable[T]) -> T:
     """What a function returned that may be sync or async."""
     found: Any = result
@@ -33,6 +49,8 @@ async def awaited(result: T | Awaitable[T]) -> T:
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What ``function`` returns, called in a thread that sees the caller's context variables."""
+    if HAS_NO_THREADS.get():
+        return _call(function, *args, **kwargs)
     return await asyncio.wrap_future(in_thread(function, *args, **kwargs))
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
 from outlast.definitions.context import AgentHookContext, approvals_of
 from outlast.definitions.enabled import gathered
 from outlast.effects.view import RunParts
+
+Calls = list[Coroutine[Any, Any, None]]
+TELL: ContextVar[Callable[[Calls], Awaitable[None]] | None] = ContextVar(
+    "outlast_tell", default=None
+)
+"""Who runs the calls of hooks, where that is not the loop that performs the effect."""
 
 
 async def tell(*calls: Coroutine[Any, Any, None] | None) -> None:
@@ -16,7 +23,9 @@ async def tell(*calls: Coroutine[Any, Any, None] | None) -> None:
     The first error is raised, and the other call is cancelled and has ended by then.
     """
     present = [call for call in calls if call is not None]
-    if present:
+    if present and (elsewhere := TELL.get()) is not None:
+        await elsewhere(present)
+    elif present:
         await gathered(*present)
 
 

@@ -90,8 +90,7 @@ class _Asked(NamedTuple):
 async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     """Ask the model for the turn's reply."""
     turn, live = await live_turn(view), view.live
-    if view.state.open_checks:
-        await _unless_refused(view)
+    await _unless_refused(view)
     given = live.asked.pop(effect.id, None)
     if given is None:
         view = await within_context(effect, view, turn, emit)
@@ -123,9 +122,14 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
     return await _answered(with_failures(response, choice.sent), asked)
 
 
+async def begin_call(effect: CallModel, view: RunView, emit: Emit) -> ModelInputData:
+    """What the model is to be asked. Where `Live.asked` has it, `call_model` asks nobody again."""
+    turn = await live_turn(view)
+    return await _begun(await within_context(effect, view, turn, emit), turn)
+
+
 async def _answered(response: ModelResponse, asked: _Asked) -> Outcome:
-    effect, view, turn = asked.effect, asked.view, asked.turn
-    live = view.live
+    effect, view, turn, live = asked.effect, asked.view, asked.turn, asked.view.live
     try:
         event = _replied(view, effect, turn, response, asked.choice)
         check_excess(view.state, event.output, event.calls, asked.attempt.bounds)

@@ -42,6 +42,7 @@ from outlast.core.state import Options, RunState, approval_key, tool_name
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
+from outlast.definitions.host import random_bytes
 from outlast.effects.config import RunConfig
 from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.guardrail import guardrail_names
@@ -95,7 +96,7 @@ class RunRequest:
 
 def new_run_id() -> str:
     """An id that no other run has, and that sorts by nothing."""
-    return os.urandom(16).hex()
+    return random_bytes(16).hex()
 
 
 def environment(
@@ -201,7 +202,7 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
                 parent=request.parent,
                 parent_effect=request.parent_effect,
                 metadata=_metadata(request),
-                salt=os.urandom(6).hex(),
+                salt=random_bytes(6).hex(),
             )
         ]
     )

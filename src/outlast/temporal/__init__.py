@@ -1,10 +1,11 @@
 """Runs on a Temporal cluster: the same programs, the same logs, another host for their effects.
 
-    worker:  async with Client.connect(..., plugins=[OutlastPlugin(agent)]): ...   or: outlast worker FILE
-    caller:  await Runner.run(agent, "...", engine=TemporalEngine(client))
+    worker:  outlast worker FILE   or: worker_of(client, store, Program(agent=agent))
+    caller:  await Runner.run(agent, "...", engine=TemporalEngine(client, store))
 
 Needs the extra `temporal`. One workflow, `OutlastRun`, holds the pure core and its loop; whatever user
-code answers is an activity on a worker that has the program.
+code answers is an activity on a worker that has the program. Who writes workflows gives
+`OpenAIAgentsPlugin` to a client and calls `Runner.run` in them.
 """
 
 from __future__ import annotations
@@ -17,29 +18,40 @@ if TYPE_CHECKING:
     from outlast.temporal.connecting import connect, run_worker, worker_of
     from outlast.temporal.engine import TemporalEngine
     from outlast.temporal.journal import TemporalJournal
+    from outlast.temporal.model_activity import ModelActivityParameters
+    from outlast.temporal.plugin import OpenAIAgentsPlugin
     from outlast.temporal.settings import TemporalSettings
     from outlast.temporal.store import DirectoryStore, Store
+    from outlast.temporal.workflow_tools import activity_as_tool, nexus_operation_as_tool
 
 __all__ = [
     "DirectoryStore",
+    "ModelActivityParameters",
+    "OpenAIAgentsPlugin",
     "Program",
     "Store",
     "TemporalEngine",
     "TemporalJournal",
     "TemporalSettings",
+    "activity_as_tool",
     "connect",
+    "nexus_operation_as_tool",
     "run_worker",
     "worker_of",
 ]
 
 _HOMES = {
     "DirectoryStore": "store",
+    "ModelActivityParameters": "model_activity",
+    "OpenAIAgentsPlugin": "plugin",
     "Program": "activities",
     "Store": "store",
     "TemporalEngine": "engine",
     "TemporalJournal": "journal",
     "TemporalSettings": "settings",
+    "activity_as_tool": "workflow_tools",
     "connect": "connecting",
+    "nexus_operation_as_tool": "workflow_tools",
     "run_worker": "connecting",
     "worker_of": "connecting",
 }

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from outlast.definitions import debug
+from outlast.definitions.host import is_replaying
 from outlast.definitions.logger import logger
 from outlast.tracing.config import TracingConfig
 from outlast.tracing.interface import NO_OP_ID, Span, Trace, TracingProcessor, TSpanData
@@ -52,20 +53,24 @@ class SynchronousMultiTracingProcessor(TracingProcessor):
         with self._lock:
             self._processors = tuple(processors)
 
+    def _told(self) -> tuple[TracingProcessor, ...]:
+        """Whom to tell of what happens now: nobody, if they have been told already."""
+        return () if self._processors and is_replaying() else self._processors
+
     def on_trace_start(self, trace: Trace) -> None:
-        for processor in self._processors:
+        for processor in self._told():
             _guarded(processor.on_trace_start, trace)
 
     def on_trace_end(self, trace: Trace) -> None:
-        for processor in self._processors:
+        for processor in self._told():
             _guarded(processor.on_trace_end, trace)
 
     def on_span_start(self, span: Span) -> None:
-        for processor in self._processors:
+        for processor in self._told():
             _guarded(processor.on_span_start, span)
 
     def on_span_end(self, span: Span) -> None:
-        for processor in self._processors:
+        for processor in self._told():
             _guarded(processor.on_span_end, span)
 
     def shutdown(self, timeout: float | None = None) -> None:

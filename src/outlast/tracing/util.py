@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+from outlast.definitions.host import random_bytes
 
 
 class Clock:
@@ -16,15 +17,15 @@ class Clock:
 
     def gen_trace_id(self) -> str:
         """A new id of a trace: ``trace_`` and 32 hex digits."""
-        return f"trace_{os.urandom(16).hex()}"
+        return f"trace_{random_bytes(16).hex()}"
 
     def gen_span_id(self) -> str:
         """A new id of a span: ``span_`` and 24 hex digits."""
-        return f"span_{os.urandom(12).hex()}"
+        return f"span_{random_bytes(12).hex()}"
 
     def gen_group_id(self) -> str:
         """A new id of a group of traces: ``group_`` and 24 hex digits."""
-        return f"group_{os.urandom(12).hex()}"
+        return f"group_{random_bytes(12).hex()}"
 
 
 _clock: Callable[[], Clock] = Clock
