@@ -1,6 +1,7 @@
 """An agent as a server: what clients list and call, over stdio and HTTP, and that a retry is no second run."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.mcp.conftest import free_port, wait_for_port
+from tests.mcp.conftest import SHOP, free_port, wait_for_port
+from tests.mcp.test_kills import require_gone
 
 from outlast.core.events import RunStarted
 from outlast.journal import open_journal
@@ -33,6 +35,19 @@ model = ScriptedModel(
 )
 desk = Agent(name="Pay Desk", handoff_description="Pays.", model=model, tools=[pay])
 plain = Agent(name="Plain", model=ScriptedModel([[assistant_message("hello")]] * 5))
+"""
+BUYER = """
+import sys
+from outlast import Agent
+from outlast.mcp import MCPServerStdio
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+params = {{"command": sys.executable, "args": [{shop!r}, "stdio"], "env": {{"SHOP_LOG": {log!r}}}}}
+shop = MCPServerStdio(params, name="shop", client_session_timeout_seconds=60)
+call = function_call("price", {{"item": "tea"}}, call_id="c")
+buyer = Agent(
+    name="Buyer", model=ScriptedModel([[call], [assistant_message("bought")]]), mcp_servers=[shop]
+)
 """
 
 
@@ -142,6 +157,33 @@ async def test_the_same_call_twice_at_once_is_one_run(desk: Path, tmp_path: Path
     assert len(runs) == 1
     log = await journal.read(runs[0].run_id)
     assert sum(isinstance(each.event, RunStarted) for each in log) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("run", "{}", "buy"), ("mcp", "{}"), ("chat", "{}")])
+async def test_a_command_connects_the_servers_of_an_agent_and_ends_them(
+    tmp_path: Path, command: tuple[str, ...]
+):
+    file, log = tmp_path / "buyer.py", tmp_path / "shop.log"
+    file.write_text(BUYER.format(shop=str(SHOP), log=str(log)))
+    words = [each.format(file) for each in command]
+    if command[0] == "mcp":
+        async with over_stdio(file, *words[1:]) as server:
+            result = await server.call_tool("buyer", {"message": "buy"})
+        said = result.content[0].text
+    else:
+        said = subprocess.run(  # noqa: ASYNC221 (nothing else is going on)
+            [sys.executable, "-m", "outlast", *words],
+            env={**os.environ, **env(tmp_path)},
+            input="buy",
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+    assert "bought" in said
+    (note,) = [json.loads(line) for line in log.read_text().splitlines()]
+    require_gone({note["pid"]}, 30)
 
 
 def test_inspect_shows_what_a_server_offers_and_calls_it(desk: Path):

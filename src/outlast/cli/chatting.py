@@ -27,6 +27,7 @@ from outlast.core.errors import AgentsException, AlreadyDecided, UserError
 from outlast.definitions.agent import Agent
 from outlast.effects.config import RunConfig
 from outlast.run.runner import Runner, get_default_agent_runner
+from outlast.run.servers import connected_servers
 
 PROMPT, MORE = "> ", ". "
 FENCE = '"""'
@@ -70,13 +71,23 @@ def chat(program: Program) -> int:
         name = plain(program.agent.name)
         screen.print(Text(f"{name}. Ctrl-D leaves, Ctrl-C stops an answer, /help lists more."))
     with asyncio.Runner() as loop:
-        while True:
-            try:
-                _respond(loop, talk, read_message())
-            except Leave:
-                return 0
-            except KeyboardInterrupt:
-                print()
+        servers = connected_servers(program.agent)
+        loop.run(servers.__aenter__())
+        try:
+            _converse(loop, talk)
+        finally:
+            loop.run(servers.__aexit__(None, None, None))
+    return 0
+
+
+def _converse(loop: asyncio.Runner, talk: Conversation) -> None:
+    while True:
+        try:
+            _respond(loop, talk, read_message())
+        except Leave:
+            return
+        except KeyboardInterrupt:
+            print()
 
 
 def read_message() -> str:

@@ -12,12 +12,14 @@ from rich.text import Text
 
 from outlast.cli.approvals import calls_of, record
 from outlast.cli.asking import exact, fields
+from outlast.cli.command import finish
 from outlast.cli.logs import find_runs, read_run, status_of
 from outlast.cli.problem import Missing
 from outlast.cli.program import load_program
 from outlast.cli.screen import console
 from outlast.cli.text import plain
 from outlast.core.errors import AgentsException, UserError
+from outlast.run.servers import connected_servers
 
 MANY = 50
 
@@ -47,7 +49,8 @@ def serve_agent(place: str, http: Http | None) -> int:
     """Serve the agent of a file until the client leaves, or Ctrl-C. Wants no running loop."""
     from outlast.mcp import agent_as_mcp_server
 
-    return _serve(agent_as_mcp_server(load_program(place).agent), http)
+    agent = load_program(place).agent
+    return finish(_served(agent_as_mcp_server(agent), http, agent))
 
 
 def serve_journal(http: Http | None) -> int:
@@ -57,19 +60,20 @@ def serve_journal(http: Http | None) -> int:
     server = library_server("outlast-journal", "Runs of agents: what they did, and what waits.")
     for tool in (list_runs, show_run, approve_call, reject_call):
         server.tool()(tool)
-    return _serve(server, http)
+    return finish(_served(server, http))
 
 
-def _serve(server: Any, http: Http | None) -> int:
+async def _served(server: Any, http: Http | None, *agents: Any) -> int:
     from outlast.mcp.http_serving import VARIABLE, serve_http
 
-    if http is None:
-        server.run("stdio")
-        return 0
-    try:
-        serve_http(server, http.host, http.port, os.environ.get(VARIABLE, ""))
-    except UserError as error:
-        raise CannotServe(str(error)) from None
+    async with connected_servers(*agents):
+        if http is None:
+            await server.run_stdio_async()
+            return 0
+        try:
+            await serve_http(server, http.host, http.port, os.environ.get(VARIABLE, ""))
+        except UserError as error:
+            raise CannotServe(str(error)) from None
     return 0
 
 

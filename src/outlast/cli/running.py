@@ -7,6 +7,7 @@ import getpass
 import logging
 import shlex
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from outlast.journal.opening import open_journal
 from outlast.run.commands import state_of
 from outlast.run.control import unpause
 from outlast.run.runner import get_default_agent_runner
+from outlast.run.servers import connected_servers
 from outlast.views.timeline import Timeline
 from outlast.views.waiting import WaitingCall
 
@@ -217,7 +219,17 @@ def resume_one(
     return finish(perform(program, "", run_id, goes_on=True, facts=facts, **more))
 
 
-async def perform(
+async def perform(program: Program, message: str, run_id: str | None, **options: Any) -> int:
+    """Connect the MCP servers of a program's agents, and do as `show_run` does."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(connected_servers(program.agent))
+        except Exception as error:
+            raise RunError(line_of(program)) from error
+        return await show_run(program, message, run_id, **options)
+
+
+async def show_run(
     program: Program,
     message: str,
     run_id: str | None,

@@ -17,15 +17,16 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
-def serve_http(server: Any, host: str, port: int, token: str) -> None:
-    """Serve until Ctrl-C. Wants no running loop.
+async def serve_http(server: Any, host: str, port: int, token: str) -> None:
+    """Serve until cancelled.
 
     Raises:
         UserError: Others could reach it, and there is no token that they have to know.
     """
     import uvicorn
 
-    uvicorn.run(guarded_app(server, host, token), host=host, port=port)
+    app = guarded_app(server, host, token)
+    await uvicorn.Server(uvicorn.Config(app, host=host, port=port)).serve()
 
 
 def guarded_app(server: Any, host: str, token: str) -> Any:

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from outlast.run.servers import connected_servers
 from outlast.temporal.activities import Performers, Program
 from outlast.temporal.codec import converter
 from outlast.temporal.engine import QUEUE
@@ -80,5 +81,7 @@ def worker_of(
 async def run_worker(
     store: Store, program: Program, *, address: str | None = None, queue: str = QUEUE
 ) -> None:
-    """Perform the runs of a program until cancelled."""
-    await worker_of(await connect(store, address), store, program, queue=queue).run()
+    """Perform the runs of a program until cancelled. MCP servers of its agents are connected here."""
+    client = await connect(store, address)
+    async with connected_servers(program.agent, *program.agents):
+        await worker_of(client, store, program, queue=queue).run()

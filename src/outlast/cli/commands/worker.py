@@ -78,6 +78,7 @@ def _program(place: str) -> Program:
 
 
 async def _work(where: ClusterPlace, program: Program) -> None:
+    from outlast.run.servers import connected_servers
     from outlast.temporal import DirectoryStore, connect, worker_of
 
     store = DirectoryStore(where.store)
@@ -85,4 +86,5 @@ async def _work(where: ClusterPlace, program: Program) -> None:
     console().print(
         f"Working for {where.address}, queue {where.queue!r}, as {client.identity}. Ctrl-C stops."
     )
-    await worker_of(client, store, program, queue=where.queue).run()
+    async with connected_servers(program.agent, *program.agents):
+        await worker_of(client, store, program, queue=where.queue).run()
