@@ -82,3 +82,29 @@ def test_what_cannot_be_served_is_said(tmp_path: Path, words: list[str], says: s
             shown, _ = process.communicate(timeout=PATIENCE_S)
     assert says in shown
     assert process.returncode == 2
+
+
+def test_a_worker_performs_what_is_due_and_ends(tmp_path: Path):
+    import asyncio
+
+    from outlast import Agent, RunConfig
+    from outlast.run.enqueue import enqueue
+
+    (tmp_path / "desk.py").write_text(
+        'from outlast import Agent\ndesk = Agent(name="Desk", model="offline")\n'
+    )
+    file = str(tmp_path / "journal.db")
+
+    async def begun() -> list[str]:
+        agent, config = Agent(name="Desk"), RunConfig(journal=file)
+        return [(await enqueue(agent, "Hello", run_config=config))[0] for _ in range(3)]
+
+    run_ids = asyncio.run(begun())
+    path = str(Path(outlast.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": path, "OUTLAST_JOURNAL": file}
+    command = [sys.executable, "-m", "outlast", "worker", "desk.py", "--once"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=PATIENCE_S)
+    from outlast.journal import open_journal
+
+    rows = asyncio.run(open_journal(file).runs())
+    assert {row.run_id: row.status for row in rows} == dict.fromkeys(run_ids, "completed")

@@ -19,6 +19,7 @@ from outlast.cli.commands import (
     forget,
     fork,
     graph,
+    keys,
     mcp,
     migrate,
     pause,
@@ -44,7 +45,7 @@ from outlast.cli.commands import (
 
 COMMANDS = (
     demo, run, chat, serve, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
-    pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, doctor, mcp, provider, completion, stubs,
+    pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, keys, doctor, mcp, provider, completion, stubs,
     graph, migrate,
     sessions, forget,
 )  # fmt: skip

@@ -21,6 +21,7 @@ from outlast.cli.logs import list_runs
 from outlast.cli.panel import panel, print_lines
 from outlast.cli.problem import Problem, problem_of, whole_trace
 from outlast.cli.program import with_dashes
+from outlast.cli.remote import use_server
 from outlast.cli.text import plain
 from outlast.core.errors import AgentsException
 from outlast.journal.journal import RunFilter
@@ -103,8 +104,16 @@ def main(
             help="Say which version this is.",
         ),
     ] = False,
+    server: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="Look at the runs of a server: runs, show, approve, cancel, …"
+        ),
+    ] = "",
 ) -> None:
     """Durable multi-agent runs: run them, look at them, go on with them."""
+    if server:
+        use_server(server)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

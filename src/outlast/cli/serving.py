@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 import signal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from outlast.cli.command import finish
 from outlast.cli.logs import journal_place
 from outlast.cli.problem import Missing
 from outlast.cli.program import ProgramError, find_file, load_module, load_program
@@ -158,6 +160,31 @@ def _run(app: App, how: Serving, listener: socket.socket) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def work(app: App, *, concurrency: int, grace_s: float, once: bool) -> int:
+    """Perform the runs of this machine's journal that begin with the agents of an app, until stopped."""
+    app.grace_s, app.concurrency = grace_s, concurrency
+    names = ", ".join(map(plain, app.list_agents()))
+    console().print(
+        Text(f"Working for {names}, runs in {journal_place()}. Ctrl-C stops."), soft_wrap=True
+    )
+    finish(_worked(app, once=once))
+    return 0
+
+
+async def _worked(app: App, *, once: bool) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await app.start()
+    working = asyncio.create_task(app.service.worker.until_idle()) if once else None
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait(
+        {waiting, working} if working else {waiting}, return_when=asyncio.FIRST_COMPLETED
+    )
+    waiting.cancel()
+    await app.stop()
 
 
 def _ignored(*_: object) -> None:

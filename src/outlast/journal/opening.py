@@ -98,6 +98,11 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
     return answer.journal
 
 
+def place_journal(url: str, journal: Journal) -> None:
+    """Have a URL name a journal that is open already."""
+    _places.shared[(url, "elsewhere")] = _Shared(journal)
+
+
 def close_journals() -> None:
     """Close every shared journal of this process, and forget where they were.
 

@@ -5,10 +5,24 @@
     app = App(agents=[desk])
 
 Every surface is a projection of the log and a way to post commands. The server keeps nothing of its
-own: whichever process answers, it reads the same log.
+own: whichever process answers, it reads the same log. Its parts are imported when they are used, so that
+a worker, which answers nobody, needs no framework.
 """
 
-from outlast.server.app import App
-from outlast.server.callers import Caller
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["App", "Caller"]
+if TYPE_CHECKING:
+    from outlast.server.app import App
+    from outlast.server.callers import Caller
+    from outlast.server.keys import ApiKeys
+
+__all__ = ["ApiKeys", "App", "Caller"]
+
+_MODULES = {"App": "app", "Caller": "callers", "ApiKeys": "keys"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -28,6 +28,7 @@ from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
 from outlast.server.callers import Authenticate, Caller, LocalToken
+from outlast.server.keys import ApiKeys
 from outlast.server.openai import chat, models, responses
 from outlast.server.problems import on_error
 from outlast.server.registry import Agents
@@ -110,7 +111,7 @@ class App:
         self._journal = journal if journal is not None else self._config.journal
         self._session = session
         self._context = context
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self.performs = performs
         self._hooks = (tuple(on_start), tuple(on_stop))
         self._limits = limits or Limits()
@@ -208,7 +209,11 @@ class App:
     @property
     def authenticate(self) -> Authenticate:
         """What says who a request is from."""
-        return self._known_locally() if isinstance(self.auth, str) else self.auth
+        if isinstance(self.auth, str):
+            return self._known_locally()
+        if isinstance(self.auth, ApiKeys) and self.auth.file is None:
+            self.auth.file = self.folder() / "keys.db"
+        return self.auth
 
     def _known_locally(self) -> LocalToken:
         self._local = self._local or LocalToken(self.folder() / "server.token")
@@ -228,7 +233,7 @@ class App:
 
     def _made(self) -> Service:
         journal = self._open_journal()
-        worker = Worker(self.agents, journal, self._config, concurrency=self._concurrency)
+        worker = Worker(self.agents, journal, self._config, concurrency=self.concurrency)
         sessions_of = self._session or self._own_session
         worker.session = lambda run: (
             sessions_of(run.metadata.session_id) if run.metadata.session_id is not None else None

@@ -39,6 +39,13 @@ class Caller:
         """Whether a scope is theirs."""
         return ALL in self.scopes or scope in self.scopes
 
+    def may_run(self, agent: str) -> bool:
+        """Whether they may begin runs of an agent: of any, unless their scopes name some."""
+        named = [
+            scope for scope in self.scopes if scope.startswith("agents:") and scope.endswith(":run")
+        ]
+        return ALL in self.scopes or not named or f"agents:{agent}:run" in named
+
 
 Authenticate = Callable[[Request], "Caller | Awaitable[Caller | None] | None"]
 """Says who a request is from; None for nobody who is known."""

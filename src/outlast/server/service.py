@@ -26,7 +26,7 @@ from outlast.journal.journal import Journal, RunSummary
 from outlast.run.enqueue import enqueue
 from outlast.server.callers import Caller
 from outlast.server.problems import Problem
-from outlast.server.registry import Agents
+from outlast.server.registry import Agents, slug
 from outlast.server.shown import Json, run_state
 from outlast.server.worker import Worker
 from outlast.views.status import ENDED, status
@@ -90,6 +90,10 @@ class Service:
         if self.leaving.is_set():
             raise Problem(503, "draining", "Ask another server.", headers={"Retry-After": "1"})
         agent = self.agent(order.agent)
+        if not caller.may_run(slug(agent.name)):
+            raise Problem(
+                403, "scope-missing", f"This wants the scope 'agents:{slug(agent.name)}:run'."
+            )
         run_id = order.run_id or _derived(order, caller)
         if run_id is not None:
             check_run_id(run_id)

@@ -155,7 +155,8 @@ def _read(body: Any) -> Any:
 def fact(stored: Stored) -> Json:
     """An event of the log."""
     body: Json = without_surrogates(msgspec.to_builtins(stored.event))
-    return {"seq": stored.seq, **body, "at": moment(stored.at)}
+    said = {"said_at": moment(body["at"])} if body.get("at") is not None else {}
+    return {"seq": stored.seq, "epoch": stored.epoch, **body, **said, "at": moment(stored.at)}
 
 
 def kind_of(stored: Stored) -> str:

@@ -83,6 +83,15 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait(), pause_s)
 
+    async def until_idle(self) -> None:
+        """Wait until nothing is performed and nothing is due."""
+        await self.look(is_whole=True)
+        while self._tasks or self._is_behind:
+            await asyncio.wait(
+                [*self._tasks.values()] or [asyncio.create_task(asyncio.sleep(LOOK_S))]
+            )
+            await self.look(is_whole=True)
+
     async def look(self, *, is_whole: bool) -> None:
         """Begin with what is due, as far as there is room."""
         known = self._agents.by_name

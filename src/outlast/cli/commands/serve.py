@@ -22,7 +22,9 @@ def serve(  # noqa: PLR0913  # a command has the options that it has
     allow_host: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A name that the server goes by.")
     ] = None,
-    worker: Annotated[bool, typer.Option(help="Perform runs here.")] = True,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Let other processes perform the runs.")
+    ] = False,
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that runs get to end what they do.")
     ] = 20.0,
@@ -37,7 +39,7 @@ def serve(  # noqa: PLR0913  # a command has the options that it has
             host=host,
             port=port,
             hosts=tuple(allow_host or ()),
-            performs=worker,
+            performs=not no_worker,
             grace_s=grace,
             root_path=root_path,
             ssl_keyfile=ssl_keyfile,

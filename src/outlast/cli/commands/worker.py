@@ -12,6 +12,7 @@ from outlast.cli.command import command, finish
 from outlast.cli.problem import Missing
 from outlast.cli.program import find_file, load_module, load_program
 from outlast.cli.screen import console
+from outlast.cli.serving import app_at, work
 
 if TYPE_CHECKING:
     from outlast.temporal import Program
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 @command("""
 outlast worker desk.py --temporal localhost:7233 --store /mnt/shared/outlast
 outlast worker desk.py:program --queue desk
-outlast worker desk.py          where OUTLAST_JOURNAL names the cluster
+outlast worker desk.py          for the journal that OUTLAST_JOURNAL names
+outlast worker desk.py --once   what is due, and no more
 """)
-def worker(
+def worker(  # noqa: PLR0913  # a command has the options that it has
     place: Annotated[str, typer.Argument(metavar="FILE[:NAME]", help="An Agent, or a Program.")],
     temporal: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="The server; or OUTLAST_JOURNAL names it.")
@@ -33,8 +35,17 @@ def worker(
     ] = "",
     queue: Annotated[str, typer.Option(help="The task queue to work for.")] = "",
     namespace: Annotated[str, typer.Option(help="Of the server.")] = "",
+    concurrency: Annotated[int, typer.Option(min=1, help="Runs at a time, of a journal.")] = 50,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that runs get to end what they do, of a journal.")
+    ] = 20.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing of a journal is due.")
+    ] = False,
 ) -> int:
-    """Perform runs for a Temporal cluster, until stopped."""
+    """Perform the runs of a journal, or those of a Temporal cluster, until stopped."""
+    if not (temporal or store or os.environ.get("OUTLAST_JOURNAL", "").startswith("temporal://")):
+        return work(app_at(place), concurrency=concurrency, grace_s=grace, once=once)
     if importlib.util.find_spec("temporalio") is None:
         raise Missing("Missing", "A worker needs temporalio.", "pip install temporalio")
     where = _cluster(temporal, store, queue, namespace)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from outlast.core.commands import Command, Decide
+from outlast.core.evolve import fold
 from outlast.run import control
+from outlast.run.commands import command_run
 from outlast.server.callers import Caller, Reader, Writer
 from outlast.server.problems import Problem
 from outlast.server.service import Order, Service, service_of
@@ -140,6 +144,8 @@ async def listed(  # noqa: PLR0913  # each is a filter of its own
     tag: str | None = None,
     since: float | None = None,
     until: float | None = None,
+    starts: Annotated[str | None, Query(description="How the id begins.")] = None,
+    roots: Annotated[bool, Query(description="No run inside another one.")] = True,
     cursor: str | None = None,
     limit: PageSize = 50,
 ) -> Json:
@@ -158,7 +164,8 @@ async def listed(  # noqa: PLR0913  # each is a filter of its own
         tenant=caller.tenant,
         began_since=since,
         began_before=until,
-        roots_only=True,
+        run_id_starts=starts,
+        roots_only=roots,
     )
     rows = [run_row(run) for run in found]
     if status in ("running", "interrupted"):
@@ -215,6 +222,24 @@ async def resumed(
     if state["status"] not in ("completed", "failed", "cancelled"):
         return await _told(request, run_id, caller, control.unpause, why=body.why, goes_on=True)
     await service.worker.offer(run_id, goes_on=True)
+    return await service.state(run_id, caller)
+
+
+@router.post("/runs/{run_id}/commands", operation_id="postCommand")
+async def commanded(run_id: str, request: Request, body: dict[str, Any], caller: Writer) -> Json:
+    """Give a command to a run, as whoever reads logs knows them. Posting it again changes nothing."""
+    service = service_of(request)
+    log = await service.log(run_id, caller)
+    try:
+        command = msgspec.convert({**body, "by": caller.id}, type=Command)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "invalid", f"That is no command: {error}.") from error
+    if isinstance(command, Decide) and not caller.may("approvals:decide"):
+        raise Problem(403, "scope-missing", "This wants the scope 'approvals:decide'.")
+    if command.id not in fold([stored.event for stored in log]).commands:
+        await command_run(service.journal, run_id, command)
+    if service.performs:
+        await service.worker.offer(run_id)
     return await service.state(run_id, caller)
 
 
