@@ -15,12 +15,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from outlast.core.errors import AgentsException, UserError
 from outlast.definitions.agent import Agent
@@ -39,7 +40,7 @@ from outlast.server.worker import Worker
 from outlast.sessions.sqlite import SQLiteSession
 from outlast.version import __version__
 
-Surface: TypeAlias = Literal["openai"]
+Surface: TypeAlias = Literal["openai", "a2a"]
 MakeContext: TypeAlias = Callable[[Caller, Any], Any | Awaitable[Any]]
 Auth: TypeAlias = Literal["local"] | Authenticate
 Hook: TypeAlias = Callable[[], Any | Awaitable[Any]]
@@ -263,11 +264,14 @@ class App:
         )
         for router in _ROUTERS:
             api.include_router(router)
-        if unknown := expose - _SURFACES.keys():
-            raise UserError(f"expose takes 'openai', got {', '.join(sorted(unknown))}.")
+        if unknown := expose - {*get_args(Surface)}:
+            known = ", ".join(map(repr, get_args(Surface)))
+            raise UserError(f"expose takes {known}, got {', '.join(sorted(unknown))}.")
         for surface in sorted(expose):
-            for router in _SURFACES[surface]:
+            for router in _SURFACES.get(surface, ()):
                 api.include_router(router)
+        if "a2a" in expose:
+            _mount_a2a(api, self.agents)
         for kind in (AgentsException, HTTPException, RequestValidationError, Exception):
             api.add_exception_handler(kind, on_error)
         if cors:
@@ -308,6 +312,15 @@ class App:
                     signal.signal(number, handler)
 
         return restore
+
+
+def _mount_a2a(api: FastAPI, agents: Agents) -> None:
+    try:
+        from outlast.server.a2a import A2A  # Brings some twenty packages.
+    except ImportError as error:
+        raise UserError("'a2a' needs a2a-sdk: pip install 'outlast[a2a]'.") from error
+    api.mount("/a2a", A2A(agents))
+    api.router.routes.append(Route("/.well-known/agent-card.json", A2A(agents)))
 
 
 async def _called(hook: Hook) -> None:
