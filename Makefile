@@ -17,7 +17,7 @@ CONFORM := .conformance/.installed
 ENDPOINTS := $(foreach name,client inference litellm,.endpoints/$(name)/.installed)
 PIP := -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format bench chaos commands flips cluster services endpoints mcp upstream thirdparties conformance faults newest stub clean
+.PHONY: help demo test check format bench chaos commands decisions flips cluster services endpoints mcp upstream thirdparties conformance faults newest stub clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,6 +69,9 @@ commands: $(DEV)  ## Kill who commands runs and who is commanded (ARGS="--seed 7
 
 newest:  ## Run the quick tests on the newest Python that is here or can be installed
 	python3 tests/newest_python.py
+
+decisions: $(DEV)  ## Approve and reject from 8 processes at once (ARGS="--calls 1000 --processes 8")
+	$(BIN)/python tests/chaos/decisions.py $(ARGS)
 
 flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --largest 8")
 	$(BIN)/python tests/journal/flips.py $(ARGS)

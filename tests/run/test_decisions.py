@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos.decisions import race
 
 from outlast import (
     Agent,
@@ -27,7 +27,6 @@ from outlast.core.events import (
     RunCancelled,
     ToolReturned,
 )
-from outlast.journal import SqliteJournal
 from outlast.journal.memory import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
@@ -273,54 +272,14 @@ async def test_a_decision_about_a_nested_call_is_one_event_in_one_log(depth: int
 
 # --- Races. ------------------------------------------------------------------------------
 
-VOTER = """
-import asyncio, sys
-from outlast import AlreadyDecided, RunConfig, Runner
-
-async def main(journal, name, count):
-    config = RunConfig(journal=journal, durability="process")
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for n in range(count):
-        vote = Runner.approve if name in "aceg" else Runner.reject
-        try:
-            await vote("r", f"c{n}", by=name, run_config=config)
-            print("won", n)
-        except AlreadyDecided as late:
-            print("lost", n, late.by)
-
-asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
-"""
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("names", ["ab", "abcdefgh"])
+@pytest.mark.parametrize(("processes", "calls"), [(2, 100), (8, 30)])
 async def test_of_several_processes_one_decides_about_each_call_and_the_others_are_told(
-    names: str, tmp_path: Path
+    processes: int, calls: int, tmp_path: Path
 ):
-    count, place = 240 // len(names), str(tmp_path / "journal.db")
-    desk = Desk(SqliteJournal(Path(place), durability="process"))
-    await desk.wait(*(f"c{n}" for n in range(count)))
-    voters = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", VOTER, place, name, str(count),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )
-        for name in names
-    ]  # fmt: skip
-    for voter in voters:
-        assert voter.stdout
-        await voter.stdout.readline()
-    said = await asyncio.gather(*(voter.communicate(b"go\n") for voter in voters))
-    lines = [line.split() for out, _ in said for line in out.decode().splitlines()]
-    won = [int(line[1]) for line in lines if line[0] == "won"]
-    lost = [int(line[1]) for line in lines if line[0] == "lost"]
-    assert sorted(won) == list(range(count))
-    assert sorted(lost) == sorted([*range(count)] * (len(names) - 1))
-    by = {each.call_id: each.by for each in await desk.decisions()}
-    assert len(by) == len(await desk.decisions()) == count
-    assert all(by[f"c{line[1]}"] == line[2] for line in lines if line[0] == "lost")
-    await desk.config.journal.close()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    result = await race(tmp_path / "journal.db", calls=calls, processes=processes)
+    assert result.problems(processes) == []
 
 
 # --- The end. ----------------------------------------------------------------------------
