@@ -48,7 +48,7 @@ async def played(scenario: str, world: World) -> tuple[Any, Any, Any]:
     return outcome, await logs(world.journal), done
 
 
-NOT_THERE = {"budget"}
+NOT_THERE = {"budget", "topped_up"}
 """Scenarios that a cluster refuses: test_cluster.py has what it says."""
 
 

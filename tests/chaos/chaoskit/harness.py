@@ -42,8 +42,8 @@ from outlast.journal import SqliteJournal, Stored
 
 WARM = Path(__file__).with_name("warm.py")
 KILLED = -signal.SIGKILL
-_NOT_SAME = {"once_policy", "ask_policy", "tripped_guardrail"}
-"""Scenarios whose log may be another one after a crash: as their tool wants it, or as a race ends."""
+_NOT_SAME = {"once_policy", "ask_policy", "tripped_guardrail", "topped_up"}
+"""Scenarios whose log may be another one after a crash: as their tool or budget wants it, or a race ends."""
 _SAID = (
     ApprovalDecided, ChildStarted, GuardrailChecked, HandedOff, ModelReplied, OutputProduced,
     RunCancelled, RunCompleted, RunFailed, SessionLoaded, SessionSaved, ToolReturned, TurnPrepared,
@@ -228,6 +228,13 @@ def _begun(place: Path) -> frozenset[str]:
     return frozenset(EffectId.parse(e.id).kind for e in events if isinstance(e, EffectStarted))
 
 
+def _comes_from_a_tool(event: EffectFailed | ApprovalRequested) -> bool:
+    """Whether a tool had begun, itself or a run inside it, when it failed or asked a person."""
+    return (
+        not isinstance(event, ApprovalRequested) or event.reason == "question" or bool(event.child)
+    )
+
+
 def _check_log(run_id: str, log: Sequence[Stored], crashes: int) -> list[str]:
     problems: list[str] = []
     if [stored.seq for stored in log] != list(range(len(log))):
@@ -249,7 +256,7 @@ def _check_log(run_id: str, log: Sequence[Stored], crashes: int) -> list[str]:
     asked = Counter(
         each.event.id
         for each in log
-        if isinstance(each.event, again) and getattr(each.event, "reason", "question") == "question"
+        if isinstance(each.event, again) and _comes_from_a_tool(each.event)
     )
     often = [key for key, count in starts.items() if count > 1 + crashes + asked[key]]
     return problems + [f"{run_id}: {key} was begun {starts[key]} times" for key in often]

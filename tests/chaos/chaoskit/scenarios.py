@@ -7,17 +7,15 @@ before, except where a tool's policy says otherwise (see `harness.check`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
 
-from chaoskit.world import RUN, World, answered, call, say, script, until
+from chaoskit.people import settle
+from chaoskit.stage import SCENARIOS, SPECIAL, Outcome, Scenario, output_of, pages, scenario, tool
+from chaoskit.world import World, answered, call, say, script, until
 from outlast import (
     Agent,
-    AlreadyDecided,
-    Budget,
     GuardrailFunctionOutput,
     InputGuardrailTripwireTriggered,
     ModelRetryBackoffSettings,
@@ -35,37 +33,7 @@ from outlast import (
 )
 from outlast.definitions.context import ToolContext
 
-Outcome = Any
-Scenario = Callable[[World], Awaitable[Outcome]]
-SCENARIOS: dict[str, Scenario] = {}
-"""Those that are killed everywhere."""
-SPECIAL: dict[str, Scenario] = {}
-"""Those that one test is about."""
-
-
-def scenario(play: Scenario) -> Scenario:
-    """Register a scenario under its function's name."""
-    SCENARIOS[play.__name__] = play
-    return play
-
-
-def tool(
-    world: World, name: str, *, policy: str = "retry", pause_s: float = 0.0, **options: Any
-) -> Any:
-    """A tool that leaves a trace in the world, and returns what it was given."""
-
-    async def work(ctx: ToolContext[Any], order: int) -> str:
-        world.did(f"tool:{name}:{ctx.tool_call_id}", ctx.idempotency_key)
-        await asyncio.sleep(pause_s)
-        return f"{name} {order}"
-
-    return function_tool(name_override=name, on_uncertain=policy, **options)(work)
-
-
-def output_of(result: Any) -> Outcome:
-    """What a user sees of a result: the answer, and the conversation behind it."""
-    kinds = [f"{item.agent.name}: {item.type}" for item in result.new_items]
-    return {"output": str(result.final_output), "items": kinds, "last": result.last_agent.name}
+__all__ = ["SCENARIOS", "SPECIAL", "Scenario"]
 
 
 @scenario
@@ -209,66 +177,6 @@ async def structured_output(world: World) -> Outcome:
     result = await world.run(agent, "pay 5")
     assert isinstance(result.final_output, Receipt)
     return output_of(result)
-
-
-@scenario
-async def approval(world: World) -> Outcome:
-    """A person approves one call and rejects another; the decisions are recorded."""
-    calls = [call("pay", "a", order=6), call("void", "b", order=7)]
-    agent = Agent(
-        name="desk",
-        model=world.model("desk", script(calls, say("as you say"))),
-        tools=[tool(world, "pay", needs_approval=True), tool(world, "void", needs_approval=True)],
-    )
-    return output_of(await settle(world, agent, await world.run(agent, "pay and void")))
-
-
-@scenario
-async def question(world: World) -> Outcome:
-    """A tool asks a person twice, after a step that is made once."""
-
-    async def order(ctx: ToolContext[Any]) -> str:
-        await ctx.step("reserve", lambda: "reserved")
-        color = await ctx.ask("Which color?", choices=["red", "blue"])
-        return f"{color} {await ctx.ask('Which size?')}"
-
-    agent = Agent(
-        name="shop",
-        model=world.model("shop", script([call("order", "a")], say("ordered"))),
-        tools=[function_tool(order)],
-    )
-    result = await world.run(agent, "a cup")
-    while result.interruptions:
-        (item,) = result.interruptions
-        answer = "blue" if item.choices else "L"
-        with suppress(AlreadyDecided):  # By another process that went on with the run, too.
-            await Runner.answer(RUN, item.question_id, answer, by="ann", run_config=world.config())
-        result = await world.run(agent, "a cup")
-    outputs = [item["output"] for item in result.to_input_list() if "output" in item]
-    return {**output_of(result), "answered": outputs}
-
-
-@scenario
-async def budget(world: World) -> Outcome:
-    """Calls under a budget: what was set aside is settled, whatever died in between."""
-    rules = script([call("look", "a", order=1)], [call("look", "b", order=2)], say("seen"))
-    agent = Agent(name="desk", model=world.model("desk", rules), tools=[tool(world, "look")])
-    settings = world.config(budgets=Budget(tool_calls=50, tokens=10**6))
-    result = await world.run(agent, "look", config=settings)
-    (account,) = world.journal.ledger.all().values()  # pyright: ignore[reportAttributeAccessIssue]
-    assert account.spent.plus(account.held).tool_calls >= 2
-    return output_of(result)
-
-
-async def settle(world: World, agent: Agent[Any], result: Any) -> Any:
-    """Decide what a run waits for: payments yes, everything else no."""
-    while result.interruptions:
-        state = result.to_state()
-        for item in result.interruptions:
-            decide = state.approve if item.tool_name == "pay" else state.reject
-            decide(item)
-        result = await Runner.run(agent, state, run_config=world.config())
-    return result
 
 
 @scenario
@@ -448,15 +356,9 @@ async def stuck(world: World) -> Outcome:
 
 async def bulky(world: World) -> Outcome:
     """Three turns whose tools return more than a page of the journal each."""
-
-    @function_tool
-    async def fetch(ctx: ToolContext[Any], order: int) -> str:
-        world.did(f"tool:fetch:{ctx.tool_call_id}", ctx.idempotency_key)
-        return f"{order} " * 6_000
-
     steps = [[call("fetch", f"call-{n}", order=n)] for n in range(3)]
     model = world.model("desk", script(*steps, say("paid")))
-    agent = Agent(name="desk", model=model, tools=[fetch])
+    agent = Agent(name="desk", model=model, tools=[pages(world, 6_000)])
     return output_of(await world.run(agent, "fetch"))
 
 
