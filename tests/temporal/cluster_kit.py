@@ -85,11 +85,11 @@ class Cluster(AgentRunner):
 
 @asynccontextmanager
 async def cluster(
-    folder: Path, address: str, store: Any = None, **settings: Any
+    folder: Path, address: str, store: Any = None, data_converter: Any = None, **settings: Any
 ) -> AsyncGenerator[Cluster]:
     """A cluster of one worker, which performs what the default runner is asked for meanwhile."""
     store = store or DirectoryStore(folder / "store")
-    client = await connect(store, address)
+    client = await connect(store, address, data_converter=data_converter)
     runner = Cluster(client, store, f"q{os.urandom(6).hex()}", TemporalSettings(**settings))
     set_default_agent_runner(runner)
     try:

@@ -1,18 +1,21 @@
 """What one can do with a run on a cluster is what one can do with any run."""
 
 import asyncio
+import dataclasses
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster_kit import Cluster, cluster
 from temporalio import activity
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
+from temporalio.converter import DataConverter, PayloadCodec
 
-from outlast import Agent, Budget, RunConfig, Runner, UserError, function_tool
+from outlast import Agent, Budget, RunConfig, Runner, SQLiteSession, UserError, function_tool
 from outlast.core.errors import AlreadyDecided, RunConflict, RunHasEnded, RunNotFound
 from outlast.temporal import DirectoryStore, TemporalSettings
 from outlast.temporal.place import ClusterPlace
@@ -253,3 +256,47 @@ def test_the_first_name_that_is_known_says_the_queue():
     assert settings.queue(("", "desk", "model")) is None
     assert settings.timeout(("look", "desk", "tool")) == 3
     assert settings.timeout(("", "desk", "model")) == 3600
+
+
+class Reversed(PayloadCodec):
+    """Stands for a codec that encrypts."""
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [
+            Payload(metadata={"encoding": b"sealed"}, data=each.SerializeToString()[::-1])
+            for each in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [Payload.FromString(each.data[::-1]) for each in payloads]
+
+
+async def test_a_codec_of_the_client_seals_histories_and_the_store(address: str, tmp_path: Path):
+    said = "the customer's secret " * 30
+    codec = dataclasses.replace(DataConverter.default, payload_codec=Reversed())
+    async with cluster(tmp_path, address, data_converter=codec) as there:
+        result = await Runner.run(sleeper(0, 1), said, engine=there.engine, run_id="sealed")
+        assert result.final_output == "done"
+        client = await there.engine.journal.client()
+        history = await client.get_workflow_handle(there.workflow_id("sealed")).fetch_history()
+    kept = [path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    events = [event.SerializeToString() for event in history.events]
+    assert kept
+    assert not any(b"secret" in each for each in (*kept, *events))
+    assert any(b"secret"[::-1] in each for each in kept)
+
+
+async def test_a_worker_without_the_agent_fails_the_run_and_says_what_is_missing(there: Cluster):
+    await Runner.run(
+        payer(), "pay", engine=there.engine, run_id="known"
+    )  # The worker has the payer.
+    stranger = Agent(name="stranger", model=ScriptedModel([[assistant_message("hi")]]))
+    with pytest.raises(UserError, match="no agent 'stranger'; it has \\['payer'\\]"):
+        await Runner.run(stranger, "hello", engine=there.engine, run_id="lost")
+
+
+async def test_a_worker_without_the_session_says_so(there: Cluster):
+    await Runner.run(sleeper(0, 1), "go", engine=there.engine)
+    session = SQLiteSession("chat", ":memory:")
+    with pytest.raises(UserError, match="has session 'chat', and the worker's program makes none"):
+        await Runner.run(sleeper(0, 1), "go", engine=there.engine, session=session)

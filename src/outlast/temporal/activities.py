@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle  # noqa: TC002  # no library is hidden
+from temporalio.exceptions import ApplicationError
 
 from outlast.core.decide import decide
 from outlast.core.effects import CallModel, Conclude, Effect, Prepare, RunTool
-from outlast.core.errors import UserError
+from outlast.core.errors import IncompatibleRun, JournalCorrupt, UserError
 from outlast.core.events import EffectKind, EffectStarted, Event, RunStarted
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
@@ -117,7 +118,7 @@ class Performers:
 
         def named(name: str, act: Callable[[bytes, bytes], Awaitable[bytes]]) -> Any:
             async def performed(asked: bytes, piece: bytes) -> bytes:
-                with _beating():
+                with _beating(), _told_apart():
                     return await act(asked, piece)
 
             return activity.defn(name=name)(performed)
@@ -262,6 +263,16 @@ def _hears(view: RunView, calls: Sequence[HookCall]) -> bool:
     """Whether there is anybody to tell."""
     agents = (view.agents.find(call.agent) for call in calls)
     return view.hooks is not None or any(agent and agent.hooks for agent in agents)
+
+
+@contextmanager
+def _told_apart() -> Generator[None]:
+    """A block whose errors of the program are final: another attempt meets the same program."""
+    try:
+        yield
+    except (UserError, IncompatibleRun, JournalCorrupt) as error:
+        kind = type(error).__name__
+        raise ApplicationError(str(error), type=kind, non_retryable=True) from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import replace
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter, PayloadCodec
 
-from outlast.temporal.store import Store
+from outlast.temporal.store import DirectoryStore, Store
 
 THRESHOLD = 400
 """Bytes from which a payload goes to the store."""
@@ -20,16 +20,23 @@ _PLAIN = b"binary/plain"
 
 
 class ByReference(PayloadCodec):
-    """Keeps large payloads in a store."""
+    """Keeps large payloads in a store.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        store: Where.
+        inner: A codec of the program's, such as one that encrypts. It has what stays in histories.
+    """
+
+    def __init__(self, store: Store, inner: PayloadCodec | None = None) -> None:
+        self._store, self.inner = store, inner
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [await self._encoded(each) for each in payloads]
+        short = [await self._encoded(each) for each in payloads]
+        return short if self.inner is None else await self.inner.encode(short)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [await self._decoded(each) for each in payloads]
+        short = payloads if self.inner is None else await self.inner.decode(payloads)
+        return [await self._decoded(each) for each in short]
 
     async def _encoded(self, payload: Payload) -> Payload:
         if payload.ByteSize() < THRESHOLD:
@@ -55,7 +62,21 @@ def converter(store: Store, of: DataConverter | None = None) -> DataConverter:
 
     Args:
         store: Where.
-        of: What converts otherwise; by default Temporal's own. Its codec, if it has one, is not used:
-            encrypt in the store.
+        of: What converts otherwise; by default Temporal's own. If it has a codec, such as one that
+            encrypts, that is used for what stays in histories and, by `sealed`, for what is stored.
     """
-    return replace(of or DataConverter.default, payload_codec=ByReference(store))
+    found = of or DataConverter.default
+    return replace(found, payload_codec=ByReference(sealed(store, found), _inner(found)))
+
+
+def sealed(store: Store, of: DataConverter) -> Store:
+    """``store``, encoded by the codec of a converter; a store that is none of a folder seals by itself."""
+    codec = _inner(of)
+    if codec is None or not isinstance(store, DirectoryStore) or store.codec is not None:
+        return store
+    return DirectoryStore(store.path, codec)
+
+
+def _inner(of: DataConverter) -> PayloadCodec | None:
+    codec = of.payload_codec
+    return codec.inner if isinstance(codec, ByReference) else codec

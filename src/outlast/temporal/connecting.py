@@ -12,7 +12,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from outlast.run.servers import connected_servers
 from outlast.temporal.activities import Performers, Program
-from outlast.temporal.codec import converter
+from outlast.temporal.codec import converter, sealed
 from outlast.temporal.engine import QUEUE
 from outlast.temporal.settings import TemporalSettings
 from outlast.temporal.store import Store
@@ -33,14 +33,14 @@ async def connect(
         store: What all workers and callers share.
         address: Host and port; by default `TEMPORAL_ADDRESS`, or localhost:7233.
         namespace: By default `TEMPORAL_NAMESPACE`, or "default".
-        options: More of `temporalio.client.Client.connect`, such as `tls` and `api_key`.
+        options: More of `temporalio.client.Client.connect`, such as `tls`, `api_key`, and a
+            `data_converter` whose codec encrypts.
     """
     address = address or os.environ.get("TEMPORAL_ADDRESS") or "localhost:7233"
     namespace = namespace or os.environ.get("TEMPORAL_NAMESPACE") or "default"
     options = {"identity": f"outlast-{os.getpid()}", **options}
-    return await Client.connect(
-        address, namespace=namespace, data_converter=converter(store), **options
-    )
+    options["data_converter"] = converter(store, options.get("data_converter"))
+    return await Client.connect(address, namespace=namespace, **options)
 
 
 def worker_of(
@@ -62,6 +62,7 @@ def worker_of(
         settings: For the runs that tools and agents used as tools begin.
         options: More of `temporalio.worker.Worker`, such as `max_concurrent_activities`.
     """
+    store = sealed(store, client.data_converter)
     usual: dict[str, Any] = {
         "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from temporalio.client import Client
 
-from outlast.temporal.codec import converter
+from outlast.temporal.codec import converter, sealed
 from outlast.temporal.journal import TemporalJournal
 from outlast.temporal.settings import TemporalSettings
 from outlast.temporal.store import Store
@@ -35,6 +35,7 @@ class TemporalEngine:
         prefix: str = "",
     ) -> None:
         config = client.config()
+        store = sealed(store, config["data_converter"])
         config["data_converter"] = converter(store, config["data_converter"])
         self.journal = TemporalJournal(Client(**config), store, queue, settings, prefix=prefix)
         """Where the runs are: `RunConfig(journal=engine.journal)` for `Runner.approve` and its like."""

@@ -12,7 +12,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
 
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadCodec  # noqa: TC002  # no library is hidden
+
 from outlast.core.errors import JournalCorrupt, JournalUnavailable
+
+_PLAIN = {"encoding": b"binary/plain"}
 
 
 class Store(Protocol):
@@ -44,16 +49,21 @@ class DirectoryStore:
     """A folder that all workers and callers share: a local disk, a network mount.
 
     Files are private to their owner (0600) and appear whole. Nothing is deleted.
+
+    Args:
+        path: The folder.
+        codec: Encodes what is written, such as a codec that encrypts; a client's own is taken by itself.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], codec: PayloadCodec | None = None) -> None:
         self.path = Path(path).absolute()
+        self.codec = codec
 
     async def put(self, data: bytes, name: str | None = None) -> str:
         name = name or blake2b(data, digest_size=20).hexdigest()
         path = self._file(name)
         if not path.exists():
-            await asyncio.to_thread(_write, path, data)
+            await asyncio.to_thread(_write, path, await self._encoded(data))
         return name
 
     async def get(self, name: str) -> bytes:
@@ -67,11 +77,24 @@ class DirectoryStore:
             ) from None
         except OSError as error:
             raise _unavailable(error) from None
+        data = await self._decoded(data)
         if blake2b(data, digest_size=20).hexdigest() != name:
             raise JournalCorrupt(
                 f"What the store has under {name!r} has changed since it was written."
             )
         return data
+
+    async def _encoded(self, data: bytes) -> bytes:
+        if self.codec is None:
+            return data
+        [payload] = await self.codec.encode([Payload(metadata=_PLAIN, data=data)])
+        return payload.SerializeToString(deterministic=True)
+
+    async def _decoded(self, data: bytes) -> bytes:
+        if self.codec is None:
+            return data
+        [payload] = await self.codec.decode([Payload.FromString(data)])
+        return payload.data
 
     def _file(self, name: str) -> Path:
         return self.path / name[:2] / name[2:]

@@ -13,7 +13,7 @@ from datetime import timedelta
 import msgspec
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
@@ -201,6 +201,10 @@ class Activities:
         try:
             answer = await self._asked(effect, (), piece)
         except ActivityError as error:
+            cause = error.cause
+            if isinstance(cause, ApplicationError) and cause.non_retryable:
+                facts = ErrorFacts(cause.type or "", cause.message)
+                return Outcome([EffectFailed(effect.id, facts)])
             if effect.policy == "retry" or is_cancelled_exception(error):
                 raise
             return Outcome([EffectLost(effect.id)])
