@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,13 +149,16 @@ class Pong(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def pong_url() -> str:
+    """The address of a server that lives as long as this process."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pong)
     Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture(scope="module")
+def url() -> str:
+    return pong_url()
 
 
 class Played:
@@ -164,7 +167,7 @@ class Played:
     def __init__(self) -> None:
         self.results: dict[str, Any] = {}
         self.done: Counter[str] = Counter()
-        self.replayed: list[str] = []
+        self.histories: dict[str, Any] = {}
         self.activities: Counter[str] = Counter()
 
 
@@ -212,7 +215,7 @@ async def play(address: str, url: str, cached: int, names: Iterable[str]) -> Pla
     replayer = Replayer(workflows=kinds, plugins=[plugin])
     async for history in client.list_workflows(f"TaskQueue = '{queue}'").map_histories():
         await replayer.replay_workflow(history)
-        played.replayed.append(history.workflow_id.rpartition("-")[2])
+        played.histories[history.workflow_id.rpartition("-")[2]] = history
         for event in history.events:
             kind = event.activity_task_scheduled_event_attributes.activity_type.name
             played.activities[kind] += bool(kind)
@@ -252,7 +255,7 @@ def test_what_programs_do_in_the_world_is_done_once(played: Played):
 
 
 def test_every_history_is_accepted_by_a_replay(played: Played):
-    assert sorted(played.replayed) == sorted(EXPECTED)
+    assert sorted(played.histories) == sorted(EXPECTED)
 
 
 def test_every_model_call_is_an_activity(played: Played):

@@ -9,8 +9,11 @@ from chaoskit.harness import _SAID, effects
 from chaoskit.scenarios import SCENARIOS
 from chaoskit.world import World
 from cluster_kit import cluster
+from more_scenarios import PROGRAMS
 
+from outlast import Runner
 from outlast.core.events import ApprovalDecided, Event, ModelReplied, UsageFacts
+from outlast.journal.memory import MemoryJournal
 
 pytestmark = pytest.mark.services
 
@@ -74,4 +77,36 @@ async def test_a_race_has_its_end_on_a_cluster_too(scenario: str, address: str, 
         world.journal = there.engine.journal
         outcome, *_ = await played(scenario, world)
         assert outcome in RACES[scenario]
+        await there.replay()
+
+
+async def came_to(name: str, world: World) -> tuple[Any, Any, Any]:
+    """What a small program came to: its output or its error, its logs, and what was really done."""
+    agent, options = PROGRAMS[name](world)
+    config = options.pop("config", None) or world.config()
+    config.journal = world.journal
+    given = options.pop("input", "go")
+    try:
+        result = await Runner.run(agent, given, run_id="run", run_config=config, **options)
+        seen = [str(result.final_output), [item.type for item in result.new_items]]
+    except Exception as error:  # noqa: BLE001  # which error is compared
+        seen = [type(error).__name__]
+    done = sorted(line["effect"] for line in effects(world.folder))
+    return seen, await logs(world.journal), done
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+async def test_memory_a_file_and_a_cluster_keep_the_same_log(
+    name: str, address: str, tmp_path: Path
+):
+    for where in ("memory", "sqlite", "temporal"):
+        (tmp_path / where).mkdir()
+    expected = await came_to(name, World(tmp_path / "sqlite"))
+    world = World(tmp_path / "memory")
+    world.journal = MemoryJournal()
+    assert await came_to(name, world) == expected
+    async with cluster(tmp_path, address) as there:
+        world = World(tmp_path / "temporal")
+        world.journal = there.engine.journal
+        assert await came_to(name, world) == expected
         await there.replay()
