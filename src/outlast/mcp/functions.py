@@ -35,7 +35,7 @@ from outlast.definitions.tool import Tool
 from outlast.definitions.tool_origin import MCPSource, ToolOrigin, ToolOriginType
 from outlast.mcp.calls import in_call
 from outlast.mcp.library import plain, protocol_error, value
-from outlast.mcp.names import fingerprint, prefixed_names, public_name
+from outlast.mcp.names import callable_names, fingerprint, prefixed_names, printable, public_name
 from outlast.mcp.policies import needs_approval, uncertain_policy
 from outlast.mcp.protocol import MCPServer, MCPToolCustomDataContext, MCPToolMetaContext, read_only
 from outlast.mcp.results import ToolOutput, check_size, output_of, result_meta
@@ -78,19 +78,18 @@ class MCPUtil:
             UserError: Two of them have the same name.
         """
         listed = await _listed(servers, run_context, agent)
-        names: list[str] | None = None
+        offers = _offers(servers, listed)
         if include_server_in_tool_names:
-            offers = _offers(servers, listed)
             names = prefixed_names(offers, reserved_tool_names or set())
-        tools: list[Tool] = []
-        for server, offered in zip(servers, listed, strict=True):
-            for each in offered:
-                name = names[len(tools)] if names else None
-                made = cls.to_function_tool(
-                    each, server, convert_schemas_to_strict, agent, failure_error_function, name
-                )
-                tools.append(made)
-        return _distinct(servers, listed, tools)
+        else:
+            names = callable_names(offers)
+        made: list[tuple[MCPServer, Tool]] = []
+        every = [(s, each) for s, offered in zip(servers, listed, strict=True) for each in offered]
+        settings = (convert_schemas_to_strict, agent, failure_error_function)
+        for (server, each), name in zip(every, names, strict=True):
+            tool = _usable(each, server, *settings, name)
+            made += [] if tool is None else [(server, tool)]
+        return _distinct(made)
 
     @classmethod
     async def get_function_tools(  # noqa: PLR0913 (upstream's signature)
@@ -108,18 +107,18 @@ class MCPUtil:
         """The tools of one server."""
         del server_index  # Tools are known by their server's name, wherever it stands.
         offered = (await _listed([server], run_context, agent))[0]
-        names: list[str | None] = [None] * len(offered)
         if tool_name_override is not None:
             names = [tool_name_override(each) for each in offered]
         elif include_server_in_tool_names:
-            names = [*prefixed_names(_offers([server], [offered]), reserved_tool_names or set())]
-        tools: list[Tool] = []
-        for each, name in zip(offered, names, strict=True):
-            made = cls.to_function_tool(
-                each, server, convert_schemas_to_strict, agent, failure_error_function, name
-            )
-            tools.append(made)
-        return tools
+            names = prefixed_names(_offers([server], [offered]), reserved_tool_names or set())
+        else:
+            names = callable_names(_offers([server], [offered]))
+        settings = (convert_schemas_to_strict, agent, failure_error_function)
+        made = (
+            _usable(each, server, *settings, name)
+            for each, name in zip(offered, names, strict=True)
+        )
+        return [tool for tool in made if tool is not None]
 
     @classmethod
     def to_function_tool(
@@ -231,28 +230,43 @@ def _offers(
     return offers
 
 
-def _distinct(
-    servers: Sequence[MCPServer], listed: Sequence[Sequence[Any]], tools: list[Tool]
-) -> list[Tool]:
-    """``tools`` without those that one server lists twice.
+def _usable(tool: Any, server: MCPServer, *settings: Any) -> FunctionTool | None:
+    """The function tool that is made of a server's; None, and a warning, if none can be.
+
+    One tool that cannot be used must not keep an agent from the others.
+    """
+    try:
+        return MCPUtil.to_function_tool(tool, server, *settings)
+    except (RecursionError, UnicodeEncodeError) as error:
+        is_deep = isinstance(error, RecursionError)
+        logger.warning(
+            "Tool %r of MCP server %s is left out: what the server says about it %s.",
+            tool.name,
+            public_name(server.name),
+            "is nested too deeply" if is_deep else "has half of a character in it",
+        )
+        return None
+
+
+def _distinct(made: Sequence[tuple[MCPServer, Tool]]) -> list[Tool]:
+    """The tools without those that one server lists twice.
 
     Raises:
         UserError: Two servers have tools of the same name.
     """
-    owners: dict[str, int] = {}
+    owners: dict[str, MCPServer] = {}
     kept: dict[str, Tool] = {}
     doubles = set[str]()
-    indexes = [index for index, offered in enumerate(listed) for _ in offered]
-    for tool, index in zip(tools, indexes, strict=True):
-        owner = owners.setdefault(tool.name, index)
-        if owner == index and tool.name in kept:
+    for server, tool in made:
+        owner = owners.setdefault(tool.name, server)
+        if owner is server and tool.name in kept:
             logger.warning(
                 "MCP server %s lists the tool %s twice; the first one is used.",
-                public_name(servers[index].name),
+                public_name(server.name),
                 tool.name,
             )
             continue
-        if owner != index:
+        if owner is not server:
             doubles.add(tool.name)
         kept[tool.name] = tool
     if doubles:
@@ -357,7 +371,7 @@ async def _called(
     meta: dict[str, Any] | None,
 ) -> Any:
     more: dict[str, Any] = {} if meta is None else {"meta": meta}
-    about = f"Error invoking MCP tool {shown} on server {public_name(server.name)!r}"
+    about = f"Error invoking MCP tool {printable(shown)} on server {public_name(server.name)!r}"
     # A task of its own: so it is known whether the run was cancelled, or the server its answer.
     task = asyncio.ensure_future(server.call_tool(tool.name, arguments, **more))
     try:

@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -21,6 +21,8 @@ CANCEL_S = 2.0
 """How long it may take to tell a server that nobody waits for its answer any more."""
 FIRST_TO_BE_ASKED = "2026-07-28"
 """The first revision of the protocol in which a client has to ask for news."""
+LISTENING_S = 2.0
+"""How long a connection is not used before its server says that it tells news."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 """How long to wait before asking for news again where the server has ended the stream of it."""
 CONNECTION_CLOSED = -32000
@@ -200,30 +202,37 @@ async def listening(made: Link, changed: Callable[[], None] | None) -> AsyncGene
     if changed is None or made.client is None or str(version or "") < FIRST_TO_BE_ASKED:
         yield
         return
-    task = asyncio.create_task(_listen(made.client, changed), name="mcp-listener")
+    begun = asyncio.Event()
+    task = asyncio.create_task(_listen(made.client, changed, begun), name="mcp-listener")
     try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(begun.wait(), LISTENING_S)
+        begun.set()
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
 
 
-async def _listen(client: Any, changed: Callable[[], None]) -> None:
+async def _listen(client: Any, changed: Callable[[], None], begun: asyncio.Event) -> None:
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            await _hear(client, changed)
+            await _hear(client, changed, begun)
             pause_s = FIRST_PAUSE_S
         except Exception as error:  # noqa: BLE001  # without it, the list is as old as it is
+            begun.set()
             if error_code(error) in _DEAF:
                 return
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-async def _hear(client: Any, changed: Callable[[], None]) -> None:
+async def _hear(client: Any, changed: Callable[[], None], begun: asyncio.Event) -> None:
     async with client.listen(tools_list_changed=True) as events:
-        changed()  # Nobody told us what happened before.
+        if begun.is_set():
+            changed()  # Nobody told us what happened before.
+        begun.set()
         async for _ in events:
             changed()
 

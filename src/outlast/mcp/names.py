@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MAX_TOOL_NAME = 64
+_CALLABLE = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 _URL = re.compile(r"^(?P<kind>[\w -]+: )?(?P<url>https?://.*)$", re.IGNORECASE | re.DOTALL)
 
@@ -86,6 +87,27 @@ def prefixed_names(offers: Sequence[tuple[str, int, str]], reserved: Iterable[st
     return [names[index] for index in range(len(offers))]
 
 
+def callable_names(offers: Sequence[tuple[str, int, str]]) -> list[str]:
+    """Names by which models can call tools: their own, where models can say it.
+
+    The protocol allows 128 letters, and dots; providers refuse a whole request for one such name.
+    """
+    own = [tool for _, _, tool in offers]
+    taken = {tool for tool in own if _CALLABLE.fullmatch(tool)}
+    stems = Counter(_clean(tool, "tool") for tool in {*own} - taken)
+    names = dict[int, str]()
+    for index in sorted(range(len(offers)), key=lambda i: (offers[i], i)):
+        server, twin, tool = offers[index]
+        stem = _clean(tool, "tool")
+        if tool in taken:
+            names[index] = tool
+        elif len(stem) <= MAX_TOOL_NAME and stems[stem] == 1 and stem not in taken:
+            names[index] = stem
+        else:
+            names[index] = _hashed(stem, server, twin, tool, taken)
+    return [names[index] for index in range(len(offers))]
+
+
 def _hashed(stem: str, server: str, twin: int, tool: str, taken: set[str]) -> str:
     attempt = twin
     while True:
@@ -97,8 +119,13 @@ def _hashed(stem: str, server: str, twin: int, tool: str, taken: set[str]) -> st
 
 
 def fingerprint(*parts: Any) -> str:
-    """A short hash of what a server says about a tool."""
+    """A short hash of what a server says about a tool.
+
+    Raises:
+        RecursionError: It is nested too deeply.
+        UnicodeEncodeError: There is half of a character in it.
+    """
     import json
 
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -33,7 +33,8 @@ def _block(block: Any) -> ToolOutputItem:
     if kind == "image":
         url = f"data:{value(block, 'mime_type')};base64,{block.data}"
         return {"type": "image", "image_url": url}
-    return {"type": "text", "text": json.dumps(plain(block), ensure_ascii=False)}
+    text = json.dumps(plain(block), ensure_ascii=False)
+    return {"type": "text", "text": without_surrogates(text)}
 
 
 def check_size(server: str, tool: str, result: Any, limit: int | None) -> None:

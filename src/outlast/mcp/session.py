@@ -12,7 +12,7 @@ from outlast.mcp.calls import CALL, IDEMPOTENCY_KEY
 from outlast.mcp.connection import ConnectedServer
 from outlast.mcp.library import cancelling, params_of, set_value, value
 from outlast.mcp.listing import all_pages, copy_of
-from outlast.mcp.names import public_name
+from outlast.mcp.names import printable, public_name
 from outlast.mcp.options import Retries
 from outlast.mcp.policies import filtered, forbids_repeats
 
@@ -130,11 +130,12 @@ class SessionServer(ConnectedServer):
         required: Any = schema.get("required") if isinstance(schema, dict) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
         if not isinstance(required, list):
             return
-        missing = [str(name) for name in required if name not in (arguments or {})]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        names = [name for name in required if isinstance(name, str)]  # pyright: ignore[reportUnknownVariableType]
+        missing = [name for name in names if name not in (arguments or {})]
         if missing:
             raise UserError(
                 f"Failed to call tool {tool_name!r} on MCP server {public_name(self.name)!r}: missing "
-                f"required parameters: {', '.join(missing)}."
+                f"required parameters: {printable(', '.join(missing))}."
             )
 
     # --- Prompts and resources. ------------------------------------------------------------
