@@ -12,6 +12,7 @@ from outlast.cli.commands import (
     completion,
     costs,
     demo,
+    dev,
     diff,
     doctor,
     evaluating,
@@ -22,6 +23,7 @@ from outlast.cli.commands import (
     keys,
     mcp,
     migrate,
+    new,
     pause,
     provider,
     prune,
@@ -44,7 +46,7 @@ from outlast.cli.commands import (
 )
 
 COMMANDS = (
-    demo, run, chat, serve, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
+    demo, new, dev, run, chat, serve, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
     pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, keys, doctor, mcp, provider, completion, stubs,
     graph, migrate,
     sessions, forget,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
+import os
 import signal
 import socket
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PORTS_TRIED = 100
+_BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +51,7 @@ def serve(place: str, how: Serving) -> int:
     Raises:
         Missing: The server's libraries are not installed, or the port is taken, or anybody could ask.
     """
-    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
-        raise Missing(
-            "Missing", "A server needs fastapi and uvicorn.", "pip install 'outlast[server]'"
-        )
+    require_libraries()
     app = app_at(place)
     if app.auth == "local" and how.host not in _LOOPBACK:
         raise Missing(
@@ -61,10 +62,22 @@ def serve(place: str, how: Serving) -> int:
         )
     app.hosts |= {*how.hosts, *([how.host] if how.host not in ("0.0.0.0", "::") else [])}  # noqa: S104  # compared
     app.grace_s, app.performs = how.grace_s, how.performs and app.performs
-    listener = _listener(how)
+    listener = listener_of(how)
     _say(app, how, listener)
-    _run(app, how, listener)
+    run_server(app, how, listener)
     return 0
+
+
+def require_libraries() -> None:
+    """Refuse to serve without what serves.
+
+    Raises:
+        Missing: The extra `server` is not installed.
+    """
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+        raise Missing(
+            "Missing", "A server needs fastapi and uvicorn.", "pip install 'outlast[server]'"
+        )
 
 
 def app_at(place: str) -> App:
@@ -86,12 +99,18 @@ def app_at(place: str) -> App:
     return App(agents=[agent])
 
 
-def _listener(how: Serving) -> socket.socket:
+def listener_of(how: Serving) -> socket.socket:
+    """A socket that listens where it was said.
+
+    Raises:
+        Missing: Nobody can listen there.
+    """
     family = socket.AF_INET6 if ":" in how.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((how.host, how.port))
+        listener.listen(_BACKLOG)  # Who asks before the app is there waits for it.
     except OSError as error:
         listener.close()
         free = next(
@@ -140,7 +159,10 @@ def _say(app: App, how: Serving, listener: socket.socket) -> None:
     )
 
 
-def _run(app: App, how: Serving, listener: socket.socket) -> None:
+def run_server(
+    app: App, how: Serving, listener: socket.socket, until: Callable[[], None] | None = None
+) -> bool:
+    """Serve until SIGTERM or Ctrl-C, or until ``until`` returns; says whether that was it."""
     import uvicorn
 
     config: Any = uvicorn.Config(
@@ -155,11 +177,22 @@ def _run(app: App, how: Serving, listener: socket.socket) -> None:
     )
     # The server hands a signal on to whoever had it before: the process, which would die of it.
     before = {number: signal.signal(number, _ignored) for number in (signal.SIGTERM, signal.SIGINT)}
+    is_over = threading.Event()
+
+    def watch() -> None:
+        assert until is not None
+        until()
+        is_over.set()
+        os.kill(os.getpid(), signal.SIGTERM)  # As somebody would who wants it to leave.
+
+    if until is not None:
+        threading.Thread(target=watch, daemon=True).start()
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    return is_over.is_set()
 
 
 def work(app: App, *, concurrency: int, grace_s: float, once: bool) -> int:

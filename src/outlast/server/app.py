@@ -33,7 +33,15 @@ from outlast.server.keys import ApiKeys
 from outlast.server.openai import chat, models, responses
 from outlast.server.problems import on_error
 from outlast.server.registry import Agents
-from outlast.server.routes import agents as agent_routes, approvals, events, health, runs, sessions
+from outlast.server.routes import (
+    agents as agent_routes,
+    approvals,
+    chat_page,
+    events,
+    health,
+    runs,
+    sessions,
+)
 from outlast.server.service import Service
 from outlast.server.shield import LOOPBACK, Limits, Receive, Scope, Send, Shield
 from outlast.server.worker import Worker
@@ -135,6 +143,10 @@ class App:
     def list_agents(self) -> list[str]:
         """The addresses of all agents."""
         return sorted(self.agents.slugs())
+
+    def show_chat(self) -> None:
+        """Serve a page to talk with the agents in a browser, at the root."""
+        self.api.include_router(chat_page.router)
 
     # --- The app. ------------------------------------------------------------------------
 

@@ -1,0 +1,103 @@
+"""From nothing to a chat in the browser, without a key."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import outlast
+from outlast import Runner
+from outlast.cli.commands.new import TEMPLATES, new
+from outlast.cli.program import load_program
+
+CHROMIUM = os.environ.get("OUTLAST_TEST_CHROMIUM") or shutil.which("chromium")
+PATIENCE_S = 60
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")},
+    "PYTHONPATH": str(Path(outlast.__file__).parents[1]),
+}
+OUTLAST = [sys.executable, "-m", "outlast"]
+
+
+def made(folder: Path, template: str) -> Path:
+    assert new(str(folder / "desk"), template) == 0
+    return folder / "desk"
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_is_made_runs_without_a_key(
+    tmp_path: Path, template: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OUTLAST_OFFLINE", "1")
+    agent = load_program(str(made(tmp_path, template) / "agent.py")).agent
+    context = {"user": "ada"}  # As an App makes one.
+    result = Runner.run_sync(agent, "Where is order A-1007?", context=context)
+    assert result.final_output
+
+
+@contextmanager
+def developed(folder: Path) -> Generator[subprocess.Popen[str]]:
+    environment = {**ENVIRONMENT, "OUTLAST_HOME": str(folder / ".outlast")}
+    words = [*OUTLAST, "dev", "--no-open", "--port", "0"]
+    with subprocess.Popen(
+        words, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+
+
+def link_of(process: subprocess.Popen[str]) -> str:
+    """The address of the chat, once it is served, perhaps not for the first time."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"http://127[^ ]+", line):
+            return found[0].strip()
+    raise AssertionError("It has ended.")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium; name it in OUTLAST_TEST_CHROMIUM")
+def test_a_chat_in_the_browser_asks_for_approval_and_outlives_a_change(
+    browser: Any, tmp_path: Path
+):
+    folder = made(tmp_path, "approvals")
+    with developed(folder) as process:
+        page = browser.new_page()
+        told: list[str] = []
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.goto(link_of(process))
+        assert "token" not in page.url
+        page.get_by_label("Message").fill("Refund order A-1007")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Approve").wait_for()
+        agent = folder / "agent.py"
+        agent.write_text(agent.read_text() + "\n")
+        page.goto(link_of(process) + page.evaluate("location.hash"))
+        page.get_by_role("button", name="Approve").click()
+        page.locator(".agent", has_text="is refunded").wait_for()
+        page.reload()
+        page.locator(".agent", has_text="is refunded").wait_for()
+        assert told == []
+        page.close()
