@@ -204,3 +204,21 @@ def test_a_decision_with_a_script_that_fails_is_not_recorded(waiting, tmp_path):
     assert "Loading script.py failed. Run r was not touched by this command." in said(done)
     assert 'put what it does under `if __name__ == "__main__":`' in said(done)
     assert "waiting" in waiting("runs").stdout
+
+
+def test_who_decided_what_and_why_is_shown(waiting):
+    assert said(waiting("show", "r", "--decisions")) == "Nobody has decided anything in this run."
+    edited = json.dumps({"to": "Eve\x1b[2J"})
+    assert (
+        waiting("approve", "r", "c1", "--edit", edited, "--by", "ann", "--why", "typo").exit_code
+        == 0
+    )
+    shown = said(waiting("show", "r", "--decisions"))
+    for part in ("ann approved pay", '"to"', "Bob", "c1", "called with:", "Eve", "why: typo", "Z"):
+        assert part in shown
+    assert "\x1b[2J" not in shown
+    (record,) = json.loads(waiting("show", "r", "--decisions", "--json").stdout)["decisions"]
+    assert (record["by"], record["why"], record["kind"]) == ("ann", "typo", "decision")
+    assert "Bob" in record["before"]
+    assert "Eve" in record["after"]
+    assert record["at"].endswith("Z")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from outlast.cli.approvals import waits_to_go_on
 from outlast.cli.command import AsJson, Full, RunId, command, finish
+from outlast.cli.decided import as_facts, decision_lines, records_of
 from outlast.cli.logs import list_runs, read_run, status_of
 from outlast.cli.page import run_page
 from outlast.cli.running import matching_run, say_ways_on
@@ -29,6 +30,7 @@ outlast show 3f9c
 outlast show order-17 --full       every argument and result, uncut
 outlast show order-17 --follow     its steps as they happen
 outlast show order-17 --html run.html      one page that needs no network
+outlast show order-17 --decisions  who decided what, when and why
 outlast show order-17 --json
 """)
 def show(
@@ -42,9 +44,14 @@ def show(
     follow: Annotated[
         bool, typer.Option("--follow", help="Print steps as they happen, until it ends or waits.")
     ] = False,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Show what people decided, when and why.")
+    ] = False,
 ) -> int:
     """Show what a run did: its steps, and where a process died."""
     found = finish(matching_run(run_id))
+    if decisions:
+        return _show_decisions(found, as_json=as_json)
     if follow and finish(_status(found)) in ("running", "interrupted"):
         finish(_follow(found))
     view, children = finish(read_run(found))
@@ -62,6 +69,17 @@ def show(
     if view.status == "interrupted" and finish(waits_to_go_on(found)):
         screen.print(Text("decided, waits to go on:", style="cyan"))
         say_ways_on(found, view.program)
+    return 0
+
+
+def _show_decisions(run_id: str, *, as_json: bool) -> int:
+    records = finish(records_of(run_id))
+    if as_json:
+        print_json({"run_id": run_id, "decisions": [as_facts(each) for each in records]})
+        return 0
+    screen = console()
+    for line in decision_lines(records):
+        screen.print(line, soft_wrap=True)
     return 0
 
 
