@@ -205,7 +205,7 @@ class SessionSaved(Fact, frozen=True, tag="session.saved"):
     """Whether the run fails: calls without an answer were left out."""
 
 
-class SessionHeldBack(Fact, frozen=True, tag="session.held_back"):
+class SessionHeldBack(Fact, frozen=True, tag="session.withheld"):
     """What the run has added since the last save stays out of the session, until the next one."""
 
     id: str
