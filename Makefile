@@ -53,9 +53,10 @@ endpoints:  ## Run agents on LiteLLM's proxy and on llama.cpp's server
 upstream: $(DEV)  ## Run openai-agents' examples under it and under Outlast, and compare (half an hour)
 	$(BIN)/python -m pytest -q -m endpoints tests/compat/test_examples.py $(ARGS)
 
-thirdparties: .thirdparties/.installed $(DEV)  ## Let Logfire, OpenInference, Langfuse, Traceloop and LangSmith watch a run
+thirdparties: .thirdparties/.installed $(DEV)  ## Let Logfire, Langfuse, LangSmith and others watch a run, and a page's client drive one
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_TEST_THIRD_PARTIES=$(CURDIR)/.thirdparties/bin/python \
-	  $(BIN)/python -m pytest -q -m thirdparties tests/third_parties $(ARGS)
+	  OUTLAST_TEST_AGUI=$(CURDIR)/.thirdparties \
+	  $(BIN)/python -m pytest -q -m thirdparties tests/third_parties tests/server $(ARGS)
 
 mcp: $(DEV) .mcp/.installed  ## Use MCP servers that others wrote, both versions of the library, and kills
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_MCP_SERVERS=.mcp \
@@ -100,6 +101,7 @@ clean:  ## Remove what make has made
 .thirdparties/.installed: tests/third_parties/requirements.txt pyproject.toml
 	@$(PYTHON) -m venv .thirdparties
 	@.thirdparties/bin/python $(PIP) . -r tests/third_parties/requirements.txt
+	@npm install --silent --no-audit --no-fund --prefix .thirdparties @ag-ui/client@1
 	@touch $@
 
 $(INSTALLED): pyproject.toml

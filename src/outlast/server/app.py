@@ -48,7 +48,7 @@ from outlast.server.worker import Worker
 from outlast.sessions.sqlite import SQLiteSession
 from outlast.version import __version__
 
-Surface: TypeAlias = Literal["openai", "a2a"]
+Surface: TypeAlias = Literal["openai", "a2a", "ag-ui"]
 MakeContext: TypeAlias = Callable[[Caller, Any], Any | Awaitable[Any]]
 Auth: TypeAlias = Literal["local"] | Authenticate
 Hook: TypeAlias = Callable[[], Any | Awaitable[Any]]
@@ -284,6 +284,8 @@ class App:
                 api.include_router(router)
         if "a2a" in expose:
             _mount_a2a(api, self.agents)
+        if "ag-ui" in expose:
+            _include_agui(api)
         for kind in (AgentsException, HTTPException, RequestValidationError, Exception):
             api.add_exception_handler(kind, on_error)
         if cors:
@@ -333,6 +335,14 @@ def _mount_a2a(api: FastAPI, agents: Agents) -> None:
         raise UserError("'a2a' needs a2a-sdk: pip install 'outlast[a2a]'.") from error
     api.mount("/a2a", A2A(agents))
     api.router.routes.append(Route("/.well-known/agent-card.json", A2A(agents)))
+
+
+def _include_agui(api: FastAPI) -> None:
+    try:
+        from outlast.server.agui import router
+    except ImportError as error:
+        raise UserError("'ag-ui' needs ag-ui-protocol: pip install 'outlast[ag-ui]'.") from error
+    api.include_router(router)
 
 
 async def _called(hook: Hook) -> None:

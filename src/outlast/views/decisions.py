@@ -45,6 +45,20 @@ def decision_records(events: Sequence[Event]) -> list[DecisionRecord]:
     return found
 
 
+def decision_places(events: Sequence[Event]) -> dict[str, int | None]:
+    """The keys of the calls that people were asked about, and where each was first decided.
+
+    The place is that in ``events``; None while nobody has decided.
+    """
+    found: dict[str, int | None] = {}
+    for place, event in enumerate(events):
+        if isinstance(event, ApprovalRequested):
+            found.setdefault(approval_key(event), None)
+        elif isinstance(event, ApprovalDecided) and found.get(approval_key(event)) is None:
+            found[approval_key(event)] = place
+    return found
+
+
 def _record(
     state: RunState, request: ApprovalRequested | None, event: ApprovalDecided | ApprovalVoted
 ) -> DecisionRecord:
