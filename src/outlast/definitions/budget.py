@@ -8,6 +8,7 @@ from typing import Literal
 
 from outlast.core.budgets import NANO, Amounts, Claim
 from outlast.core.errors import UserError
+from outlast.definitions.given import check_number
 
 Per = Literal["run", "agent", "user", "tenant", "journal"]
 Window = Literal["minute", "hour", "day", "week", "month"]
@@ -18,6 +19,9 @@ _STARTS: dict[str, str] = {
     "week": "%G-W%V",
     "month": "%Y-%m",
 }
+
+MOST = 2**60
+"""The most that is counted of a measure: two of them still fit into a database's whole number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,22 +65,18 @@ class Budget:
     output_tokens: int = 4096
 
     def __post_init__(self) -> None:
-        limits = self.limits()
-        if not limits:
+        if not self.limits():
             raise UserError(
                 "A Budget needs a limit: tokens, requests, tool_calls, cost_usd or seconds."
             )
-        for measure, limit in limits.items():
-            if limit < 0:
-                raise UserError(f"Budget({measure}=...) must be 0 or more, got {limit}.")
         if self.per not in ("run", "agent", "user", "tenant", "journal"):
             raise UserError(
                 f"Budget(per=...) is 'run', 'agent', 'user', 'tenant' or 'journal', got {self.per!r:.40}."
             )
         if self.per == "run" and self.window is not None:
             raise UserError("A run's budget has no window: give per='user', 'tenant' or 'journal'.")
-        if not 0 < self.warn_at <= 1:
-            raise UserError(f"Budget(warn_at=...) is above 0 and at most 1, got {self.warn_at!r}.")
+        check_number("Budget(warn_at=...)", self.warn_at, above=True, most=1)
+        check_number("Budget(output_tokens=...)", self.output_tokens, whole=True, most=MOST)
         if self.on_exceeded not in ("stop", "last_turn"):
             raise UserError(
                 f"Budget(on_exceeded=...) is 'stop' or 'last_turn', got {self.on_exceeded!r:.40}."
@@ -86,6 +86,7 @@ class Budget:
     def limits(self) -> dict[str, int]:
         """The limits by measure, in whole numbers."""
         return limits_of(
+            "Budget",
             tokens=self.tokens,
             requests=self.requests,
             tool_calls=self.tool_calls,
@@ -116,6 +117,7 @@ def _check_window(window: object) -> None:
 
 
 def limits_of(
+    where: str,
     *,
     tokens: int | None = None,
     requests: int | None = None,
@@ -123,15 +125,23 @@ def limits_of(
     cost_usd: float | None = None,
     seconds: float | None = None,
 ) -> dict[str, int]:
-    """What is limited, by measure, in whole numbers."""
-    found = {
-        "tokens": tokens,
-        "requests": requests,
-        "tool_calls": tool_calls,
-        "nano_usd": None if cost_usd is None else round(cost_usd * NANO),
-        "ms": None if seconds is None else round(seconds * 1000),
-    }
-    return {measure: limit for measure, limit in found.items() if limit is not None}
+    """What is limited, by measure, in whole numbers.
+
+    Raises:
+        WrongType: An amount is no number, or no whole one where it counts something.
+        WrongValue: It is below 0, no number, or more than can be counted.
+    """
+    counts = {"tokens": tokens, "requests": requests, "tool_calls": tool_calls}
+    found = {measure: count for measure, count in counts.items() if count is not None}
+    for measure, count in found.items():
+        check_number(f"{where}({measure}=...)", count, whole=True, most=MOST)
+    if cost_usd is not None:
+        check_number(f"{where}(cost_usd=...)", cost_usd, most=MOST / NANO)
+        found["nano_usd"] = round(cost_usd * NANO)
+    if seconds is not None:
+        check_number(f"{where}(seconds=...)", seconds, most=MOST / 1000)
+        found["ms"] = round(seconds * 1000)
+    return {measure: int(limit) for measure, limit in found.items()}
 
 
 def amounts_of(limits: dict[str, int]) -> Amounts:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from outlast.core.errors import WrongType, WrongValue
 
 
 def check_number(
-    name: str, value: object, *, least: float = 0, above: bool = False, whole: bool = False
+    name: str,
+    value: object,
+    *,
+    least: float = 0,
+    most: float = math.inf,
+    above: bool = False,
+    whole: bool = False,
 ) -> None:
-    """Refuse what is no number of at least ``least``, or none above it.
+    """Refuse what is no number of at least ``least``, or none above it, or more than ``most``.
 
     Raises:
         WrongType: It is no number, or no whole one.
-        WrongValue: It is too small, or not a number at all (NaN).
+        WrongValue: It is too small or too big, or not a number at all (NaN).
     """
     kinds: Any = int if whole else int | float
     if isinstance(value, bool) or not isinstance(value, kinds):
@@ -24,6 +31,8 @@ def check_number(
     if not (number > least or (number == least and not above)):
         bound = f"above {least:g}" if above else f"{least:g} or more"
         raise WrongValue(f"{name} must be {bound}, got {value!r:.40}.")
+    if number > most:
+        raise WrongValue(f"{name} must be at most {most:g}, got {value!r:.40}.")
 
 
 def check_text(name: str, value: object) -> None:

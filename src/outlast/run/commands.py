@@ -8,10 +8,13 @@ taken. What came of it is read from the log.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import time
 from typing import Any, TypedDict
+
+import msgspec
 
 from outlast.core import errors
 from outlast.core.commanding import bound, taken
@@ -31,6 +34,8 @@ from outlast.core.surrogates import is_sound
 from outlast.engine.log import RunLog, require_known
 from outlast.journal.journal import Journal
 
+_PLAIN: tuple[Any, ...] = (int, float, dict, list)
+_decode = msgspec.json.Decoder(Command).decode
 PATIENCE_S = 5.0
 """How long to wait until a command is taken: its loop may be busy, or its process be stopped."""
 
@@ -63,7 +68,7 @@ def check_said(**said: Any) -> None:
     """Refuse what a caller says of a command, by the names of its arguments.
 
     Raises:
-        UserError: An id is no text that can be stored, a reason is no text, or a switch is none.
+        UserError: A text is none or cannot be stored, an id is empty, or a switch is none.
     """
     for name, value in said.items():
         is_switch = name == "always"
@@ -73,6 +78,10 @@ def check_said(**said: Any) -> None:
             raise UserError(f"{name} must be True or False; got {value!r:.40}.")
         if name not in _IDS and not is_switch and not isinstance(value, str | None):
             raise UserError(f"{name} must be a text, or None; got {value!r:.40}.")
+        if isinstance(value, str) and not is_sound(value):
+            raise UserError(
+                f"{name} must be a text that can be stored; it has half of a character."
+            )
 
 
 _IDS = ("run_id", "call_id")
@@ -89,6 +98,7 @@ async def command_run(journal: Journal, run_id: str, command: Command) -> None:
         RunHasEnded: It has ended.
         AgentsException: The command was refused; nothing was changed.
     """
+    command = _as_stored(command)
     events = await events_of(journal, run_id)
     state = fold(events)
     if isinstance(command, Decide):  # What is asked later is another question.
@@ -103,6 +113,32 @@ async def command_run(journal: Journal, run_id: str, command: Command) -> None:
         if time.monotonic() > deadline:
             return
         await asyncio.sleep(random.uniform(0.005, 0.03))  # noqa: S311  # not for secrets
+
+
+def _as_stored(command: Command) -> Command:
+    """The command as whoever takes it will read it.
+
+    What could not be read again would wait for ever, or be passed over.
+    """
+    try:
+        plain = msgspec.to_builtins(command, enc_hook=_plain)
+        return _decode(json.dumps(plain, allow_nan=False))
+    except (ValueError, TypeError, RecursionError) as error:
+        what = str(type(command).__struct_config__.tag)
+        raise UserError(
+            f"What this {what!r} command says cannot be stored as JSON ({type(error).__name__}): give "
+            "texts, whole numbers and finite ones. Nothing was changed."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """A value of a class that somebody derived from a plain one, as the plain one."""
+    if isinstance(value, str):
+        return str.__str__(value)  # Not `str(value)`, which is the class's own.
+    for kind in _PLAIN:
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError
 
 
 async def _is_taken(journal: Journal, run_id: str, command: Command, after: int) -> bool:

@@ -187,13 +187,14 @@ async def top_up(  # noqa: PLR0913  # a budget has so many measures
     """
     check_choice("per", per, Per)
     added = limits_of(
+        "Runner.top_up",
         tokens=tokens,
         requests=requests,
         tool_calls=tool_calls,
         cost_usd=cost_usd,
         seconds=seconds,
     )
-    if not any(added.values()) or any(amount < 0 for amount in added.values()):
+    if not any(added.values()):
         raise UserError(
             "Runner.top_up adds to a budget: give tokens, requests, tool_calls, cost_usd or seconds, "
             "each above 0."

@@ -8,6 +8,7 @@ other one said.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,8 +69,8 @@ def _as_text(arguments: Any) -> str | None:
     if arguments is None or isinstance(arguments, str):
         return arguments
     try:
-        return msgspec.json.encode(arguments).decode()
-    except (TypeError, ValueError) as error:
+        return json.dumps(msgspec.to_builtins(arguments), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
         raise UserError(
             f"arguments must be a JSON object: {error}. Nothing was decided."
         ) from error
