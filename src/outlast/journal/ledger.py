@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from outlast.core.budgets import EMPTY, Account, Accounts, Change
 from outlast.core.errors import JournalCorrupt
-from outlast.journal.owner import life, this_process
+from outlast.journal.heartbeat import Pulses
+from outlast.journal.owner import this_process
 from outlast.journal.side import Side
 
 _PUT = "INSERT INTO account (key, body) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET body = ?2"
@@ -50,12 +52,17 @@ class MemoryLedger:
 class SqliteLedger(Side):
     """Keeps them in a journal's file."""
 
+    def __init__(self, path: Path, pulses: Pulses, **options: Any) -> None:
+        """``pulses`` are what the journal has seen of other processes; the rest is `Side`'s."""
+        super().__init__(path, **options)
+        self._pulses = pulses
+
     @property
     def owner(self) -> str:
         return this_process()
 
     def lives(self, owner: str) -> bool:
-        return life(owner) is not False
+        return self._pulses.of(self._db(), owner).lives  # Asked inside the transaction of `change`.
 
     def get(self, key: str) -> Account:
         return self.read(lambda db: _found(db, key))
