@@ -225,3 +225,36 @@ async def test_an_app_that_is_mounted_begins_at_its_first_request():
         answer = await client.post("/agents/api/v1/runs", json={"input": "Hello"}, timeout=30)
         await app.stop()
     assert json.loads(answer.text)["output"] == "Done."
+
+
+async def test_the_smallest_api_takes_a_message_and_answers():
+    model = ScriptedModel([[assistant_message(text)] for text in ("One.", "Two.", "Three.")])
+    async with served(App(agents=[desk_of(model)])) as client:
+        one = (await client.post("/chat", json={"message": "first"})).json()
+        more = {"message": "second", "session_id": one["session_id"]}
+        two = (await client.post("/chat/desk", json=more)).json()
+        async with client.stream("POST", "/chat/stream", json={"message": "third"}) as stream:
+            text = (await stream.aread()).decode()
+    assert (one["response"], two["response"], two["session_id"]) == (
+        "One.",
+        "Two.",
+        one["session_id"],
+    )
+    assert len(model.calls[1].input) == 3
+    assert "Three." in text
+    assert "event: end" in text
+
+
+async def test_a_run_says_what_it_did_and_used_and_is_deleted_once_it_has_ended():
+    async with served(App(agents=[desk_of()])) as client:
+        run = (
+            await client.post("/api/v1/runs", json={"input": "Refund A-1007"}, headers=WAIT)
+        ).json()
+        place = f"/api/v1/runs/{run['run_id']}"
+        kinds = [row["kind"] for row in (await client.get(f"{place}/steps")).json()["data"]]
+        assert kinds == ["model", "approval"]
+        assert (await client.get(f"{place}/usage")).json()["total"]["requests"] == 1
+        assert (await client.delete(place)).status_code == 409
+        await client.post(f"{place}/cancel")
+        assert (await client.delete(place)).status_code == 204
+        assert (await client.get(place)).status_code == 404

@@ -30,6 +30,7 @@ from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
 from outlast.server.callers import Authenticate, Caller, LocalToken
 from outlast.server.keys import ApiKeys
+from outlast.server.metrics import Metrics
 from outlast.server.openai import chat, models, responses
 from outlast.server.problems import on_error
 from outlast.server.registry import Agents
@@ -39,8 +40,11 @@ from outlast.server.routes import (
     chat_page,
     events,
     health,
+    reports,
     runs,
     sessions,
+    simple_chat,
+    socket,
 )
 from outlast.server.service import Service
 from outlast.server.shield import LOOPBACK, Limits, Receive, Scope, Send, Shield
@@ -59,6 +63,9 @@ _ROUTERS = (
     events.router,
     approvals.router,
     sessions.router,
+    reports.router,
+    simple_chat.router,
+    socket.router,
 )
 _SURFACES = {"openai": (models.router, chat.router, responses.router)}
 """The APIs of others, each with its routers."""
@@ -124,6 +131,7 @@ class App:
         self.performs = performs
         self._hooks = (tuple(on_start), tuple(on_stop))
         self._limits = limits or Limits()
+        self.metrics = Metrics()
         self._service: Service | None = None
         self._working: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -157,7 +165,7 @@ class App:
             return
         await self.start()
         hosts = frozenset[str]() if "*" in self.hosts else LOOPBACK | self.hosts
-        await Shield(self.api, hosts, self._limits)(scope, receive, send)
+        await Shield(self.api, hosts, self._limits, self.metrics.request)(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(self, _: Any = None) -> AsyncGenerator[None]:
@@ -177,6 +185,8 @@ class App:
                 return
             service = self._service = self._made()
             self.api.state.service = service
+            self.api.state.metrics = self.metrics
+            service.worker.metrics = self.metrics
             self.api.state.authenticate = self.authenticate
             for hook in self._hooks[0]:
                 await _called(hook)

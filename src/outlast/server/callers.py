@@ -101,7 +101,9 @@ def credential(request: Request) -> str:
         return bearer.strip()
     if key := request.headers.get("x-api-key"):
         return key
-    is_own_page = request.method == "GET" or "x-outlast-request" in request.headers
+    is_own_page = (
+        request.scope.get("method", "GET") == "GET" or "x-outlast-request" in request.headers
+    )
     return request.cookies.get(COOKIE, "") if is_own_page else ""
 
 
@@ -138,5 +140,6 @@ ApprovalReader = Annotated[Caller, needs("approvals:read")]
 Decider = Annotated[Caller, needs("approvals:decide")]
 SessionReader = Annotated[Caller, needs("sessions:read")]
 SessionWriter = Annotated[Caller, needs("sessions:write")]
+Deleter = Annotated[Caller, needs("runs:delete")]
 Administrator = Annotated[Caller, needs("admin:read")]
 Known = Annotated[Caller, Depends(caller_of)]

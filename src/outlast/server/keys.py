@@ -41,7 +41,7 @@ _NOBODY = "0" * 64
 _MINUTE = 60
 _HOUR = 3600.0
 SCOPES = (
-    "agents:read", "runs:read", "runs:write", "approvals:read", "approvals:decide", "sessions:read",
+    "agents:read", "runs:read", "runs:write", "runs:delete", "approvals:read", "approvals:decide", "sessions:read",
     "sessions:write", "admin:read", "*",
 )  # fmt: skip
 """What a key may be for; ``agents:NAME:run`` besides, which lets it begin runs of these agents only."""

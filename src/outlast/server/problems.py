@@ -102,16 +102,19 @@ def problem_of(error: Exception) -> Problem | None:
 
 def answer(problem: Problem, *, instance: str, request_id: str) -> Response:
     """A problem as an answer."""
-    body = {
+    body = {**body_of(problem), "instance": instance, "request_id": request_id}
+    return JSONResponse(body, problem.status_code, problem.headers, MEDIA)
+
+
+def body_of(problem: Problem) -> dict[str, Any]:
+    """What a problem says."""
+    return {
         "type": f"/problems/{problem.kind}",
         "title": TITLES[problem.kind],
         "status": problem.status_code,
         "detail": problem.detail,
-        "instance": instance,
-        "request_id": request_id,
         **problem.more,
     }
-    return JSONResponse(body, problem.status_code, problem.headers, MEDIA)
 
 
 async def on_error(request: Request, error: Exception) -> Response:

@@ -155,7 +155,8 @@ class Service:
     async def state(self, run_id: str, caller: Caller) -> Json:
         """A run as it is now."""
         log = await self.log(run_id, caller)
-        return run_state(run_id, log, is_held=await self.is_held(run_id))
+        is_open = status(fold([each.event for each in log])) == "running"
+        return run_state(run_id, log, is_held=is_open and await self.is_held(run_id))
 
     async def is_held(self, run_id: str) -> bool:
         """Whether a living process performs a run."""

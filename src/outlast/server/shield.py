@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request
-
 from outlast.definitions.logger import logger
 from outlast.server.problems import Problem, answer
 
@@ -23,6 +21,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+Told = Callable[[str, str, int, float], None]
+"""Hears of a request: its route, its method, what was answered, and how long it took."""
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PORT = re.compile(r":\d+$")
@@ -54,11 +54,12 @@ class Limits:
 class Shield:
     """An ASGI app in front of another one."""
 
-    def __init__(self, app: Asgi, hosts: frozenset[str], limits: Limits) -> None:
+    def __init__(self, app: Asgi, hosts: frozenset[str], limits: Limits, told: Told) -> None:
         self._app = app
         self._hosts = hosts
         """Empty: any."""
         self._limits = limits
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -81,7 +82,7 @@ class Shield:
         else:
             response = answer(problem, instance=scope["path"], request_id=request_id)
             await response(scope, receive, told)
-        told.log(scope)
+        self._told(told.log(scope), scope["method"], told.code, told.seconds)
 
     def _is_known(self, host: str) -> bool:
         return not self._hosts or _PORT.sub("", host).lower() in self._hosts
@@ -139,28 +140,30 @@ class _Told:
         self._send = send
         self._request_id = request_id
         self._began = time.monotonic()
-        self._code = 0
+        self.code = 0
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            self._code = message["status"]
+            self.code = message["status"]
             own = [*_ALWAYS, (b"x-request-id", self._request_id.encode())]
             message = {**message, "headers": [*message.get("headers", ()), *own]}
         await self._send(message)
 
-    def log(self, scope: Scope) -> None:
-        """Write a line about the request into the log: no body, no query."""
-        route: Any = scope.get("route")
+    @property
+    def seconds(self) -> float:
+        """How long the request has taken."""
+        return time.monotonic() - self._began
+
+    def log(self, scope: Scope) -> str:
+        """Write a line about the request into the log, without body or query; returns its route."""
+        found: Any = scope.get("route")
+        route = str(getattr(found, "path", "other"))
         logger.info(
             "request %s %s %s %d %.0f ms",
             self._request_id,
             scope["method"],
-            getattr(route, "path", scope["path"][:200]),
-            self._code,
-            1000 * (time.monotonic() - self._began),
+            route if found is not None else scope["path"][:200],
+            self.code,
+            1000 * self.seconds,
         )
-
-
-def is_local(request: Request) -> bool:
-    """Whether a request comes from this machine."""
-    return request.client is not None and request.client.host in {"127.0.0.1", "::1", "testclient"}
+        return route

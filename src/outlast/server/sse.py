@@ -8,7 +8,7 @@ are sent. A client replaces the deltas of an effect by the fact that ends it.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,14 @@ from outlast.core.stored import Stored
 from outlast.server.feed import Feed, Sign
 from outlast.server.live import Draft
 from outlast.server.service import Service
-from outlast.server.shown import fact, kind_of
+from outlast.server.shown import Json, fact, kind_of
 from outlast.views.status import status
 
 _ID = re.compile(r"(-?\d{1,15})(?:~([a-z][\w.-]{0,200}?)\.(\d{1,9})\.(\d{1,12}))?\Z")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 MEDIA = "text/event-stream"
+Sent = tuple[str, str, Json]
+"""The kind, the id and the data of an event."""
 BEAT = b": still here\n\n"
 
 
@@ -83,45 +85,49 @@ class RunStream:
     async def frames(self) -> AsyncIterator[bytes]:
         """What is sent, until the run has ended or the server leaves."""
         yield b"retry: 1000\n\n"
+        async for event in self.events():
+            yield BEAT if event is None else frame(event[2], event=event[0], id=event[1])
+
+    async def events(self) -> AsyncIterator[Sent | None]:
+        """The kind, the id and the data of each event; None for a sign of life."""
         async for found in self._feed.read():
-            for sent in self._frames(found):
+            for sent in self._events(found):
                 yield sent
 
-    def _frames(self, found: Stored | Draft | Sign) -> list[bytes]:
+    def _events(self, found: Stored | Draft | Sign) -> Sequence[Sent | None]:
         match found:
             case Stored():
                 return self._facts(found)
             case Draft():
                 return self._deltas(found) if self._wishes.has_deltas else []
             case Sign.BEAT:
-                return [BEAT]
+                return [None]
             case Sign.LEAVING:
-                return [frame({}, event="shutdown")]
+                return [("shutdown", "", {})]
             case Sign.END:
-                return [frame({"status": status(self._feed.state)}, event="end")]
+                return [("end", "", {"status": status(self._feed.state)})]
 
-    def _facts(self, stored: Stored) -> list[bytes]:
-        """The frame of an event, if it is behind the reader's place."""
+    def _facts(self, stored: Stored) -> list[Sent]:
+        """An event of the log, if it is behind the reader's place."""
         if stored.seq <= self._place.after:
             return []
         if self._place.effect == str(getattr(stored.event, "id", "")):
             self._place = Place()
         self._place.after = stored.seq
-        return [frame(fact(stored), event=kind_of(stored), id=str(stored.seq))]
+        return [(kind_of(stored), str(stored.seq), fact(stored))]
 
-    def _deltas(self, draft: Draft) -> list[bytes]:
-        """The frames of the text behind the reader's place."""
+    def _deltas(self, draft: Draft) -> list[Sent]:
+        """The text behind the reader's place."""
         place = self._place
-        sent: list[bytes] = []
+        sent: list[Sent] = []
+        about: Json = {"effect": draft.effect, "attempt": draft.attempt}
         is_other = (place.effect, place.attempt) != (draft.effect, draft.attempt)
         if is_other and place.effect == draft.effect:
-            about = {"effect": draft.effect, "attempt": draft.attempt}
-            sent.append(frame(about, event="delta.reset"))
+            sent.append(("delta.reset", "", about))
         if is_other:
             place.effect, place.attempt, place.offset = draft.effect, draft.attempt, 0
         if len(draft.text) > place.offset:
-            about = {"effect": draft.effect, "attempt": draft.attempt, "from": place.offset}
-            text = draft.text[place.offset :]
+            text, start = draft.text[place.offset :], place.offset
             place.offset = len(draft.text)
-            sent.append(frame({**about, "text": text}, event="delta", id=str(place)))
+            sent.append(("delta", str(place), {**about, "from": start, "text": text}))
         return sent

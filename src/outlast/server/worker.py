@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import inspect
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from outlast.core.errors import AgentsException, AlreadyRunning, MachineError, RunFailedBefore
+from outlast.core.evolve import fold
 from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
@@ -22,7 +24,9 @@ from outlast.run.recover import due_runs, left_runs
 from outlast.run.runner import get_default_agent_runner
 from outlast.run.stream import RunResultStreaming
 from outlast.server.live import LiveTexts
+from outlast.server.metrics import Metrics
 from outlast.server.registry import Agents
+from outlast.views.status import status
 
 LOOK_S = 1.0
 """Between two looks for runs that other processes have left or enqueued."""
@@ -54,6 +58,7 @@ class Worker:
         """Whether runs were left for want of room, or for another run of their conversation."""
         self._held_back: dict[str, tuple[int, float]] = {}
         self.is_leaving = False
+        self.metrics = Metrics()
 
     @property
     def in_flight(self) -> int:
@@ -167,6 +172,19 @@ class Worker:
             self._bell.set()
 
     async def _perform(self, run: RunSummary, *, goes_on: bool) -> None:
+        began = time.monotonic()
+        try:
+            await self._tried(run, goes_on=goes_on)
+        finally:
+            await asyncio.shield(self._count(run, time.monotonic() - began))
+
+    async def _count(self, run: RunSummary, seconds: float) -> None:
+        if self.metrics.is_there:
+            with contextlib.suppress(AgentsException):
+                state = fold([each.event for each in await self._journal.read(run.run_id)])
+                self.metrics.run(run.agent, status(state), seconds, state.usage)
+
+    async def _tried(self, run: RunSummary, *, goes_on: bool) -> None:
         try:
             await self._performed(run, goes_on=goes_on)
         except AlreadyRunning:

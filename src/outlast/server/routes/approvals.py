@@ -53,8 +53,8 @@ async def of_run(run_id: str, request: Request, caller: ApprovalReader) -> Json:
     """The calls of a run that wait for a person, and what was decided about others."""
     service = service_of(request)
     events = [each.event for each in await service.log(run_id, caller)]
-    decided = [{**each._asdict(), "at": moment(each.at)} for each in decision_records(events)]
-    return {"data": await _calls(service, run_id, caller), "decided": decided}
+    said = [{**each._asdict(), "at": moment(each.at)} for each in decision_records(events)]
+    return {"data": await _calls(service, run_id, caller), "decided": said}
 
 
 async def _calls(service: Service, run_id: str, caller: Caller) -> list[Json]:
@@ -66,7 +66,11 @@ async def _calls(service: Service, run_id: str, caller: Caller) -> list[Json]:
 @router.post("/runs/{run_id}/approvals/{key:path}", operation_id="decide")
 async def decide(run_id: str, key: str, body: Decision, request: Request, caller: Decider) -> Json:
     """Decide about a call, and let the run go on."""
-    service = service_of(request)
+    return await decided(service_of(request), run_id, key, body, caller)
+
+
+async def decided(service: Service, run_id: str, key: str, body: Decision, caller: Caller) -> Json:
+    """A run about a call of which somebody has decided, and which goes on."""
     if body.fingerprint is not None:
         await _require_same(service, run_id, key, body.fingerprint, caller)
     await _decided(service, run_id, key, body, caller)

@@ -12,6 +12,8 @@ from fastapi import APIRouter, Request, Response
 
 from outlast.core.errors import AgentsException
 from outlast.server.callers import Administrator
+from outlast.server.metrics import Metrics
+from outlast.server.problems import Problem
 from outlast.server.service import Service, service_of
 from outlast.server.shown import Json
 from outlast.version import __version__
@@ -43,20 +45,35 @@ async def health(request: Request, caller: Administrator) -> Json:
     service = service_of(request)
     checks = await checked(service)
     is_ready = all(said == "ok" for said in checks.values())
-    waiting = await service.journal.runs(status="waiting", roots_only=True, limit=1000)
-    running = await service.journal.runs(status="running", roots_only=True, limit=1000)
     return {
         "status": "ok" if is_ready else "degraded",
         "ready": is_ready,
         "checks": checks,
-        "runs": {
-            "in_flight": service.worker.in_flight,
-            "due": sum(not run.owner_alive for run in running),
-            "waiting": len(waiting),
-        },
+        "runs": await _counts(service),
         "version": __version__,
         "uptime_s": round(time.time() - service.began_at),
     }
+
+
+@router.get("/metrics", operation_id="metrics", response_model=None)
+async def metrics(request: Request, caller: Administrator) -> Response:
+    """What the process has counted, for Prometheus, which brings a key as a bearer token."""
+    del caller
+    counted: Metrics = request.app.state.metrics
+    if not counted.is_there:
+        raise Problem(
+            404, "not-found", "This wants prometheus-client: pip install 'outlast[server]'."
+        )
+    text = counted.text(**await _counts(service_of(request)))
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _counts(service: Service) -> dict[str, int]:
+    """How many runs do what; of the newest thousand of each."""
+    waiting = await service.journal.runs(status="waiting", roots_only=True, limit=1000)
+    running = await service.journal.runs(status="running", roots_only=True, limit=1000)
+    due = sum(not run.owner_alive for run in running)
+    return {"in_flight": service.worker.in_flight, "due": due, "waiting": len(waiting)}
 
 
 async def checked(service: Service) -> dict[str, str]:
