@@ -51,6 +51,36 @@ buyer = Agent(
 """
 
 
+ORDERS = """
+import os, sys, time
+from pathlib import Path
+sys.path[:0] = [{root!r}]
+from outlast import Agent, function_tool
+from tests.mcp.servers.buyer import Buyer
+
+
+def note(what: str) -> None:
+    with Path({log!r}).open("a") as log:
+        log.write(what + "\\n")
+
+
+@function_tool(on_uncertain="once")
+def price(item: str) -> str:
+    note("price " + item)
+    return "7"
+
+
+@function_tool(on_uncertain="once")
+def order(item: str) -> str:
+    note("order " + item)
+    time.sleep(float(os.environ["DELAY"]))
+    return "ordered"
+
+
+clerk = Agent(name="Clerk", model=Buyer(), tools=[price, order])
+"""
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
     path = tmp_path / "desk.py"
@@ -93,6 +123,9 @@ def served(desk: Path) -> Generator[Callable[..., str]]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def serve(*words: str, **variables: str) -> str:
+        for process in processes:
+            process.kill()
+            process.wait()
         port = free_port()
         process = subprocess.Popen(
             [sys.executable, "-m", "outlast", "mcp", *words, "--http", str(port)],
@@ -144,6 +177,33 @@ async def test_a_client_that_asks_nobody_is_told_how_to_go_on_and_the_same_key_g
     async with over_stdio(desk, f"{desk}:desk") as server:
         again = await server.call_tool("pay_desk", {"message": "pay", "key": "k"})
     assert "waits" not in again.content[0].text
+
+
+@pytest.mark.slow
+async def test_a_call_goes_on_after_its_server_was_killed(
+    tmp_path: Path, served: Callable[..., str]
+):
+    file, log = tmp_path / "desk.py", tmp_path / "done.log"
+    file.write_text(ORDERS.format(root=str(SOURCE.parent), log=str(log)))
+
+    async def ask(url: str, message: str = "buy") -> Any:
+        params: Any = {"url": url}
+        async with MCPServerStreamableHttp(params, client_session_timeout_seconds=60) as server:
+            return await server.call_tool("clerk", {"message": message, "key": "k"})
+
+    first = asyncio.create_task(ask(served(f"{file}:clerk", DELAY="60")))
+    async with asyncio.timeout(60):
+        while "order" not in (log.read_text() if log.exists() else ""):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    url = served(f"{file}:clerk", DELAY="0")
+    with pytest.raises(MCPConnectionError, match="Connection lost"):
+        await first
+    for _ in range(2):
+        assert (await ask(url)).content[0].text == "done"
+    # The order that was on its way is in doubt; nothing is done twice, whoever asks again.
+    assert log.read_text().split("\n") == ["price c1", "order c2", "order c3", ""]
+    other = await ask(url, "buy something else")
+    assert "RunConflict" in other.content[0].text
 
 
 async def test_the_same_call_twice_at_once_is_one_run(desk: Path, tmp_path: Path):

@@ -132,10 +132,12 @@ async def reject_call(run_id: str, call_id: str, message: str = "") -> str:
 
 
 async def _told(result: Any) -> Any:
+    from outlast.mcp.serving import tool_error
+
     try:
         return await result
     except AgentsException as error:
-        raise ValueError(str(error)) from None
+        raise tool_error(str(error)) from None
 
 
 async def inspect(target: list[str], call: str, args: str, headers: list[str]) -> int:

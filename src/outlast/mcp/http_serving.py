@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -10,6 +11,8 @@ from outlast.core.errors import UserError
 from outlast.mcp.library import is_v2
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+GRACE_S = 5
+"""How long calls may take that go on when the server is told to end. They go on when they are asked again."""
 VARIABLE = "OUTLAST_MCP_TOKEN"
 
 Scope = Mapping[str, Any]
@@ -25,8 +28,18 @@ async def serve_http(server: Any, host: str, port: int, token: str) -> None:
     """
     import uvicorn
 
-    app = guarded_app(server, host, token)
-    await uvicorn.Server(uvicorn.Config(app, host=host, port=port)).serve()
+    config = uvicorn.Config(
+        guarded_app(server, host, token), host=host, port=port, timeout_graceful_shutdown=GRACE_S
+    )
+    serving = uvicorn.Server(config)
+    task = asyncio.ensure_future(serving.serve())
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        serving.should_exit = True
+        await asyncio.wait([task])
+        raise
+    task.result()
 
 
 def guarded_app(server: Any, host: str, token: str) -> Any:

@@ -42,6 +42,11 @@ def context_class() -> type[Any]:
     return module("server.mcpserver" if is_v2() else "server.fastmcp").Context
 
 
+def tool_error(text: str) -> Exception:
+    """An error of the library's own, whose text clients read; version 2 hides that of any other."""
+    return module(f"server.{'mcpserver' if is_v2() else 'fastmcp'}.exceptions").ToolError(text)
+
+
 def tool_name(agent_name: str) -> str:
     """An agent's name as one of a tool."""
     return re.sub(r"[^a-zA-Z0-9_-]+", "_", agent_name).strip("_-").lower()[:64] or "agent"
@@ -90,7 +95,7 @@ def _tool(runs: _Runs) -> Callable[..., Any]:
             return await runs.answer(message, key or _sent_key(ctx), ctx)
         except AgentsException as error:
             # Its text names what is wrong, and holds nothing of what was said.
-            raise ValueError(f"{type(error).__name__}: {error}") from None
+            raise tool_error(f"{type(error).__name__}: {error}") from None
 
     # The library looks for its context by this annotation, and its class is known only now.
     kinds = {"message": str, "key": str, "ctx": context_class()}

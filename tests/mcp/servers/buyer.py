@@ -25,6 +25,14 @@ class Buyer(ScriptedModel):
     """Makes the calls of the turn that the conversation has come to."""
 
     async def get_response(self, *args, **more):
+        self.prepare(args, more)
+        return await super().get_response(*args, **more)
+
+    def stream_response(self, *args, **more):
+        self.prepare(args, more)
+        return super().stream_response(*args, **more)
+
+    def prepare(self, args, more):
         given = args[1] if len(args) > 1 else more["input"]
         answers = (
             []
@@ -37,7 +45,6 @@ class Buyer(ScriptedModel):
             turn += 1
         calls = [function_call(name, {"item": key}, call_id=key) for name, key in TURNS[turn]]
         self.enqueue(calls or [assistant_message("done")])
-        return await super().get_response(*args, **more)
 
 
 async def main() -> None:
