@@ -63,7 +63,8 @@ CALLING = {
     "call is garbage": (MCPRequestError, "no answer"),
     "call is answered under another id": (MCPTimeoutError, "Timed out"),
     "call is answered in half": (MCPTimeoutError, "Timed out"),
-    "call is answered with 50 MB": ((MCPTooLargeError, MCPTimeoutError), "bytes|Timed out"),
+    "call is answered with 50 MB": (MCPTooLargeError, "more than 8388608 bytes"),
+    "call is answered with 50 MB, its id behind": (MCPTooLargeError, "more than 8388608 bytes"),
     "call is answered with 2,000 blocks": (MCPTooLargeError, "2000 blocks"),
 }
 BORNE = (
@@ -121,6 +122,17 @@ async def test_what_does_no_harm_is_borne(how: str):
     async with rogue(how, client_session_timeout_seconds=15) as server:
         assert await called(server) == {"type": "text", "text": "fine"}
         assert len(server.stderr_text) < 2_000
+
+
+@pytest.mark.slow
+async def test_a_long_answer_costs_no_more_than_its_length_where_it_is_allowed():
+    how = "call is answered with 50 MB"
+    server = rogue(how, max_result_bytes=None, client_session_timeout_seconds=90)
+    async with server:
+        began = time.process_time()
+        result = await called(server)
+        assert len(result["text"]) == 50_000_000
+        assert time.process_time() - began < 5
 
 
 @pytest.mark.slow

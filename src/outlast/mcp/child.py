@@ -9,12 +9,13 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from outlast.mcp.library import module
 from outlast.mcp.names import printable
+from outlast.mcp.pipes import piped_streams
 
 KEPT_BYTES = 8_192
 SHOWN_CHARACTERS = 1_000
@@ -79,8 +80,14 @@ def require_command(params: Any) -> None:
 
 
 @asynccontextmanager
-async def stdio_streams(params: Any, stderr: Stderr) -> AsyncGenerator[Any]:
-    """The streams of a server that this starts, and ends with all that it has started."""
+async def stdio_streams(params: Any, stderr: Stderr, limit: int | None) -> AsyncGenerator[Any]:
+    """The streams of a server that this starts, and ends with all that it has started.
+
+    Args:
+        params: The library's, with a command that is there.
+        stderr: Keeps what the server writes there.
+        limit: How many bytes one of its messages may have.
+    """
     command, args = _command(params)
     kept = params.model_copy(update={"command": command, "args": args})
     reader, writer = os.pipe()
@@ -89,7 +96,7 @@ async def stdio_streams(params: Any, stderr: Stderr) -> AsyncGenerator[Any]:
     loop.add_reader(reader, _drain, loop, reader, stderr)
     errlog = os.fdopen(writer, "w", encoding="utf-8", errors="replace")
     try:
-        async with module().stdio_client(kept, errlog=errlog) as streams:
+        async with _streams(kept, errlog, limit) as streams:
             stderr.is_started.set()
             errlog.close()  # Its other copies are the server's, so the pipe ends with them.
             yield streams
@@ -98,6 +105,13 @@ async def stdio_streams(params: Any, stderr: Stderr) -> AsyncGenerator[Any]:
         _drain(loop, reader, stderr)
         loop.remove_reader(reader)
         os.close(reader)
+
+
+def _streams(params: Any, errlog: Any, limit: int | None) -> AbstractAsyncContextManager[Any]:
+    is_usual = (params.encoding, params.encoding_error_handler) == ("utf-8", "strict")
+    if os.name != "posix" or not is_usual:
+        return module().stdio_client(params, errlog=errlog)
+    return piped_streams(params, errlog, limit)
 
 
 def _drain(loop: asyncio.AbstractEventLoop, reader: int, stderr: Stderr) -> None:

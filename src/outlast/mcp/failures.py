@@ -8,7 +8,12 @@ from functools import cache
 from typing import Any
 
 from outlast.core.errors import AgentsException, UserError
-from outlast.mcp.errors import MCPConnectionError, MCPRequestError, MCPTimeoutError
+from outlast.mcp.errors import (
+    MCPConnectionError,
+    MCPRequestError,
+    MCPTimeoutError,
+    MCPTooLargeError,
+)
 from outlast.mcp.http import SERVER_ERROR, Failures, status_text
 from outlast.mcp.library import (
     CONNECTION_CLOSED,
@@ -17,6 +22,7 @@ from outlast.mcp.library import (
     protocol_error,
     timeout_code,
 )
+from outlast.mcp.lines import TOO_LARGE
 from outlast.mcp.names import printable, public_name, public_url
 
 SHOWN = 500
@@ -179,6 +185,10 @@ def call_failure(
     if isinstance(error, asyncio.CancelledError):
         return error
     start = f"Failed to {doing} MCP server {public_name(name)!r}: "
+    if error_code(error) == TOO_LARGE:
+        return MCPTooLargeError(
+            f"{start}it sent {error} in one answer. Ask it for less, or allow more: max_result_bytes=..."
+        )
     status, code = status_of(error), error_code(error)
     if status is None and code is not None and code != timeout_code():
         status = seen.status

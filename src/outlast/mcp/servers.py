@@ -137,7 +137,7 @@ class MCPServerStdio(SessionServer):
         """A new process, and the streams to it."""
         self._stderr = Stderr()
         require_command(self.params)
-        return stdio_streams(self.params, self._stderr)
+        return stdio_streams(self.params, self._stderr, self.max_result_bytes)
 
     def _has_ended(self) -> bool:
         return self._stderr.is_over.is_set()

@@ -128,6 +128,7 @@ def half(request):
     hang()
 
 
+big = {"type": "text", "text": "x" * 50_000_000 if "50 MB" in HOW else ""}
 CALLS = {
     "call hangs": hang,
     "call dies": leave,
@@ -139,8 +140,9 @@ CALLS = {
     "call is answered under another id": lambda r: answer({"id": 4711}, {"content": [TEXT]}),
     "call is answered in half": half,
     "call is answered with noise": noisy,
-    "call is answered with 50 MB": lambda r: answer(
-        r, {"content": [{"type": "text", "text": "x" * 50_000_000}]}
+    "call is answered with 50 MB": lambda r: answer(r, {"content": [big]}),
+    "call is answered with 50 MB, its id behind": lambda r: write(
+        json.dumps({"jsonrpc": "2.0", "result": {"content": [big]}, "id": r["id"]})
     ),
     "call is answered with 2,000 blocks": lambda r: answer(r, {"content": [TEXT] * 2_000}),
     "call floods notifications": flood,
