@@ -9,7 +9,7 @@ from outlast.journal import SqliteJournal
 from outlast.journal.heartbeat import Pulses, beat
 from outlast.journal.ledger import SqliteLedger
 
-CLAIM = Claim("k", "run 'r'", {"tool_calls": 10})
+CLAIM = Claim("k", "run 'r'", {"tokens": 10})
 PLACES = {
     "another machine": "1b4e28ba-2fa1-11d2-883f-0016d3cca427/4026531836:7:1:far",
     "another boot": "00000000-0000-0000-0000-000000000000/4026531836:7:1:",
@@ -17,7 +17,7 @@ PLACES = {
 
 
 def wish(name: str, owner: str) -> Wish:
-    return Wish(name, Amounts(tool_calls=6), owner=owner)
+    return Wish(name, Amounts(tokens=6), owner=owner)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -40,7 +40,7 @@ async def test_the_hold_of_a_process_elsewhere_ends_with_its_heartbeat(tmp_path:
     now[0] += 20
     assert type(await asked("ours", ledger.owner)).__name__ == "Waits"
     now[0] += 2
-    assert type(await asked("ours", ledger.owner)).__name__ == "Refused"
-    assert ledger.get("k").spent.tool_calls == 6
+    assert type(await asked("ours", ledger.owner)).__name__ == "Granted"
+    assert ledger.get("k").spent.tokens == 6
     ledger.close()
     await journal.close()
