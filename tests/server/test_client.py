@@ -95,6 +95,7 @@ async def test_the_runs_of_a_server_are_read_and_told_as_those_of_a_journal():
     assert (refused.value.status, refused.value.kind) == (404, "call-not-found")
 
 
+@pytest.mark.slow
 async def test_the_command_line_looks_at_a_server(tmp_path: Path):
     app = App(agents=[desk_of(ScriptedModel([[REFUND], [assistant_message("Refunded.")]]))])
     async with server_of(app) as url, Client(url, app.token) as client:

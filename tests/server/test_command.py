@@ -22,6 +22,7 @@ desk = Agent(name="Desk", model="offline")
 app = App(agents=[desk], auth={auth})
 """
 PATIENCE_S = 60
+pytestmark = pytest.mark.slow
 
 
 def serve(folder: Path, *words: str, auth: str = "'local'") -> subprocess.Popen[str]:
