@@ -61,7 +61,8 @@ thirdparties: .thirdparties/.installed $(DEV)  ## Let Logfire, Langfuse, LangSmi
 mcp: $(DEV) .mcp/.installed  ## Use MCP servers that others wrote, both versions of the library, and kills
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_MCP_SERVERS=.mcp \
 	  $(BIN)/python -m pytest -q -m endpoints tests/mcp $(ARGS)
-	.mcp/v1/bin/python -m pytest -q -m "not endpoints" -n 2 tests/mcp $(ARGS)
+	.mcp/v1/bin/python -m pytest -q -m "not endpoints" -n 2 tests/mcp \
+	  --ignore=tests/mcp/test_kills.py $(ARGS)
 	OUTLAST_MCP_KILLS=$(KILLS) OUTLAST_MCP_ORPHANS=$(ORPHANS) \
 	  $(BIN)/python -m pytest -q tests/mcp/test_kills.py -n 2 --timeout 1200 $(ARGS)
 
