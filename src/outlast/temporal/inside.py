@@ -19,9 +19,9 @@ from weakref import WeakKeyDictionary
 import msgspec
 from temporalio import workflow
 
-from outlast.core.effects import CallModel, Effect, RunTool, Wait
+from outlast.core.effects import CallModel, Effect, Wait
 from outlast.core.errors import UserError
-from outlast.core.events import EffectLost, Event, TimerFired
+from outlast.core.events import Event, TimerFired
 from outlast.core.state import RunState
 from outlast.definitions.calling import without_threads
 from outlast.definitions.model import Model, ModelProvider
@@ -128,8 +128,6 @@ class WorkflowEngine:
             TELL.reset(token)
 
     async def _beside(self, effect: Effect, view: RunView) -> Outcome:
-        if isinstance(effect, RunTool) and effect.policy != "retry" and _was_begun(effect, view):
-            return Outcome([EffectLost(effect.id)])
         answer = await beside(self._work(effect, view), self._setup.user_code_timeout)
         return Outcome(answer.events)
 
@@ -159,11 +157,6 @@ class WorkflowEngine:
             held += [agent.instructions, *agent.tools]
         quiet = msgspec.structs.replace(view, show=None)
         return Work(env=self._env, effect=effect, view=quiet, roots=roots(held), **more)
-
-
-def _was_begun(effect: RunTool, view: RunView) -> bool:
-    del effect, view
-    return False
 
 
 def _has_live_model(effect: CallModel, view: RunView) -> bool:
