@@ -14,6 +14,7 @@ import base64
 import json
 import os
 import re
+import socket
 import sys
 import tempfile
 from hashlib import blake2b
@@ -60,9 +61,8 @@ class MemoryStore:
 def save(name: str, history: WorkflowHistory, store: MemoryStore) -> None:
     """Write a golden file."""
     said = {"id": history.workflow_id, "store": store.written()}
-    said["history"] = json.loads(
-        re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
-    )
+    text = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
+    said["history"] = json.loads(text.replace(socket.gethostname(), "host"))
     (GOLDEN / "v1" / f"{name}.json").write_text(json.dumps(said, separators=(",", ":")) + "\n")
 
 

@@ -15,8 +15,20 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.converter import DataConverter, PayloadCodec
 
-from outlast import Agent, Budget, RunConfig, Runner, SQLiteSession, UserError, function_tool
+from outlast import (
+    Agent,
+    Budget,
+    ModelResponse,
+    RunConfig,
+    Runner,
+    SQLiteSession,
+    Usage,
+    UserError,
+    function_tool,
+)
 from outlast.core.errors import AlreadyDecided, RunConflict, RunHasEnded, RunNotFound
+from outlast.definitions.model import Model
+from outlast.models.streaming import reply_events
 from outlast.temporal import DirectoryStore, TemporalSettings
 from outlast.temporal.place import ClusterPlace
 from outlast.testing import ScriptedModel, assistant_message, function_call
@@ -300,3 +312,41 @@ async def test_a_worker_without_the_session_says_so(there: Cluster):
     session = SQLiteSession("chat", ":memory:")
     with pytest.raises(UserError, match="has session 'chat', and the worker's program makes none"):
         await Runner.run(sleeper(0, 1), "go", engine=there.engine, session=session)
+
+
+class Talker(Model):
+    """Says a text word by word."""
+
+    def __init__(self, words: int) -> None:
+        self._text = " ".join(str(n) for n in range(words))
+
+    async def get_response(self, *args: Any, **more: Any) -> ModelResponse:
+        return ModelResponse([assistant_message(self._text)], Usage(requests=1), None)
+
+    async def stream_response(self, *args: Any, **more: Any) -> AsyncIterator[Any]:
+        for event in reply_events(await self.get_response(*args, **more), model="talker"):
+            if event.type == "response.output_text.delta":
+                for word in self._text.split():
+                    yield event.model_copy(update={"delta": f"{word} "})
+            else:
+                yield event
+
+
+async def test_tokens_reach_the_caller_while_the_run_goes_on_and_no_history(there: Cluster):
+    lengths: list[int] = []
+    talkers = {n: Agent(name=f"talker {n}", model=Talker(n)) for n in (5, 500)}
+    for words, agent in talkers.items():
+        agent.handoffs = [each for each in talkers.values() if each is not agent]
+        run_id = f"talk-{words}"
+        result = Runner.run_streamed(agent, "talk", engine=there.engine, run_id=run_id)
+        deltas = [
+            event.data.delta
+            async for event in result.stream_events()
+            if event.type == "raw_response_event"
+            and event.data.type == "response.output_text.delta"
+        ]
+        assert deltas == [f"{n} " for n in range(words)]
+        client = await there.engine.journal.client()
+        history = await client.get_workflow_handle(there.workflow_id(run_id)).fetch_history()
+        lengths.append(len(history.events))
+    assert lengths[0] == lengths[1]

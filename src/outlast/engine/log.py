@@ -33,6 +33,7 @@ from outlast.core.events import (
 )  # fmt: skip
 from outlast.core.evolve import evolve, fold
 from outlast.core.state import RunState
+from outlast.definitions.stream_events import StreamEvent
 from outlast.engine.report import report
 from outlast.journal.journal import CommandWaits, Journal, Lease
 from outlast.views.status import status, unknown_events
@@ -232,8 +233,11 @@ def _follows_by_itself(event: Event) -> bool:
 class Follower(Protocol):
     """A journal of runs that are performed elsewhere: a caller follows them."""
 
-    async def follow(self, log: RunLog) -> None:
-        """Add to ``log`` what happens, until the run has ended or waits for somebody."""
+    async def follow(self, log: RunLog, show: Callable[[StreamEvent], None] | None = None) -> None:
+        """Add to ``log`` what happens, until the run has ended or waits for somebody.
+
+        What models say meanwhile goes to ``show``.
+        """
         ...
 
 

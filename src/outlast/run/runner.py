@@ -224,7 +224,7 @@ class _Call:
         """Drive the run here, or follow it where its log is kept by who performs it."""
         journal = env.log.journal
         if isinstance(journal, Follower):
-            await journal.follow(env.log)
+            await journal.follow(env.log, env.show)
         else:
             await drive(env.log, self.engine(env))
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,7 @@ from outlast.temporal.journal import TemporalJournal
 from outlast.temporal.reading import log_behind, read_page
 from outlast.temporal.settings import TemporalSettings
 from outlast.temporal.store import Store
+from outlast.temporal.tokens import Streams, TokenWriter, stream_of
 from outlast.temporal.workflow import OpenEffect
 
 _encode = msgspec.json.Encoder().encode
@@ -140,7 +141,7 @@ class Performers:
         effect = next((each for each in decide(state) if each.id == said.effect), None)
         if effect is None:  # Somebody else has performed it, or nobody wants it any more.
             return _encode(Outcome([]))
-        outcome = await self._performed(effect, said.run_id, state)
+        outcome = await self._performed(effect, said, state)
         events = list(outcome.events)
         while said.goes_on or isinstance(effect, Prepare):
             state = fold(outcome.events, state)
@@ -149,7 +150,7 @@ class Performers:
                 break
             start = EffectStarted(following.id, following.kind, following.name)
             state, effect = fold([start], state), following
-            outcome = await self._performed(effect, said.run_id, state)
+            outcome = await self._performed(effect, said, state)
             events += [start, *outcome.events]
         return _encode(Outcome(events, outcome.hooks))
 
@@ -161,16 +162,29 @@ class Performers:
                 await tell_hooks(call, view)
         return b""
 
-    async def _performed(self, effect: Effect, run_id: str, state: RunState) -> Outcome:
+    async def _performed(self, effect: Effect, said: OpenEffect, state: RunState) -> Outcome:
         """What one effect comes to; what its events name is stored."""
-        view = self._view(run_id, state)
-        with self._place(view, effect.id).entered():
-            async with view.scope:
-                outcome = await perform(effect, view, self._emit)
+        view = self._view(said.run_id, state)
+        async with self._shown(view, is_watched=said.is_watched) as view:
+            with self._place(view, effect.id).entered():
+                async with view.scope:
+                    outcome = await perform(effect, view, self._emit)
         for name, data in outcome.blobs.items():
             await self._store.put(data, name)
         hooks = outcome.hooks if _hears(view, outcome.hooks) else ()
         return Outcome(outcome.events, hooks)
+
+    @asynccontextmanager
+    async def _shown(self, view: RunView, *, is_watched: bool) -> AsyncGenerator[RunView]:
+        """The view that shows what a model says to those who watch the run elsewhere."""
+        if not is_watched or not isinstance(self._store, Streams):
+            yield view
+            return
+        writer = TokenWriter(self._store, stream_of(activity.info().workflow_id or ""))
+        try:
+            yield msgspec.structs.replace(view, show=writer.show)
+        finally:
+            await writer.close()
 
     def _place(self, view: RunView, effect_id: str) -> Place:
         info = activity.info()

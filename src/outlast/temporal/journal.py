@@ -47,6 +47,7 @@ from outlast.run.commands import command_head
 from outlast.temporal.reading import read_page
 from outlast.temporal.settings import TemporalSettings
 from outlast.temporal.store import Store
+from outlast.temporal.tokens import Show, TokenReader, stream_of
 from outlast.temporal.workflow import OutlastRun, Start
 from outlast.views.status import ENDED
 
@@ -67,11 +68,12 @@ class _Silent(JournalUnavailable):
 class _Lease(Lease):
     """A run that somebody follows, and what they know of it."""
 
-    __slots__ = ("is_following",)
+    __slots__ = ("is_following", "is_watched")
 
     def __init__(self, run_id: str, head: int) -> None:
         super().__init__(run_id, 1, head)
         self.is_following = False
+        self.is_watched = False
 
 
 class _Inbox:
@@ -145,11 +147,15 @@ class TemporalJournal:
 
     # --- Following ------------------------------------------------------------------------
 
-    async def follow(self, log: RunLog) -> None:
+    async def follow(self, log: RunLog, show: Show | None = None) -> None:
         """Have ``log`` show what the cluster does, until the run has ended or waits for somebody."""
-        await log.commit()
         lease = log.lease
         assert isinstance(lease, _Lease)
+        tokens = TokenReader(self._store, stream_of(self._prefix + log.run_id), show)
+        lease.is_watched = tokens.is_reading
+        if lease.head:
+            await tokens.skip()
+        await log.commit()
         events, status = await self._awaited(log.run_id, 0)
         log.restart(events)
         lease.is_following = True
@@ -157,10 +163,13 @@ class TemporalJournal:
         while status not in _SETTLED:
             await self._patience(log.run_id, wait_s)
             fresh, status = await self._awaited(log.run_id, len(log.events))
-            wait_s = _POLL_FIRST_S if fresh else min(wait_s * 1.5, _POLL_LONGEST_S)
+            is_told = await tokens.read()
+            wait_s = _POLL_FIRST_S if fresh or is_told else min(wait_s * 1.5, _POLL_LONGEST_S)
             for event in fresh:  # Whoever watches hears of each by itself.
                 log.add([event])
                 await log.commit()
+        if status in ENDED:
+            await tokens.end()
 
     async def _patience(self, run_id: str, wait_s: float) -> None:
         """Wait a while, or until the workflow has ended."""
@@ -224,25 +233,27 @@ class TemporalJournal:
 
     async def _posted(self, lease: _Lease, events: list[Event]) -> None:
         if not lease.head:
-            await self._start(lease.run_id, events, is_new=isinstance(events[0], RunStarted))
+            is_new = isinstance(events[0], RunStarted)
+            await self._start(lease, events, is_new=is_new)
             lease.head = len(events)
             return
         described = await self._described(lease.run_id)
         if described.status is not WorkflowExecutionStatus.RUNNING:
             before, _ = await self._news(lease.run_id, 0)
-            await self._start(lease.run_id, [*before, *events], is_new=False)
+            await self._start(lease, [*before, *events], is_new=False)
             return
         for event in events:
             head = command_head(getattr(event, "by", ""), getattr(event, "why", ""))
             if (command := wanted(event, **head)) is not None:
                 await self.post(lease.run_id, command)
 
-    async def _start(self, run_id: str, events: list[Event], *, is_new: bool) -> None:
-        reuse = WorkflowIDReusePolicy
+    async def _start(self, lease: _Lease, events: list[Event], *, is_new: bool) -> None:
+        reuse, run_id = WorkflowIDReusePolicy, lease.run_id
+        start = Start(run_id, self._settings, events, is_watched=lease.is_watched)
         try:
             await (await self.client()).start_workflow(
                 OutlastRun.run,
-                _encode(Start(run_id, self._settings, events)),
+                _encode(start),
                 id=self._prefix + run_id,
                 task_queue=self._queue,
                 id_reuse_policy=reuse.REJECT_DUPLICATE if is_new else reuse.ALLOW_DUPLICATE,

@@ -26,6 +26,7 @@ from outlast.definitions.settings import ModelSettings
 from outlast.effects.place import here
 from outlast.effects.projection import typed, wire
 from outlast.models.normalized import normalized_error
+from outlast.temporal.tokens import typed_event
 
 NO_LIMITS = ModelLimits(connect=None, first_byte=None, idle=None, thinking=None, total=None)
 """In a workflow the activity's time-outs hold."""
@@ -126,18 +127,14 @@ class ActivityModel(Model):
         return _response(await self._asked(_WHOLE, args, more))
 
     async def stream_response(self, *args: Any, **more: Any) -> AsyncIterator[Any]:
-        from openai.types.responses import ResponseStreamEvent
-        from pydantic import TypeAdapter
-
         if self._params.use_local_activity:
             raise UserError(
                 "ModelActivityParameters(use_local_activity=True) was given, and local activities do not "
                 "stream. Leave it out for Runner.run_streamed."
             )
         answer = await self._asked(_STREAMED, args, more)
-        read: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
         for event in answer.events:
-            yield read.validate_python(event)
+            yield typed_event(event)
 
     async def _asked(self, name: str, args: tuple[Any, ...], more: dict[str, Any]) -> Answer:
         request = msgspec.to_builtins(_request(self._name, args, more))

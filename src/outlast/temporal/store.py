@@ -17,6 +17,8 @@ from temporalio.converter import PayloadCodec  # noqa: TC002  # no library is hi
 
 from outlast.core.errors import JournalCorrupt, JournalUnavailable
 
+_HEAD = 4
+"""Bytes before each part of a stream, which say how long it is."""
 _PLAIN = {"encoding": b"binary/plain"}
 
 
@@ -84,6 +86,32 @@ class DirectoryStore:
             )
         return data
 
+    async def append(self, stream: str, data: bytes) -> None:
+        """Add to a stream; see `Streams`."""
+        data = await self._encoded(data)
+        frame = len(data).to_bytes(4, "big") + data
+        await asyncio.to_thread(_append, self._stream(stream), frame)
+
+    async def tail(self, stream: str, offset: int) -> tuple[list[bytes], int]:
+        """What was appended since ``offset``; see `Streams`."""
+        path, parts = self._stream(stream), list[bytes]()
+        if offset < 0:
+            return parts, path.stat().st_size if path.exists() else 0
+        data = await asyncio.to_thread(_rest, path, offset)
+        while len(data) >= _HEAD and len(data) >= (
+            end := _HEAD + int.from_bytes(data[:_HEAD], "big")
+        ):
+            parts.append(await self._decoded(data[_HEAD:end]))
+            data, offset = data[end:], offset + end
+        return parts, offset
+
+    async def drop(self, stream: str) -> None:
+        """Forget a stream; see `Streams`."""
+        await asyncio.to_thread(self._stream(stream).unlink, missing_ok=True)
+
+    def _stream(self, name: str) -> Path:
+        return self.path / "streams" / name
+
     async def _encoded(self, data: bytes) -> bytes:
         if self.codec is None:
             return data
@@ -112,6 +140,29 @@ def _write(path: Path, data: bytes) -> None:
         fresh.replace(path)
     except OSError as error:
         fresh.unlink(missing_ok=True)
+        raise _unavailable(error) from None
+
+
+def _append(path: Path, frame: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(file, frame)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise _unavailable(error) from None
+
+
+def _rest(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
         raise _unavailable(error) from None
 
 

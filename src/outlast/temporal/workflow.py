@@ -56,6 +56,8 @@ class Start(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     """Of the last piece of a log that the store has."""
     length: int = 0
     """How many events that log has."""
+    is_watched: bool = False
+    """Whether somebody wants to see what models say while they speak."""
 
 
 class OpenEffect(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,6 +70,8 @@ class OpenEffect(msgspec.Struct, frozen=True, omit_defaults=True):
     """What hooks are to be told, instead of performing the effect."""
     goes_on: bool = False
     """Whether the same activity may perform what follows, too, where that is a turn's next step."""
+    is_watched: bool = False
+    """Whether what a model says is shown while it speaks."""
 
 
 class Page(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
@@ -85,6 +89,7 @@ class HistoryLog:
     def __init__(self, start: Start) -> None:
         self.run_id = start.run_id
         self.settings = start.settings
+        self.is_watched = start.is_watched
         self.events: list[Event] = []
         """Those after `stored`."""
         self.state = RunState()
@@ -222,7 +227,8 @@ class Activities:
     async def _asked(self, effect: Effect, hooks: Sequence[HookCall], piece: bytes) -> bytes:
         settings, names = self._settings, self._names(effect)
         self._log.history += _EVENTS_PER_STEP
-        asked = OpenEffect(self._log.run_id, effect.id, hooks, settings.is_plain)
+        log = self._log
+        asked = OpenEffect(log.run_id, effect.id, hooks, settings.is_plain, log.is_watched)
         beat = settings.heartbeat_s
         policy = RetryPolicy(
             initial_interval=timedelta(seconds=settings.retry_first_s),
