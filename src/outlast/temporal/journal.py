@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Unpack
 from weakref import WeakKeyDictionary
@@ -29,6 +30,7 @@ from outlast.core.commanding import wanted
 from outlast.core.commands import Command, Reader
 from outlast.core.errors import (
     AlreadyRunning,
+    JournalCorrupt,
     JournalUnavailable,
     RunHasEnded,
     RunNotFound,
@@ -49,6 +51,7 @@ from outlast.temporal.settings import TemporalSettings
 from outlast.temporal.store import Store
 from outlast.temporal.tokens import Show, TokenReader, stream_of
 from outlast.temporal.workflow import OutlastRun, Start
+from outlast.views.items import contents
 from outlast.views.status import ENDED
 
 _encode = msgspec.json.Encoder().encode
@@ -111,6 +114,10 @@ class _Blobs:
 
     def get(self, name: str) -> bytes:
         return self._data[name]
+
+    def has(self, name: str) -> bool:
+        """Whether it was put here."""
+        return name in self._data
 
 
 class TemporalJournal:
@@ -211,7 +218,12 @@ class TemporalJournal:
             raise JournalUnavailable(
                 f"No worker can say how run {run_id!r} stands: {error.message} Look at its workflow."
             ) from None
-        return await read_page(self._store, answer, known)
+        events, status = await read_page(self._store, answer, known)
+        for name in contents(events):  # Whoever writes a state down wants them at once.
+            if not self.blobs.has(name):
+                with suppress(JournalCorrupt):
+                    self.blobs.put(await self._store.get(name), name)
+        return events, status
 
     # --- What every journal does ----------------------------------------------------------
 
