@@ -26,6 +26,11 @@ CLEARED = ("OUTLAST_", "OPENAI_")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 WITH_EXAMPLES = [page for page in PAGES if BLOCK.search(page.read_text())]
 
+PAGES_SAY = {
+    "docs/tutorial/first-agent.md": "A-1007: refunded.",
+    "docs/tutorial/mcp-server.md": "it returned: Order tea.",
+}
+"""What programs print that is the point of their page."""
 SAYS = {
     "hello.py": "sunny in Lisbon",
     "handoffs.py": "[Billing]",
@@ -46,7 +51,8 @@ def page_name(page: Path) -> str:
 def test_the_examples_of_a_page_run_and_run_again(page: Path, tmp_path: Path):
     program = tmp_path / "example.py"
     program.write_text("\n\n".join(BLOCK.findall(page.read_text())))
-    runs_twice(program)
+    for shown in runs_twice(program):
+        assert PAGES_SAY.get(page_name(page), "") in shown.stdout
 
 
 def test_every_example_is_listed():

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from outlast import Agent, AgentOutputSchema, ModelSettings, ModelTracing, function_tool, handoff
 from outlast.models.offline import NOTICE, OfflineModel
+from outlast.models.offline_args import Source, filled
 
 ORDERS = {"A-1001": {"item": "lamp", "total": 39.9}, "A-1002": {"item": "desk", "total": 120}}
 BROKEN_LAMP = "Please refund order A-1001 and check A-1002 too, the lamp arrived broken"
@@ -305,3 +306,26 @@ async def test_usage_is_counted_in_words() -> None:
     assert response.usage.requests == 1
     assert response.usage.input_tokens == 5  # and two of the instructions
     assert response.usage.total_tokens == 5 + response.usage.output_tokens
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("Read the file note.txt.", ["note.txt"]),
+        ("Read Notes.txt and TODO.md", ["Notes.txt", "TODO.md"]),
+        ("Read src/outlast/core.py, please", ["src/outlast/core.py"]),
+        ("Read ../a/b.json", ["../a/b.json"]),
+        ("Read the file in /tmp/some_dir/x-1.csv", ["/tmp/some_dir/x-1.csv"]),
+        ("Read the file README", ["README"]),
+        ("Read 'my file.txt'", ["my file.txt"]),
+        ("Read snake_case", ["snake_case"]),
+        ("Ask Ann about plan.md", ["plan.md"]),
+    ],
+)
+def test_a_file_is_named_as_it_was_written(said: str, names: list[str]):
+    schema = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
+    source = Source(said, busy=frozenset({"read", "file"}))
+    assert [call["name"] for call in filled(schema, source).calls] == names
+    person = {"properties": {"person": {"type": "string"}}, "required": ["person"]}
+    if "Ann" in said:
+        assert filled(person, source).calls == [{"person": "Ann"}]

@@ -52,6 +52,9 @@ _KINDS = (
 _PROPER = word_set(
     "people person persons attendees participants guests customer author city country user member"
 )
+_FILE = re.compile(r"[/~.]{0,3}(?:[\w-]+[./\\])+[A-Za-z][\w-]+")
+"""A name with an ending, or a path."""
+_WORD = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*")
 _PLACE = "in|at|near|for|to|from|of|about|called|named"
 _ABOUT = ("id", "email", "url", "name", "enum", "number", "date", "text")
 """Kinds that say what a call is about, the surest first."""
@@ -309,13 +312,16 @@ def _named(name: str, source: Source) -> list[str]:
     labelled = [m for m in source.of_kind("id") if meet([m.label], said)]
     quotes, names = source.of_kind("quote"), source.of_kind("name")
     proper = not _PROPER.isdisjoint(words(name))
-    if found := labelled or (names if proper else quotes) or quotes or names:
-        return list(dict.fromkeys(m.text for m in found))
+    if marked := labelled or (names if proper else quotes) or quotes:
+        return list(dict.fromkeys(m.text for m in marked))
+    files: list[str] = _FILE.findall(source.text)
+    if found := ([] if proper else files) or [m.text for m in names]:
+        return list(dict.fromkeys(found))
     if source.outright:
         return []
     rest = [
         word
-        for word in re.findall(r"[^\W_]+", source.text)
+        for word in _WORD.findall(source.text)
         if word.lower() not in STOP and not meet([stem(word.lower())], source.busy | said)
     ]
     return after(source.text, _PLACE) or ([" ".join(rest)] if rest else [])
