@@ -32,6 +32,7 @@ from outlast.definitions.members import (
     check_exclusive,
     check_guardrails,
     check_handoffs,
+    check_servers,
     check_tools,
 )
 from outlast.definitions.model import Model
@@ -194,6 +195,7 @@ class Agent(AgentBase[TContext]):
             )
         check_tools(self, self.tools)
         check_handoffs(self, self.handoffs)
+        check_servers(self, self.mcp_servers)
         owner = f"agent {self.name!r}"
         check_guardrails(owner, "input", self.input_guardrails)
         check_guardrails(owner, "output", self.output_guardrails)

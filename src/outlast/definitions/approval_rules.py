@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from outlast.core.approval_events import RequestRules
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
+from outlast.definitions.given import check_names, check_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,9 @@ class ApprovalRules:
     tools: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        check_number("ApprovalRules(needed=...)", self.needed, least=1, whole=True)
+        for name in ("deciders", "escalate_to", "tools"):
+            check_names(f"ApprovalRules({name}=...)", getattr(self, name))
         if self.needed < 1 or (self.deciders and self.needed > len(set(self.deciders))):
             raise UserError(
                 f"ApprovalRules(needed={self.needed!r}) must be 1 or more, and no more than the "
@@ -54,7 +58,11 @@ class ApprovalRules:
                 "ApprovalRules(escalate_to=...) needs deciders: else anybody may decide."
             )
         for name in ("expires_after", "escalate_after"):
-            value: timedelta | None = getattr(self, name)
+            value: Any = getattr(self, name)
+            if value is not None and not isinstance(value, timedelta):
+                raise WrongType(
+                    f"ApprovalRules({name}=...) must be a timedelta, got {value!r:.40}."
+                )
             if value is not None and value <= timedelta(0):
                 raise UserError(f"ApprovalRules({name}=...) must be above 0, got {value!r}.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 from outlast.core.errors import WrongType, WrongValue
 
@@ -33,6 +33,17 @@ def check_number(
         raise WrongValue(f"{name} must be {bound}, got {value!r:.40}.")
     if number > most:
         raise WrongValue(f"{name} must be at most {most:g}, got {value!r:.40}.")
+
+
+def check_names(name: str, value: object) -> None:
+    """Refuse what is no list of texts; a text alone would be read letter by letter.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    is_list = isinstance(value, list | tuple | set | frozenset)
+    if not is_list or not all(isinstance(each, str) for each in cast("list[object]", value)):
+        raise WrongType(f"{name} must be a list of texts, got {value!r:.40}.")
 
 
 def check_text(name: str, value: object) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from outlast.core.errors import WrongValue
+from outlast.definitions.given import check_flag
 
 _COUNTS = {"response_bytes", "tool_calls", "same_calls"}
 _CHOICES = {"on_long_retry_after", "lenient_eof"}
@@ -62,6 +63,7 @@ class ModelLimits:
             value: Any = self.__dict__[each.name]
             if each.name not in _CHOICES and value is not None:
                 _check(each.name, value, whole=each.name in _COUNTS)
+        check_flag("model_limits.lenient_eof", self.lenient_eof)
         if self.on_long_retry_after not in ("fail", "park"):
             raise WrongValue(
                 f"model_limits.on_long_retry_after must be either 'fail' or 'park', got "

@@ -77,6 +77,20 @@ def check_handoffs(agent: Any, handoffs: Iterable[Any]) -> None:
             )
 
 
+def check_servers(agent: Any, servers: Iterable[Any]) -> None:
+    """Refuse what is no server of tools.
+
+    Raises:
+        UserError: An entry is something else.
+    """
+    for index, server in enumerate(servers):
+        if not callable(getattr(server, "list_tools", None)):
+            raise UserError(
+                f"mcp_servers[{index}] of agent {agent.name!r} is {_what(server)}, which is no MCP server. "
+                "Pass MCPServerStdio(...), MCPServerStreamableHttp(...), or another MCPServer."
+            )
+
+
 def check_guardrails(owner: str, kind: str, guardrails: Iterable[Any]) -> None:
     """Refuse what is no guardrail of the ``kind``, "input" or "output"; ``owner`` has the list.
 

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias, cast
 
+from outlast.core.errors import WrongType
 from outlast.definitions.calling import awaited
+from outlast.definitions.given import check_flag, check_function
 from outlast.definitions.pydantic_support import PydanticFriendly, checked
 
 ReplaySafety = Literal["safe", "unsafe", "unknown"]
@@ -35,6 +37,8 @@ class ModelRetryBackoffSettings(PydanticFriendly):
             value = getattr(self, name)
             if value is not None and not (type(value) in (int, float) and value >= 0):
                 setattr(self, name, checked(value, float, type(self).__name__, name, ge=0))
+        if self.jitter is not None:
+            check_flag("ModelRetryBackoffSettings jitter", self.jitter)
 
     def to_json_dict(self) -> dict[str, Any]:
         """The settings as JSON."""
@@ -303,6 +307,14 @@ class ModelRetrySettings(PydanticFriendly):
             self.max_retries = checked(self.max_retries, int, type(self).__name__, "max_retries")
         if isinstance(self.backoff, dict):
             self.backoff = ModelRetryBackoffSettings.from_dict(self.backoff, "retry.backoff")
+        elif self.backoff is not None and not isinstance(
+            cast("Any", self.backoff), ModelRetryBackoffSettings
+        ):
+            raise WrongType(
+                "ModelRetrySettings backoff must be ModelRetryBackoffSettings, a dict or None, got "
+                f"{type(self.backoff).__name__}."
+            )
+        check_function("ModelRetrySettings policy", self.policy)
 
     def to_json_dict(self) -> dict[str, Any]:
         """The settings as JSON, without the policy."""

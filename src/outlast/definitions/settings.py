@@ -224,10 +224,16 @@ def _check_metadata(settings: ModelSettings, name: str, value: Any) -> None:
 
 
 def _check_tool_choice(settings: ModelSettings, name: str, value: Any) -> None:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and {"server_label", "name"} <= {*cast("dict[str, Any]", value)}:
         settings.tool_choice = MCPToolChoice.from_dict(cast("dict[str, Any]", value), name)
     elif not isinstance(value, str | MCPToolChoice):
         checked(value, str, "ModelSettings", name)
+
+
+def _check_mapping(settings: ModelSettings, name: str, value: Any) -> None:
+    del settings
+    if not isinstance(value, Mapping):
+        checked(value, dict, "ModelSettings", name)
 
 
 def _check_retry(settings: ModelSettings, name: str, value: Any) -> None:
@@ -243,6 +249,7 @@ _CHECKS = {
     "metadata": _check_metadata,
     "tool_choice": _check_tool_choice,
     "retry": _check_retry,
+    **dict.fromkeys(("extra_query", "extra_headers", "prompt_cache_options"), _check_mapping),
 }
 
 assert set(_CHECKS) <= {each.name for each in dataclasses.fields(ModelSettings)}

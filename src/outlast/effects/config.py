@@ -6,14 +6,14 @@ import copy
 import functools
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from outlast.calls.health import CircuitBreaker
 from outlast.calls.prices import PriceTable
-from outlast.core.errors import UserError, WrongType, WrongValue
+from outlast.core.errors import WrongType, WrongValue
 from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
 from outlast.definitions.approval_rules import ApprovalRules
@@ -21,7 +21,7 @@ from outlast.definitions.budget import Budget
 from outlast.definitions.choices import check_choice
 from outlast.definitions.compaction import Compaction
 from outlast.definitions.context import RunContextWrapper, TContext
-from outlast.definitions.given import check_flag, check_function, check_model
+from outlast.definitions.given import check_flag, check_function, check_model, check_text
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import HandoffHistoryMapper, HandoffInputFilter
 from outlast.definitions.hooks import RunHooks
@@ -275,7 +275,8 @@ class RunConfig:
             _check_choice(self, "on_abandon", OnAbandon)
         self.compaction = _coerced(self.compaction, Compaction, "run_config.compaction")
         self.metadata = _as_metadata(self.metadata)
-        self.budgets = _as_budgets(self.budgets)
+        self.budgets = _all_of(self.budgets, Budget, "budgets")
+        self.approval_rules = _all_of(self.approval_rules, ApprovalRules, "approval_rules")
         if self.durability is not None:
             _check_choice(self, "durability", Durability)
         if self.reasoning_item_id_policy is not None:
@@ -283,24 +284,53 @@ class RunConfig:
         check_guardrails("RunConfig", "input", self.input_guardrails or ())
         check_guardrails("RunConfig", "output", self.output_guardrails or ())
         check_model("RunConfig model", self.model)
-        check_flag("RunConfig guardrails_hold_tools", self.guardrails_hold_tools)
+        for name in _FLAGS:
+            check_flag(f"RunConfig {name}", getattr(self, name))
         for name in _FUNCTIONS:
             check_function(f"RunConfig {name}", getattr(self, name))
+        for name in ("workflow_name", "trace_id", "group_id"):
+            check_text(f"RunConfig {name}", getattr(self, name))
+        _check_records(self)
         _check_blocked_message(self.output_guardrail_blocked_message)
 
 
-def _as_budgets(budgets: Any) -> tuple[Budget, ...]:
-    found: Any = (budgets,) if isinstance(budgets, Budget) else tuple(budgets or ())
-    wrong = next((each for each in found if not isinstance(each, Budget)), None)
-    if wrong is not None:
-        raise UserError(
-            f"RunConfig(budgets=...) takes a Budget or a list of them, got {type(wrong).__name__}."
+def _check_records(config: RunConfig) -> None:
+    """Refuse settings that would fail when they are first needed: a tool may have run by then."""
+    if not callable(getattr(config.model_provider, "get_model", None)):
+        raise WrongType(
+            "RunConfig model_provider must be a ModelProvider, with a method get_model, got "
+            f"{type(config.model_provider).__name__}. Pass a model's name or a Model as model=."
         )
-    return found
+    for name, value in (("tracing", config.tracing), ("trace_metadata", config.trace_metadata)):
+        if value is not None and not isinstance(cast("Any", value), Mapping):
+            raise WrongType(f"RunConfig {name} must be a dict or None, got {type(value).__name__}.")
+    prices: Any = config.prices
+    if prices is not None and not isinstance(prices, PriceTable | str | Path):
+        raise WrongType(
+            "RunConfig prices must be a PriceTable, the path of a JSON file, or None, got "
+            f"{type(prices).__name__}."
+        )
 
 
+def _all_of(given: Any, kind: type[_T], name: str) -> tuple[_T, ...]:
+    """One or several records of a kind, as several."""
+    is_list = isinstance(given, list | tuple)
+    every = () if given is None else cast("Sequence[Any]", given) if is_list else (given,)
+    for each in every:
+        if not isinstance(each, kind):
+            raise WrongType(
+                f"RunConfig {name} must be of type {kind.__name__}, or a list of such, got "
+                f"{type(each).__name__}."
+            )
+    return tuple(every)
+
+
+_FLAGS = (
+    "guardrails_hold_tools", "nest_handoff_history", "tracing_disabled", "trace_include_sensitive_data",
+)  # fmt: skip
 _FUNCTIONS = (
     "handoff_input_filter", "handoff_history_mapper", "call_model_input_filter", "tool_error_formatter",
+    "session_input_callback",
 )  # fmt: skip
 
 
@@ -358,7 +388,14 @@ def _coerced(value: object, kind: type[_T], name: str) -> _T | None:
         raise WrongType(
             f"Unknown {name} settings: {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         )
+    needed = (one.name for one in fields(cast("Any", kind)) if one.init and _has_no_default(one))
+    if missing := sorted(set(needed) - given.keys()):
+        raise WrongType(f"{name} lacks {', '.join(missing)}. Give all of them.")
     return kind(**given)
+
+
+def _has_no_default(one: Field[Any]) -> bool:
+    return one.default is MISSING and one.default_factory is MISSING
 
 
 def _as_metadata(value: object) -> RunMetadata | None:

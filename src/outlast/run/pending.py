@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from outlast.core.approval_events import RequestRules
 from outlast.core.evolve import fold
 from outlast.effects.config import RunConfig, coerce_run_config
+from outlast.run.commands import check_said
 from outlast.run.request import journal_of
 from outlast.views.decisions import DecisionRecord, decision_records
 from outlast.views.waiting import WaitingCall, waiting_calls
@@ -48,6 +49,8 @@ async def pending(run_id: str | None = None, *, run_config: Config = None) -> li
     Raises:
         RunNotFound: There is no such run.
     """
+    if run_id is not None:
+        check_said(run_id=run_id)
     journal = journal_of(coerce_run_config(run_config))
     ids = [run_id] if run_id is not None else []
     if run_id is None:
@@ -92,6 +95,7 @@ async def decisions(run_id: str, *, run_config: Config = None) -> list[DecisionR
     Raises:
         RunNotFound: There is no such run.
     """
+    check_said(run_id=run_id)
     journal = journal_of(coerce_run_config(run_config))
     return decision_records([each.event for each in await journal.read(run_id)])
 

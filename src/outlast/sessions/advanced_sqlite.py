@@ -14,7 +14,7 @@ from outlast.definitions.context import RunContextWrapper
 from outlast.sessions.branch_tables import BranchTables
 from outlast.sessions.branches import USAGE_COUNTS, USAGE_DETAILS, Branches
 from outlast.sessions.rewriting import Change
-from outlast.sessions.session import SessionSettings, check_items
+from outlast.sessions.session import SessionSettings, check_items, item_text
 from outlast.sessions.sqlite import SQLiteSession, newest_items, transaction
 from outlast.sessions.sqlite_tables import decoded, open_database
 
@@ -99,7 +99,7 @@ class AdvancedSQLiteSession(SQLiteSession):
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         check_items(items)
-        texts = [json.dumps(item) for item in items]
+        texts = [item_text(item) for item in items]
 
         def insert(connection: sqlite3.Connection, branch: str) -> None:
             if items:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import time
 from collections.abc import AsyncGenerator
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change
-from outlast.sessions.session import SessionSettings, check_items
+from outlast.sessions.session import SessionSettings, check_items, item_text
 from outlast.sessions.sqlite import newest_items, rewriting
 from outlast.sessions.sqlite_tables import (
     BUSY_TIMEOUT_S,
@@ -90,7 +89,7 @@ class AsyncSQLiteSession(StoredSession):
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         check_items(items)
-        rows = [(self.session_id, json.dumps(item)) for item in items]
+        rows = [(self.session_id, item_text(item)) for item in items]
         await run_to_end(self._insert(rows))
 
     async def pop_item(self) -> TResponseInputItem | None:

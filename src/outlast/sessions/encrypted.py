@@ -10,7 +10,13 @@ from outlast.core.errors import WrongType, WrongValue
 from outlast.definitions.context import RunContextWrapper
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change, RewritableSession, plan
-from outlast.sessions.session import SessionABC, SessionSettings, ask_session, session_settings_from
+from outlast.sessions.session import (
+    SessionABC,
+    SessionSettings,
+    ask_session,
+    item_text,
+    session_settings_from,
+)
 from outlast.sessions.sqlite import SQLiteSession
 
 if TYPE_CHECKING:
@@ -197,7 +203,7 @@ class EncryptedSession(SessionABC):
 
     def sealed(self, item: TResponseInputItem) -> TResponseInputItem:
         """The envelope in which ``item`` is kept."""
-        text = json.dumps(item, separators=(",", ":"), ensure_ascii=False, default=str)
+        text = item_text(item, separators=(",", ":"), ensure_ascii=False, default=str)
         payload = self.cipher.encrypt(text.encode()).decode()
         envelope = {"__enc__": 1, "v": 1, "kid": _KEY_ID, "payload": payload}
         return cast("TResponseInputItem", envelope)

@@ -7,6 +7,7 @@ API takes; a session keeps it as it is, also the fields that it does not know.
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -118,6 +119,23 @@ def check_items(items: Any) -> None:
             f"add_items takes a list of items, got {type(items).__name__}. Write "
             'add_items([{"role": "user", "content": "..."}]).'
         )
+
+
+def item_text(item: Any, **options: Any) -> str:
+    """An item as JSON; ``options`` are those of `json.dumps`.
+
+    Raises:
+        WrongType: It is no dict, or holds what JSON cannot say.
+    """
+    if not isinstance(item, dict):
+        raise WrongType(f"A session keeps items that are dicts, got {type(item).__name__}.")
+    try:
+        return json.dumps(item, **options)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WrongType(
+            f"An item was to be kept that JSON cannot say: {error}. Nothing was kept. Pass texts, numbers, "
+            "lists and dicts."
+        ) from error
 
 
 class SessionLike(Protocol):

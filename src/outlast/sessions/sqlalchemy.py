@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change, plan
-from outlast.sessions.session import SessionSettings
+from outlast.sessions.session import SessionSettings, item_text
 from outlast.sessions.stored import StoredSession, run_to_end
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class SQLAlchemySession(StoredSession):
         return await run_to_end(self._retried(rewrite))
 
     async def _serialize_item(self, item: TResponseInputItem) -> str:
-        return json.dumps(item, separators=(",", ":"), ensure_ascii=self._ensure_ascii)
+        return item_text(item, separators=(",", ":"), ensure_ascii=self._ensure_ascii)
 
     # --- What is done with the tables. ----------------------------------------------------
 

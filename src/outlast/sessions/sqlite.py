@@ -8,7 +8,6 @@ never cancelled in the middle on the loop, and one in a thread is waited for bef
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -18,7 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from outlast.definitions.forks import at_fork, take
 from outlast.sessions.rewriting import Change, plan
-from outlast.sessions.session import SessionABC, SessionSettings, check_items, session_settings_from
+from outlast.sessions.session import (
+    SessionABC,
+    SessionSettings,
+    check_items,
+    item_text,
+    session_settings_from,
+)
 from outlast.sessions.sqlite_tables import (
     BUSY_TIMEOUT_S,
     SessionTables,
@@ -89,7 +94,7 @@ class SQLiteSession(SessionABC):
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         # Encoded first, so that an item that cannot be kept leaves no half of the others.
         check_items(items)
-        rows = [(self.session_id, json.dumps(item)) for item in items]
+        rows = [(self.session_id, item_text(item)) for item in items]
         await self._run(lambda connection: self._insert(connection, rows))
 
     async def pop_item(self) -> TResponseInputItem | None:
@@ -257,7 +262,7 @@ def rewriting(rows: Iterable[tuple[int, str]], session_id: str, change: Change) 
     dropped, added = plan(stored, wanted)
     return Rewriting(
         [(known[place][0],) for place in dropped],
-        [(session_id, json.dumps(item)) for item in added],
+        [(session_id, item_text(item)) for item in added],
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from outlast.sessions.rewriting import Change, plan
-from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
+from outlast.sessions.session import SessionABC, SessionSettings, item_text, session_settings_from
 
 if TYPE_CHECKING:
     from outlast.definitions.run_items import TResponseInputItem
@@ -33,7 +33,7 @@ class StoredSession(SessionABC):
 
     async def _serialize_item(self, item: TResponseInputItem) -> str:
         """The text that stands for ``item`` in the store."""
-        return json.dumps(item, separators=(",", ":"))
+        return item_text(item, separators=(",", ":"))
 
     async def _deserialize_item(self, item: str) -> TResponseInputItem:
         """The item that a text of the store stands for. A `ValueError` marks it as unreadable."""
