@@ -109,3 +109,9 @@ def test_pages_name_only_files_that_exist():
         made = {"tests/conformance/known_failures.txt"}
         missing = [name for name in named if not any((place / name).exists() for place in places)]
         assert set(missing) <= made, page
+
+
+def test_nothing_is_installed_by_a_name_that_is_not_on_pypi():
+    texts = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *SOURCE.rglob("*.py")]
+    wrong = re.compile(r"pip install '?outlast\b")
+    assert [str(text) for text in texts if wrong.search(text.read_text())] == []

@@ -76,7 +76,9 @@ def require_libraries() -> None:
     """
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
         raise Missing(
-            "Missing", "A server needs fastapi and uvicorn.", "pip install 'outlast[server]'"
+            "Missing",
+            "A server needs fastapi and uvicorn.",
+            "pip install '.[server]' in a clone of Outlast",
         )
 
 

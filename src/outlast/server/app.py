@@ -342,7 +342,9 @@ def _mount_a2a(api: FastAPI, agents: Agents) -> None:
     try:
         from outlast.server.a2a import A2A  # Brings some twenty packages.
     except ImportError as error:
-        raise UserError("'a2a' needs a2a-sdk: pip install 'outlast[a2a]'.") from error
+        raise UserError(
+            "'a2a' needs a2a-sdk: pip install '.[a2a]' in a clone of Outlast."
+        ) from error
     api.mount("/a2a", A2A(agents))
     api.router.routes.append(Route("/.well-known/agent-card.json", A2A(agents)))
 
@@ -351,7 +353,9 @@ def _include_agui(api: FastAPI) -> None:
     try:
         from outlast.server.agui import router
     except ImportError as error:
-        raise UserError("'ag-ui' needs ag-ui-protocol: pip install 'outlast[ag-ui]'.") from error
+        raise UserError(
+            "'ag-ui' needs ag-ui-protocol: pip install '.[ag-ui]' in a clone of Outlast."
+        ) from error
     api.include_router(router)
 
 

@@ -32,7 +32,7 @@ def serve(  # noqa: PLR0913  # a command has the options that it has
     ssl_keyfile: Annotated[str | None, typer.Option(metavar="FILE", help="For TLS.")] = None,
     ssl_certfile: Annotated[str | None, typer.Option(metavar="FILE", help="For TLS.")] = None,
 ) -> int:
-    """Serve agents over HTTP: an API of our own, and OpenAI's. Needs `pip install 'outlast[server]'`."""
+    """Serve agents over HTTP: an API of our own, and OpenAI's. Needs the extra `server`."""
     return serve_app(
         place,
         Serving(

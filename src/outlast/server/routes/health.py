@@ -62,7 +62,9 @@ async def metrics(request: Request, caller: Administrator) -> Response:
     counted: Metrics = request.app.state.metrics
     if not counted.is_there:
         raise Problem(
-            404, "not-found", "This wants prometheus-client: pip install 'outlast[server]'."
+            404,
+            "not-found",
+            "This wants prometheus-client: pip install '.[server]' in a clone of Outlast.",
         )
     text = counted.text(**await _counts(service_of(request)))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
