@@ -5,8 +5,9 @@ process sees them (`journal.ledger`), and changes several of them in one transac
 
     wish ──reserve──▶ hold ──settle──▶ spent
 
-A hold counts in full until it is settled. So whoever comes second sees what the first one may still
-cost, and all together never spend more than the limit, as long as no call costs more than it holds.
+A hold counts in full until it is settled, and for good once whoever made it performs its run no more.
+So whoever comes second sees what the first one may still cost, and all together never spend more than
+the limit, as long as no call costs more than it holds.
 Money is counted in billionths of a dollar, so that sums are exact.
 """
 
@@ -56,6 +57,10 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
     amounts: Amounts
     owner: str = ""
     """The process that makes the call."""
+    run_id: str = ""
+    """The run that it is a part of."""
+    epoch: int = 0
+    """Which acquisition of that run makes it."""
 
 
 class Account(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,6 +110,8 @@ class Wish(msgspec.Struct, frozen=True):
     kind: str = ""
     """Calls of one kind cost alike: the model's name."""
     owner: str = ""
+    run_id: str = ""
+    epoch: int = 0
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -152,12 +159,16 @@ class Ledger(Protocol):
         """The name of this process, as holds have it."""
         ...
 
-    def lives(self, owner: str) -> bool:
-        """Whether the process of that name still makes its calls, as far as can be seen."""
+    def lives(self, hold: Hold) -> bool:
+        """Whether the call still goes on, as far as can be seen: nobody has put down or taken its run."""
         ...
 
     async def change(self, keys: Sequence[str], change: Change) -> Any:
         """Replace accounts by what ``change`` makes of them, all or none; what else it says."""
+        ...
+
+    async def settle(self, keys: Sequence[str], change: Change) -> None:
+        """The same for the end of a call: where it cannot be written now, the next change writes it."""
         ...
 
     def get(self, key: str) -> Account:
@@ -169,11 +180,11 @@ Change = Callable[[Accounts], tuple[Accounts, Any]]
 
 
 def reserve(
-    accounts: Accounts, claims: Sequence[Claim], wish: Wish, lives: Callable[[str], bool]
+    accounts: Accounts, claims: Sequence[Claim], wish: Wish, lives: Callable[[Hold], bool]
 ) -> tuple[Accounts, Verdict]:
     """The accounts with the hold, if the call may begin, and whether it may.
 
-    A hold whose process is gone counts as spent, in full: nobody knows what its call has cost.
+    A hold whose call is gone counts as spent, in full: nobody knows what it has cost.
     """
     known = {claim.key: _buried(accounts[claim.key], lives) for claim in claims}
     before = next((known[c.key].holds.get(wish.id) for c in claims), None)
@@ -206,7 +217,7 @@ def reserve(
     last = _last(claims, known, grant, wanted)
     if last is not None and _has_holds(known[last.key], last.measure):
         return known, Waits()
-    hold = Hold(grant, wish.owner)
+    hold = Hold(grant, wish.owner, wish.run_id, wish.epoch)
     after = {
         key: replace(account, holds={**account.holds, wish.id: hold})
         for key, account in known.items()
@@ -236,8 +247,8 @@ def _settled(account: Account, hold_id: str, actual: Amounts, kind: str) -> Acco
     return replace(account, spent=account.spent.plus(actual), holds=holds, largest=largest)
 
 
-def _buried(account: Account, lives: Callable[[str], bool]) -> Account:
-    dead = {key: hold for key, hold in account.holds.items() if not lives(hold.owner)}
+def _buried(account: Account, lives: Callable[[Hold], bool]) -> Account:
+    dead = {key: hold for key, hold in account.holds.items() if not lives(hold)}
     if not dead:
         return account
     spent = account.spent

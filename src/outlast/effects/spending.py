@@ -87,7 +87,12 @@ class Payer(NamedTuple):
     def hold_id(self) -> str:
         """The name of what is set aside for this attempt."""
         attempt = self.state.attempts.get(self.effect_id, 1)
-        return f"{self.run_id}\n{self.effect_id}\n{attempt}"
+        return f"{self.run_id}\n{self.effect_id}\n{attempt}\n{self.purse.epoch}"
+
+    def wish(self, amounts: Amounts, least: Amounts, kind: str) -> Wish:
+        """What this attempt would take."""
+        who = (self.purse.ledger().owner, self.run_id, self.purse.epoch)
+        return Wish(self.hold_id, amounts, least, kind, *who)
 
 
 @asynccontextmanager
@@ -105,7 +110,7 @@ async def spending(
         return
     ledger, keys = payer.purse.ledger(), list(dict.fromkeys(claim.key for claim in claims))
     await credit(payer)
-    wish = Wish(payer.hold_id, amounts, least, kind, ledger.owner)
+    wish = payer.wish(amounts, least, kind)
     grant = await _granted(ledger, keys, claims, wish)
     spent = Spending(grant=grant, actual=least)
     try:
@@ -114,7 +119,7 @@ async def spending(
     finally:
         ms = round((time.monotonic() - spent.began) * 1000) if spent.counts_time else 0
         actual = msgspec.structs.replace(spent.actual, ms=ms)
-        paid = ledger.change(keys, lambda known: (settle(known, wish.id, actual, kind), None))
+        paid = ledger.settle(keys, lambda known: (settle(known, wish.id, actual, kind), None))
         await asyncio.shield(paid)
 
 

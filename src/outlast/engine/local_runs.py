@@ -114,7 +114,7 @@ def environment(
         session=request.session,
         error_handlers=request.error_handlers,
         live=live,
-        purse=purse_of(request.config, log.run_id, request.purse, log.spent_ledger),
+        purse=purse_of(request.config, request.purse, log),
     )
 
 

@@ -97,6 +97,11 @@ class RunLog:
         """The id of the run."""
         return self.lease.run_id
 
+    @property
+    def epoch(self) -> int:
+        """Which acquisition of the run this is."""
+        return self.lease.epoch
+
     def add(self, events: Iterable[Event]) -> None:
         """Fold ``events``; they are durable after the next `commit`."""
         state = self.state

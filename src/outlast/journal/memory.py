@@ -100,7 +100,7 @@ class MemoryJournal:
         self._places = count(1)
         self.blobs = _MemoryBlobs()
         self.health = MemoryHealth()
-        self.ledger = MemoryLedger()
+        self.ledger = MemoryLedger(self._performs)
         self.inbox = MemoryInbox(self._status)
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
@@ -246,6 +246,10 @@ class MemoryJournal:
     def _status(self, run_id: str) -> str | None:
         run = self._runs.get(run_id)
         return run.status if run is not None and run.rows else None
+
+    def _performs(self, run_id: str, epoch: int) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and run.epoch == epoch and run.is_held
 
     async def release(self, lease: Lease, *, waits: bool = False) -> None:
         run = self._runs.get(lease.run_id)

@@ -105,7 +105,12 @@ class SqliteJournal:
         self.health = SqliteHealth(path, busy_s=busy_s, on_open=self._note_use)
         is_power = durability == "power"
         self.ledger = SqliteLedger(
-            path, self._held.pulses, busy_s=busy_s, on_open=self._note_use, power=is_power
+            path,
+            self._held.pulses,
+            self.is_held,
+            busy_s=busy_s,
+            on_open=self._note_use,
+            power=is_power,
         )
         self.inbox = SqliteInbox(path, power=is_power, on_open=self._note_use)
         self._is_checked = False
