@@ -18,6 +18,7 @@ from outlast.core.budgets import (
     Waits,
     Wish,
     credited,
+    credited_once,
     reserve,
     settle,
 )
@@ -113,6 +114,16 @@ def test_what_is_added_to_a_limit_counts_once():
     assert credited(more, "c1", Amounts(tokens=10)) == more
     _, verdict = _ask(more, "a", 10)
     assert isinstance(verdict, Granted)
+
+
+def test_what_is_added_to_a_limit_with_windows_counts_in_one_of_them():
+    notes = [{"k@1": "k@day", "r": "r"}, {"k@2": "k@day", "r": "r"}]
+    known: dict[str, Account] = dict.fromkeys(("k@1", "k@2", "k@day", "r"), EMPTY)
+    for each in (notes[0], notes[0], notes[1]):
+        known |= credited_once(known, each, "c1", Amounts(requests=3))
+    assert {key: each.credit.requests for key, each in known.items()} == {
+        "k@1": 3, "k@2": 0, "k@day": 0, "r": 3,
+    }  # fmt: skip
 
 
 def test_limits_of_several_accounts_hold_all_or_none_is_used():

@@ -9,12 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from outlast import (
     Agent,
     Budget,
     BudgetExceeded,
+    IncompatibleRun,
     Price,
     PriceTable,
     RunConfig,
@@ -23,6 +25,7 @@ from outlast import (
     function_tool,
 )
 from outlast.core.budgets import NANO, Account
+from outlast.definitions.budget import budget_facts, budget_of
 from outlast.journal import MemoryJournal, SqliteJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
@@ -278,3 +281,67 @@ def test_a_budget_that_makes_no_sense_is_refused(wrong: dict[str, Any]):
 async def test_a_budget_per_user_needs_a_user():
     with pytest.raises(UserError, match="says of no user"):
         await Runner.run(_looker(0), "go", run_config=_config(Budget(requests=1, per="user")))
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        Budget(requests=2),
+        Budget(requests=2, tokens=10**6, cost_usd=9.5, seconds=60.0, warn_at=0.5),
+        Budget(requests=2, per="agent", agent="looker", on_exceeded="stop", output_tokens=16),
+        Budget(requests=2, per="journal", window="month"),
+        Budget(requests=2, per="journal", window=timedelta(days=400, microseconds=5)),
+    ],
+)
+def test_a_budget_is_read_from_a_log_as_it_was_written(budget: Budget):
+    written = msgspec.json.decode(msgspec.json.encode(budget_facts(budget)))
+    assert budget_of(written) == budget
+
+
+def test_a_budget_of_a_newer_version_is_refused_and_not_left_out():
+    with pytest.raises(IncompatibleRun, match="budgets="):
+        budget_of({"requests": 2, "per_moon": True})
+
+
+@pytest.mark.parametrize("word", ["run", "resume"])
+async def test_whoever_goes_on_with_a_run_is_under_its_limits_until_they_give_their_own(word: str):
+    config, agent = _config(Budget(requests=2)), _looker(5)
+    plain = RunConfig(journal=config.journal, tracing_disabled=True)
+
+    async def go_on(settings: RunConfig) -> Any:
+        if word == "run":
+            return await Runner.run(agent, "hi", run_id="r", run_config=settings)
+        return await Runner.resume("r", agent, run_config=settings)
+
+    with pytest.raises(BudgetExceeded):
+        await Runner.run(agent, "hi", run_id="r", run_config=config)
+    with pytest.raises(BudgetExceeded, match="2 of 2 requests"):
+        await go_on(plain)
+    higher = RunConfig(journal=config.journal, budgets=Budget(requests=4), tracing_disabled=True)
+    for settings in (higher, plain):
+        with pytest.raises(BudgetExceeded, match="4 of 4 requests"):
+            await go_on(settings)
+    await Runner.top_up("r", requests=2, run_config=plain)
+    assert (await go_on(plain)).final_output == "done"
+
+
+async def test_a_top_up_counts_in_the_window_that_is_current_when_the_run_goes_on_and_in_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now = [1_000_000.0]
+    monkeypatch.setattr("outlast.effects.spending.time.time", lambda: now[0])
+
+    @function_tool
+    def wait() -> str:
+        now[0] += 86_400
+        return "tomorrow"
+
+    calls = ["look", "wait", "look"]
+    steps = [step(function_call(name, {}, call_id=f"c{n}")) for n, name in enumerate(calls)]
+    agent = Agent(name="looker", tools=[look, wait], model=ScriptedModel([*steps, step(DONE)]))
+    config = _config(Budget(requests=1, per="journal", window="day"))
+    with pytest.raises(BudgetExceeded, match="1 of 1 requests"):
+        await Runner.run(agent, "hi", run_id="r", run_config=config)
+    await Runner.top_up("r", requests=1, per="journal", run_config=config)
+    with pytest.raises(BudgetExceeded, match="1 of 1 requests"):  # Of the next day.
+        await Runner.resume("r", agent, run_config=config)

@@ -23,7 +23,7 @@ from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import lines, plain, short_id
-from outlast.core.errors import AgentsException, RunConflict, RunNotFound
+from outlast.core.errors import AgentsException, BudgetExceeded, RunConflict, RunNotFound
 from outlast.core.failing import why_final
 from outlast.core.state import Options
 from outlast.definitions.agent import Agent
@@ -290,7 +290,15 @@ async def show_run(
 async def _failed(error: Exception, run_id: str, program: Program, again: str) -> Exception:
     if isinstance(error, RunConflict):
         return _another(error)
-    return RunError(line_of(program), *(await _ways_on(run_id, program, again)))
+    more = [_how_to_top_up(error, run_id)] if isinstance(error, BudgetExceeded) else []
+    return RunError(line_of(program), *more, *(await _ways_on(run_id, program, again)))
+
+
+def _how_to_top_up(error: BudgetExceeded, run_id: str) -> str:
+    option = {"cost_usd": "usd", "tool_calls": "calls"}.get(error.measure, error.measure)
+    whose = error.budget.rpartition(" of ")[2].removeprefix("the ").split()[0]
+    per = f" --per {whose}" if whose in ("agent", "user", "tenant", "journal") else ""
+    return f"outlast topup {shlex.quote(plain(run_id))} --{option} N{per}"
 
 
 def _another(error: RunConflict) -> Missing:

@@ -239,6 +239,26 @@ def credited(account: Account, credit_id: str, amounts: Amounts) -> Account:
     return replace(account, credit=added, credits=(*account.credits, credit_id))
 
 
+def credited_once(
+    accounts: Accounts, notes: Mapping[str, str], credit_id: str, amounts: Amounts
+) -> Accounts:
+    """The accounts with more to spend, but those of a window where an earlier window had it.
+
+    Args:
+        accounts: All of them, with those that ``notes`` name.
+        notes: For each account that gets it, the one that notes what all of its windows got.
+        credit_id: What is added.
+        amounts: How much.
+    """
+    after = dict(accounts)
+    for key, note in notes.items():
+        if note == key or credit_id not in accounts[note].credits:
+            after[key] = credited(after[key], credit_id, amounts)
+        if note != key:
+            after[note] = credited(after[note], credit_id, NOTHING)
+    return after
+
+
 def _settled(account: Account, hold_id: str, actual: Amounts, kind: str) -> Account:
     if hold_id not in account.holds:
         return account

@@ -237,8 +237,8 @@ class BudgetExceeded(AgentsException):
         self.limit, self.used, self.wanted = limit, used, wanted
         super().__init__(
             f"The budget of {budget} is used up: {used:g} of {limit:g} {measure}, and the next call may "
-            f"take {wanted:g}. It was not begun. Add to the budget with Runner.top_up or raise its limit, "
-            "then resume the run."
+            f"take {wanted:g}. It was not begun. Add to the budget with Runner.top_up (`outlast topup RUN` "
+            "on the command line) or raise its limit, then resume the run."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from outlast.core.events import (
@@ -74,6 +76,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Whether the run began with a context, which only its program can give again."""
     program: str = ""
     """Where the agent was loaded from (`FILE:AGENT`), when a command line did it."""
+    budgets: list[dict[str, Any]] = []
+    """The limits of the run itself: those of whoever goes on with it and gives none."""
 
 
 _NOTHING: Vector[Entry] = Vector()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from outlast.core.budgets import NANO, Amounts, Claim
-from outlast.core.errors import UserError
+from outlast.core.errors import AgentsException, IncompatibleRun, UserError
 from outlast.definitions.given import check_number
 
 Per = Literal["run", "agent", "user", "tenant", "journal"]
@@ -98,6 +98,13 @@ class Budget:
         """The claim that a call makes under this budget."""
         return Claim(key, name, self.limits(), self.warn_at, self.on_exceeded == "last_turn")
 
+    @property
+    def window_kind(self) -> str:
+        """The name of all windows of this length together; empty where the limit is for good."""
+        if isinstance(self.window, timedelta):
+            return f"@+{self.window.total_seconds():g}s"
+        return f"@{self.window}" if self.window else ""
+
     def window_start(self, now: float) -> str:
         """The name of the window that ``now`` is in; empty where the limit is for good."""
         if self.window is None:
@@ -106,6 +113,34 @@ class Budget:
             length = self.window.total_seconds()
             return f"@{int(now // length * length)}+{length:g}s"
         return f"@{datetime.fromtimestamp(now, UTC).strftime(_STARTS[self.window])}"
+
+
+def budget_facts(budget: Budget) -> dict[str, Any]:
+    """A budget as a log has it: what of it is not the default. A window of its own is in seconds."""
+    found = {each.name: getattr(budget, each.name) for each in fields(Budget)}
+    if isinstance(budget.window, timedelta):
+        found["window"] = budget.window.total_seconds()
+    defaults = {each.name: each.default for each in fields(Budget) if each.default is not MISSING}
+    return {name: value for name, value in found.items() if value != defaults[name]}
+
+
+def budget_of(facts: dict[str, Any]) -> Budget:
+    """The budget that a log has.
+
+    Raises:
+        IncompatibleRun: This version knows no such budget.
+    """
+    window: Any = facts.get("window")
+    try:
+        if window is not None and not isinstance(window, str):
+            window = timedelta(seconds=window)
+        given: dict[str, Any] = {**facts, "window": window}
+        return Budget(**given)
+    except (AgentsException, TypeError) as error:
+        raise IncompatibleRun(
+            "The run has a budget that this version of Outlast does not know, so that nothing was done. "
+            "Upgrade Outlast, or go on with limits that hold instead: RunConfig(budgets=...)."
+        ) from error
 
 
 def _check_window(window: object) -> None:

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 from outlast.calls.prices import PriceTable, table_of
 from outlast.core.budgets import Ledger
-from outlast.definitions.budget import Budget
+from outlast.core.state import RunState
+from outlast.definitions.budget import Budget, budget_of
 from outlast.effects.config import RunConfig
 
 
@@ -39,18 +40,36 @@ class Spender(Protocol):
         """Which acquisition of it this is."""
         ...
 
+    @property
+    def state(self) -> RunState:
+        """What its log amounts to."""
+        ...
+
     def spent_ledger(self) -> Ledger:
         """Where is counted what it spends."""
         ...
 
 
-def purse_of(config: RunConfig, outer: Purse | None, run: Spender) -> Purse | None:
-    """What a run may spend; None where nobody limits it."""
-    inherited = outer.budgets if outer else ()
-    known = [budget for budget, _ in inherited]
+def own_budgets(config: RunConfig, outer: Purse | None) -> list[Budget]:
+    """The limits that these settings bring to a run, beside those that it is inside of."""
+    known = [budget for budget, _ in outer.budgets] if outer else []
     given = (config.budgets,) if isinstance(config.budgets, Budget) else config.budgets
-    own = tuple((each, run.run_id) for each in given if each not in known)
-    budgets = (*inherited, *own)
+    return [each for each in given if each not in known]
+
+
+def purse_of(config: RunConfig, outer: Purse | None, run: Spender) -> Purse | None:
+    """What a run may spend; None where nobody limits it.
+
+    Settings without a budget leave those that the run's log has.
+
+    Raises:
+        IncompatibleRun: They are of a newer version.
+    """
+    own = own_budgets(config, outer)
+    if not config.budgets:
+        own = [budget_of(each) for each in run.state.options.budgets]
+    inherited = outer.budgets if outer else ()
+    budgets = (*inherited, *((each, run.run_id) for each in own))
     if not budgets:
         return None
     prices = outer.prices if outer and config.prices is None else table_of(config.prices)

@@ -30,7 +30,7 @@ from outlast.core.budgets import (
     Verdict,
     Waits,
     Wish,
-    credited,
+    credited_once,
     reserve,
     settle,
 )
@@ -124,27 +124,33 @@ async def spending(
 
 
 async def credit(payer: Payer) -> None:
-    """Add to the limits what people have added to them in the run's log, each once."""
+    """Add to the limits what people have added to them in the run's log, each once.
+
+    Of a limit that begins anew with each window, the first window that asks gets it.
+    """
     now = time.time()
     for raised in payer.state.top_ups:
-        found = (
-            _claim(budget, root, payer, now)
-            for budget, root in payer.purse.budgets
-            if root == payer.run_id and _is_raised(budget, raised)
-        )
-        if keys := list(dict.fromkeys(claim.key for claim in found if claim is not None)):
-            await payer.purse.ledger().change(keys, _crediting(raised))
+        notes: dict[str, str] = {}
+        for budget, root in payer.purse.budgets:
+            claim = _claim(budget, root, payer, now)
+            if root == payer.run_id and _is_raised(budget, raised) and claim is not None:
+                notes[claim.key] = _account(budget, root, payer)[0] + budget.window_kind
+        if notes:
+            keys = list(dict.fromkeys((*notes, *notes.values())))
+            await payer.purse.ledger().change(keys, _crediting(raised, notes))
 
 
 def _is_raised(budget: Budget, raised: BudgetRaised) -> bool:
     return budget.per == raised.per and raised.agent in ("", budget.agent)
 
 
-def _crediting(raised: BudgetRaised) -> Callable[[Accounts], tuple[Accounts, None]]:
+def _crediting(
+    raised: BudgetRaised, notes: Mapping[str, str]
+) -> Callable[[Accounts], tuple[Accounts, None]]:
     amounts = Amounts(raised.tokens, raised.requests, raised.tool_calls, raised.nano_usd, raised.ms)
 
     def change(known: Accounts) -> tuple[Accounts, None]:
-        return {key: credited(each, raised.id, amounts) for key, each in known.items()}, None
+        return credited_once(known, notes, raised.id, amounts), None
 
     return change
 
@@ -196,12 +202,18 @@ def _error(refused: Refused) -> BudgetExceeded:
 def _claim(budget: Budget, root: str, payer: Payer, now: float) -> Claim | None:
     if budget.agent is not None and budget.agent != payer.agent:
         return None
+    whose, name = _account(budget, root, payer)
+    window = budget.window_start(now)
+    return budget.claim(whose + window, name + (f" ({window[1:]})" if window else ""))
+
+
+def _account(budget: Budget, root: str, payer: Payer) -> tuple[str, str]:
+    """Where all windows of a budget are counted, and its name for people."""
     whose, name = _whose(budget, root, payer)
     if budget.per == "agent" or budget.agent is not None:
         whose += f"agent:{payer.agent}"
         name = f"agent {payer.agent!r}" + ("" if budget.per == "agent" else f" of {name}")
-    window = budget.window_start(now)
-    return budget.claim(whose + window, name + (f" ({window[1:]})" if window else ""))
+    return whose, name
 
 
 def _whose(budget: Budget, root: str, payer: Payer) -> tuple[str, str]:

@@ -39,6 +39,7 @@ from outlast.core.events import (
 from outlast.core.failing import can_go_on, is_due, raises_limit
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options, RunState, approval_key, tool_name
+from outlast.definitions.budget import budget_facts
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
@@ -48,7 +49,7 @@ from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.guardrail import guardrail_names
 from outlast.effects.place import Place
 from outlast.effects.projection import approval_item
-from outlast.effects.purse import Purse, purse_of
+from outlast.effects.purse import Purse, own_budgets, purse_of
 from outlast.effects.registry import AnyAgent, Registry
 from outlast.effects.scope import RunScope
 from outlast.engine.env import Live, RunEnv
@@ -190,6 +191,8 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
             parks=config.on_outage == "park",
             omits_reasoning_ids=config.reasoning_item_id_policy == "omit",
         )
+    if own := own_budgets(config, request.purse):
+        options = msgspec.structs.replace(options, budgets=[budget_facts(each) for each in own])
     log.add(
         [
             RunStarted(
@@ -265,7 +268,7 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
     if not log.state.started or log.state.ended:
         return
     before, turn = log.state.options, log.state.prepared
-    said = {
+    said: dict[str, Any] = {
         "hold_side_effects": request.config.guardrails_hold_tools,
         "forgive_unknown_tools": request.config.tool_not_found_behavior == "return_error_to_model",
         "recover_max_turns": "max_turns" in (request.error_handlers or {}),
@@ -274,6 +277,9 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
     }
     if (policy := request.config.reasoning_item_id_policy) is not None:
         said["omits_reasoning_ids"] = policy == "omit"
+    if request.config.budgets:
+        own = own_budgets(request.config, request.purse)
+        said["budgets"] = [budget_facts(each) for each in own]
     changed = {key: value for key, value in said.items() if getattr(before, key) != value}
     agent = env.agents.find(turn.agent) if turn and turn.ending == "text" else None
     ending = "asked" if agent is not None and asks_at_end(env, agent) else ""

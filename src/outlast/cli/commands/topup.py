@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from typing import Annotated
 
 import typer
 
 from outlast.cli.command import By, WholeRunId, Why, check_known, command, finish
+from outlast.cli.problem import Missing
 from outlast.cli.running import account, say, whole_run
+from outlast.cli.text import plain
 from outlast.run.control import top_up
 
 _PER = ("run", "agent", "user", "tenant", "journal")
@@ -30,6 +34,14 @@ def topup(  # noqa: PLR0913  # a command has the options that it has
 ) -> int:
     """Add to a run's budget; one that has failed for it goes on when it is resumed."""
     check_known("per", per, _PER)
+    amounts = (usd, tokens, requests, calls, seconds)
+    if not any(amounts) or not all(0 <= each < math.inf for each in amounts):
+        raise Missing(
+            "Usage",
+            "outlast topup adds to a budget: give it an amount above 0.",
+            "--usd, --tokens, --requests, --calls or --seconds",
+            f"outlast topup {shlex.quote(plain(run_id))} --usd 0.50",
+        )
     run_id = finish(whole_run(run_id))
     finish(
         top_up(
