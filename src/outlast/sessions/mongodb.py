@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from outlast.definitions.run_items import TResponseInputItem
 
 
-_ATTEMPTS = 10
+_ATTEMPTS = 30
 """How often items are to be replaced, where others write meanwhile."""
 
 
