@@ -14,6 +14,7 @@ from outlast.cli.app import app
 SHARED = {
     "--full": {"runs", "show", "approvals", "approve", "sessions"},
     "--json": {
+        "keys",
         "run",
         "runs",
         "show",

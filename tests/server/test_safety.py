@@ -69,6 +69,28 @@ async def test_the_runs_of_another_tenant_are_not_there():
         assert "Hello" not in taken.text
 
 
+async def test_one_id_is_another_conversation_for_each_tenant():
+    model = ScriptedModel([[assistant_message(f"Answer {n}.")] for n in range(4)])
+    async with served(App(agents=[desk_of(model)], auth=_by_header)) as client:
+        for n, tenant in enumerate(("north", "south", "", "north")):
+            who = {"X-Who": "ada", **({"X-Tenant": tenant} if tenant else {})}
+            body = {"input": f"I am of {tenant}.", "run_id": f"r-{n}", "session_id": "s-1"}
+            await client.post("/api/v1/runs", json=body, headers={**who, "Prefer": "wait=30"})
+        kept = {
+            tenant: (
+                await client.get(
+                    "/api/v1/sessions/s-1/items", headers={"X-Who": "ada", "X-Tenant": tenant}
+                )
+            ).json()["data"]
+            for tenant in ("north", "south")
+        }
+        assert [item["content"] for item in kept["north"] if item["role"] == "user"] == [
+            "I am of north."
+        ] * 2
+        assert "north" not in str(kept["south"])
+        assert len(kept["south"]) == 2
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [

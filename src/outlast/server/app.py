@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeAlias, get_args
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -85,7 +86,8 @@ class App:
         expose: The APIs of others that are served beside our own.
         context: Makes the context of a run, of who asks for it and what they sent as ``context``. Whoever
             goes on with the run after a crash has it made again.
-        session: Makes the session of an id; by default a `SQLiteSession` in the journal's folder.
+        session: Makes the session of an id; by default a `SQLiteSession` in the journal's folder. The id
+            is the caller's, behind ``"TENANT/"`` where they have one.
         journal: Where runs are kept, as in `RunConfig`.
         run_config: Settings of all runs.
         hosts: The names that the server goes by, beside those of this machine; ``"*"`` for any.
@@ -257,15 +259,21 @@ class App:
     def _made(self) -> Service:
         journal = self._open_journal()
         worker = Worker(self.agents, journal, self._config, concurrency=self.concurrency)
-        sessions_of = self._session or self._own_session
         worker.session = lambda run: (
-            sessions_of(run.metadata.session_id) if run.metadata.session_id is not None else None
+            None
+            if run.metadata.session_id is None
+            else self._session_of(run.metadata.session_id, run.metadata.tenant)
         )
         if self._context is not None:
             worker.context = self._context_of
         return Service(
-            self.agents, journal, worker, self._config, sessions_of, performs=self.performs
+            self.agents, journal, worker, self._config, self._session_of, performs=self.performs
         )
+
+    def _session_of(self, session_id: str, tenant: str | None) -> Any:
+        # Two tenants may choose one id.
+        mine = session_id if tenant is None else f"{quote(tenant, safe='')}/{session_id}"
+        return (self._session or self._own_session)(mine)
 
     def _own_session(self, session_id: str) -> SQLiteSession:
         return SQLiteSession(session_id, self.folder() / "sessions.db")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,8 +60,8 @@ class Service:
     journal: Journal
     worker: Worker
     config: RunConfig
-    sessions: Any
-    """Makes the session of an id."""
+    sessions: Callable[[str, str | None], Any]
+    """Makes the session of an id, and of the tenant whose it is."""
     performs: bool = True
     """Whether this process performs runs, or leaves them to others."""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
@@ -112,7 +112,7 @@ class Service:
             order.input,
             run_id=run_id,
             max_turns=order.max_turns,
-            session=self.sessions(order.session_id) if order.session_id else None,
+            session=self.sessions(order.session_id, caller.tenant) if order.session_id else None,
             context=self.worker.has_context
             or None,  # That there is one stands in the log, no more.
             run_config=replace(self.config, journal=self.journal, metadata=metadata),

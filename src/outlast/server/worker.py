@@ -161,7 +161,9 @@ class Worker:
         session_id = run.metadata.session_id
         if session_id is None or run.status != "running":
             return True
-        rows = await self._journal.runs(status="running", session_id=session_id, roots_only=True)
+        rows = await self._journal.runs(
+            status="running", session_id=session_id, tenant=run.metadata.tenant, roots_only=True
+        )
         return not rows or rows[-1].run_id == run.run_id
 
     def _ended(self, run_id: str) -> None:

@@ -64,7 +64,7 @@ async def _begun(service: Service, agent: str, sent: agui.RunAgentInput, caller:
             raise
     else:
         return sent.run_id
-    known = await service.sessions(sent.thread_id).get_items(limit=1)
+    known = await service.sessions(sent.thread_id, caller.tenant).get_items(limit=1)
     items = [item for message in _news(sent, is_known=bool(known)) if (item := _item(message))]
     if not items:
         raise Problem(422, "invalid", "There is no message to answer: send one of a user's.")

@@ -51,8 +51,9 @@ async def items(
 ) -> Json:
     """The newest items of a conversation, the oldest of them first."""
     service = service_of(request)
-    await _own_runs(service, session_id, caller)
-    found: list[Any] = await service.sessions(session_id).get_items(limit)
+    newest, *_ = await _own_runs(service, session_id, caller)
+    kept = service.sessions(session_id, newest.metadata.tenant)
+    found: list[Any] = await kept.get_items(limit)
     return {"data": found, "next_cursor": None}
 
 
@@ -60,8 +61,8 @@ async def items(
 async def forgotten(session_id: Id, request: Request, caller: SessionWriter) -> None:
     """Forget what was said. The logs of its runs stay."""
     service = service_of(request)
-    await _own_runs(service, session_id, caller)
-    await service.sessions(session_id).clear_session()
+    newest, *_ = await _own_runs(service, session_id, caller)
+    await service.sessions(session_id, newest.metadata.tenant).clear_session()
 
 
 @router.post("/sessions/{session_id}/runs", operation_id="startRunInSession", status_code=202)
