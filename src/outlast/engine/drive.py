@@ -104,6 +104,7 @@ async def drive(log: Log, engine: Engine) -> None:
     """
     flight = _Flight(log, engine)
     ignore = log.listen(flight.wake, flight.stop)
+    is_closed = False
     try:
         while True:
             if log.has_commands:
@@ -121,9 +122,15 @@ async def drive(log: Log, engine: Engine) -> None:
             if flight.error is not None:
                 await log.commit()
                 raise flight.error
+    except (
+        GeneratorExit
+    ):  # Whoever held this coroutine dropped it: nothing runs that could be awaited.
+        is_closed = True
+        raise
     finally:
         ignore()
-        await flight.drain()
+        if not is_closed:
+            await flight.drain()
 
 
 def _advance(log: Log, engine: Engine, flight: _Flight) -> list[Effect]:
