@@ -243,15 +243,20 @@ async def test_two_of_three_have_to_agree(votes: list[str], outcome: list[int] |
         assert (result.final_output, ran) == ("done", outcome)
 
 
-async def test_nobody_says_yes_and_no():
+async def test_several_decide_by_name_and_may_change_their_minds():
     config = _ruled(ApprovalRules(needed=2))
     agent = _refunds([], function_call("refund", {"amount": 50}, call_id="c1"))
     await Runner.run(agent, "hi", run_id="r", run_config=config)
     with pytest.raises(UserError, match="say who you are"):
         await Runner.approve("r", "c1", run_config=config)
     await Runner.approve("r", "c1", by="ann", run_config=config)
-    with pytest.raises(AlreadyDecided, match="has voted"):
-        await Runner.reject("r", "c1", by="ann", run_config=config)
+    await Runner.reject("r", "c1", by="ann", run_config=config)
+    records = await Runner.decisions("r", run_config=config)
+    assert [(each.kind, each.approved) for each in records] == [
+        ("vote", True),
+        ("vote", False),
+        ("decision", False),
+    ]
 
 
 @pytest.mark.parametrize(("word", "outcome"), [("reject", []), ("approve", [50])])
@@ -315,9 +320,18 @@ async def test_rules_are_those_of_the_first_that_fit_a_tool():
         {"expires_after": timedelta(0)},
         {"escalate_to": ["boss"]},
         {"escalate_to": ["boss"], "escalate_after": timedelta(1)},
+        {"needed": 1.5},
+        {"needed": float("nan")},
+        {"needed": True},
+        {"deciders": "ann"},
+        {"deciders": [5]},
+        {"deciders": [""]},
+        {"tools": "pay"},
+        {"deciders": ["ann"], "escalate_to": "boss", "escalate_after": timedelta(1)},
+        {"expires_after": 5},
     ],
 )
-def test_rules_that_contradict_each_other_are_refused(wrong: dict[str, Any]):
+def test_rules_that_say_nothing_sound_are_refused(wrong: dict[str, Any]):
     with pytest.raises(UserError, match="ApprovalRules"):
         ApprovalRules(**wrong)
 

@@ -84,7 +84,7 @@ class ApprovalDecided(Fact, frozen=True, tag="approval.decided"):
 
 
 class ApprovalVoted(Fact, frozen=True, tag="approval.voted"):
-    """One of several people, who have to agree, has said yes or no."""
+    """One of several people, who have to agree, has said yes or no; their last word counts."""
 
     call_id: str
     approved: bool
@@ -92,3 +92,8 @@ class ApprovalVoted(Fact, frozen=True, tag="approval.voted"):
     by: str = ""
     why: str = ""
     at: float | None = None
+    always: bool = False
+    message: str | None = None
+    arguments: str | None = None
+    """What the call is to be made with; None: what the model has asked for."""
+    answer: str | None = None

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from outlast.core.commands import Cancel, Command, Decide, GoOn, Pause, RaiseLimit, Send, TopUp
-from outlast.core.deciding import has_expired, is_settled_by, may_decide, vote_of
+from outlast.core.deciding import has_expired, is_same_vote, may_decide, settled, votes_with
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -34,7 +34,14 @@ from outlast.core.events import (
     RunUnparked,
     RunUnpaused,
 )
-from outlast.core.state import RunState, own_call_id, question_id, tool_name, waiting_keys
+from outlast.core.state import (
+    RunState,
+    approval_key,
+    own_call_id,
+    question_id,
+    tool_name,
+    waiting_keys,
+)
 
 TOLD = (
     CommandTaken
@@ -266,27 +273,25 @@ def _decided(state: RunState, run_id: str, command: Decide) -> Sequence[Event]:
         )
     request = state.requested[keys[0]]
     _check_fit(state, request, command)
-    votes = _votes(state, request, command)
-    word = is_settled_by(request, (*state.votes.get(keys[0], ()), *votes))
+    vote, before = _vote(request, command), state.votes.get(keys[0], ())
+    is_new = not any(each.by == vote.by and is_same_vote(each, vote) for each in before)
+    votes = [vote] if is_new else []
+    word = settled(request, votes_with(state, vote))
     if word is None:
         return votes
-    if word != command.approved:
-        raise _Refusal(
-            "AlreadyDecided", f"Call {command.call_id!r} is about to be decided. Try again."
-        )
     decision = ApprovalDecided(
         call_id=request.call_id,
-        approved=command.approved,
-        always=command.always,
-        message=command.message,
+        approved=word.approved,
+        always=word.always,
+        message=word.message,
         agent=request.agent,
         name=tool_name(state, request, None),
         child=request.child,
         by=command.by,
         why=command.why,
         at=command.at,
-        arguments=command.arguments,
-        answer=command.answer,
+        arguments=word.arguments,
+        answer=word.answer,
     )
     return [decision] if _is_alone(request) else [*votes, decision]
 
@@ -295,7 +300,7 @@ def _is_alone(request: ApprovalRequested) -> bool:
     return request.rules is None or request.rules.needed == 1
 
 
-def _votes(state: RunState, request: ApprovalRequested, command: Decide) -> list[ApprovalVoted]:
+def _vote(request: ApprovalRequested, command: Decide) -> ApprovalVoted:
     """The vote that a decision is, where rules say who may decide, and how many have to agree."""
     about, nothing = f"Call {command.call_id!r}", "Nothing was decided."
     if has_expired(request, command.at):
@@ -308,15 +313,8 @@ def _votes(state: RunState, request: ApprovalRequested, command: Decide) -> list
         raise _Refusal(
             "UserError", f"Several have to agree about {about.lower()}: say who you are. {nothing}"
         )
-    vote = ApprovalVoted(
-        request.call_id, command.approved, request.child, command.by, command.why, command.at
-    )
-    before = vote_of(state, request, command)
-    if before is not None and before.approved != command.approved:
-        raise _Refusal(
-            "AlreadyDecided", f"{command.by!r} has voted about {about.lower()}. {nothing}"
-        )
-    return [] if before is not None else [vote]
+    said = {name: getattr(command, name) for name in ("by", "why", "at", *_SAID)}
+    return ApprovalVoted(call_id=request.call_id, child=request.child, **said)
 
 
 _SAID = ("approved", "always", "message", "arguments", "answer")
@@ -359,7 +357,12 @@ def _is_settled(state: RunState, run_id: str, command: Decide) -> bool:
     before = state.verdicts.get(_name(command))
     if before is None:
         return False
-    if all(getattr(before, name) == getattr(command, name) for name in ("by", *_SAID)):
+    votes = state.votes.get(approval_key(before), ())
+    own = (before, *(vote for vote in votes if vote.approved == before.approved))
+    wanted_now = [getattr(command, name) for name in ("by", *_SAID)]
+    if before.by == command.by and any(
+        [getattr(each, name) for name in ("by", *_SAID)] == wanted_now for each in own
+    ):
         return True
     who = f"by {before.by!r}" if before.by else "by somebody who gave no name"
     word = "approved" if before.approved else "rejected"

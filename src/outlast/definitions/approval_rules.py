@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from outlast.core.approval_events import RequestRules
-from outlast.core.errors import UserError, WrongType
+from outlast.core.errors import UserError, WrongType, WrongValue
 from outlast.definitions.given import check_names, check_number
 
 
@@ -42,6 +42,10 @@ class ApprovalRules:
         check_number("ApprovalRules(needed=...)", self.needed, least=1, whole=True)
         for name in ("deciders", "escalate_to", "tools"):
             check_names(f"ApprovalRules({name}=...)", getattr(self, name))
+            if "" in getattr(self, name):
+                raise WrongValue(
+                    f"ApprovalRules({name}=...) has an empty name, which nobody bears."
+                )
         if self.needed < 1 or (self.deciders and self.needed > len(set(self.deciders))):
             raise UserError(
                 f"ApprovalRules(needed={self.needed!r}) must be 1 or more, and no more than the "

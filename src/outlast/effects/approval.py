@@ -6,6 +6,7 @@ import inspect
 import time
 from typing import Any
 
+from outlast.core.deciding import wants_names
 from outlast.core.effects import AskApproval, RunTool
 from outlast.core.errors import UserError
 from outlast.core.events import (
@@ -89,6 +90,8 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
     )
     waiting = approval_item(view, call.id, request, item)
     said: dict[str, Any]
+    if wants_names(rules):
+        return [request]  # Neither the program nor its context says who decides.
     if (asked := getattr(tool, "on_approval", None)) is not None:
         answer: Any = asked(view.context, waiting)
         answer = await answer if inspect.isawaitable(answer) else answer

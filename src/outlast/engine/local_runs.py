@@ -13,8 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from outlast.core import forks
-from outlast.core.deciding import expired
-from outlast.core.errors import AlreadyDecided, RunNotFound
+from outlast.core.deciding import expired, unnamed, wants_names
+from outlast.core.errors import AlreadyDecided, RunNotFound, UserError
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -426,7 +426,11 @@ async def _events_of(journal: Journal, run_id: str) -> list[Event]:
 
 
 def record_decisions(env: RunEnv) -> None:
-    """Bring what people decided in the run's context into its log."""
+    """Bring what people decided in the run's context into its log.
+
+    Raises:
+        UserError: Rules say who decides about a call, and the context does not say who did.
+    """
     state = env.log.state
     approvals = approvals_of(env.context)
     if not approvals.decisions or not state.requested:
@@ -438,6 +442,10 @@ def record_decisions(env: RunEnv) -> None:
             continue
         item = approval_item(env, key, request, call)
         decision = approvals.about(item, item.call_id or "")
+        if decision is not None and wants_names(request.rules):
+            if decision.call_id == item.call_id:
+                raise UserError(unnamed(request.rules, item.question_id))
+            continue  # It was said of another call, and holds for later ones where no rules are.
         if decision is not None:
             decided.append(
                 ApprovalDecided(

@@ -65,7 +65,7 @@ def _record(
     item: Any = (requested_item(state, request) if request else None) or {}
     before = str(item.get("arguments", item.get("input", "")))
     is_decision = isinstance(event, ApprovalDecided)
-    changed = event.arguments if is_decision else None
+    changed = event.arguments
     return DecisionRecord(
         approval_key(event),
         request.agent if request else "",
@@ -78,6 +78,6 @@ def _record(
         before,
         "" if not event.approved else before if changed is None else changed,
         request.question if request else "",
-        event.answer if is_decision else None,
-        event.message if is_decision else None,
+        event.answer,
+        event.message,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from outlast.core.deciding import votes_with
 from outlast.core.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -80,7 +81,7 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
 
 def _voted(state: RunState, event: ApprovalVoted) -> RunState:
     key = approval_key(event)
-    return replace(state, votes={**state.votes, key: (*state.votes.get(key, ()), event)})
+    return replace(state, votes={**state.votes, key: votes_with(state, event)})
 
 
 def _waived(state: RunState, event: ApprovalWaived) -> RunState:
