@@ -224,8 +224,12 @@ def _check_metadata(settings: ModelSettings, name: str, value: Any) -> None:
 
 
 def _check_tool_choice(settings: ModelSettings, name: str, value: Any) -> None:
-    if isinstance(value, dict) and {"server_label", "name"} <= {*cast("dict[str, Any]", value)}:
-        settings.tool_choice = MCPToolChoice.from_dict(cast("dict[str, Any]", value), name)
+    if isinstance(value, dict):
+        choice = cast("dict[str, Any]", value)
+        reject_unknown(choice, MCPToolChoice.__dataclass_fields__, name)
+        if len(choice) < len(MCPToolChoice.__dataclass_fields__):  # One of the two is missing.
+            checked(value, str, "ModelSettings", name)
+        settings.tool_choice = MCPToolChoice.from_dict(choice, name)
     elif not isinstance(value, str | MCPToolChoice):
         checked(value, str, "ModelSettings", name)
 
