@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,17 +12,17 @@ import typer
 from rich.text import Text
 
 from outlast.cli.approvals import waits_to_go_on
-from outlast.cli.command import AsJson, Full, RunId, command, finish
+from outlast.cli.command import STOPPED, AsJson, Full, RunId, command, finish
 from outlast.cli.decided import as_facts, decision_lines, records_of
-from outlast.cli.logs import list_runs, read_run, status_of
+from outlast.cli.following import follow as follow_run, status_now, why_nobody
+from outlast.cli.logs import read_run
 from outlast.cli.page import run_page
 from outlast.cli.running import matching_run, say_ways_on
 from outlast.cli.screen import console, print_json
-from outlast.cli.show import run_summary, run_tree, step_line
+from outlast.cli.show import run_summary, run_tree
 from outlast.cli.text import plain
 from outlast.core.errors import JournalError
 from outlast.journal.opening import open_journal
-from outlast.views.steps import Reader
 from outlast.views.timeline import Step, Takeover, Timeline
 
 
@@ -42,7 +43,10 @@ def show(
         typer.Option("--html", metavar="FILE", help="Write it as one page for a browser."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Print steps as they happen, until it ends or waits.")
+        bool,
+        typer.Option(
+            "--follow", help="Print steps as they happen, until it ends, waits or is left."
+        ),
     ] = False,
     decisions: Annotated[
         bool, typer.Option("--decisions", help="Show what people decided, when and why.")
@@ -52,10 +56,10 @@ def show(
     found = finish(matching_run(run_id))
     if decisions:
         return _show_decisions(found, as_json=as_json)
-    if follow and finish(_status(found)) in ("running", "interrupted"):
-        finish(_follow(found))
+    if follow and not _followed(found):
+        return STOPPED + signal.SIGINT
     view, children = finish(read_run(found))
-    view = replace(view, status=finish(_status(found)) or view.status)
+    view = replace(view, status=finish(status_now(found)) or view.status)
     if as_json:
         print_json({"run_id": found, **_facts(view)})
         return 0
@@ -66,10 +70,27 @@ def show(
         return 0
     screen.print(run_tree(found, view, children, screen.width, full=full))
     screen.print(run_summary(view, full=full))
-    if view.status == "interrupted" and finish(waits_to_go_on(found)):
-        screen.print(Text("decided, waits to go on:", style="cyan"))
+    if view.status in _LEFT:
+        is_decided = finish(waits_to_go_on(found))
+        why = "decided, waits to go on:" if is_decided else f"{why_nobody(view)}; go on:"
+        screen.print(Text(why, style="cyan"))
         say_ways_on(found, view.program)
     return 0
+
+
+_LEFT = ("interrupted", "abandoned")
+"""Words for runs that have something to do, and that nobody performs."""
+
+
+def _followed(run_id: str) -> bool:
+    """Follow a run. Returns whether it was not ended by Ctrl-C, which leaves the run alone."""
+    try:
+        if finish(status_now(run_id)) in ("running", "interrupted"):
+            finish(follow_run(run_id))
+    except KeyboardInterrupt:
+        console().print(Text(f"No longer following {plain(run_id)}."), soft_wrap=True)
+        return False
+    return True
 
 
 def _show_decisions(run_id: str, *, as_json: bool) -> int:
@@ -101,28 +122,6 @@ def _write(file: Path, page: str) -> None:
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise typer.BadParameter(f"{plain(file)} cannot be written: {why}.") from error
-
-
-async def _status(run_id: str) -> str:
-    """The word that the list of runs has for it."""
-    rows = await list_runs(run_id_starts=run_id)
-    return next((status_of(row) for row in rows if row.run_id == run_id), "")
-
-
-async def _follow(run_id: str) -> None:
-    screen, reader, shown = console(), Reader(), set[str]()
-    async for stored in open_journal().watch(run_id):
-        reader.add(stored)
-        view = reader.timeline()
-        for step in view.steps:
-            name = f"{step.id} {step.epoch} {step.attempt} {step.outcome}"
-            if step.is_over and name not in shown:
-                shown.add(name)
-                screen.print(step_line(view, step, screen.width))
-        if view.status != "running":
-            return
-        if stored.seq == 0:
-            screen.print(Text(f"following {plain(run_id)}; Ctrl-C ends it", style="dim"))
 
 
 def _facts(view: Timeline) -> dict[str, Any]:

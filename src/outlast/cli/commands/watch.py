@@ -12,6 +12,6 @@ outlast watch order-17
 def watch(run_id: RunId) -> int:
     """Follow a run live: its steps as they happen.
 
-    It ends when the run ends or waits, with all of it.
+    It ends when the run ends or waits, or when nobody performs it any more; with all of it.
     """
     return show(run_id, follow=True)
