@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from outlast import Agent, Runner, UserError
+from outlast.journal import open_journal
 from outlast.testing import ScriptedModel, assistant_message, function_call
+from outlast.views.steps import timeline
 
 
 def agent_of(server: Any, *calls: Any, **settings: Any) -> Agent[Any]:
@@ -48,6 +50,17 @@ async def test_reads_prompts_and_resources(shop: Any):
     assert len(templates.model_dump(exclude_none=True)) >= 1
     assert read.contents[0].text == "9 to 5"
     assert made.contents[0].text == "about tea"
+
+
+async def test_an_error_that_a_server_answers_is_one_in_the_log(shop: Any):
+    async with shop.server() as server:
+        agent = agent_of(server, ("break_it", {}), ("price", {"item": "tea"}))
+        await Runner.run(agent, "hi", run_id="broken")
+    steps = timeline(await open_journal().read("broken")).steps
+    shown = {step.name: (step.outcome, step.detail) for step in steps if step.kind == "tool"}
+    assert shown["break_it"][0] == "error"
+    assert "→ ToolError: " in shown["break_it"][1]
+    assert shown["price"] == ("ok", "item=tea → tea: 7 EUR")
 
 
 @pytest.mark.parametrize("streams", [False, True])

@@ -46,6 +46,18 @@ def _program() -> Agent[Any]:
     )
 
 
+@pytest.mark.parametrize(
+    ("prices", "usd"),
+    [
+        (PriceTable(knows_public=False), 0.0),
+        (PriceTable([Price(model="offline", input=1e6, output=0.0)]), 1.0),
+    ],
+)
+def test_the_stand_in_costs_nothing_unless_a_table_says_so(prices: PriceTable, usd: float):
+    used = UsageFacts(requests=1, input_tokens=1, output_tokens=1, total_tokens=2)
+    assert prices.cost("offline", used, 0.0) == usd * 1e9
+
+
 @pytest.mark.parametrize("way", ["run_id", "state", "json"])
 async def test_an_agent_as_tool_that_waits_for_a_person_is_counted_once(way: str):
     program, config = _program(), RunConfig(journal=MemoryJournal(), prices=PRICES)

@@ -21,6 +21,8 @@ from outlast.core.errors import UserError
 from outlast.core.events import UsageFacts
 
 _MILLION = 1_000_000
+_OFFLINE = "offline"
+"""The stand-in for a model: nobody is paid for it, unless a table of one's own says so."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,6 +80,8 @@ class PriceTable:
         for price in self._prices.get(model, ()):
             if price.since <= day:
                 return _cost(price, usage)
+        if model == _OFFLINE:
+            return 0
         return _public_cost(model, usage, at) if self._knows_public else None
 
 

@@ -37,6 +37,18 @@ _ADVICE = {
 _KEYWORD = re.compile(r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'$")
 
 
+def about_context(said: str) -> str:
+    """What to do about an error that a missing context explains, in a run of the command line."""
+    return _NO_CONTEXT if _OF_NONE.search(said) else ""
+
+
+_OF_NONE = re.compile(r"'NoneType' object (has no attribute|is not (subscriptable|iterable))")
+_NO_CONTEXT = (
+    "Was that ctx.context? A command line gives none: call Runner.run(..., context=...) in the file, "
+    "and run it whole: outlast run FILE"
+)
+
+
 def advice(error: BaseException) -> tuple[str, ...]:
     """Lines that say what to write instead; none where nothing is known of such an error."""
     said = f"{type(error).__name__}: {error}"

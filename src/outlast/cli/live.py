@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from outlast.cli.advice import about_context
 from outlast.cli.text import lines, plain, short
 from outlast.definitions.stream_events import ToolProgressStreamEvent
-from outlast.views.words import arguments_of
+from outlast.views.words import answer_from, arguments_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,9 +62,11 @@ class LiveScreen:
     def _answer(self, result: RunResultStreaming, item: Any) -> None:
         error = result.tool_error(item.call_id)
         if error is None:
-            self.note(f"= {item.output}", "dim")
+            self.note(f"= {answer_from(item.output)}", "dim")
         else:
             self.note(f"✗ {error.kind}: {error.message}", "red")
+            if hint := about_context(error.message):
+                self._console.print(Text(hint, style="yellow"), soft_wrap=True)
 
     def note(self, text: str, style: str) -> None:
         """A line of its own, cut where the screen ends."""

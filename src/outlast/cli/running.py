@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.text import Text
 
+from outlast.cli.advice import about_context
 from outlast.cli.approvals import calls_of
 from outlast.cli.asking import call_lines
 from outlast.cli.command import finish
@@ -291,6 +292,7 @@ async def _failed(error: Exception, run_id: str, program: Program, again: str) -
     if isinstance(error, RunConflict):
         return _another(error)
     more = [_how_to_top_up(error, run_id)] if isinstance(error, BudgetExceeded) else []
+    more += filter(None, [about_context(str(error))])
     return RunError(line_of(program), *more, *(await _ways_on(run_id, program, again)))
 
 

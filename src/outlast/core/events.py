@@ -336,7 +336,8 @@ class ToolReturned(Fact, frozen=True, tag="tool.returned"):
     `definitions.values`, and the `tool` whose it is. Or `lost`, the class that it was of, where it
     has no such form."""
     error: ErrorFacts | None = None
-    """What the tool's own code raised, for whoever reads the log; the model sees the item only."""
+    """What the tool's own code raised, or a server's tool answered as an error, for whoever reads the
+    log; the model sees the item only."""
 
 
 class StepRecorded(Fact, frozen=True, tag="step.recorded"):

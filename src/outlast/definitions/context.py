@@ -211,6 +211,7 @@ class ToolContext(RunContextWrapper[TContext]):
         self.agent = agent
         self.run_config = _run_config(run_config)
         self._effect = _effect
+        self._fault = ""
 
     @classmethod
     def from_agent_context(  # noqa: PLR0913 (upstream's signature)
@@ -405,6 +406,20 @@ def approvals_of(context: RunContextWrapper) -> Approvals:
 def keep_approvals(context: RunContextWrapper, approvals: Approvals) -> None:
     """Have ``context`` keep these decisions, and no others."""
     context._approvals = approvals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+
+
+_LONGEST_FAULT = 2_000
+
+
+def note_fault(context: RunContextWrapper, text: str) -> None:
+    """Note that what a call answers is an error, for whoever reads the log: its model reads an answer."""
+    if isinstance(context, ToolContext):
+        context._fault = text[:_LONGEST_FAULT] or "no words"  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+
+
+def fault_of(context: ToolContext) -> str:
+    """The error that a call has answered; empty if it answered none."""
+    return context._fault  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
 
 
 def effect_of(context: RunContextWrapper) -> EffectHandle | None:

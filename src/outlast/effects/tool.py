@@ -31,7 +31,7 @@ from outlast.core.surrogates import without_surrogates
 from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.arguments import told_fault
 from outlast.definitions.attempts import one_attempt
-from outlast.definitions.context import ToolContext
+from outlast.definitions.context import ToolContext, fault_of
 from outlast.definitions.enabled import gathered
 from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from outlast.definitions.logger import logger
@@ -299,7 +299,9 @@ async def returned(  # one value of a tool and all that it came from
         view.live.behind[id(item)] = (item, value)
     view.live.results[effect.call.id] = FunctionToolResult(tool=tool, output=value, run_item=None)
     outcome = "blocked" if is_blocked else "error" if failure else "ok"
-    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept, failure)
+    fault = fault_of(context)
+    error = failure or (ErrorFacts("ToolError", fault, effect.id) if fault else None)
+    event = ToolReturned(effect.id, effect.call.id, item, outcome, effect.name, data, kept, error)
     checks.keep()
     return Outcome([*checks.events, event, *faults])
 

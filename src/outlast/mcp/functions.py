@@ -19,7 +19,7 @@ from outlast.core.items import copied
 from outlast.definitions import debug
 from outlast.definitions.agent import AgentBase
 from outlast.definitions.calling import awaited
-from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.context import RunContextWrapper, ToolContext, note_fault
 from outlast.definitions.enabled import gathered
 from outlast.definitions.function_tool import (
     FunctionTool,
@@ -38,7 +38,7 @@ from outlast.mcp.library import plain, protocol_error, value
 from outlast.mcp.names import callable_names, fingerprint, prefixed_names, printable, public_name
 from outlast.mcp.policies import needs_approval, uncertain_policy
 from outlast.mcp.protocol import MCPServer, MCPToolCustomDataContext, MCPToolMetaContext, read_only
-from outlast.mcp.results import ToolOutput, check_size, output_of, result_meta
+from outlast.mcp.results import ToolOutput, check_size, output_of, result_meta, text_of
 from outlast.tracing import FunctionSpanData, get_current_span, mcp_tools_span
 
 _RESULTS: WeakKeyDictionary[Any, MCPToolCustomDataContext] = WeakKeyDictionary()
@@ -193,6 +193,8 @@ class MCPUtil:
             result = await _called(server, tool, shown, arguments, whole)
         check_size(server.name, shown, result, server.max_result_bytes)
         output = output_of(result, prefers_structure=server.use_structured_content)
+        if value(result, "is_error"):
+            note_fault(context, text_of(output))
         _note(server, tool, context, shown, arguments, result, output)
         return output
 

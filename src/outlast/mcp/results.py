@@ -26,6 +26,14 @@ def output_of(result: Any, *, prefers_structure: bool) -> ToolOutput:
     return blocks[0] if len(blocks) == 1 else blocks
 
 
+def text_of(output: ToolOutput) -> str:
+    """What of an output is text."""
+    if isinstance(output, str):
+        return output
+    blocks = output if isinstance(output, list) else [output]
+    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
+
+
 def _block(block: Any) -> ToolOutputItem:
     kind = getattr(block, "type", None)
     if kind == "text":

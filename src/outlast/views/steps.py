@@ -50,7 +50,7 @@ from outlast.core.stored import Stored
 from outlast.views.status import status
 from outlast.views.timeline import Outcome, Settled, Step, Takeover, Timeline, Turn
 from outlast.views.waiting import retry_at
-from outlast.views.words import arguments_of, text_from
+from outlast.views.words import answer_from, arguments_of, text_from
 
 _EFFECTS = ("model", "tool", "handoff", "guardrail", "session")
 
@@ -272,7 +272,7 @@ class Reader:
         if event.outcome == "unknown":
             self._settle(event.id, "told unknown")
         call = self._calls.get(event.call_id, {})
-        answer = text_from(event.item.get("output", ""))
+        answer = answer_from(event.item.get("output", ""))
         outcome = event.outcome
         if event.error is not None:
             outcome, answer = "error", f"{event.error.kind}: {event.error.message}"

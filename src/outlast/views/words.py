@@ -33,6 +33,25 @@ def body_of(call: Item) -> str | None:
     return None if body is None else text_from(body)
 
 
+def answer_from(output: Any) -> str:
+    """What a tool answered: the text of its parts where it has such, and what the others are."""
+    parts: list[Any] = cast("list[Any]", output) if isinstance(output, list) else [output]
+    if not parts or not all(isinstance(part, dict) and _kind(part) in _PARTS for part in parts):
+        return text_from(output)
+    return "\n".join(_part(part) for part in parts)
+
+
+def _kind(part: dict[str, Any]) -> str:
+    return str(part.get("type", "")).removeprefix("input_")
+
+
+def _part(part: dict[str, Any]) -> str:
+    return text_from(part.get("text", "")) if _kind(part) == "text" else f"({_kind(part)})"
+
+
+_PARTS = ("text", "image", "file")
+
+
 def text_from(value: Any) -> str:
     """A text as it is; anything else as JSON."""
     if isinstance(value, str):

@@ -20,6 +20,12 @@ from outlast.views.costs import Shares, UsageReport
 _BY = ("run", "agent", "model", "tool")
 
 
+_COLUMNS = {
+    "requests": "requests", "input": "input_tokens", "output": "output_tokens", "calls": "calls",
+}  # fmt: skip
+"""The counts of a table, and what `Spent` calls them."""
+
+
 @command("""
 outlast costs                       of all runs, by model
 outlast costs ticket-12 --by tool
@@ -77,13 +83,13 @@ async def _report(
 def _table(by: str, shares: Shares, report: UsageReport) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(by)
-    for name in ("requests", "input", "output", "calls", "usd"):
+    shown = [name for name in _COLUMNS if (by, name) != ("model", "calls")]  # Agents call tools.
+    for name in (*shown, "usd"):
         table.add_column(name, justify="right")
     rows: list[tuple[str, Any]] = sorted(
         shares.items(), key=lambda each: (-each[1].nano_usd, -each[1].tokens, each[0])
     )
     for name, spent in [*rows, ("total", report.total)]:
-        numbers = (spent.requests, spent.input_tokens, spent.output_tokens, spent.calls)
-        cells = [f"{number:,}" for number in numbers]
+        cells = [f"{getattr(spent, _COLUMNS[column]):,}" for column in shown]
         table.add_row(Text(plain(name)), *cells, f"{spent.cost_usd:.4f}")
     return table
