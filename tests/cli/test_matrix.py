@@ -31,6 +31,7 @@ SHARED = {
         "costs",
         "sessions",
         "forget",
+        "answer",
     },
     "--follow": {"show"},
     "--limit": {"runs", "approvals", "sessions", "stats"},

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from outlast.cli.app import app
 from outlast.compat import uninstall
+from outlast.testing.provider import FAULTS
 
 HEAD = "from outlast import Agent, GuardrailFunctionOutput, RunHooks, Runner, RunConfig\n"
 TOOL = """
@@ -116,6 +117,12 @@ def test_the_whole_traceback_is_there_for_who_asks(cli, tmp_path):
         (("bogus",), "No such command"),
         (("runs", "--bogus"), "No such option"),
         (("show", "nothing"), "There is no run 'nothing'"),
+        (("sessions", "nothing.db"), "There is no file 'nothing.db'"),
+        (("doctor", "--sessions", "nothing.db"), "There is no file 'nothing.db'"),
+        (("doctor", "--mend"), "mend goes with --sessions"),
+        (("runs", "--limit", "x"), "'--limit': expected a whole number."),
+        (("costs", "--by", "foo"), "by 'foo' is not one of those there are"),
+        (("mcp", "inspect", "nosuch"), "The command 'nosuch' cannot be started"),
     ],
 )
 def test_wrong_usage_is_a_panel_with_status_2(cli, tmp_path, words, said):
@@ -124,6 +131,47 @@ def test_wrong_usage_is_a_panel_with_status_2(cli, tmp_path, words, said):
     assert done.exit_code == 2
     assert said.replace(" ", "") in squeezed(done.stderr)
     assert len(done.stderr.strip().splitlines()) <= 8
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "status"),
+    [
+        (("sessions", "program.py"), "'program.py' cannot be read as a SQLite database", 1),
+        (("fork", "one", "--at", "m9"), "has no step 'm9' to fork at", 2),
+    ],
+)
+def test_what_a_command_cannot_use_is_named(cli, tmp_path, words, said, status):
+    (tmp_path / "program.py").write_text(HEAD + "agent = Agent(name='x', model='offline')\n")
+    assert cli("run", "program.py", "hi", "--id", "one").exit_code == 0
+    done = cli(*words)
+    assert done.exit_code == status
+    assert said.replace(" ", "") in squeezed(done.stderr)
+
+
+NEEDS = """
+from outlast import RunContextWrapper, function_tool
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+@function_tool{how}
+def who(ctx: RunContextWrapper) -> str:
+    return ctx.context.user
+
+turns = [[function_call("who", {{}}, call_id="c1")], [assistant_message("done")]]
+agent = Agent(name="Guide", model=ScriptedModel(turns), tools=[who])
+"""
+
+
+@pytest.mark.parametrize("how", ["", "(failure_error_function=None)"])
+def test_a_tool_that_misses_its_context_is_told_that_a_command_line_gives_none(cli, tmp_path, how):
+    (tmp_path / "program.py").write_text(HEAD + NEEDS.format(how=how))
+    done = cli("run", "program.py", "hi")
+    assert "AcommandlinegivesNone".lower() in squeezed(done.output).lower()
+
+
+def test_the_names_of_faults_are_whole_on_a_narrow_screen(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    said = cli("provider", "--faults").stdout
+    assert all(name in said for name in FAULTS)
 
 
 def test_a_home_that_cannot_be_written_is_a_panel(cli, tmp_path):

@@ -311,6 +311,7 @@ _COMMANDS = {
 }  # fmt: skip
 
 _HELP = '''\
+/help           this list
 /run            which run the last message was, and how to look at it
 /retry          ask again; a run that failed goes on where it was
 /model [NAME]   another model from now on; - is the agent's own again

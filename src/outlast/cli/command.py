@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
@@ -71,8 +72,23 @@ _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
 def _say_usage(error: Any) -> int:
     fix = (f"See: {error.ctx.command_path} -h",) if error.ctx else ()
-    panel(Problem("Usage", error.format_message(), fix=fix))
+    panel(Problem("Usage", _in_words(error.format_message()), fix=fix))
     return error.exit_code
+
+
+def _in_words(said: str) -> str:
+    """A message of the parser's as a person would put it."""
+    for pattern, words in _SAID.items():
+        said = re.sub(pattern, words, said)
+    return said
+
+
+_SAID = {
+    r"^Invalid value: ": "",
+    r"Input should be a valid integer.*": "expected a whole number.",
+    r"Input should be a valid number.*": "expected a number.",
+    r"Input should be (greater|less) than or equal to (\S+)": r"expected a number that is not \1 than \2.",
+}
 
 
 def _say_version(wanted: bool) -> None:
@@ -127,7 +143,9 @@ def check_known(option: str, value: str, known: Iterable[str]) -> None:
     names = sorted(set(known))
     if value not in names:
         listed = ", ".join(plain(name) for name in names)
-        raise typer.BadParameter(f"There is no {option} {value!r}: {listed}.")
+        raise typer.BadParameter(
+            f"--{option} {value!r} is not one of those there are. Expected one of: {listed}."
+        )
 
 
 def known_ids(incomplete: str) -> list[str]:

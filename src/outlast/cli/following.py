@@ -49,9 +49,9 @@ async def follow(run_id: str) -> None:
 
 def why_nobody(view: Timeline) -> str:
     """Why nobody performs a run that has something to do, as far as its log says."""
-    if view.status == "abandoned":
+    if view.status == "abandoned" and not view.source:
         return "nobody performs it: whoever asked for it has left"
-    if not view.rows:
+    if view.status == "abandoned" or not view.rows:
         return "nobody performs it yet"
     owner = next((each.owner for each in reversed(view.rows) if isinstance(each, Takeover)), "")
     return f"nobody performs it: its process{f' ({plain(owner)})' if owner else ''} died"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 from rich.table import Table
@@ -144,7 +145,8 @@ async def inspect(target: list[str], call: str, args: str, headers: list[str]) -
     """Show what a server offers, or what one of its tools answers.
 
     Raises:
-        CannotInspect: The arguments are no JSON object, or a header has no value.
+        CannotInspect: The arguments are no JSON object, a header has no value, or there is no such
+            command.
     """
     try:
         arguments: Any = json.loads(args)
@@ -152,7 +154,14 @@ async def inspect(target: list[str], call: str, args: str, headers: list[str]) -
         arguments = None
     if not isinstance(arguments, dict):
         raise CannotInspect(f"--args has to be a JSON object, got {args!r}.")
-    async with _server(target, headers) as server:
+    async with AsyncExitStack() as stack:
+        try:
+            server = await stack.enter_async_context(_server(target, headers))
+        except (FileNotFoundError, PermissionError) as error:
+            raise CannotInspect(
+                f"The command {target[0]!r} cannot be started: {error.strerror}. Expected a program on "
+                "the PATH with its arguments, or a URL."
+            ) from error
         if not call:
             await _show_offers(server)
             return 0

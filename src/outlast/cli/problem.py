@@ -17,6 +17,8 @@ from outlast.core.errors import (
     AlreadyRunning,
     CallNotFound,
     JournalError,
+    NoSuchFile,
+    NoSuchStep,
     RunConflict,
     RunHasEnded,
     RunIsPaused,
@@ -147,6 +149,8 @@ _TITLES: dict[type[AgentsException], tuple[str, int]] = {
     AlreadyRunning: ("The run is being performed", 1),
     RunParked: ("The run is parked", 1),
     RunIsPaused: ("The run is paused", 1),
+    NoSuchFile: ("Not found", 2),
+    NoSuchStep: ("Not found", 2),
 }
 """What is nobody's failure, and the status that says so."""
 

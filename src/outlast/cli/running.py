@@ -358,7 +358,8 @@ def say_finished(run_id: str, view: Timeline, *, as_json: bool = False) -> int:
         print_json(finish(facts_of(run_id)))
         return status
     screen = console()
-    screen.print(Text(f"Run {plain(run_id)} is {view.status} already. Nothing to do."))
+    verb = "has" if view.status == "failed" else "is"
+    screen.print(Text(f"Run {plain(run_id)} {verb} {view.status} already. Nothing to do."))
     for line in lines(view.output or view.error):
         screen.print(Text(line))
     if view.status == "cancelled":

@@ -31,7 +31,7 @@ def text_of(output: ToolOutput) -> str:
     if isinstance(output, str):
         return output
     blocks = output if isinstance(output, list) else [output]
-    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
+    return "\n".join(str(block["text"]) for block in blocks if "text" in block)
 
 
 def _block(block: Any) -> ToolOutputItem:

@@ -156,12 +156,20 @@ def _invalid(error: RequestValidationError) -> Problem:
     found = [each for each in error.errors() if each["type"] == "json_invalid"]
     if found:
         return Problem(400, "malformed-json", "The body is not JSON. Send an object as JSON.")
+    if any(
+        each["loc"] == ("body",) and isinstance(each["input"], str | bytes)
+        for each in error.errors()
+    ):
+        return Problem(422, "invalid", _NO_OBJECT, errors=[{"at": "/", "says": _NO_OBJECT}])
     faults = [
         {"at": "/" + "/".join(map(str, each["loc"][1:])), "says": str(each["msg"])}
         for each in error.errors()
     ]
-    places = ", ".join(fault["at"] for fault in faults[:5])
-    return Problem(422, "invalid", f"See errors, about {places}.", errors=faults)
+    said = "; ".join(f"{fault['at']}: {fault['says']}" for fault in faults[:5])
+    return Problem(422, "invalid", f"The request is not as expected. {said}.", errors=faults)
+
+
+_NO_OBJECT = "The body is not a JSON object. Send one with Content-Type: application/json."
 
 
 def _plain(error: HTTPException) -> Problem:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from outlast.core.compacting import line_of
-from outlast.core.errors import UserError
+from outlast.core.errors import NoSuchFile, UserError
 from outlast.sessions.session import SessionLike, ask_session
 from outlast.sessions.sqlite_tables import SessionTables, decoded, open_database, quoted
 
@@ -52,7 +52,8 @@ class SessionFile:
         messages_table: The table of items.
 
     Raises:
-        UserError: There is no such file, or it holds no conversations.
+        NoSuchFile: There is no such file.
+        UserError: It holds no conversations.
     """
 
     def __init__(
@@ -65,9 +66,15 @@ class SessionFile:
         self._tables = SessionTables(sessions_table, messages_table)
         self._index = quoted(f"{messages_table}_words")
         if not self.path.exists():
-            raise UserError(f"There is no file {str(path)!r}. Name the file of a SQLiteSession.")
-        with closing(self._opened()) as db:
-            self._names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+            raise NoSuchFile(f"There is no file {str(path)!r}. Name the file of a SQLiteSession.")
+        try:
+            with closing(self._opened()) as db:
+                self._names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"The file {str(path)!r} cannot be read as a SQLite database: {error}. Name the file "
+                "of a SQLiteSession."
+            ) from error
         if messages_table not in self._names:
             raise UserError(
                 f"The file {str(path)!r} has no table {messages_table!r}, so it holds no conversations. "

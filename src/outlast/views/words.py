@@ -35,8 +35,9 @@ def body_of(call: Item) -> str | None:
 
 def answer_from(output: Any) -> str:
     """What a tool answered: the text of its parts where it has such, and what the others are."""
-    parts: list[Any] = cast("list[Any]", output) if isinstance(output, list) else [output]
-    if not parts or not all(isinstance(part, dict) and _kind(part) in _PARTS for part in parts):
+    given = cast("list[Any]", output if isinstance(output, list) else [output])
+    parts = [cast("dict[str, Any]", each) for each in given if isinstance(each, dict)]
+    if not parts or len(parts) < len(given) or not {_kind(each) for each in parts} <= _PARTS:
         return text_from(output)
     return "\n".join(_part(part) for part in parts)
 
@@ -49,7 +50,7 @@ def _part(part: dict[str, Any]) -> str:
     return text_from(part.get("text", "")) if _kind(part) == "text" else f"({_kind(part)})"
 
 
-_PARTS = ("text", "image", "file")
+_PARTS = {"text", "image", "file"}
 
 
 def text_from(value: Any) -> str:

@@ -42,6 +42,10 @@ def doctor(
     as_json: AsJson = False,
 ) -> int:
     """Check what runs need: the journal, a key, models that answer."""
+    if mend and sessions is None:
+        raise typer.BadParameter(
+            "--mend goes with --sessions FILE: it takes items out of that file."
+        )
     if reset:
         known = finish(forget_health())
         if not as_json:

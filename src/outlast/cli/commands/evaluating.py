@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from outlast.cli.command import AgentPlace, command, finish
+from outlast.cli.command import command, finish
 from outlast.cli.problem import Missing
 from outlast.cli.program import find_file, load_module, load_program
 from outlast.cli.running import matching_run
@@ -33,7 +33,10 @@ def eval(  # noqa: A001, PLR0913  # what it is called
     place: Annotated[
         str, typer.Argument(metavar="FILE[:SUITE]", help="A Python file, or cases as JSON lines.")
     ],
-    agent: AgentPlace = "",
+    agent: Annotated[
+        str,
+        typer.Option(metavar="FILE[:AGENT]", help="Whom to ask, where the file holds cases only."),
+    ] = "",
     workers: Annotated[int, typer.Option(min=1, help="How many cases at once.")] = 8,
     model: Annotated[str, typer.Option(help="Models to ask instead, with commas.")] = "",
     repeat: Annotated[int, typer.Option(min=0, help="How often each case is asked.")] = 0,
