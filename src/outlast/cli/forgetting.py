@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from outlast.cli.logs import journal_file
-from outlast.core.errors import AlreadyRunning, NoSuchFile, RunNotFound
+from outlast.core.errors import AlreadyRunning, RunNotFound
 from outlast.core.evolve import fold
+from outlast.core.missing import NoSuchThing
 from outlast.extras.memory.store import FactStore
 from outlast.journal import MemoryJournal, SqliteJournal, open_journal
 from outlast.journal.journal import Journal, RunFilter
@@ -89,6 +90,6 @@ def _items(session: str, files: list[Path], *, dry_run: bool) -> int:
 
 def _facts(user: str, file: Path, *, dry_run: bool) -> int:
     if not file.exists():
-        raise NoSuchFile(f"There is no file {str(file)!r}. Name the file of a Memory.")
+        raise NoSuchThing(f"There is no file {str(file)!r}. Name the file of a Memory.")
     with closing(FactStore(str(file), "", 0)) as store:
         return len(store.all(user)) if dry_run else store.drop(user)

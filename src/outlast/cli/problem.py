@@ -17,8 +17,6 @@ from outlast.core.errors import (
     AlreadyRunning,
     CallNotFound,
     JournalError,
-    NoSuchFile,
-    NoSuchStep,
     RunConflict,
     RunHasEnded,
     RunIsPaused,
@@ -26,6 +24,7 @@ from outlast.core.errors import (
     RunParked,
     UserError,
 )
+from outlast.core.missing import NoSuchThing
 
 _OURS = Path(__file__).parents[1]
 _NOWHERE = "This did not work"
@@ -149,8 +148,7 @@ _TITLES: dict[type[AgentsException], tuple[str, int]] = {
     AlreadyRunning: ("The run is being performed", 1),
     RunParked: ("The run is parked", 1),
     RunIsPaused: ("The run is paused", 1),
-    NoSuchFile: ("Not found", 2),
-    NoSuchStep: ("Not found", 2),
+    NoSuchThing: ("Not found", 2),
 }
 """What is nobody's failure, and the status that says so."""
 

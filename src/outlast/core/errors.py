@@ -44,14 +44,6 @@ class UserError(PlainError):
     """The library is used in a way that cannot work; the text says what to change."""
 
 
-class NoSuchFile(UserError):
-    """There is no file of this name."""
-
-
-class NoSuchStep(UserError):
-    """A run has no step of this id."""
-
-
 class WrongType(UserError, TypeError):
     """An argument is of another type than it has to be."""
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from outlast.core import events as facts, forks
-from outlast.core.errors import NoSuchStep, RunConflict, UserError
+from outlast.core.errors import RunConflict, UserError
 from outlast.core.evolve import fold
 from outlast.core.ids import EffectId
+from outlast.core.missing import NoSuchThing
 from outlast.effects.config import RunConfig
 from outlast.engine.local_runs import new_run_id, open_log
 from outlast.journal.journal import Journal
@@ -90,7 +91,7 @@ def _check(run_id: str, at: str, log: Sequence[facts.Event], changes: set[str]) 
     known = {str(getattr(event, "id", "")) for event in log} - {""}
     if at not in known or place.kind not in _PLACES:
         some = ", ".join(sorted({key for key in known if EffectId.parse(key).kind in _PLACES})[:12])
-        raise NoSuchStep(f"Run {run_id!r} has no step {at!r} to fork at. Its steps are: {some}.")
+        raise NoSuchThing(f"Run {run_id!r} has no step {at!r} to fork at. Its steps are: {some}.")
     if "result" in changes and place.kind != "tool":
         raise UserError(f"Only a call has a result, and {at!r} is a {place.kind} step.")
     if "reply" in changes and place.kind != "model":

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from outlast.core.compacting import line_of
-from outlast.core.errors import NoSuchFile, UserError
+from outlast.core.errors import UserError
+from outlast.core.missing import NoSuchThing
 from outlast.sessions.session import SessionLike, ask_session
 from outlast.sessions.sqlite_tables import SessionTables, decoded, open_database, quoted
 
@@ -52,7 +53,7 @@ class SessionFile:
         messages_table: The table of items.
 
     Raises:
-        NoSuchFile: There is no such file.
+        NoSuchThing: There is no such file.
         UserError: It holds no conversations.
     """
 
@@ -66,7 +67,7 @@ class SessionFile:
         self._tables = SessionTables(sessions_table, messages_table)
         self._index = quoted(f"{messages_table}_words")
         if not self.path.exists():
-            raise NoSuchFile(f"There is no file {str(path)!r}. Name the file of a SQLiteSession.")
+            raise NoSuchThing(f"There is no file {str(path)!r}. Name the file of a SQLiteSession.")
         try:
             with closing(self._opened()) as db:
                 self._names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}

@@ -12,7 +12,8 @@ from rich.table import Table
 from outlast.cli.command import AsJson, Full, Limit, command, finish
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain, short
-from outlast.core.errors import NoSuchFile, UserError
+from outlast.core.errors import UserError
+from outlast.core.missing import NoSuchThing
 from outlast.sessions.archive import Found, SessionFile, exported, imported
 from outlast.sessions.sqlite import SQLiteSession
 
@@ -48,7 +49,7 @@ def sessions(  # noqa: PLR0913  # a command has the options that it has
     """
     if import_ is not None:
         if not import_.is_file():
-            raise NoSuchFile(f"There is no file {str(import_)!r}. Name what --export has written.")
+            raise NoSuchThing(f"There is no file {str(import_)!r}. Name what --export has written.")
         count = finish(imported(_opened(file, session), import_.read_text("utf-8").splitlines()))
         console().print(f"Added {count} items.", highlight=False)
         return 0
