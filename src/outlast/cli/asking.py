@@ -45,9 +45,17 @@ def call_lines(
         yield f"  asks: {exact(request.question)}"
         if request.choices:
             yield f"  one of: {', '.join(map(exact, request.choices))}"
-    yes = "answer" if request.question else "approve"
-    for word, command in (("yes", yes), ("no", "reject")):
-        yield f"  {word + ':':4} {plain(shlex.join(['outlast', command, run_id, call.question_id]))}"
+    if request.question:
+        yield f"  answer: {_typed('answer', run_id, call.question_id, *(request.choices or ('ANSWER',))[:1])}"
+    else:
+        yield f"  yes: {_typed('approve', run_id, call.question_id)}"
+    yield f"  no:  {_typed('reject', run_id, call.question_id)}"
+
+
+def _typed(command: str, *words: str) -> str:
+    """A command as it is typed; what begins with a dash is no option behind ``--``."""
+    end = ["--"] if any(word.startswith("-") for word in words) else []
+    return plain(shlex.join(["outlast", command, *end, *words]))
 
 
 def fields(item: Item) -> list[tuple[str, str]]:

@@ -165,7 +165,10 @@ def how_to_go_on(run_id: str, program: str, word: str = "resume") -> str:
     if program.endswith(".py"):  # The agent is in no variable.
         file, variable = program, "FUNCTION"
     place = shlex.quote(plain(f"{near(file)}:{variable}")) if program else "FILE[:AGENT]"
-    return f"outlast {word} {shlex.quote(plain(run_id))} --agent {place}"
+    run = shlex.quote(plain(run_id))
+    if run_id.startswith("-"):
+        return f"outlast {word} --agent {place} -- {run}"
+    return f"outlast {word} {run} --agent {place}"
 
 
 def need_key(agent: Agent, model: str = "") -> None:
@@ -333,7 +336,8 @@ async def _ways_on(run_id: str, program: Program, again: str) -> tuple[str, ...]
 
 async def _how_to_show(run_id: str) -> str:
     known = await with_namesakes([run_id])
-    return f"outlast show {shlex.quote(plain(short_id(run_id, known)))}"
+    dashes = "-- " if run_id.startswith("-") else ""
+    return f"outlast show {dashes}{shlex.quote(plain(short_id(run_id, known)))}"
 
 
 def show_waiting(run_id: str, calls: list[WaitingCall], *, is_full: bool = False) -> None:

@@ -329,7 +329,7 @@ def _check_fit(state: RunState, request: ApprovalRequested, command: Decide) -> 
                 f"{about} asks {request.question!r}, and was approved without an answer. Answer it."
             )
         elif request.choices and command.answer not in request.choices:
-            wrong = f"{about} was answered {command.answer!r:.80}; one of {list(request.choices)} may be."
+            wrong = f"{about} was answered {command.answer!r:.80}; may be: {', '.join(map(repr, request.choices))}."
         else:
             wrong = ""
         if wrong:
