@@ -24,7 +24,9 @@ outlast keys list
 outlast keys revoke 4f1c22ab09de
 """)
 def keys(  # noqa: PLR0913  # a command has the options that it has
-    act: Annotated[str, typer.Argument(metavar="create|list|revoke")] = "list",
+    act: Annotated[
+        str, typer.Argument(metavar="create|list|revoke", help="What to do; list if unset.")
+    ] = "list",
     key: Annotated[str, typer.Argument(metavar="KEY", help="The id of the key to revoke.")] = "",
     name: Annotated[str, typer.Option(help="What the new key is called.")] = "",
     scope: Annotated[
