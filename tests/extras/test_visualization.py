@@ -2,6 +2,7 @@
 
 import re
 import sys
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,9 @@ def look() -> None: ...
 class Server:
     def __init__(self, name: str) -> None:
         self.name = name
+
+    async def list_tools(self) -> list[Any]:
+        return []
 
 
 def ids(source: str, label: str) -> list[str]:
