@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _ATTEMPTS = 30
+_REMEMBERED = 8
+"""How many replacements are noted: a writer may be passed over by several before it looks."""
 """How often items are to be replaced, where others write meanwhile."""
 
 
@@ -155,9 +157,8 @@ class MongoDBSession(ServerSession):
 
     def _is_hidden(self, batch: dict[str, Any], session: dict[str, Any]) -> bool:
         """Whether somebody has replaced all items without having seen this batch, or what became of it."""
-        rewritten: dict[str, Any] = session.get("_rewritten") or {}
-        is_old = rewritten.get("generation") == batch["generation"]
-        return is_old and batch["seq"] not in rewritten["batches"]
+        replaced = _replaced(session, batch["generation"])
+        return replaced is not None and batch["seq"] not in replaced["batches"]
 
     async def _rewrite(self, change: Change) -> bool:
         async with self._lock:
@@ -196,6 +197,7 @@ class MongoDBSession(ServerSession):
     ) -> bool:
         """Let the generation of a batch count, if the session is as it was."""
         noted = {"generation": session.get("_generation", 0), "batches": seen}
+        earlier = (session.get("_rewritten") or [])[1 - _REMEMBERED :]
         found = await self._sessions.find_one_and_update(
             {
                 "session_id": self.session_id,
@@ -205,7 +207,7 @@ class MongoDBSession(ServerSession):
                 "$set": {
                     "_generation": batch["generation"],
                     "_seq": batch["seq"],
-                    "_rewritten": noted,
+                    "_rewritten": [*earlier, noted],
                     "updated_at": datetime.now(UTC),
                 }
             },
@@ -232,8 +234,7 @@ class MongoDBSession(ServerSession):
     async def _is_put_back(self, session: dict[str, Any]) -> bool:
         """Whether somebody who has seen the item that was taken has replaced all items since."""
         now = await self._touch({"$inc": {"_pops": 1}})
-        rewritten: dict[str, Any] = now.get("_rewritten") or {}
-        return rewritten.get("generation") == session.get("_generation", 0)
+        return _replaced(now, session.get("_generation", 0)) is not None
 
     async def _clear(self) -> None:
         """Begin a new generation, which hides the items at once, and delete those of the old one."""
@@ -274,6 +275,12 @@ class MongoDBSession(ServerSession):
         await self._sessions.create_index([("session_id", 1)], unique=True)
         await self._messages.create_index([("session_id", 1), ("generation", 1), ("seq", 1)])
         self._is_indexed = True
+
+
+def _replaced(session: dict[str, Any], generation: int) -> dict[str, Any] | None:
+    """What is noted of whoever has replaced the items of a generation; None if nobody has."""
+    noted: list[dict[str, Any]] = session.get("_rewritten") or []
+    return next((each for each in noted if each["generation"] == generation), None)
 
 
 def _texts(document: dict[str, Any]) -> list[Any]:

@@ -44,7 +44,8 @@ class Elsewhere:
         about = {"key": f"{self._env.run_id} {act} {effect.id}", "effect": effect.id}
         box = self._pipe.opened(about["key"])
         log = self._env.log
-        self._pipe.send(**about, act=act, run_id=log.run_id, log=log.events, **said)
+        of_run = {"run_id": log.run_id, "epoch": log.epoch, "log": log.events}
+        self._pipe.send(**about, act=act, **of_run, **said)
         try:
             while "outcome" not in (reply := await box.get()):
                 if "error" in reply:

@@ -13,6 +13,7 @@ from outlast import (
     Budget,
     BudgetExceeded,
     Compaction,
+    RunHasEnded,
     Runner,
     RunState,
     function_tool,
@@ -82,7 +83,8 @@ async def topped_up(world: World) -> Outcome:
         try:
             result = await world.run(agent, "go", config=settings)
         except BudgetExceeded:  # Again where a call died, which counts as well.
-            await Runner.top_up(RUN, tool_calls=1, by="ann", run_config=settings)
+            with suppress(RunHasEnded):  # Another process was first.
+                await Runner.top_up(RUN, tool_calls=1, by="ann", run_config=settings)
     (account,) = world.journal.ledger.all().values()  # pyright: ignore[reportAttributeAccessIssue]
     assert 2 <= account.spent.plus(account.held).tool_calls <= 1 + account.credit.tool_calls
     return output_of(result)

@@ -7,16 +7,19 @@ import ctypes
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from chaoskit.world import World
+from outlast.core.budgets import Ledger
 from outlast.core.decide import decide
 from outlast.core.errors import machine_error
 from outlast.core.events import Event
 from outlast.core.evolve import fold
+from outlast.core.state import RunState
 from outlast.effects.config import coerce_run_config
 from outlast.effects.failures import error_facts
 from outlast.effects.hook_calls import tell_hooks
@@ -113,12 +116,27 @@ class Worker:
             health=lambda: journal.health,
             durability="process",
             scope=RunScope(message["run_id"]),
-            purse=purse_of(config, message["run_id"], None, lambda: journal.ledger),
+            purse=purse_of(
+                config, None, _Spender(message["run_id"], message["epoch"], state, journal)
+            ),
         )
 
     def _send(self, **message: Any) -> None:
         self._sink.write(msgspec.json.encode(message) + b"\n")
         self._sink.flush()
+
+
+@dataclass
+class _Spender:
+    """A run that the other process performs, and this one spends for."""
+
+    run_id: str
+    epoch: int
+    state: RunState
+    journal: Any
+
+    def spent_ledger(self) -> Ledger:
+        return self.journal.ledger
 
 
 async def _serve(world: World, play: Any, pipes: tuple[BinaryIO, BinaryIO]) -> None:
