@@ -197,7 +197,7 @@ class MongoDBSession(ServerSession):
     ) -> bool:
         """Let the generation of a batch count, if the session is as it was."""
         noted = {"generation": session.get("_generation", 0), "batches": seen}
-        earlier = (session.get("_rewritten") or [])[1 - _REMEMBERED :]
+        earlier: list[Any] = session.get("_rewritten") or []
         found = await self._sessions.find_one_and_update(
             {
                 "session_id": self.session_id,
@@ -207,7 +207,7 @@ class MongoDBSession(ServerSession):
                 "$set": {
                     "_generation": batch["generation"],
                     "_seq": batch["seq"],
-                    "_rewritten": [*earlier, noted],
+                    "_rewritten": [*earlier[1 - _REMEMBERED :], noted],
                     "updated_at": datetime.now(UTC),
                 }
             },
