@@ -9,10 +9,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from outlast.core.errors import UserError
+
 MAX_TOOL_NAME = 64
 _CALLABLE = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 _URL = re.compile(r"^(?P<kind>[\w -]+: )?(?P<url>https?://.*)$", re.IGNORECASE | re.DOTALL)
+_SECRETIVE = re.compile(r"[\w+.-]{2,}:/|[^\s:]*:\S+@|\?\S*=|^(sse|streamable_http): ")
+"""What looks like a URL, and is none of those whose secrets can be told apart."""
 
 
 def public_url(url: str) -> str:
@@ -29,11 +33,27 @@ def public_url(url: str) -> str:
     return f"{parts.scheme}://{shown}{parts.path}"
 
 
+def require_url(url: object) -> None:
+    """Refuse what is no URL of a server. The error does not quote it: there may be a secret in it.
+
+    Raises:
+        UserError: It does not begin with http:// or https:// and a host.
+    """
+    match = _URL.match(url) if isinstance(url, str) else None
+    if match is None or match["kind"] or public_url(match["url"]) == "<invalid-url>":
+        raise UserError(
+            "The url of an MCP server is no URL that it could be reached at. Expected http:// or "
+            "https://, then a host, without a blank before it. (It is not shown here, for it may "
+            "hold a password.)"
+        )
+
+
 def public_name(name: str) -> str:
     """The name of a server as logs, spans and errors may have it."""
     match = _URL.match(name)
     if match is None:
-        return printable(name)
+        is_command = name.startswith("stdio: ")
+        return "a server" if _SECRETIVE.search(name) and not is_command else printable(name)
     return (match["kind"] or "") + public_url(match["url"])
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from outlast.mcp.library import Callbacks
+from outlast.mcp.policies import check_filter
 from outlast.mcp.protocol import MCPServer
 
 _OF_ALL = (
@@ -58,7 +59,9 @@ class SessionOptions:
         Raises:
             TypeError: A setting is of another type than it has to be.
             ValueError: It has a value that it cannot have.
+            UserError: The filter of the tools is none.
         """
+        check_filter(self.tool_filter)
         _check_timeout(self.client_session_timeout_seconds)
         longest = self.retry_backoff_seconds_max
         if longest is not None:

@@ -181,6 +181,33 @@ def create_static_tool_filter(
     return made
 
 
+def check_filter(setting: Any) -> None:
+    """Refuse what is no filter: a mistyped one would offer every tool.
+
+    Raises:
+        UserError: It is none of the forms that `tool_filter` has.
+    """
+    if setting is None or callable(setting):
+        return
+    if not isinstance(setting, Mapping):
+        raise UserError(
+            "Invalid tool_filter: expected a function, or a mapping with 'allowed_tool_names' or "
+            f"'blocked_tool_names', got {type(setting).__name__}."
+        )
+    given = cast("Mapping[Any, Any]", setting)
+    keys = ("allowed_tool_names", "blocked_tool_names")
+    if unexpected := sorted(str(key) for key in given if key not in keys):
+        raise UserError(
+            f"Invalid tool_filter: unexpected keys {unexpected}; expected only "
+            "'allowed_tool_names' and 'blocked_tool_names'."
+        )
+    for key in keys:
+        names = given.get(key)
+        is_list = names is None or isinstance(names, list | tuple | set | frozenset)
+        if not is_list or not all(isinstance(name, str) for name in cast("list[Any]", names or [])):
+            raise UserError(f"Invalid tool_filter: {key!r} must be a list of strings.")
+
+
 async def filtered(
     tool_filter: ToolFilter,
     tools: list[Any],

@@ -18,6 +18,7 @@ from outlast.mcp.child import Stderr, require_command, stdio_streams
 from outlast.mcp.failures import is_transport_failure, quoted
 from outlast.mcp.http import HttpClientFactory, HttpOptions
 from outlast.mcp.library import http_library, is_v2, module
+from outlast.mcp.names import require_url
 from outlast.mcp.options import Retries
 from outlast.mcp.policies import RequireApprovalSetting, ToolFilter, UncertainSetting
 from outlast.mcp.protocol import (
@@ -158,6 +159,7 @@ class _RemoteServer(SessionServer):
 
     def __init__(self, params: Any, name: str | None, settings: dict[str, Any]) -> None:
         super().__init__(**settings)
+        require_url(params["url"])
         self.params = params
         self._name = name or f"{self._kind}: {params['url']}"
         self._session_id: str | None = None
