@@ -104,7 +104,6 @@ async def drive(log: Log, engine: Engine) -> None:
     """
     flight = _Flight(log, engine)
     ignore = log.listen(flight.wake, flight.stop)
-    is_closed = False
     try:
         while True:
             if log.has_commands:
@@ -122,15 +121,12 @@ async def drive(log: Log, engine: Engine) -> None:
             if flight.error is not None:
                 await log.commit()
                 raise flight.error
-    except (
-        GeneratorExit
-    ):  # Whoever held this coroutine dropped it: nothing runs that could be awaited.
-        is_closed = True
+    except GeneratorExit:
+        flight.forget()  # Whoever held this coroutine dropped it: nothing runs that could be awaited.
         raise
     finally:
         ignore()
-        if not is_closed:
-            await flight.drain()
+        await flight.drain()
 
 
 def _advance(log: Log, engine: Engine, flight: _Flight) -> list[Effect]:
@@ -276,6 +272,11 @@ class _Flight:
             task = self.tasks.pop(key)
             task.cancel()
             self._leaving.add(task)
+
+    def forget(self) -> None:
+        """Leave the tasks to whoever closes their loop."""
+        self.tasks.clear()
+        self._leaving.clear()
 
     async def drain(self) -> None:
         """Cancel what is left and wait for it, but not for ever: a tool may refuse to stop."""
