@@ -113,8 +113,8 @@ class Service:
             run_id=run_id,
             max_turns=order.max_turns,
             session=self.sessions(order.session_id, caller.tenant) if order.session_id else None,
-            context=self.worker.has_context
-            or None,  # That there is one stands in the log, no more.
+            # That there is a context stands in the log, no more.
+            context=self.worker.has_context or None,
             run_config=replace(self.config, journal=self.journal, metadata=metadata),
         )
         if is_new and self.performs:

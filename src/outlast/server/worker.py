@@ -189,10 +189,8 @@ class Worker:
     async def _tried(self, run: RunSummary, *, goes_on: bool) -> None:
         try:
             await self._performed(run, goes_on=goes_on)
-        except AlreadyRunning:
+        except (AlreadyRunning, RunFailedBefore):
             return  # Another worker was quicker.
-        except RunFailedBefore:
-            return
         except MachineError as error:
             self._hold_back(run.run_id)
             logger.warning("Run %r does not go on: %s.", run.run_id, type(error).__name__)

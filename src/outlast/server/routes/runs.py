@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from outlast.core.commands import Command, Decide
@@ -17,7 +17,7 @@ from outlast.server.callers import Caller, Reader, Writer
 from outlast.server.problems import Problem
 from outlast.server.service import Order, Service, service_of
 from outlast.server.shown import Json, run_row
-from outlast.views.status import STATUSES
+from outlast.views.status import ENDED, STATUSES
 
 router = APIRouter(prefix="/api/v1", tags=["runs"])
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
@@ -79,34 +79,39 @@ class Resume(Body):
     why: str | None = None
 
 
-@router.post("/runs", status_code=202, operation_id="startRun")
-async def start(
-    body: Start,
-    request: Request,
-    response: Response,
-    caller: Writer,
+class Wishes(NamedTuple):
+    """What the headers of a request say about the run that it begins."""
+
+    key: str | None
+    wait_s: float
+
+
+def _wishes(
     idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
     prefer: Annotated[str, Header()] = "",
+) -> Wishes:
+    return Wishes(idempotency_key, _preferred_wait(prefer))
+
+
+Wished = Annotated[Wishes, Depends(_wishes)]
+
+
+@router.post("/runs", status_code=202, operation_id="startRun")
+async def start(
+    body: Start, request: Request, response: Response, caller: Writer, wished: Wished
 ) -> Json:
     """Begin a run. It is on disk when this answers; the same id or key finds the same run."""
-    service = service_of(request)
-    order = Order(**body.model_dump(), key=idempotency_key)
-    return await begun(service, order, caller, response, wait_s=_preferred_wait(prefer))
+    order = Order(**body.model_dump(), key=wished.key)
+    return await begun(service_of(request), order, caller, response, wait_s=wished.wait_s)
 
 
 @router.post("/agents/{name}/runs", status_code=202, operation_id="startRunOfAgent")
-async def start_of(  # noqa: PLR0913  # a body, two headers, and who asks
-    name: str,
-    body: Start,
-    request: Request,
-    response: Response,
-    caller: Writer,
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
-    prefer: Annotated[str, Header()] = "",
+async def start_of(
+    name: str, body: Start, request: Request, response: Response, caller: Writer, wished: Wished
 ) -> Json:
     """Begin a run of an agent."""
     body.agent = name
-    return await start(body, request, response, caller, idempotency_key, prefer)
+    return await start(body, request, response, caller, wished)
 
 
 async def begun(
@@ -120,7 +125,7 @@ async def begun(
     if not is_new:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = state["links"]["self"]
-    is_over = state["status"] in ("completed", "failed", "cancelled")
+    is_over = state["status"] in ENDED
     response.status_code = 202 if is_new and not is_over else 200
     return state
 
@@ -219,7 +224,7 @@ async def resumed(
         await _told(
             request, run_id, caller, control.raise_limit, max_turns=body.max_turns, why=body.why
         )
-    if state["status"] not in ("completed", "failed", "cancelled"):
+    if state["status"] not in ENDED:
         return await _told(request, run_id, caller, control.unpause, why=body.why, goes_on=True)
     await service.worker.offer(run_id, goes_on=True)
     return await service.state(run_id, caller)

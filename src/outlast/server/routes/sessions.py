@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from outlast.server.callers import Caller, SessionReader, SessionWriter, Writer
 from outlast.server.problems import Problem
-from outlast.server.routes.runs import Id, PageSize, Start, start
+from outlast.server.routes.runs import Id, PageSize, Start, Wished, start
 from outlast.server.service import Service, service_of
 from outlast.server.shown import Json, moment, run_row
 
@@ -66,18 +66,17 @@ async def forgotten(session_id: Id, request: Request, caller: SessionWriter) -> 
 
 
 @router.post("/sessions/{session_id}/runs", operation_id="startRunInSession", status_code=202)
-async def said(  # noqa: PLR0913  # a body, two headers, and who asks
+async def said(
     session_id: Id,
     body: Start,
     request: Request,
     response: Response,
     caller: Writer,
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
-    prefer: Annotated[str, Header()] = "",
+    wished: Wished,
 ) -> Json:
     """Go on with a conversation. One run of it is performed at a time, in the order in which they came."""
     body.session_id = session_id
-    return await start(body, request, response, caller, idempotency_key, prefer)
+    return await start(body, request, response, caller, wished)
 
 
 async def _own_runs(service: Service, session_id: str, caller: Caller) -> list[Any]:
