@@ -61,6 +61,7 @@ async function follow(run, after = -1) {
   heard("model.replied", () => { line?.remove(); line = null; written = ""; });
   stream.addEventListener("end", async () => {
     stream.close();
+    line?.remove();  // Text that came behind the reply that it is a part of.
     shown(await ask("GET", `/runs/${run}`));
   });
 }
