@@ -1,6 +1,7 @@
 """What every test gets: a journal folder of its own, and no way to a real account."""
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from outlast.journal.opening import close_journals
 
 # Set where everything that tests need is installed: there, a skip hides something.
 SKIPS_FAIL = bool(os.environ.get("OUTLAST_REQUIRE"))
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start hear Ctrl-C, also where a shell began the suite in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
