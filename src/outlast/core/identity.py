@@ -35,6 +35,11 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         tags: Any other words to find it by.
         request: What whoever asked for the run has said besides, as JSON. A server makes the context of
             the run of it, also in the process that goes on with the run.
+        priority: Which of the runs that wait for a worker is first: the highest, 0 to 9. One that waits
+            becomes one more urgent each minute.
+        not_before: When it may begin at the earliest, in seconds since 1970. It is for those who look for
+            runs to perform; who calls `Runner.resume` begins it at once.
+        begins_before: When it is too late to begin. A worker that finds it later cancels it.
     """
 
     user: str | None = None
@@ -42,6 +47,9 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     session_id: str | None = None
     tags: tuple[str, ...] = ()
     request: str = ""
+    priority: int = 0
+    not_before: float | None = None
+    begins_before: float | None = None
 
     def __post_init__(self) -> None:
         tags = cast("Any", self.tags)

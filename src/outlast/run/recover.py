@@ -280,13 +280,18 @@ async def due_runs(
 async def left_runs(
     journal: Journal, known: Collection[str], **only: Unpack[MetadataFilter]
 ) -> list[RunSummary]:
-    """The runs that have something to do and that no process performs, the newest first."""
+    """The runs that have something to do by now and that no process performs, the newest first."""
     runs = await journal.runs(status="running", **only)
-    left = [run for run in runs if not run.owner_alive and not run.parent]
+    now = time.time()
+    left = [run for run in runs if not run.owner_alive and not run.parent and _may_begin(run, now)]
     if others := [run for run in left if run.agent not in known]:
         names = ", ".join(sorted({repr(run.agent) for run in others}))
         log_runs.info("%d interrupted runs of other agents are left alone: %s", len(others), names)
     return [run for run in left if run.agent in known]
+
+
+def _may_begin(run: RunSummary, now: float) -> bool:
+    return (run.metadata.not_before or 0.0) <= now
 
 
 async def _can_pass(journal: Journal, run_id: str) -> bool:

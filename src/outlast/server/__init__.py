@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from outlast.server.app import App
     from outlast.server.callers import Caller
     from outlast.server.keys import ApiKeys
+    from outlast.server.schedules import Schedule
 
-__all__ = ["ApiKeys", "App", "Caller"]
+__all__ = ["ApiKeys", "App", "Caller", "Schedule"]
 
-_MODULES = {"App": "app", "Caller": "callers", "ApiKeys": "keys"}
+_MODULES = {"App": "app", "Caller": "callers", "ApiKeys": "keys", "Schedule": "schedules"}
 
 
 def __getattr__(name: str) -> Any:

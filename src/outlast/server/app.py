@@ -11,8 +11,9 @@ import inspect
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeAlias, get_args
@@ -29,7 +30,9 @@ from outlast.definitions.agent import Agent
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
+from outlast.run.servers import connected_servers
 from outlast.server.callers import Authenticate, Caller, LocalToken
+from outlast.server.database import Database
 from outlast.server.keys import ApiKeys
 from outlast.server.metrics import Metrics
 from outlast.server.openai import chat, models, responses
@@ -43,10 +46,14 @@ from outlast.server.routes import (
     health,
     reports,
     runs,
+    schedules as schedule_routes,
     sessions,
     simple_chat,
     socket,
 )
+from outlast.server.schedules.schedule import Schedule
+from outlast.server.schedules.scheduler import Scheduler
+from outlast.server.schedules.store import TABLES, Schedules
 from outlast.server.service import Service
 from outlast.server.shield import LOOPBACK, Limits, Receive, Scope, Send, Shield
 from outlast.server.worker import Worker
@@ -64,6 +71,7 @@ _ROUTERS = (
     events.router,
     approvals.router,
     sessions.router,
+    schedule_routes.router,
     reports.router,
     simple_chat.router,
     socket.router,
@@ -91,6 +99,7 @@ class App:
         journal: Where runs are kept, as in `RunConfig`.
         run_config: Settings of all runs.
         hosts: The names that the server goes by, beside those of this machine; ``"*"`` for any.
+        schedules: What begins by the clock, in whichever process of the server looks at it first.
         concurrency: Runs that are performed at a time.
         performs: Whether runs are performed here, and not by other workers only.
         grace_s: Seconds that runs get to end what they do, when the server is told to stop.
@@ -114,6 +123,7 @@ class App:
         journal: Journal | str | None = None,
         run_config: RunConfig | None = None,
         hosts: Iterable[str] = (),
+        schedules: Sequence[Schedule] = (),
         concurrency: int = 50,
         performs: bool = True,
         grace_s: float = 20.0,
@@ -135,7 +145,9 @@ class App:
         self._limits = limits or Limits()
         self.metrics = Metrics()
         self._service: Service | None = None
-        self._working: asyncio.Task[None] | None = None
+        self._schedules = tuple(schedules)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._open = AsyncExitStack()
         self._starting = asyncio.Lock()
         self._local: LocalToken | None = None
         self.api = self._api(list(cors), frozenset(expose))
@@ -185,15 +197,20 @@ class App:
         async with self._starting:
             if self._service is not None:
                 return
-            service = self._service = self._made()
-            self.api.state.service = service
+            service = self._made()
+            if service.performs:
+                agents = self.agents.by_name.values()
+                await self._open.enter_async_context(connected_servers(*agents))
+            self._service = self.api.state.service = service
+            self._scheduler = self.api.state.scheduler = self._scheduler_of(service)
             self.api.state.metrics = self.metrics
             service.worker.metrics = self.metrics
             self.api.state.authenticate = self.authenticate
             for hook in self._hooks[0]:
                 await _called(hook)
+            self._tasks = [asyncio.create_task(self._scheduler.work())]
             if service.performs:
-                self._working = asyncio.create_task(service.worker.work())
+                self._tasks.append(asyncio.create_task(service.worker.work()))
 
     def leave(self) -> None:
         """Take no new work, tell those who read streams, and begin nothing more of what is performed."""
@@ -208,10 +225,10 @@ class App:
             return
         service.leaving.set()
         await service.worker.drain(self.grace_s)
-        if self._working is not None:
-            self._working.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._working
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._open.aclose()
         for hook in self._hooks[1]:
             await _called(hook)
 
@@ -269,6 +286,11 @@ class App:
         return Service(
             self.agents, journal, worker, self._config, self._session_of, performs=self.performs
         )
+
+    def _scheduler_of(self, service: Service) -> Scheduler:
+        schedules = Schedules(Database(self.folder() / "server.db", TABLES), self._schedules)
+        schedules.begin(time.time())
+        return Scheduler(service, schedules)
 
     def _session_of(self, session_id: str, tenant: str | None) -> Any:
         # Two tenants may choose one id.

@@ -13,16 +13,15 @@ import hmac
 import json
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outlast.core.errors import UserError
 from outlast.server.callers import Caller, credential
+from outlast.server.database import Database
 from outlast.server.problems import Problem
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _MINUTE = 60
 _HOUR = 3600.0
 SCOPES = (
     "agents:read", "runs:read", "runs:write", "runs:delete", "approvals:read", "approvals:decide", "sessions:read",
-    "sessions:write", "admin:read", "*",
+    "sessions:write", "schedules:read", "schedules:write", "admin:read", "*",
 )  # fmt: skip
 """What a key may be for; ``agents:NAME:run`` besides, which lets it begin runs of these agents only."""
 
@@ -78,8 +77,7 @@ class ApiKeys:
 
     def __init__(self, file: str | Path | None = None) -> None:
         self.file = Path(file) if file is not None else None
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._database: Database | None = None
 
     def create(
         self,
@@ -118,12 +116,12 @@ class ApiKeys:
             time.time(),
             expires_at,
         )
-        self._write("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
+        self._known.write("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
         return f"olk_{key_id}_{secret}"
 
     def list(self) -> list[Key]:
         """All keys, the oldest first."""
-        return [_key(row) for row in self._read("SELECT * FROM key ORDER BY created_at", ())]
+        return [_key(row) for row in self._known.read("SELECT * FROM key ORDER BY created_at", ())]
 
     def revoke(self, key_id: str) -> None:
         """Refuse a key from now on.
@@ -131,7 +129,9 @@ class ApiKeys:
         Raises:
             UserError: There is none of this id.
         """
-        if not self._write("UPDATE key SET revoked_at = ? WHERE id = ?", (time.time(), key_id)):
+        if not self._known.write(
+            "UPDATE key SET revoked_at = ? WHERE id = ?", (time.time(), key_id)
+        ):
             raise UserError(f"There is no key {key_id!r:.40}. See: outlast keys list")
 
     def __call__(self, request: Request) -> Caller | None:
@@ -142,7 +142,7 @@ class ApiKeys:
         """
         prefix, _, rest = credential(request).partition("_")
         key_id, _, secret = rest.partition("_")
-        rows = self._read("SELECT * FROM key WHERE id = ?", (key_id,))
+        rows = self._known.read("SELECT * FROM key WHERE id = ?", (key_id,))
         # An unknown id takes as long as a wrong secret.
         is_right = hmac.compare_digest(_hash(secret), rows[0]["hash"] if rows else _NOBODY)
         key = _key(rows[0]) if rows and is_right and prefix == "olk" else None
@@ -156,7 +156,9 @@ class ApiKeys:
         now = time.time()
         minute, part = int(now // _MINUTE), now % _MINUTE / _MINUTE
         query = "SELECT minute, requests FROM used WHERE id = ? AND minute >= ?"
-        counts = {row["minute"]: row["requests"] for row in self._read(query, (key.id, minute - 1))}
+        counts = {
+            row["minute"]: row["requests"] for row in self._known.read(query, (key.id, minute - 1))
+        }
         used = counts.get(minute, 0) + counts.get(minute - 1, 0) * (1 - part)
         if used >= key.per_minute:
             wait_s = max(1, round(_MINUTE * (1 - part)))
@@ -166,37 +168,21 @@ class ApiKeys:
                 f"This key may make {key.per_minute} requests a minute. Wait {wait_s} s.",
                 headers={"Retry-After": str(wait_s)},
             )
-        self._write(
+        self._known.write(
             "INSERT INTO used VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET requests = requests + 1",
             (key.id, minute),
         )
         if key.used_at is None or now - key.used_at > _HOUR:
-            self._write("UPDATE key SET used_at = ? WHERE id = ?", (now, key.id))
-            self._write("DELETE FROM used WHERE minute < ?", (minute - 1,))
+            self._known.write("UPDATE key SET used_at = ? WHERE id = ?", (now, key.id))
+            self._known.write("DELETE FROM used WHERE minute < ?", (minute - 1,))
 
-    def _read(self, query: str, values: tuple[Any, ...]) -> list[sqlite3.Row]:
-        with self._lock, closing(self._opened().execute(query, values)) as cursor:
-            return cursor.fetchall()
-
-    def _write(self, query: str, values: tuple[Any, ...]) -> int:
-        with self._lock, closing(self._opened().execute(query, values)) as cursor:
-            return cursor.rowcount
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
+    @property
+    def _known(self) -> Database:
+        if self._database is None:
             if self.file is None:
                 raise UserError("Where are the keys? Say ApiKeys(FILE), or give it to an App.")
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.file.touch(0o600)
-            db = sqlite3.connect(
-                self.file, timeout=10.0, isolation_level=None, check_same_thread=False
-            )
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.executescript(_TABLES)
-            self._connection = db
-        return self._connection
+            self._database = Database(self.file, _TABLES, survives_power_cuts=False)
+        return self._database
 
 
 def _is_of_agent(scope: str) -> bool:

@@ -59,6 +59,8 @@ TITLES = {
     "run-not-found": "There is no such run",
     "agent-not-found": "There is no such agent",
     "session-not-found": "There is no such session",
+    "schedule-not-found": "There is no such schedule",
+    "schedule-exists": "There is one of that name already",
     "call-not-found": "No such call waits",
     "already-decided": "The call was decided already",
     "approval-changed": "The call is another one than you have seen",

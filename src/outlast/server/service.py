@@ -47,6 +47,9 @@ class Order:
     session_id: str | None = None
     context: Any = None
     max_turns: int | None = 10
+    priority: int = 0
+    not_before: float | None = None
+    begins_before: float | None = None
     user: str | None = None
     tags: Sequence[str] = ()
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -106,6 +109,9 @@ class Service:
             session_id=order.session_id,
             tags=(*order.tags, *pairs),
             request=request,
+            priority=order.priority,
+            not_before=order.not_before,
+            begins_before=order.begins_before,
         )
         run_id, is_new = await enqueue(
             agent,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from outlast.core.evolve import fold
 from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
+from outlast.run import control
 from outlast.run.recover import due_runs, left_runs
 from outlast.run.runner import get_default_agent_runner
 from outlast.run.stream import RunResultStreaming
@@ -103,9 +105,10 @@ class Worker:
         if is_whole:
             due = await due_runs(self._journal, known, failed=False)
         else:
-            due = sorted(await left_runs(self._journal, known), key=lambda run: run.created_at)
+            due = list(await left_runs(self._journal, known))
         self._is_behind = False
-        for run in due:
+        now = time.time()
+        for run in sorted(due, key=lambda run: _rank(run, now)):
             await self.take(run)
 
     async def offer(self, run_id: str, *, goes_on: bool = False) -> None:
@@ -145,6 +148,7 @@ class Worker:
             self.is_leaving
             or run.run_id in self._tasks
             or self._held_back.get(run.run_id, (0, 0.0))[1] > now
+            or (run.metadata.not_before or 0.0) > time.time()
         ):
             return
         if len(self._tasks) >= self.concurrency or not await self._is_next(run):
@@ -188,6 +192,12 @@ class Worker:
 
     async def _tried(self, run: RunSummary, *, goes_on: bool) -> None:
         try:
+            if run.events == 1 and (run.metadata.begins_before or math.inf) < time.time():
+                config = {"journal": self._journal}
+                await control.cancel(
+                    run.run_id, by="worker", why="It is too late to begin.", run_config=config
+                )
+                return
             await self._performed(run, goes_on=goes_on)
         except (AlreadyRunning, RunFailedBefore):
             return  # Another worker was quicker.
@@ -241,6 +251,12 @@ class Worker:
             self.live.begin(run_id, turn)
         elif event.type == "response.output_text.delta":
             self.live.add(run_id, turn, event.delta)
+
+
+def _rank(run: RunSummary, now: float) -> tuple[float, float, str]:
+    """Where a run stands among those that wait: waiting makes it more urgent, so none waits for ever."""
+    since = max(run.created_at, run.metadata.not_before or 0)
+    return (-run.metadata.priority - (now - since) // 60, run.created_at, run.run_id)
 
 
 async def _made(make: Own, run: RunSummary) -> Any:

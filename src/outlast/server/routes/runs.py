@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -44,6 +45,9 @@ class Start(Body):
         None, description="What the program makes the context of."
     )
     max_turns: int | None = Field(10, ge=1)
+    priority: int = Field(0, ge=0, le=9, description="Of runs that wait, the highest is first.")
+    delay_s: float | None = Field(None, ge=0, description="Begin it so many seconds from now.")
+    ttl_s: float | None = Field(None, gt=0, description="Cancel it if it has not begun by then.")
     user: str | None = Field(None, max_length=512)
     tags: list[Annotated[str, Field(max_length=512)]] = Field([], max_length=16)
     metadata: dict[
@@ -101,8 +105,17 @@ async def start(
     body: Start, request: Request, response: Response, caller: Writer, wished: Wished
 ) -> Json:
     """Begin a run. It is on disk when this answers; the same id or key finds the same run."""
-    order = Order(**body.model_dump(), key=wished.key)
+    order = order_of(body, wished.key)
     return await begun(service_of(request), order, caller, response, wait_s=wished.wait_s)
+
+
+def order_of(body: Start, key: str | None) -> Order:
+    """What a body asks for, with its waiting times as times."""
+    fields, now = body.model_dump(), time.time()
+    delay_s, ttl_s = fields.pop("delay_s"), fields.pop("ttl_s")
+    begins = now + delay_s if delay_s else None
+    late = (begins or now) + ttl_s if ttl_s else None
+    return Order(**fields, not_before=begins, begins_before=late, key=key)
 
 
 @router.post("/agents/{name}/runs", status_code=202, operation_id="startRunOfAgent")

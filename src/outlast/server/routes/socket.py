@@ -23,8 +23,8 @@ from outlast.run import control
 from outlast.server.callers import Caller
 from outlast.server.problems import Problem, body_of, problem_of
 from outlast.server.routes.approvals import Decision, decided
-from outlast.server.routes.runs import Start
-from outlast.server.service import Order, Service
+from outlast.server.routes.runs import Start, order_of
+from outlast.server.service import Service
 from outlast.server.shown import Json
 from outlast.server.sse import Place, RunStream, Wishes
 
@@ -149,7 +149,7 @@ class _Talk:
     async def _start(self, fields: Json) -> Json:
         self._require("runs:write")
         key = fields.pop("key", None)
-        order = Order(**Start.model_validate(fields).model_dump(), key=key)
+        order = order_of(Start.model_validate(fields), key)
         run_id, _ = await self._service.begin(order, self._caller)
         return await self._service.state(run_id, self._caller)
 
