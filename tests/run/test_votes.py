@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from outlast import (
     Agent,
     ApprovalRules,
+    IncompatibleRun,
     RunConfig,
     RunContextWrapper,
     RunHooks,
@@ -17,6 +20,7 @@ from outlast import (
     UserError,
     function_tool,
 )
+from outlast.definitions.approval_rules import rules_facts, rules_of
 from outlast.journal import MemoryJournal
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
@@ -182,3 +186,77 @@ async def test_rules_hold_for_the_calls_of_agents_as_tools():
         )
     await Runner.resume("r", agent, run_config=desk.config)
     assert desk.paid == [1]
+
+
+@pytest.mark.parametrize("settings", [None, RunConfig(tracing_disabled=True)])
+@pytest.mark.parametrize("way", ["as_tool", "nested", "two_deep"])
+async def test_rules_hold_inside_whatever_settings_the_inner_run_has(way: str, settings: Any):
+    desk = _Desk()
+    inner = desk.agent(function_call("pay", ONE, call_id="c1"))
+
+    @function_tool(on_uncertain="retry")
+    async def nested() -> str:
+        return str((await Runner.run(inner, "hi", run_config=settings)).interruptions)
+
+    tool: Any = nested
+    if way != "nested":
+        tool = inner.as_tool(tool_name="nested", tool_description="", run_config=settings)
+    if way == "two_deep":
+        outer = _asking(tool, "e")
+        tool = outer.as_tool(tool_name="nested", tool_description="", run_config=settings)
+    await Runner.run(_asking(tool, "d"), "hi", run_id="r", run_config=desk.config)
+    waiting = await Runner.pending(run_config=desk.config)
+    if way == "nested":  # Its own run waits, and is listed where somebody asks for that run.
+        children = [row.run_id for row in await desk.config.journal.runs() if "/" in row.run_id]
+        waiting = await Runner.pending(children[0], run_config=desk.config)
+    assert [each.rules and each.rules.needed for each in waiting] == [2]
+
+
+@pytest.mark.parametrize("at", ["first", "later"])
+async def test_rules_hold_for_whoever_goes_on_with_a_run_until_they_give_their_own(at: str):
+    desk = _Desk()
+    plain = RunConfig(journal=desk.config.journal, tracing_disabled=True)
+    agent = desk.agent(function_call("pay", ONE, call_id="c1"), LATER)
+    await Runner.run(agent, "hi", run_id="r", run_config=desk.config)
+    for by in ("ann", "bob"):
+        await Runner.approve("r", "c1", by=by, run_config=plain)
+    config = plain
+    if at == "later":
+        config = RunConfig(journal=desk.config.journal, approval_rules=ApprovalRules(needed=3))
+    await Runner.resume("r", agent, run_config=config)
+    (waiting,) = await Runner.pending("r", run_config=plain)
+    assert waiting.rules is not None
+    assert (waiting.rules.needed, waiting.call_id) == (3 if at == "later" else 2, "c2")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ApprovalRules(),
+        ApprovalRules(needed=2, deciders=["a", "b"], tools=("t",)),
+        ApprovalRules(
+            deciders=("a",),
+            expires_after=timedelta(minutes=3),
+            on_expiry="approve",
+            escalate_after=timedelta(seconds=1.5),
+            escalate_to=["c"],
+        ),
+    ],
+)
+def test_rules_are_read_from_a_log_as_they_were_written(rules: ApprovalRules):
+    assert rules_of(msgspec.json.decode(msgspec.json.encode(rules_facts(rules)))).at(0) == rules.at(
+        0
+    )
+
+
+def test_rules_of_a_newer_version_are_refused_and_not_left_out():
+    with pytest.raises(IncompatibleRun, match="approval_rules="):
+        rules_of({"needed": 2, "on_full_moon": True})
+
+
+def _asking(tool: Any, call_id: str) -> Agent[Any]:
+    arguments = {"input": "hi"} if tool._is_agent_tool else {}
+    model = ScriptedModel(
+        [[function_call("nested", arguments, call_id=call_id)], [assistant_message("done")]]
+    )
+    return Agent(name=f"A{call_id}", tools=[tool], model=model)

@@ -10,6 +10,9 @@ import pytest
 
 from outlast import (
     Agent,
+    Budget,
+    Compaction,
+    ModelSettings,
     Price,
     PriceTable,
     RunConfig,
@@ -96,6 +99,47 @@ async def test_what_has_no_price_is_counted_and_named():
     result = await Runner.run(Agent(name="A", model=model), "hi", run_config=config)
     total = result.usage_report().total
     assert (total.requests, total.unpriced, total.cost_usd) == (1, 1, 0.0)
+
+
+DEARER = PriceTable([Price(model="ScriptedModel", input=90.0, output=90.0)], knows_public=False)
+
+
+@pytest.mark.parametrize("at_first", [PRICES, None])
+async def test_a_later_table_changes_no_price_that_a_run_had(at_first: PriceTable | None):
+    config = RunConfig(journal=MemoryJournal(), prices=at_first)
+    waiting = await Runner.run(_program(), "hi", run_id="r", run_config=config)
+    cost = waiting.usage_report(prices=DEARER).total.cost_usd
+    later = RunConfig(journal=config.journal, prices=DEARER)
+    report = await Runner.usage_report("r", run_config=later)
+    assert round(cost, 6) == round(report.total.cost_usd, 6) == (0.27 if at_first is None else 0.04)
+    assert report.total.unpriced == 0
+
+
+async def test_a_summary_is_priced_as_its_model_is_and_stays_within_the_budget():
+    class Talker(ScriptedModel):
+        model = "ScriptedModel"  # The name that its price goes by.
+
+        async def get_response(self, *args: Any, **options: Any) -> Any:
+            self.enqueue(_step(assistant_message("so")))
+            return await super().get_response(*args, **options)
+
+    items: list[Any] = [{"role": "user", "content": f"{n} " + "word " * 200} for n in range(9)]
+    costs: list[tuple[int, float]] = []
+    for limit in (5.0, 0.021):  # The second one has room for the answer, and none for notes.
+        config = RunConfig(
+            journal=MemoryJournal(),
+            prices=PRICES,
+            budgets=Budget(cost_usd=limit, output_tokens=1000),
+            compaction=Compaction(context_tokens=1000),
+        )
+        agent = Agent(name="A", model=Talker(), model_settings=ModelSettings(max_tokens=100))
+        result = await Runner.run(agent, items, run_config=config)
+        total = result.usage_report().total
+        costs.append((total.requests, round(total.cost_usd, 6)))
+        assert total.unpriced == 0
+    assert costs[0][0] > costs[1][0] == 1
+    assert costs[0][1] == round(costs[0][0] * 0.02, 6)
+    assert costs[1][1] == 0.02
 
 
 @pytest.mark.parametrize(

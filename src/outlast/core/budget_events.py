@@ -50,3 +50,5 @@ class UsageAdded(Fact, frozen=True, tag="usage.added"):
     usage: UsageFacts
     model: str = ""
     """The model whose reply it was, by the name that prices go by."""
+    nano_usd: int | None = None
+    """What it cost by the prices that the run had, in billionths of a dollar; None where it had none."""

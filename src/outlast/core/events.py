@@ -318,6 +318,8 @@ class ModelReplied(Fact, frozen=True, tag="model.replied"):
     """Whether the provider was told to keep the response; None where nothing was said."""
     served_by: str = ""
     """The model that answered, by the name that prices go by."""
+    nano_usd: int | None = None
+    """What it cost by the prices that the run had, in billionths of a dollar; None where it had none."""
 
 
 class ToolReturned(Fact, frozen=True, tag="tool.returned"):

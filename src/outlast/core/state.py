@@ -78,6 +78,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where the agent was loaded from (`FILE:AGENT`), when a command line did it."""
     budgets: list[dict[str, Any]] = []
     """The limits of the run itself: those of whoever goes on with it and gives none."""
+    approval_rules: list[dict[str, Any]] = []
+    """Who decides about its calls, likewise; those of the runs that it is inside of come first."""
 
 
 _NOTHING: Vector[Entry] = Vector()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 from outlast.core.approval_events import RequestRules
-from outlast.core.errors import UserError, WrongType, WrongValue
+from outlast.core.errors import AgentsException, IncompatibleRun, UserError, WrongType, WrongValue
 from outlast.definitions.given import check_names, check_number
 
 
@@ -82,11 +82,46 @@ class ApprovalRules:
         )
 
 
+def every_rule(given: ApprovalRules | Sequence[ApprovalRules]) -> Sequence[ApprovalRules]:
+    """One or several, as several."""
+    return (given,) if isinstance(given, ApprovalRules) else given
+
+
 def rules_for(given: Any, tool: str, now: float) -> RequestRules | None:
     """The rules for a call of ``tool``: those of the first that name it, or that name none."""
-    every: Sequence[ApprovalRules] = (given,) if isinstance(given, ApprovalRules) else given
-    found = next((each for each in every if not each.tools or tool in each.tools), None)
+    found = next((each for each in every_rule(given) if not each.tools or tool in each.tools), None)
     return found and found.at(now)
+
+
+def rules_facts(rules: ApprovalRules) -> dict[str, Any]:
+    """Rules as a log has them: what of them is not the default. Times are in seconds."""
+    return {
+        name: value.total_seconds() if isinstance(value, timedelta) else value
+        for name, value in asdict(rules).items()
+        if value != getattr(_PLAIN, name)
+    }
+
+
+def rules_of(facts: dict[str, Any]) -> ApprovalRules:
+    """The rules that a log has.
+
+    Raises:
+        IncompatibleRun: This version knows no such rules.
+    """
+    times: dict[str, Any] = {
+        name: timedelta(seconds=facts[name]) for name in _TIMES if name in facts
+    }
+    try:
+        return ApprovalRules(**{**facts, **times})
+    except (AgentsException, TypeError) as error:
+        raise IncompatibleRun(
+            "The run has approval rules that this version of Outlast does not know, so that nothing was "
+            "done. Upgrade Outlast, or go on with rules that hold instead: RunConfig(approval_rules=...)."
+        ) from error
+
+
+_PLAIN = ApprovalRules()
+_TIMES = ("expires_after", "escalate_after")
 
 
 def _later(now: float, after: timedelta | None) -> float | None:

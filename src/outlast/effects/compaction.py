@@ -26,18 +26,19 @@ from outlast.core.compacting import (
     with_cut_results,
 )
 from outlast.core.effects import CallModel
-from outlast.core.events import EffectFailed, Entry, Event, HistoryCompacted, Item, UsageAdded
+from outlast.core.events import EffectFailed, Entry, HistoryCompacted, Item, UsageAdded
 from outlast.core.evolve import evolve
 from outlast.core.ids import effect_id
 from outlast.core.items import last_message, text_of
 from outlast.core.records import History
-from outlast.core.usage import Usage, facts_of
+from outlast.core.usage import Usage
 from outlast.definitions.compaction import Compaction
 from outlast.definitions.logger import logger
 from outlast.definitions.model import Model, ModelTracing
 from outlast.definitions.settings import ModelSettings
 from outlast.effects.failures import error_facts
 from outlast.effects.outcome import Emit
+from outlast.effects.paid_calls import paid_request, payer_of, usage_added
 from outlast.effects.projection import wire
 from outlast.effects.turn import PreparedTurn, tool_document, turn_model
 from outlast.effects.view import RunView
@@ -90,13 +91,12 @@ async def within_context(
     part = wanted.to * _AFTER_OVERFLOW if is_forced else wanted.to
     budget = int(part * wanted.context_tokens / ratio) - fixed
     known = await _known_summary(view, items)
-    shorter = await _shorter(view, turn, items, max(budget, 1), known)
+    writer = _Writer(effect, view, turn, emit)
+    shorter = await _shorter(writer, items, max(budget, 1), known)
     if shorter.summary is not None and not known:
         await _tell_session(view, items, shorter)
     event = _recorded(effect, view, shorter)
-    costs: list[Event] = (
-        [UsageAdded(effect.id, facts_of(shorter.cost))] if shorter.cost.requests else []
-    )
+    costs = [writer.cost_of(shorter.cost)] if shorter.cost.requests else []
     await emit(*costs, event)
     return msgspec.structs.replace(view, state=evolve(view.state, event))
 
@@ -140,11 +140,37 @@ def _ratio(view: RunView, count: Count, fixed: int) -> float:
 # --- Making it shorter. ------------------------------------------------------------------
 
 
-async def _shorter(
-    view: RunView, turn: PreparedTurn, items: list[Item], budget: int, known: str
-) -> _Shorter:
-    wanted = view.config.compaction
-    assert wanted
+class _Writer(NamedTuple):
+    """Who writes notes about what is left out, for a call that would be too long."""
+
+    effect: CallModel
+    view: RunView
+    turn: PreparedTurn
+    emit: Emit
+
+    @property
+    def settings(self) -> Compaction:
+        """How the run is kept short."""
+        assert self.view.config.compaction
+        return self.view.config.compaction
+
+    @property
+    def model(self) -> Model:
+        """The model that writes."""
+        model = self.settings.summary_model
+        if model is None:
+            return turn_model(self.turn.agent, self.view.config)
+        return (
+            model if isinstance(model, Model) else self.view.config.model_provider.get_model(model)
+        )
+
+    def cost_of(self, usage: Usage) -> UsageAdded:
+        """What writing took, for the log."""
+        return usage_added(self.effect.id, self.view, self.model, usage)
+
+
+async def _shorter(writer: _Writer, items: list[Item], budget: int, known: str) -> _Shorter:
+    wanted = writer.settings
     count = wanted.count or about_tokens
     cut = with_cut_results(items, wanted.keep_tool_results)
     if not known and tokens_of(cut, count) <= budget:
@@ -159,7 +185,7 @@ async def _shorter(
     request = last_request(cut)
     if request is not None and request < start and count(str(cut[request])) <= budget // 2:
         kept.insert(0, (request, cut[request]))
-    text, cost = (known, Usage()) if known else await _summarized(view, turn, items[:start])
+    text, cost = (known, Usage()) if known else await _summarized(writer, items[:start])
     return _Shorter(kept, summary_item(text, items[start:]), cost)
 
 
@@ -167,51 +193,44 @@ def _room(wanted: Compaction) -> int:
     return wanted.summary_words * 2
 
 
-async def _summarized(
-    view: RunView, turn: PreparedTurn, items: Sequence[Item]
-) -> tuple[str, Usage]:
+async def _summarized(writer: _Writer, items: Sequence[Item]) -> tuple[str, Usage]:
     """The notes about items, and what they cost. A failure costs the notes, and not the run."""
-    wanted = view.config.compaction
-    assert wanted
-    cost = Usage()
+    wanted, cost = writer.settings, Usage()
     if wanted.summary_model == "off":
         return _NO_SUMMARY, cost
     notes = ""
     try:
-        model = _writer(view, turn, wanted)
-        for part in transcript(items, int(wanted.context_tokens * wanted.to) * 3):
+        parts = transcript(items, int(wanted.context_tokens * wanted.to) * 3)
+        for number, part in enumerate(parts):
             asked = f"Notes so far:\n{notes or 'none'}\n\nThe conversation goes on:\n{part}"
             async with asyncio.timeout(_SUMMARY_S):
-                notes = await _noted(model, wanted, asked, cost) or notes
+                notes = await _noted(writer, number, asked, cost) or notes
     except Exception as error:  # noqa: BLE001  # whatever the model does
         logger.warning(
             "The summary of run %s failed (%s): older items are left out without one.",
-            view.run_id,
+            writer.view.run_id,
             type(error).__name__,
         )
     return notes[: wanted.summary_words * 8] or _NO_SUMMARY, cost
 
 
-def _writer(view: RunView, turn: PreparedTurn, wanted: Compaction) -> Model:
-    model = wanted.summary_model
-    if model is None:
-        return turn_model(turn.agent, view.config)
-    return model if isinstance(model, Model) else view.config.model_provider.get_model(model)
-
-
-async def _noted(model: Model, wanted: Compaction, asked: str, cost: Usage) -> str:
-    response = await model.get_response(
-        _SUMMARIZE.format(wanted.summary_words),
-        [{"role": "user", "content": asked}],
-        ModelSettings(),
-        [],
-        None,
-        [],
-        ModelTracing.DISABLED,
-        previous_response_id=None,
-        conversation_id=None,
-        prompt=None,
-    )
+async def _noted(writer: _Writer, number: int, asked: str, cost: Usage) -> str:
+    model, how = writer.model, _SUMMARIZE.format(writer.settings.summary_words)
+    payer = payer_of(writer.effect, writer.view, writer.emit, f"notes {number}")
+    async with paid_request(payer, model, [how, asked]) as pay:
+        response = await model.get_response(
+            how,
+            [{"role": "user", "content": asked}],
+            ModelSettings(),
+            [],
+            None,
+            [],
+            ModelTracing.DISABLED,
+            previous_response_id=None,
+            conversation_id=None,
+            prompt=None,
+        )
+        pay(response)
     cost.add(response.usage)
     message = last_message([wire(item) for item in response.output])
     return text_of(message).strip() if message else ""

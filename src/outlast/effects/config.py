@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
 
@@ -16,7 +16,7 @@ from outlast.calls.prices import PriceTable
 from outlast.core.errors import WrongType, WrongValue
 from outlast.core.identity import RunMetadata
 from outlast.definitions.agent import Agent
-from outlast.definitions.approval_rules import ApprovalRules
+from outlast.definitions.approval_rules import ApprovalRules, every_rule
 from outlast.definitions.budget import Budget
 from outlast.definitions.choices import check_choice
 from outlast.definitions.compaction import Compaction
@@ -197,7 +197,8 @@ class RunConfig:
         budgets: What the run, with all runs inside it, may spend: a `Budget` or several. Runs inside it
             are under them too, whatever settings they have.
         approval_rules: Who decides about calls that wait, how many have to agree, and what holds if
-            nobody does: an `ApprovalRules` or several, of which the first that fits a tool counts.
+            nobody does: an `ApprovalRules` or several, of which the first that fits a tool counts. Those
+            of a run hold for the runs inside it too, before their own, whatever settings they have.
         prices: What models cost: a `PriceTable`, or the path of a JSON file. None is the table of
             `genai-prices`, if that is installed.
         on_change: What a run does that goes on under a program whose agents, instructions or tools are
@@ -292,6 +293,14 @@ class RunConfig:
             check_text(f"RunConfig {name}", getattr(self, name))
         _check_records(self)
         _check_blocked_message(self.output_guardrail_blocked_message)
+
+
+def ruled(config: RunConfig, rules: Sequence[ApprovalRules]) -> RunConfig:
+    """The settings of a run for which ``rules`` hold, and hold before its own."""
+    own = every_rule(config.approval_rules)
+    if not rules or all(each in own for each in rules):
+        return config
+    return replace(config, approval_rules=(*rules, *(each for each in own if each not in rules)))
 
 
 def _check_records(config: RunConfig) -> None:

@@ -30,7 +30,7 @@ from outlast.core.errors import (
     UserError,
     machine_error,
 )
-from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied, UsageAdded
+from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied
 from outlast.core.items import call_id, copied, invocation, without_reasoning_id
 from outlast.core.state import RunState
 from outlast.core.surrogates import without_surrogates
@@ -54,7 +54,7 @@ from outlast.effects.live import failure_event
 from outlast.effects.needs import needs_person
 from outlast.effects.offers import edition_of
 from outlast.effects.outcome import Emit, HookCall, Outcome
-from outlast.effects.paid_calls import model_name, paid_model_call
+from outlast.effects.paid_calls import model_name, paid_model_call, price_of, usage_added
 from outlast.effects.prepare import live_turn
 from outlast.effects.programmatic_calls import check_caller, has_programs, require_programs
 from outlast.effects.projection import typed, wire
@@ -112,9 +112,8 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
             response = await choice.watched(attempt.response)
             pay(response)
     except Exception as error:
-        if isinstance(error, BudgetExceeded):
-            raise
-        failed = await _not_answered(error, asked)
+        is_unpaid = isinstance(error, BudgetExceeded)
+        failed = None if is_unpaid else await _not_answered(error, asked)
         if failed is None:
             raise
         return Outcome([failed])
@@ -136,7 +135,7 @@ async def _answered(response: ModelResponse, asked: _Asked) -> Outcome:
     except Exception as error:  # noqa: BLE001  # whatever is wrong with what the model said
         if asked.attempt.acceptance is not None:
             await asked.attempt.acceptance.over()
-        cost = UsageAdded(effect.id, facts_of(response.usage), model_name(asked.choice.model))
+        cost = usage_added(effect.id, view, asked.choice.model, response.usage)
         return Outcome([cost, failure_event(effect, live, error)])
     live.responses[effect.id] = response
     live.sent = (effect.id, asked.given.input)
@@ -395,6 +394,7 @@ def _replied(
         turn.output_mark,
         choice.settings.store,
         model_name(choice.model),
+        price_of(view, choice.model, response.usage),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,8 +13,8 @@ from outlast.calls.attempt import Attempt
 from outlast.core.budgets import Amounts
 from outlast.core.effects import CallModel, RunTool
 from outlast.core.errors import BudgetExceeded
-from outlast.core.events import ToolReturned
-from outlast.core.usage import facts_of
+from outlast.core.events import ToolReturned, UsageAdded
+from outlast.core.usage import Usage, facts_of
 from outlast.definitions.run_items import ModelResponse
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.purse import Purse
@@ -36,6 +37,22 @@ def model_name(model: Any) -> str:
     return name if isinstance(name, str) else type(model).__name__
 
 
+def price_of(view: RunView, model: Any, usage: Usage) -> int | None:
+    """What a call cost by the prices that the run has, for its log; None where it has none.
+
+    A run without prices of its own and without budgets asks no table: the public one is dated, and
+    its look-up takes longer than all else of a turn.
+    """
+    purse = view.purse
+    return purse and purse.prices.cost(model_name(model), facts_of(usage), time.time())
+
+
+def usage_added(effect_id: str, view: RunView, model: Any, usage: Usage) -> UsageAdded:
+    """What a call of a model took that is no reply of the run."""
+    price = price_of(view, model, usage)
+    return UsageAdded(effect_id, facts_of(usage), model_name(model), price)
+
+
 @asynccontextmanager
 async def paid_model_call(
     effect: CallModel, view: RunView, emit: Emit, attempt: Attempt
@@ -45,12 +62,12 @@ async def paid_model_call(
     Raises:
         BudgetExceeded: The call does not fit into a budget. It was not begun.
     """
-    if view.purse is None:
+    payer = payer_of(effect, view, emit)
+    if payer is None:
         yield lambda _: None
         return
-    purse, name, settings = view.purse, model_name(attempt.model), attempt.settings
+    purse, name, settings = payer.purse, model_name(attempt.model), attempt.settings
     thought = estimate(purse, name, _texts(attempt), settings.max_tokens)
-    payer = Payer(purse, view.run_id, view.state, effect.id, effect.agent, emit)
     async with spending(payer, thought.amounts, least=thought.least, kind=name) as spent:
         limit = longest_answer(purse, name, spent.grant, thought.sent)
         if spent.grant.last is not None or effect.id in view.state.last_turns:
@@ -61,6 +78,41 @@ async def paid_model_call(
         def answered(response: ModelResponse | None) -> None:
             if response is not None:
                 spent.actual = _actual(purse, name, response)
+
+        try:
+            yield answered
+        except asyncio.CancelledError:
+            raise  # What the model has read is paid for.
+        except Exception:
+            spent.actual = Amounts(requests=1)
+            raise
+
+
+def payer_of(effect: CallModel, view: RunView, emit: Emit, part: str = "") -> Payer | None:
+    """Who pays for a model's call; None where nobody limits it."""
+    if view.purse is None or not view.purse.budgets:
+        return None
+    return Payer(view.purse, view.run_id, view.state, effect.id, effect.agent, emit, part)
+
+
+@asynccontextmanager
+async def paid_request(
+    payer: Payer | None, model: Any, texts: Sequence[Any]
+) -> AsyncGenerator[Callable[[ModelResponse], None]]:
+    """A block that makes a call which is no turn of the run; it is told of the response.
+
+    Raises:
+        BudgetExceeded: The call does not fit into a budget. It was not begun.
+    """
+    if payer is None:
+        yield lambda _: None
+        return
+    name = model_name(model)
+    thought = estimate(payer.purse, name, texts, None)
+    async with spending(payer, thought.amounts, least=thought.amounts, kind=name) as spent:
+
+        def answered(response: ModelResponse) -> None:
+            spent.actual = _actual(payer.purse, name, response)
 
         try:
             yield answered
@@ -115,7 +167,7 @@ async def paid_tool_call(
     Raises:
         BudgetExceeded: The call does not fit into a budget. It was not begun.
     """
-    if view.purse is None:
+    if view.purse is None or not view.purse.budgets:
         return await perform(effect, view, emit)
     payer = Payer(view.purse, view.run_id, view.state, effect.id, effect.agent, emit)
     wanted, has_begun = Amounts(tool_calls=1, ms=1), False

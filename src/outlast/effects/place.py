@@ -19,6 +19,7 @@ import msgspec
 from outlast.core.events import ApprovalDecided, ChildStarted, Item
 from outlast.core.identity import canonical
 from outlast.core.state import RunState, tool_name
+from outlast.definitions.approval_rules import every_rule
 from outlast.effects.outcome import Emit
 from outlast.effects.view import RunParts
 from outlast.journal.journal import Journal
@@ -28,7 +29,8 @@ class Place:
     """One effect while it is performed."""
 
     __slots__ = (
-        "_emit", "_lock", "_loop", "counted", "counts", "effect_id", "is_over", "journal", "purse", "run_id", "state",
+        "_emit", "_lock", "_loop", "approval_rules", "counted", "counts", "effect_id", "is_over", "journal", "purse",
+        "run_id", "state",
     )  # fmt: skip
 
     def __init__(self, view: RunParts, effect_id: str, emit: Emit, journal: Journal) -> None:
@@ -38,6 +40,8 @@ class Place:
         self.effect_id = effect_id
         self.purse = view.purse
         """What the run may spend, and with it the runs inside it."""
+        self.approval_rules = every_rule(view.config.approval_rules)
+        """Who decides about its calls, and about those of the runs inside it."""
         self.journal = journal
         """Where the runs inside it are kept."""
         self._emit = emit

@@ -58,7 +58,7 @@ def own_budgets(config: RunConfig, outer: Purse | None) -> list[Budget]:
 
 
 def purse_of(config: RunConfig, outer: Purse | None, run: Spender) -> Purse | None:
-    """What a run may spend; None where nobody limits it.
+    """What a run may spend, and by which prices; None where nobody limits it and it has none.
 
     Settings without a budget leave those that the run's log has.
 
@@ -70,7 +70,7 @@ def purse_of(config: RunConfig, outer: Purse | None, run: Spender) -> Purse | No
         own = [budget_of(each) for each in run.state.options.budgets]
     inherited = outer.budgets if outer else ()
     budgets = (*inherited, *((each, run.run_id) for each in own))
-    if not budgets:
+    if not budgets and outer is None and config.prices is None:
         return None
     prices = outer.prices if outer and config.prices is None else table_of(config.prices)
     return Purse(budgets, run.spent_ledger, prices, run.epoch)

@@ -6,11 +6,12 @@ import inspect
 from typing import Any
 
 from outlast.core.effects import ShortenSession
-from outlast.core.events import SessionShortened, UsageAdded
+from outlast.core.events import SessionShortened
 from outlast.core.ids import effect_id
 from outlast.core.pairs import OUTPUT_OF
-from outlast.core.usage import Usage, facts_of
+from outlast.core.usage import Usage
 from outlast.effects.outcome import Emit, Outcome
+from outlast.effects.paid_calls import usage_added
 from outlast.effects.projection import wire
 from outlast.effects.view import RunView
 from outlast.sessions.compactor import Exchange, compacting
@@ -45,7 +46,7 @@ async def shorten(effect: ShortenSession, view: RunView, emit: Emit) -> Outcome:
     cost = Usage()
     for each in exchange.usage:
         cost.add(each)
-    events = [UsageAdded(effect.id, facts_of(cost))] if exchange.usage else []
+    events = [usage_added(effect.id, view, session, cost)] if exchange.usage else []
     return Outcome([*events, done])
 
 

@@ -71,6 +71,8 @@ class Payer(NamedTuple):
     effect_id: str
     agent: str
     emit: Emit
+    part: str = ""
+    """Which of several calls of the effect it is."""
 
     @property
     def claims(self) -> list[Claim]:
@@ -87,7 +89,7 @@ class Payer(NamedTuple):
     def hold_id(self) -> str:
         """The name of what is set aside for this attempt."""
         attempt = self.state.attempts.get(self.effect_id, 1)
-        return f"{self.run_id}\n{self.effect_id}\n{attempt}\n{self.purse.epoch}"
+        return f"{self.run_id}\n{self.effect_id}{self.part}\n{attempt}\n{self.purse.epoch}"
 
     def wish(self, amounts: Amounts, least: Amounts, kind: str) -> Wish:
         """What this attempt would take."""

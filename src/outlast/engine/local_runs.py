@@ -39,12 +39,13 @@ from outlast.core.events import (
 from outlast.core.failing import can_go_on, is_due, raises_limit
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options, RunState, approval_key, tool_name
+from outlast.definitions.approval_rules import every_rule, rules_facts, rules_of
 from outlast.definitions.budget import budget_facts
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.host import random_bytes
-from outlast.effects.config import RunConfig
+from outlast.effects.config import RunConfig, ruled
 from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.guardrail import guardrail_names
 from outlast.effects.place import Place
@@ -106,6 +107,9 @@ def environment(
     """The live side of a run."""
     live = live or Live()
     log.ledger = Ledger(context, live).count
+    if not request.config.approval_rules:
+        known = [rules_of(each) for each in log.state.options.approval_rules]
+        request.config = ruled(request.config, known)
     return RunEnv(
         log=log,
         agents=Registry(request.agent, live.namesakes),
@@ -191,6 +195,9 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
             parks=config.on_outage == "park",
             omits_reasoning_ids=config.reasoning_item_id_policy == "omit",
         )
+    if rules := every_rule(config.approval_rules):
+        facts = [rules_facts(each) for each in rules]
+        options = msgspec.structs.replace(options, approval_rules=facts)
     if own := own_budgets(config, request.purse):
         options = msgspec.structs.replace(options, budgets=[budget_facts(each) for each in own])
     log.add(
@@ -280,6 +287,8 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
     if request.config.budgets:
         own = own_budgets(request.config, request.purse)
         said["budgets"] = [budget_facts(each) for each in own]
+    if rules := every_rule(request.config.approval_rules):
+        said["approval_rules"] = [rules_facts(each) for each in rules]
     changed = {key: value for key, value in said.items() if getattr(before, key) != value}
     agent = env.agents.find(turn.agent) if turn and turn.ending == "text" else None
     ending = "asked" if agent is not None and asks_at_end(env, agent) else ""

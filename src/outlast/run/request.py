@@ -13,12 +13,12 @@ from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, effect_of
 from outlast.definitions.given import check_flag, check_function, check_text
 from outlast.definitions.hooks import AgentHooksBase, RunHooksBase
-from outlast.effects.config import RunConfig
+from outlast.effects.config import RunConfig, ruled
 from outlast.effects.history import unrepeated
 from outlast.effects.place import Place
 from outlast.effects.projection import wire
 from outlast.engine.local_runs import RunRequest
-from outlast.engine.log import engine_of
+from outlast.engine.log import Follower, engine_of
 from outlast.journal.journal import Journal
 from outlast.journal.opening import open_journal
 from outlast.run.resume import check_request
@@ -60,6 +60,23 @@ def _is_child(request: RunRequest, context: Any) -> bool:
     request.parent, request.parent_effect = handle.run_id, handle.effect_id
     request.is_derived = True
     return True
+
+
+def fit(request: RunRequest, place: Place | None, context: RunContextWrapper) -> None:
+    """Put a run that begins at ``place`` under what holds for the run that it is inside of.
+
+    Raises:
+        UserError: It is inside of none, and begins elsewhere with what cannot travel there.
+    """
+    if place is None:
+        if isinstance(request.config.journal, Follower):
+            require_portable(request, context)
+        return
+    outer = place.state.started
+    if outer is not None:
+        request.metadata, request.purse = outer.metadata, place.purse
+        request.config = ruled(request.config, place.approval_rules)
+        request.goes_on |= place.is_repeated
 
 
 async def nest(request: RunRequest, place: Place, items: list[Item]) -> None:

@@ -52,7 +52,7 @@ from outlast.run.decisions import answer, approve, reject
 from outlast.run.failure import failure, parked, paused
 from outlast.run.options import RunOptions
 from outlast.run.pending import decisions, pending, watch_pending
-from outlast.run.request import as_items, journal_of, nest, request_of, require_portable, wrapped
+from outlast.run.request import as_items, fit, journal_of, nest, request_of, wrapped
 from outlast.run.result import RunResult, empty, fill
 from outlast.run.resume import continued
 from outlast.run.run_state import RunState
@@ -170,12 +170,7 @@ class _Call:
         )
         self.env: RunEnv | None = None
         self.place = here()
-        if self.place is None and isinstance(self.request.config.journal, Follower):
-            require_portable(self.request, self.context)
-        if self.place is not None and self.place.state.started is not None:
-            self.request.metadata = self.place.state.started.metadata
-            self.request.purse = self.place.purse
-            self.request.goes_on |= self.place.is_repeated
+        fit(self.request, self.place, self.context)
         if isinstance(input, RunState):
             self.request.limit = "keep"  # The state has it.
 

@@ -133,9 +133,9 @@ class _Reading:
             case RunStarted() | ModelReplied():
                 self.agent = event.agent
                 if isinstance(event, ModelReplied):
-                    self._count(event.served_by, self._priced(event.usage, event.served_by, at))
-            case UsageAdded() if EffectId.parse(event.id).kind == "model":
-                self._count(event.model, self._priced(event.usage, event.model, at))
+                    self._count(event.served_by, self._priced(event, event.served_by, at))
+            case UsageAdded() if EffectId.parse(event.id).kind != "tool":
+                self._count(event.model, self._priced(event, event.model, at))
             case EffectFailed() if EffectId.parse(event.id).kind == "model":
                 if event.error.kind not in _UNSENT:
                     self._count(event.model, Spent(requests=1))
@@ -159,8 +159,10 @@ class _Reading:
             case _:
                 pass
 
-    def _priced(self, usage: UsageFacts, model: str, at: float) -> Spent:
-        price = self.cost(model, usage, at) if model else None
+    def _priced(self, event: ModelReplied | UsageAdded, model: str, at: float) -> Spent:
+        usage, price = event.usage, event.nano_usd
+        if price is None and model:
+            price = self.cost(model, usage, at)
         return Spent(
             usage.requests,
             usage.input_tokens,
