@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from outlast import Agent, AgentOutputSchema, ModelSettings, ModelTracing, function_tool, handoff
 from outlast.models.offline import NOTICE, OfflineModel
-from outlast.models.offline_args import Source, filled
+from outlast.models.offline_args import Source, filled, instance
 
 ORDERS = {"A-1001": {"item": "lamp", "total": 39.9}, "A-1002": {"item": "desk", "total": 120}}
 BROKEN_LAMP = "Please refund order A-1001 and check A-1002 too, the lamp arrived broken"
@@ -329,3 +329,40 @@ def test_a_file_is_named_as_it_was_written(said: str, names: list[str]):
     person = {"properties": {"person": {"type": "string"}}, "required": ["person"]}
     if "Ann" in said:
         assert filled(person, source).calls == [{"person": "Ann"}]
+
+
+ODD: list[Any] = [
+    {"$ref": "#/properties/a"},
+    {"anyOf": [{"$ref": "#/properties/a"}]},
+    {"allOf": [{"$ref": "#"}]},
+    {"$ref": "#"},
+    {"$ref": "#/no/where"},
+    {"$ref": "https://example.test/schema"},
+    {"type": "array", "items": {"$ref": "#/properties/a"}},
+    {"type": "object", "properties": {"b": {"$ref": "#/properties/a"}}, "required": ["b"]},
+    {"type": "array", "items": [{"type": "string"}]},
+    {"type": "array", "items": True},
+    {"enum": 5},
+    {"anyOf": [True]},
+    True,
+    5,
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=json.dumps)
+def test_a_schema_that_leads_back_to_itself_or_is_none_ends_no_run(odd: Any):
+    schema = {"type": "object", "properties": {"a": odd}, "required": ["a"]}
+    done = filled(schema, Source("Please do 5 'things'"))
+    assert len(done.calls) + len(done.missing) >= 1
+    json.dumps(instance(schema, Source("Please do 5 'things'"), "prose"))
+
+
+class Node(BaseModel):
+    value: int
+    left: Node | None
+    others: list[Node]
+
+
+def test_an_output_that_contains_itself_fits_its_schema():
+    made = instance(Node.model_json_schema(), Source("Take 5"), "prose")
+    assert Node.model_validate(made).others

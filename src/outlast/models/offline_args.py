@@ -70,6 +70,15 @@ _EXAMPLES = {
 }
 
 
+DEEPEST = 4
+"""In as many objects and lists may lie what is filled in."""
+LONGEST_WAY = 20
+"""As many alternatives are followed, each within the last."""
+
+
+_NONE: Any = object()
+
+
 @dataclass(frozen=True)
 class Source:
     """What arguments are taken from: a part of the conversation, and what tools returned."""
@@ -85,6 +94,13 @@ class Source:
     """What was said before, for ids that the text leaves out."""
     outright: bool = False
     """Take only what the text says outright: an optional parameter is not guessed at."""
+    depth: int = 0
+    """In how many objects the value lies. A schema may lead back to itself."""
+
+    @property
+    def inside(self) -> Source:
+        """The same, for the parts of an object."""
+        return replace(self, depth=self.depth + 1)
 
     @cached_property
     def mentioned(self) -> list[Mention]:
@@ -135,6 +151,8 @@ class Filled(NamedTuple):
 def filled(schema: Schema, source: Source) -> Filled:
     """Arguments for a tool with ``schema``, one mapping per thing that the text is about."""
     properties: dict[str, Schema] = schema.get("properties") or {}
+    if source.depth > DEEPEST:
+        return Filled([], [*properties])
     plain = {name: _plain_schema(raw, schema) for name, raw in properties.items()}
     kinds = {name: _kind(name, sub) for name, (sub, _) in plain.items()}
     choices = {str(o).lower() for sub, _ in plain.values() for o in sub.get("enum") or ()}
@@ -143,7 +161,8 @@ def filled(schema: Schema, source: Source) -> Filled:
     in_turn: list[str] = []
     for name, (sub, nullable) in plain.items():
         kind, required = kinds[name], name in schema.get("required", ())
-        guessed = required and not nullable and "default" not in properties[name]
+        default = sub.get("default", _NONE)
+        guessed = required and not nullable and default is _NONE
         values = _candidates(name, sub, replace(source, outright=not guessed), schema)
         if kind == "name":  # "in Rome in Celsius": what another parameter chooses is no city
             values = [value for value in values if str(value).lower() not in choices]
@@ -156,7 +175,7 @@ def filled(schema: Schema, source: Source) -> Filled:
         elif guessed:
             missing.append(name)
         elif required:
-            found[name] = [properties[name].get("default")]
+            found[name] = [None if default is _NONE else default]
     if missing:
         return Filled([], missing)
     about = [n for n in found if kinds[n] in _ABOUT and n not in in_turn and len(found[n]) > 1]
@@ -184,7 +203,10 @@ def instance(
     root = root or schema
     sub, nullable = _plain_schema(schema, root)
     kind = _kind(name, sub)
+    if source.depth > DEEPEST and kind in ("object", "array"):
+        return None if nullable else {} if kind == "object" else []
     if kind == "object":
+        source = source.inside
         known: dict[str, Schema] = sub.get("properties") or {}
         return {key: instance(part, source, prose, key, root) for key, part in known.items()}
     if kind == "array":
@@ -193,8 +215,9 @@ def instance(
         is_plain = items.get("type") not in ("object", "array")
         values = _candidates(one, items, source, root) if is_plain else []
         entries = [_fitting(value, items, prose) for value in values]
-        while len(entries) < max(int(sub.get("minItems", 0)), 1):
-            entries.append(instance(items, source, prose, one, root))
+        least = 1 if source.depth < DEEPEST else 0
+        while len(entries) < max(int(sub.get("minItems", 0)), least):
+            entries.append(instance(items, source.inside, prose, one, root))
         return entries[: int(sub.get("maxItems", len(entries)))]
     values = [] if kind == "enum" or not name else _typed(source.looked_up(name), sub)
     if kind not in ("text", "reason"):
@@ -204,24 +227,42 @@ def instance(
     return _fitting(values[0] if values else None, sub, prose)
 
 
-def _plain_schema(schema: Schema, root: Schema) -> tuple[Schema, bool]:
-    """A schema without references and alternatives, and whether it may be null."""
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        target: Any = root
-        for step in reference[2:].split("/"):
-            target = target.get(step, {})
-        return _plain_schema({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, root)
-    options: list[Schema] = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf") or []
+def _plain_schema(schema: Any, root: Schema, way: int = 0) -> tuple[Schema, bool]:
+    """A schema without references and alternatives, and whether it may be null.
+
+    What is no schema, or leads back to itself, is one that says nothing: servers of others write them.
+    """
+    if not isinstance(schema, dict) or way > LONGEST_WAY:
+        return {}, False
+    schema = _resolved(cast("Schema", schema), root)
+    if not isinstance(schema.get("enum", []), list):
+        schema = {**schema, "enum": None}
+    several: Any = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf") or []
+    options: list[Schema] = [each for each in several if isinstance(each, dict)]
     kinds: Any = schema.get("type")
     if isinstance(kinds, list):
         options = [{"type": kind} for kind in cast("list[str]", kinds)]  # JSON schema says so
     if not options:
         return schema, kinds == "null"
     real = [option for option in options if option.get("type") != "null"] or [{"type": "null"}]
-    chosen, nullable = _plain_schema(real[0], root)
+    chosen, nullable = _plain_schema(real[0], root, way + 1)
     merged = {**schema, "anyOf": None, "oneOf": None, "allOf": None, **chosen}
     return merged, nullable or len(real) < len(options)
+
+
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    """A schema with what it refers to in place of the reference; one that leads back says nothing."""
+    seen = set[str]()
+    while isinstance(reference := schema.get("$ref"), str):
+        own = {name: part for name, part in schema.items() if name != "$ref"}
+        if reference in seen or not reference.startswith("#/"):
+            return own
+        seen.add(reference)
+        target: Any = root
+        for step in reference[2:].split("/"):
+            target = cast("Schema", target).get(step) if isinstance(target, dict) else None
+        schema = {**target, **own} if isinstance(target, dict) else own
+    return schema
 
 
 def _kind(name: str, schema: Schema) -> str:
@@ -250,14 +291,15 @@ def _candidates(name: str, schema: Schema, source: Source, root: Schema) -> list
         case "boolean":
             return _truth(name, source)
         case "array":
-            items, _ = _plain_schema(schema.get("items") or {"type": "string"}, root)
+            inner = schema.get("items") if source.depth < DEEPEST else None
+            items, _ = _plain_schema(inner or {"type": "string"}, root)
             if items.get("type") == "object":
-                entries = filled({**root, **items}, source).calls
+                entries = filled({**root, **items}, source.inside).calls
             else:
-                entries = _candidates(name.removesuffix("s"), items, source, root)
+                entries = _candidates(name.removesuffix("s"), items, source.inside, root)
             return [entries] if entries else []
         case "object":
-            return filled({**root, **schema}, source).calls
+            return filled({**root, **schema}, source.inside).calls
         case "reason":
             return _quotes(source) or source.remark() or source.whole()
         case "text":
