@@ -51,6 +51,7 @@ class Shop:
     def server(self, **settings: Any) -> Any:
         """A new server object, without a connection."""
         settings.setdefault("name", "shop")
+        settings.setdefault("client_session_timeout_seconds", 60)  # of busy machines
         if self.transport == "stdio":
             params: Any = {"command": sys.executable, "args": [str(SHOP), "stdio"], "env": self.env}
             return MCPServerStdio(params, **settings)

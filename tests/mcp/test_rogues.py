@@ -146,6 +146,24 @@ async def test_an_answer_that_comes_late_is_not_taken_for_the_next_one():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "argument", "kind"),
+    [
+        ("call dies, and a child of it holds its pipes", "", MCPConnectionError),
+        ("nothing is read", "x" * 2_000_000, MCPTimeoutError),
+    ],
+)
+async def test_a_server_that_is_not_there_any_more_is_connected_again(
+    how: str, argument: str, kind: type[Exception]
+):
+    async with rogue(how, client_session_timeout_seconds=3) as server:
+        await server.list_tools()
+        with pytest.raises(kind):
+            await server.call_tool("act", {"text": argument})
+        assert await asyncio.wait_for(server.list_tools(), 60)
+
+
+@pytest.mark.slow
 async def test_a_list_that_changed_is_listed_anew():
     async with rogue("list changes", cache_tools_list=True) as server:
         assert [tool.name for tool in await server.list_tools()] == ["act"]
@@ -156,12 +174,19 @@ async def test_a_list_that_changed_is_listed_anew():
 
 
 @pytest.mark.slow
-async def test_of_a_name_that_a_server_lists_twice_the_first_tool_counts():
+@pytest.mark.parametrize(("has_prefix", "name"), [(False, "act"), (True, "mcp_rogue__act")])
+async def test_of_a_name_that_a_server_lists_twice_the_first_tool_counts(
+    has_prefix: bool, name: str
+):
     async with rogue("a name twice") as server:
         tools = await MCPUtil.get_all_function_tools(
-            [server], False, RunContextWrapper(None), Agent(name="a")
+            [server],
+            False,
+            RunContextWrapper(None),
+            Agent(name="a"),
+            include_server_in_tool_names=has_prefix,
         )
-    assert [(tool.name, tool.description) for tool in tools] == [("act", "Act.")]
+    assert [(tool.name, tool.description) for tool in tools] == [(name, "Act.")]
 
 
 @pytest.mark.slow
@@ -260,6 +285,10 @@ class Handler(BaseHTTPRequestHandler):
 
         if how == "call is answered with 50 MB":
             body["result"]["content"][0]["text"] = "x" * 50_000_000
+        if how == "call is answered with an event of 2 MB":
+            body["result"]["content"][0]["text"] = "x" * 2_000_000
+            event = b"event: message\ndata: " + json.dumps(body).encode() + b"\n\n"
+            return self.reply(200, event, "text/event-stream")
         data = json.dumps(body).encode()
         if how == "call is a page":
             return self.reply(200, b"<html>hello</html>", "text/html")
@@ -340,6 +369,26 @@ async def test_a_remote_server_that_misbehaves_ends_in_an_error_without_secrets(
     ours = [each.getMessage() for each in caplog.records if each.name.startswith("openai")]
     assert "hunter2" not in "".join(ours)
     assert "secret-body" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("limit", "size"), [(8_000_000, 2_000_000), (1_500_000, None)])
+async def test_an_event_may_be_as_large_as_an_answer(
+    rogue_url: Any, opened: Any, limit: int, size: int | None
+):
+    options: Any = {"client_session_timeout_seconds": 60, "max_result_bytes": limit}
+    params: Any = {"url": rogue_url("call is answered with an event of 2 MB")}
+    sse = opened("sse").server(max_result_bytes=limit)
+    for server, call in (
+        (MCPServerStreamableHttp(params, **options), ("act", {})),
+        (sse, ("sing", {"letters": 2_000_000})),
+    ):
+        async with server:
+            if size is None:
+                with pytest.raises(MCPTooLargeError):
+                    await server.call_tool(*call)
+            else:
+                assert len((await server.call_tool(*call)).content[0].text) == size
+            assert await server.list_tools()
 
 
 async def test_each_of_the_calls_at_one_time_is_told_its_own_status(rogue_url: Any):

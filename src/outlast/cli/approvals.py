@@ -31,7 +31,8 @@ def _with_offer(call: WaitingCall, offers: dict[str, dict[str, Any]]) -> Waiting
     offer = offers.get(call.tool, {}) if call.request.edition else {}
     if "mcp" not in offer:
         return call
-    return call._replace(server=offer["mcp"]["server"], description=offer.get("description", ""))
+    description = call.request.description or offer.get("description", "")
+    return call._replace(server=offer["mcp"]["server"], description=description)
 
 
 def _offers(state: RunState) -> dict[str, dict[str, Any]]:

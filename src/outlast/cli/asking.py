@@ -35,7 +35,7 @@ def call_lines(
         yield from _field(name, value, width, is_full=is_full)
     if call.server:
         yield from _field("mcp_server", exact(call.server), width, is_full=True)
-        yield from _field("description", exact(call.description), width, is_full=is_full)
+        yield from _field("description", exact(call.description), width, is_full=True)
     if call.request.change:
         yield f"  CHANGED since it was approved: {plain(call.request.change)}. Is it still fine?"
     if call.is_in_doubt:

@@ -50,6 +50,8 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
     """What may be answered; empty for anything."""
     rules: RequestRules | None = None
     """Who decides, and until when; None: anybody, and for ever."""
+    description: str = ""
+    """What the server says about the tool now, where that is what has changed."""
     inner_number: int = 0
     """Of the call of a child run, which of its questions this is; 0 in logs that do not say it."""
 

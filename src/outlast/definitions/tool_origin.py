@@ -52,3 +52,7 @@ class MCPSource:
     tool: str
     fingerprint: str
     """A hash of what the server says about it."""
+    hints: str = ""
+    """A hash of its title and its annotations alone; empty if unknown."""
+    identity: str = ""
+    """A hash of how the server is reached, which tells it from others of its name; empty if unknown."""

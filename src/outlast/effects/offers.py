@@ -54,6 +54,8 @@ async def asked_again(
         invocation(item),
         edition=now,
         change=change,
+        description=tool.description,
+        number=0 if request is None else request.number + 1,
     )
 
 
@@ -66,7 +68,10 @@ async def _change(view: RunView, call: Call, tool: FunctionTool) -> str:
         return "what the server says about it"
     parts = {"description": tool.description, "parameters": tool.params_json_schema}
     changed = [name for name, value in parts.items() if entry.get(name) != value]
-    return " and ".join(changed) or "annotations"
+    hints = tool.mcp_source.hints if tool.mcp_source else ""
+    if not changed or entry.get("mcp", {}).get("hints", hints) != hints:
+        changed.append("annotations")
+    return " and ".join(changed)
 
 
 def change_since(view: RunView, call: Call) -> str:

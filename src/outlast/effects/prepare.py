@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+from collections import Counter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -150,16 +151,25 @@ def _as_recorded(
         elif getattr(tool, "qualified_name", tool.name) in names:
             found.append(tool)
     absent: dict[str, dict[str, Any]] = {}
+    recorded = [entry["mcp"] for entry in record if "mcp" in entry]
+    then = Counter((source["server"], source["tool"]) for source in recorded)
     for entry in record:
         if (source := entry.get("mcp")) is None:
             continue
         known = offers.get((source["server"], source["tool"]), [])
-        own = [each for each in known if each.name == entry["name"]] or known
+        own = [each for each in known if _is_of(each, source.get("identity"))]
+        if len(known) == 1 and then[source["server"], source["tool"]] == 1:
+            own = known  # No other one has that name: it may be reached in another way now.
         if len(own) != 1:  # Gone, or there are two now and nobody can say which one was meant.
             absent[entry["name"]] = source
             continue
         found.append(_named(own[0], entry["name"]))
     return found, absent
+
+
+def _is_of(tool: FunctionTool, identity: str | None) -> bool:
+    """Whether a tool is of the server that a turn offered it of, among servers of one name."""
+    return bool(identity and tool.mcp_source and tool.mcp_source.identity == identity)
 
 
 def _named(tool: FunctionTool, name: str) -> FunctionTool:

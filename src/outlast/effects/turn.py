@@ -342,6 +342,8 @@ def _function_entry(tool: FunctionTool) -> dict[str, Any]:
             "tool": source.tool,
             "fingerprint": source.fingerprint,
         }
+        more = {"hints": source.hints, "identity": source.identity}
+        entry["mcp"] |= {name: mark for name, mark in more.items() if mark}
     return entry
 
 

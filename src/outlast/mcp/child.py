@@ -15,7 +15,7 @@ from typing import Any
 
 from outlast.mcp.library import module
 from outlast.mcp.names import printable
-from outlast.mcp.pipes import piped_streams
+from outlast.mcp.pipes import Limits, piped_streams
 
 KEPT_BYTES = 8_192
 SHOWN_CHARACTERS = 1_000
@@ -29,7 +29,7 @@ class Stderr:
         self._parts: deque[bytes] = deque()
         self._size = 0
         self.is_over = asyncio.Event()
-        """Whether all who could write to it have ended."""
+        """Whether the process has ended, or all who could write to it."""
         self.is_started = asyncio.Event()
         """Whether the process runs, and ends with the block that started it."""
 
@@ -80,13 +80,13 @@ def require_command(params: Any) -> None:
 
 
 @asynccontextmanager
-async def stdio_streams(params: Any, stderr: Stderr, limit: int | None) -> AsyncGenerator[Any]:
+async def stdio_streams(params: Any, stderr: Stderr, limits: Limits) -> AsyncGenerator[Any]:
     """The streams of a server that this starts, and ends with all that it has started.
 
     Args:
         params: The library's, with a command that is there.
         stderr: Keeps what the server writes there.
-        limit: How many bytes one of its messages may have.
+        limits: Of its messages, and of our patience.
     """
     command, args = _command(params)
     kept = params.model_copy(update={"command": command, "args": args})
@@ -96,7 +96,7 @@ async def stdio_streams(params: Any, stderr: Stderr, limit: int | None) -> Async
     loop.add_reader(reader, _drain, loop, reader, stderr)
     errlog = os.fdopen(writer, "w", encoding="utf-8", errors="replace")
     try:
-        async with _streams(kept, errlog, limit) as streams:
+        async with _streams(kept, errlog, limits, stderr) as streams:
             stderr.is_started.set()
             errlog.close()  # Its other copies are the server's, so the pipe ends with them.
             yield streams
@@ -107,11 +107,13 @@ async def stdio_streams(params: Any, stderr: Stderr, limit: int | None) -> Async
         os.close(reader)
 
 
-def _streams(params: Any, errlog: Any, limit: int | None) -> AbstractAsyncContextManager[Any]:
+def _streams(
+    params: Any, errlog: Any, limits: Limits, stderr: Stderr
+) -> AbstractAsyncContextManager[Any]:
     is_usual = (params.encoding, params.encoding_error_handler) == ("utf-8", "strict")
     if os.name != "posix" or not is_usual:
         return module().stdio_client(params, errlog=errlog)
-    return piped_streams(params, errlog, limit)
+    return piped_streams(params, errlog, limits, stderr.is_over.set)
 
 
 def _drain(loop: asyncio.AbstractEventLoop, reader: int, stderr: Stderr) -> None:

@@ -30,7 +30,7 @@ from outlast.mcp.failures import (
     status_of,
     transport_failure,
 )
-from outlast.mcp.http import Failures, noting_failures
+from outlast.mcp.http import Failures, excess, noting_failures
 from outlast.mcp.library import Callbacks, Link, link, listening, request_number
 from outlast.mcp.listing import Listing
 from outlast.mcp.names import public_name
@@ -284,6 +284,8 @@ class ConnectedServer(MCPServer):
             if self._forgets(error, seen, session):
                 raise ForgottenSession from error
             self._note_loss(error)
+            if is_lost(error) and isinstance(self._end_error, UserError):
+                raise self._end_error from None
             failure = call_failure(self.name, doing, error, seen, self._last_words())
             if failure is error:
                 raise
@@ -310,6 +312,12 @@ class ConnectedServer(MCPServer):
     def _end_with(self, status: int) -> None:
         """End a connection over which no request gets through any more."""
         self._end_error = HTTPRefusal(status)
+        if self._closing is not None:
+            self._closing.set()
+
+    def _end_with_excess(self) -> None:
+        """End a connection in whose one stream there is more than may be read."""
+        self._end_error = excess(self.max_result_bytes)
         if self._closing is not None:
             self._closing.set()
 

@@ -17,6 +17,7 @@ from outlast.mcp.errors import (
 from outlast.mcp.http import SERVER_ERROR, Failures, status_text
 from outlast.mcp.library import (
     CONNECTION_CLOSED,
+    Unfit,
     error_code,
     http_library,
     protocol_error,
@@ -217,6 +218,8 @@ def _answer_failure(
         return _as_both(MCPRequestError, text, error)
     if type(error).__name__ == "ValidationError":
         return MCPRequestError(f"{start}what it sent is no answer to that.")
+    if isinstance(error, Unfit):
+        return MCPRequestError(f"{start}its answer does not fit the tool's own output schema.")
     return error
 
 

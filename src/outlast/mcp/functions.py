@@ -152,7 +152,7 @@ class MCPUtil:
             _mcp_title=_title(tool),
             _mcp_annotations=getattr(tool, "annotations", None),
             _tool_origin=ToolOrigin(ToolOriginType.MCP, mcp_server_name=public_name(server.name)),
-            mcp_source=MCPSource(public_name(server.name), tool.name, _fingerprint(tool)),
+            mcp_source=_source(server, tool),
         )
 
     @classmethod
@@ -215,9 +215,22 @@ async def _tools_of(
     server: MCPServer, run_context: RunContextWrapper, agent: AgentBase
 ) -> list[Any]:
     with mcp_tools_span(server=public_name(server.name)) as span:
-        tools: list[Any] = await server.list_tools(run_context, agent)
+        tools = _once(server, await server.list_tools(run_context, agent))
         span.span_data.result = [tool.name for tool in tools]
         return tools
+
+
+def _once(server: MCPServer, tools: Sequence[Any]) -> list[Any]:
+    """The tools without those that the server lists twice, whatever a model will call them."""
+    first: dict[str, Any] = {}
+    for tool in tools:
+        if first.setdefault(tool.name, tool) is not tool:
+            logger.warning(
+                "MCP server %s lists the tool %s twice; the first one is used.",
+                public_name(server.name),
+                printable(tool.name),
+            )
+    return [*first.values()]
 
 
 def _offers(
@@ -251,7 +264,7 @@ def _usable(tool: Any, server: MCPServer, *settings: Any) -> FunctionTool | None
 
 
 def _distinct(made: Sequence[tuple[MCPServer, Tool]]) -> list[Tool]:
-    """The tools without those that one server lists twice.
+    """The tools, each of a name of its own; of two that one server comes to call alike the first.
 
     Raises:
         UserError: Two servers have tools of the same name.
@@ -260,17 +273,9 @@ def _distinct(made: Sequence[tuple[MCPServer, Tool]]) -> list[Tool]:
     kept: dict[str, Tool] = {}
     doubles = set[str]()
     for server, tool in made:
-        owner = owners.setdefault(tool.name, server)
-        if owner is server and tool.name in kept:
-            logger.warning(
-                "MCP server %s lists the tool %s twice; the first one is used.",
-                public_name(server.name),
-                tool.name,
-            )
-            continue
-        if owner is not server:
+        if owners.setdefault(tool.name, server) is not server:
             doubles.add(tool.name)
-        kept[tool.name] = tool
+        kept.setdefault(tool.name, tool)
     if doubles:
         raise UserError(
             f"Duplicate tool names found across MCP servers: {sorted(doubles)}. Rename them, filter "
@@ -292,11 +297,21 @@ def reserved_names(agent: AgentBase, own: Sequence[Any], handoffs: Sequence[Any]
 # --- One tool. -----------------------------------------------------------------------------
 
 
+def _source(server: MCPServer, tool: Any) -> MCPSource:
+    identity = getattr(server, "identity", "")
+    hints = fingerprint(_title(tool), _hints(tool))
+    return MCPSource(public_name(server.name), tool.name, _fingerprint(tool), hints, identity)
+
+
 def _fingerprint(tool: Any) -> str:
     """A hash of all that somebody who approves a call, or a model, is told of a tool."""
-    hints = getattr(tool, "annotations", None)
     parts = [tool.name, _title(tool), tool.description, value(tool, "input_schema")]
-    return fingerprint(*parts, None if hints is None else plain(hints))
+    return fingerprint(*parts, _hints(tool))
+
+
+def _hints(tool: Any) -> dict[str, Any] | None:
+    hints = getattr(tool, "annotations", None)
+    return None if hints is None else plain(hints)
 
 
 def _title(tool: Any) -> str | None:

@@ -211,11 +211,16 @@ def _bounded() -> Any:
     return Bounded
 
 
-def _note_excess(limit: int, failures: Failures | None) -> str:
-    error = MCPTooLargeError(
+def excess(limit: int | None) -> MCPTooLargeError:
+    """What to say of an answer that is too large."""
+    return MCPTooLargeError(
         f"An MCP server sent more than {limit} bytes in one answer. Ask it for less, or allow more: "
         "max_result_bytes=..."
     )
+
+
+def _note_excess(limit: int, failures: Failures | None) -> str:
+    error = excess(limit)
     if failures is not None:
         failures.errors.append(error)
     return str(error)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.metadata
+import inspect
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from types import FunctionType
 from typing import Any, TypeVar
 
 from outlast.core.errors import UserError
@@ -61,6 +63,48 @@ def module(name: str = "") -> Any:
 def http_library() -> Any:
     """The HTTP library that this version of `mcp` speaks through."""
     return importlib.import_module("httpx2" if is_v2() else "httpx")
+
+
+def sse_transport(
+    limit: int | None, on_excess: Callable[[], None]
+) -> Callable[..., AbstractAsyncContextManager[Any]]:
+    """The library's SSE client, with events as large as ``limit``, and told of larger ones.
+
+    Version 2.3 bounds them at 1 MiB, and has a setting for it in its streamable HTTP client only. So
+    its function is used with another one of those that it calls. To be dropped once it has a setting.
+    """
+    usual: Any = module("client.sse").sse_client
+    function: Any = getattr(usual, "__wrapped__", None)
+    names: dict[str, Any] = getattr(function, "__globals__", {})
+    opened: Any = names.get("sse_within_origin")
+    if opened is None or "max_event_size" not in inspect.signature(opened).parameters:
+        return usual
+
+    @asynccontextmanager
+    async def bounded(*about: Any, **more: Any) -> AsyncGenerator[Any]:
+        async with opened(*about, max_event_size=limit, **more) as source:
+            yield _Events(source, on_excess)
+
+    code, names = function.__code__, {**names, "sse_within_origin": bounded}
+    defaults, closure = function.__defaults__, function.__closure__
+    return asynccontextmanager(FunctionType(code, names, code.co_name, defaults, closure))
+
+
+class _Events:
+    """Server-sent events, whose reader says when one is too large."""
+
+    def __init__(self, source: Any, on_excess: Callable[[], None]) -> None:
+        self._source, self._on_excess = source, on_excess
+        self.response = source.response
+
+    async def __aiter__(self) -> AsyncGenerator[Any]:
+        try:
+            async for event in self._source:
+                yield event
+        except Exception as error:
+            if "byte limit" in str(error):
+                self._on_excess()
+            raise
 
 
 _CAMEL = {
@@ -155,6 +199,7 @@ async def link(
             try:
                 connect = _link_v2 if is_v2() else _link_v1
                 made = await connect(stack, streams, timeout_s, callbacks)
+                _check_results(made.session)
             except Exception as error:
                 refusal = error
                 raise
@@ -190,6 +235,32 @@ async def _link_v1(
     kind = module("client.session").ClientSession
     session = await stack.enter_async_context(kind(read, write, timeout, **callbacks.arguments()))
     return Link(session, None, await session.initialize(), tuple(extra))
+
+
+class Unfit(Exception):
+    """What a tool answered does not fit the output schema that its server tells of it."""
+
+
+def _check_results(session: Any) -> None:
+    """Have a result checked as the library does, but take it if its schema cannot be learnt.
+
+    The library asks for the list of tools first, where it has not seen the tool's. A call that was
+    performed has not failed because of that.
+    """
+    name = "validate_tool_result" if is_v2() else "_validate_tool_result"
+    check: Any = getattr(session, name, None)
+    if check is None:
+        return
+
+    async def checked(tool_name: str, result: Any) -> None:
+        try:
+            await check(tool_name, result)
+        except RuntimeError as error:
+            raise Unfit(str(error)) from None
+        except Exception:  # noqa: BLE001  # no list: of whatever kind
+            return
+
+    setattr(session, name, checked)
 
 
 @asynccontextmanager

@@ -19,7 +19,10 @@ PART_BYTES = 2**18
 ID_IS_WITHIN = 4_096
 TOO_LARGE = -32_098
 """The code of an error of ours, in place of an answer that is too long."""
-_ID = re.compile(rb'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{1,200}")')
+_PAIR = rb'\s*"(\w+)"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}"|null|true|false)\s*'
+_FIRST = re.compile(_PAIR + rb",")
+_LAST = re.compile(rb",(?:" + _PAIR + rb",)*" + _PAIR + rb"\}\s*$")
+_PAIRS = re.compile(rb",?" + _PAIR)
 
 
 async def messages(reader: asyncio.StreamReader, limit: int | None) -> AsyncIterator[Any]:
@@ -50,20 +53,37 @@ def _kept(parts: list[bytes], part: bytes, size: int, limit: int | None) -> list
     parts.append(part)
     if limit is None or size <= limit:
         return parts
-    end = b"".join(parts[-2:])[-ID_IS_WITHIN:]
-    return [b"".join(parts[:-1])[:ID_IS_WITHIN], end]
+    whole = b"".join(parts)
+    return [whole[:ID_IS_WITHIN], whole[ID_IS_WITHIN:][-ID_IS_WITHIN:]]
 
 
 def _joined(parts: list[bytes], end: bytes, size: int, limit: int | None) -> bytes:
     if limit is None or size + len(end) <= limit:
         return b"".join((*parts, end))
-    whole = b"".join(parts)
-    found = _ID.search(whole[:ID_IS_WITHIN]) or _ID.search((whole + end)[-ID_IS_WITHIN:])
-    if found is None:
-        return b"{}"  # Nobody can be told. It is no message, and so an exception.
+    fields = _outer_fields(b"".join((*parts, end)))
+    if "id" not in fields or "method" in fields:
+        return b"{}"  # Nobody waits for it. It is no message, and so an exception.
     text = f"more than {limit} bytes"
     error = {"code": TOO_LARGE, "message": text}
-    return json.dumps({"jsonrpc": "2.0", "id": json.loads(found[1]), "error": error}).encode()
+    return json.dumps({"jsonrpc": "2.0", "id": fields["id"], "error": error}).encode()
+
+
+def _outer_fields(line: bytes) -> dict[str, Any]:
+    """What a message says of itself before and behind what is long in it: its id, its method.
+
+    Fields of the same names further in are those of somebody's data.
+    """
+    pairs: list[tuple[bytes, bytes]] = []
+    at = line.find(b"{") + 1
+    while found := _FIRST.match(line, at, ID_IS_WITHIN):
+        pairs.append((found[1], found[2]))
+        at = found.end()
+    if last := _LAST.search(line, max(at - 1, len(line) - ID_IS_WITHIN)):
+        pairs += _PAIRS.findall(last[0])
+    try:
+        return {name.decode(): json.loads(value) for name, value in pairs}
+    except ValueError:
+        return {}
 
 
 def message_of(line: bytes) -> Any:

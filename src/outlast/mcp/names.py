@@ -16,7 +16,6 @@ _CALLABLE = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 _URL = re.compile(r"^(?P<kind>[\w -]+: )?(?P<url>https?://.*)$", re.IGNORECASE | re.DOTALL)
 _SECRETIVE = re.compile(r"[\w+.-]{2,}:/|[^\s:]*:\S+@|\?\S*=|^(sse|streamable_http): ")
-"""What looks like a URL, and is none of those whose secrets can be told apart."""
 
 
 def public_url(url: str) -> str:
@@ -34,17 +33,12 @@ def public_url(url: str) -> str:
 
 
 def require_url(url: object) -> None:
-    """Refuse what is no URL of a server. The error does not quote it: there may be a secret in it.
-
-    Raises:
-        UserError: It does not begin with http:// or https:// and a host.
-    """
+    """Refuse, with a `UserError` that does not quote it, what is no URL of a server."""
     match = _URL.match(url) if isinstance(url, str) else None
     if match is None or match["kind"] or public_url(match["url"]) == "<invalid-url>":
         raise UserError(
-            "The url of an MCP server is no URL that it could be reached at. Expected http:// or "
-            "https://, then a host, without a blank before it. (It is not shown here, for it may "
-            "hold a password.)"
+            "The url of an MCP server is no URL to reach it at (not shown: it may hold a secret). "
+            "Expected http:// or https://, then a host, without a blank before it."
         )
 
 

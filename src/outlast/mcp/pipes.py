@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
+from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from outlast.mcp.library import module
 from outlast.mcp.lines import PART_BYTES, line_of, messages
@@ -19,12 +19,50 @@ TERMINATE_S = 4.0
 """And once it was told to. Its keeper then ends it by itself."""
 
 
+LAST_WORDS_S = 1.0
+"""How long what an ended server wrote may take to be read, where its children hold the pipe open."""
+
+
+class Limits(NamedTuple):
+    """What a server may keep us waiting for, and with how much."""
+
+    line_bytes: int | None
+    stall_s: float | None
+    """How long it may neither read what we write nor say anything; for ever if None."""
+
+
+class _Watched(SubprocessStreamProtocol):
+    """Tells when its process ends, also if a child of that one goes on with its pipes."""
+
+    def __init__(self, on_exit: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(limit=PART_BYTES, loop=loop)
+        self.has_ended = asyncio.Event()
+        self.heard_at = loop.time()
+        self._on_exit = on_exit
+
+    def process_exited(self) -> None:
+        """Note that it has ended."""
+        super().process_exited()
+        self.has_ended.set()
+        self._on_exit()
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        """Note when it said something."""
+        self.heard_at = asyncio.get_running_loop().time()
+        super().pipe_data_received(fd, data)
+
+
 @asynccontextmanager
-async def piped_streams(params: Any, errlog: Any, limit: int | None) -> AsyncGenerator[Any]:
+async def piped_streams(
+    params: Any, errlog: Any, limits: Limits, on_exit: Callable[[], None]
+) -> AsyncGenerator[Any]:
     """What a process that is started here writes, and what it reads; it ends with this block."""
     import anyio
 
-    process = await asyncio.create_subprocess_exec(
+    loop = asyncio.get_running_loop()
+    transport, watched = await loop.subprocess_exec(
+        lambda: _Watched(on_exit),
         params.command,
         *params.args,
         stdin=PIPE,
@@ -33,23 +71,30 @@ async def piped_streams(params: Any, errlog: Any, limit: int | None) -> AsyncGen
         env={**module("client.stdio").get_default_environment(), **(params.env or {})},
         cwd=params.cwd,
         start_new_session=True,
-        limit=PART_BYTES,
     )
+    process = Process(transport, watched, loop)
     heard, read = anyio.create_memory_object_stream[Any](0)
     write, said = anyio.create_memory_object_stream[Any](0)
-    reading = asyncio.create_task(_read(process, heard, limit), name="mcp-reader")
-    writing = asyncio.create_task(_write(process, said, heard), name="mcp-writer")
+    reading = asyncio.create_task(_read(process, heard, limits.line_bytes), name="mcp-reader")
+    writing = _write(process, said, heard, watched, limits.stall_s)
+    tasks = [
+        reading,
+        asyncio.create_task(writing, name="mcp-writer"),
+        asyncio.create_task(_close_behind(watched, reading, heard), name="mcp-watcher"),
+    ]
     try:
         yield read, write
     finally:
         read.close()
         write.close()
-        ending = asyncio.create_task(_end(process, reading, writing))
+        ending = asyncio.create_task(_end(process, watched, tasks))
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
             await asyncio.wait([ending])  # Nothing is left behind, whoever is in a hurry.
             raise
+        finally:
+            transport.close()
 
 
 async def _read(process: Process, heard: Any, limit: int | None) -> None:
@@ -64,35 +109,66 @@ async def _read(process: Process, heard: Any, limit: int | None) -> None:
         pass  # Nobody listens. It must not wait for us, or it would not hear that its input has ended.
 
 
-async def _write(process: Process, said: Any, heard: Any) -> None:
+async def _write(
+    process: Process, said: Any, heard: Any, watched: _Watched, stall_s: float | None
+) -> None:
     assert process.stdin is not None
     try:
         async with said:
             async for message in said:
                 process.stdin.write(line_of(message))
-                await process.stdin.drain()
+                await _drained(process.stdin, watched, stall_s)
     except OSError:
         await heard.aclose()  # It does not read any more: nobody is to wait for its answers.
 
 
-async def _end(process: Process, reading: asyncio.Task[None], writing: asyncio.Task[None]) -> None:
+async def _drained(stdin: asyncio.StreamWriter, watched: _Watched, stall_s: float | None) -> None:
+    """Wait until the server has read enough of what was written.
+
+    Raises:
+        TimeoutError: For ``stall_s`` it has neither read that, nor said anything.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    draining = asyncio.ensure_future(stdin.drain())
+    try:
+        while stall_s is not None and not draining.done():
+            left = max(began, watched.heard_at) + stall_s - loop.time()
+            if left <= 0:
+                raise TimeoutError
+            await asyncio.wait([draining], timeout=left)
+        await draining
+    finally:
+        draining.cancel()
+
+
+async def _close_behind(watched: _Watched, reading: asyncio.Task[None], heard: Any) -> None:
+    """Let nobody wait for a process that has ended, though a child of it holds its pipes."""
+    await watched.has_ended.wait()
+    await asyncio.wait([reading], timeout=LAST_WORDS_S)
+    await heard.aclose()
+
+
+async def _end(process: Process, watched: _Watched, tasks: list[asyncio.Task[None]]) -> None:
     assert process.stdin is not None
+    _, writing, _ = tasks
     await asyncio.wait([writing], timeout=FLUSH_S)
     process.stdin.close()
-    if not await _has_ended(process, END_S):
+    if not await _has_ended(watched, END_S):
         with suppress(ProcessLookupError):
             process.terminate()
-        if not await _has_ended(process, TERMINATE_S):
+        if not await _has_ended(watched, TERMINATE_S):
             with suppress(ProcessLookupError):
                 process.kill()
-    for task in (reading, writing):
+            await _has_ended(watched, END_S)
+    for task in tasks:
         task.cancel()
-    await asyncio.wait([reading, writing])
+    await asyncio.wait(tasks)
 
 
-async def _has_ended(process: Process, seconds: float) -> bool:
+async def _has_ended(watched: _Watched, seconds: float) -> bool:
     try:
-        await asyncio.wait_for(process.wait(), seconds)
+        await asyncio.wait_for(watched.has_ended.wait(), seconds)
     except TimeoutError:
         return False
     return True

@@ -182,30 +182,18 @@ def create_static_tool_filter(
 
 
 def check_filter(setting: Any) -> None:
-    """Refuse what is no filter: a mistyped one would offer every tool.
-
-    Raises:
-        UserError: It is none of the forms that `tool_filter` has.
-    """
+    """Refuse, with a `UserError`, what is no filter: a mistyped one would offer every tool."""
     if setting is None or callable(setting):
         return
-    if not isinstance(setting, Mapping):
-        raise UserError(
-            "Invalid tool_filter: expected a function, or a mapping with 'allowed_tool_names' or "
-            f"'blocked_tool_names', got {type(setting).__name__}."
-        )
-    given = cast("Mapping[Any, Any]", setting)
-    keys = ("allowed_tool_names", "blocked_tool_names")
-    if unexpected := sorted(str(key) for key in given if key not in keys):
-        raise UserError(
-            f"Invalid tool_filter: unexpected keys {unexpected}; expected only "
-            "'allowed_tool_names' and 'blocked_tool_names'."
-        )
-    for key in keys:
-        names = given.get(key)
-        is_list = names is None or isinstance(names, list | tuple | set | frozenset)
-        if not is_list or not all(isinstance(name, str) for name in cast("list[Any]", names or [])):
-            raise UserError(f"Invalid tool_filter: {key!r} must be a list of strings.")
+    lists: Any = cast("Any", setting) if isinstance(setting, Mapping) else {"": ()}
+    for key, names in lists.items():
+        is_list = isinstance(names, list | tuple | set | frozenset)
+        given = cast("list[Any]", names) if is_list else () if names is None else (None,)
+        if key not in ToolFilterStatic.__annotations__ or any(type(n) is not str for n in given):
+            raise UserError(
+                "Invalid tool_filter: expected a function, or a mapping of 'allowed_tool_names' and "
+                f"'blocked_tool_names' to lists of strings, got {setting!r}."
+            )
 
 
 async def filtered(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -17,9 +18,10 @@ from outlast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGua
 from outlast.mcp.child import Stderr, require_command, stdio_streams
 from outlast.mcp.failures import is_transport_failure, quoted
 from outlast.mcp.http import HttpClientFactory, HttpOptions
-from outlast.mcp.library import http_library, is_v2, module
-from outlast.mcp.names import require_url
+from outlast.mcp.library import http_library, is_v2, module, sse_transport
+from outlast.mcp.names import fingerprint, require_url
 from outlast.mcp.options import Retries
+from outlast.mcp.pipes import Limits
 from outlast.mcp.policies import RequireApprovalSetting, ToolFilter, UncertainSetting
 from outlast.mcp.protocol import (
     _UNSET,  # pyright: ignore[reportPrivateUsage]  # upstream's name for it
@@ -122,6 +124,7 @@ class MCPServerStdio(SessionServer):
             command=given["command"], **{key: given[key] for key in keys[1:] if key in given}
         )
         self._name = name or f"stdio: {self.params.command}"
+        self.identity = fingerprint(self.params.command, self.params.args, self.params.cwd)
         self._stderr = Stderr()
 
     @property
@@ -138,7 +141,8 @@ class MCPServerStdio(SessionServer):
         """A new process, and the streams to it."""
         self._stderr = Stderr()
         require_command(self.params)
-        return stdio_streams(self.params, self._stderr, self.max_result_bytes)
+        limits = Limits(self.max_result_bytes, self.client_session_timeout_seconds or None)
+        return stdio_streams(self.params, self._stderr, limits)
 
     def _has_ended(self) -> bool:
         return self._stderr.is_over.is_set()
@@ -162,6 +166,7 @@ class _RemoteServer(SessionServer):
         require_url(params["url"])
         self.params = params
         self._name = name or f"{self._kind}: {params['url']}"
+        self.identity = fingerprint(params["url"])
         self._session_id: str | None = None
 
     @property
@@ -233,7 +238,7 @@ class MCPServerSse(_RemoteServer):
         http = self._http()
         http.on_refusal = self._end_with
         http.max_bytes = None  # Its stream has no end: what comes in it is bounded one by one.
-        return module("client.sse").sse_client(
+        return sse_transport(self.max_result_bytes, self._end_with_excess)(
             url=self.params["url"],
             headers=self.params.get("headers"),
             timeout=self._seconds("timeout", 5),
@@ -313,10 +318,12 @@ class MCPServerStreamableHttp(_RemoteServer):
         )
         client = http.make(self.params.get("headers"), timeout, self.params.get("auth"))
         transport: Any = module("client.streamable_http").streamable_http_client
-        ends = self.params.get("terminate_on_close", True)
+        more: dict[str, Any] = {"terminate_on_close": self.params.get("terminate_on_close", True)}
+        if "max_sse_event_size" in inspect.signature(transport).parameters:
+            more["max_sse_event_size"] = self.max_result_bytes  # As a whole answer is.
         async with (
             client,
-            transport(self.params["url"], http_client=client, terminate_on_close=ends) as streams,
+            transport(self.params["url"], http_client=client, **more) as streams,
         ):
             yield streams
 

@@ -155,9 +155,7 @@ class _Runs:
             await take_answers(run_id, ctx, self._config)
             result = await self._watched(run_id, message, ctx)
         except AlreadyRunning:
-            return (
-                f"Run {run_id!r} is performed by another process. Ask again for what it comes to."
-            )
+            raise tool_error(f"Run {run_id!r} is still going on. Ask again later.") from None
         for _ in range(MAX_QUESTIONS):
             waiting = list(result.interruptions)
             if not waiting:

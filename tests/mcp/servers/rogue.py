@@ -122,6 +122,11 @@ def shout(request):
     answer(request, {"content": [TEXT]})
 
 
+def leave_child(request):
+    subprocess.Popen(["sleep", "60"], start_new_session=True)
+    os._exit(9)
+
+
 def half(request):
     sys.stdout.write('{"jsonrpc": "2.0", "id": ')
     sys.stdout.flush()
@@ -132,6 +137,7 @@ big = {"type": "text", "text": "x" * 50_000_000 if "50 MB" in HOW else ""}
 CALLS = {
     "call hangs": hang,
     "call dies": leave,
+    "call dies, and a child of it holds its pipes": leave_child,
     "call is late": late,
     "call closes the stream": close,
     "call is refused": lambda r: fail(r, "not now \x1b[2J"),
@@ -184,6 +190,8 @@ def main():
         method = request.get("method")
         if method in METHODS:
             METHODS[method](request)
+            if HOW == "nothing is read" and method == "tools/list":
+                os.kill(os.getpid(), signal.SIGSTOP)
         elif "id" in request:
             fail(request, "Method not found", -32601)
     while HOW == "end is ignored":

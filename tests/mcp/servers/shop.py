@@ -78,6 +78,12 @@ async def doze(seconds: float) -> str:
     return "slept"
 
 
+@shop.tool(structured_output=False)
+def sing(letters: int) -> str:
+    """Sing a long song."""
+    return "x" * letters
+
+
 @shop.tool()
 def break_it() -> str:
     """Fail."""

@@ -1,0 +1,44 @@
+"""Which call a line of a server belongs to that is too long to be kept."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from outlast.mcp.lines import TOO_LARGE, messages
+
+LIMIT = 10_000
+BIG = "x" * 300_000
+WHOSE: list[tuple[str, Any]] = [
+    ('{"jsonrpc":"2.0","id":5,"result":{"id":7,"text":"%s"}}', 5),
+    ('{"result":{"text":"%s"},"jsonrpc":"2.0","id":5}', 5),
+    ('{"result":{"structuredContent":{"id":1},"content":"%s"},"id":5,"jsonrpc":"2.0"} ', 5),
+    ('{"result":"%s", "id" : "a-1" }\r', "a-1"),
+    ('{"id":1,"jsonrpc":"2.0","error":{"code":5,"message":"%s"}}', 1),
+    ('{"result":{"text":"%s","id":9}}', None),
+    ('{"result":{"text":"%s,\\"id\\":5}"}}', None),
+    ('{"jsonrpc":"2.0","id":5,"method":"sampling/createMessage","params":{"text":"%s"}}', None),
+    ('{"method":"roots/list","params":{"text":"%s"},"jsonrpc":"2.0","id":5}', None),
+    ('{"a":01,"b":"%s"}', None),
+]
+
+
+@pytest.mark.parametrize(("line", "number"), WHOSE)
+@pytest.mark.parametrize("part", [1_000, 2**16, 2**20])
+async def test_a_line_that_is_too_long_is_an_error_of_the_call_that_it_answers(
+    line: str, number: Any, part: int
+):
+    after = {"jsonrpc": "2.0", "id": 6, "result": {}}
+    text = f"{line.replace('%s', BIG)}\n{json.dumps(after)}\n".encode()
+    reader = asyncio.StreamReader(2**21)
+    for start in range(0, len(text), part):
+        reader.feed_data(text[start : start + part])
+    reader.feed_eof()
+    big, small = [each async for each in messages(reader, LIMIT)]
+    if number is None:
+        assert isinstance(big, Exception)
+    else:
+        wire = big.message.model_dump(mode="json")
+        assert (wire["id"], wire["error"]["code"]) == (number, TOO_LARGE)
+    assert small.message.model_dump()["id"] == 6
