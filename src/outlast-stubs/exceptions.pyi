@@ -49,6 +49,7 @@ from outlast.core.errors import ToolTimeoutError as ToolTimeoutError
 from outlast.core.errors import UserError as UserError
 from outlast.core.errors import WrongPlace as WrongPlace
 from outlast.core.errors import WrongType as WrongType
+from outlast.core.errors import WrongValue as WrongValue
 from outlast.core.errors import machine_error as machine_error
 from outlast.compat.guides.names import AgentOutput as AgentOutput
 from outlast.compat.guides.names import ApprovalResult as ApprovalResult

@@ -6,5 +6,7 @@ from outlast.definitions.context import TContext as TContext
 from outlast.definitions.context import ToolContext as ToolContext
 from outlast.definitions.context import approvals_of as approvals_of
 from outlast.definitions.context import effect_of as effect_of
+from outlast.definitions.context import fault_of as fault_of
 from outlast.definitions.context import keep_approvals as keep_approvals
+from outlast.definitions.context import note_fault as note_fault
 from outlast.definitions.context import plain_context as plain_context

@@ -156,13 +156,17 @@ from outlast.definitions.context import TContext as TContext
 from outlast.definitions.context import ToolContext as ToolContext
 from outlast.definitions.context import approvals_of as approvals_of
 from outlast.definitions.context import effect_of as effect_of
+from outlast.definitions.context import fault_of as fault_of
 from outlast.definitions.context import keep_approvals as keep_approvals
+from outlast.definitions.context import note_fault as note_fault
 from outlast.definitions.context import plain_context as plain_context
+from outlast.definitions.calling import HAS_NO_THREADS as HAS_NO_THREADS
 from outlast.definitions.calling import MAX_THREADS as MAX_THREADS
 from outlast.definitions.calling import P as P
 from outlast.definitions.calling import awaited as awaited
 from outlast.definitions.calling import in_thread as in_thread
 from outlast.definitions.calling import run_in_thread as run_in_thread
+from outlast.definitions.calling import without_threads as without_threads
 from outlast.definitions.docstrings import DocstringStyle as DocstringStyle
 from outlast.definitions.docstrings import FuncDocumentation as FuncDocumentation
 from outlast.definitions.docstrings import generate_func_documentation as generate_func_documentation

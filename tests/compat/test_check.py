@@ -12,7 +12,8 @@ from outlast.compat.table import ALIASES
 PROGRAM = """
 import agents
 import agents.tracing as spans
-from agents import Agent, Runner, sandbox
+from agents import Agent, Runner, realtime
+from agents.sandbox import ExecResult, SandboxAgent
 from agents.model_settings import ModelSettings
 from agents.voice import VoicePipeline
 from agents.run import Nonsense
@@ -40,16 +41,17 @@ def test_a_code_base_is_told_what_works_and_what_does_not(tmp_path: Path):
     done = command("check", ".", cwd=tmp_path)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert lines[:5] == [
-        "Not known: agents.nonsense  (program.py:10)",
-        "Not known: agents.run.Nonsense  (program.py:7)",
-        "Not there yet: agents.sandbox  (program.py:4)",
-        "Not there yet: agents.voice.VoicePipeline  (program.py:6)",
-        "7 of 11 names work.",
+    assert lines[:6] == [
+        "Not known: agents.nonsense  (program.py:11)",
+        "Not known: agents.run.Nonsense  (program.py:8)",
+        "Not there yet: agents.realtime  (program.py:4)",
+        "Not there yet: agents.sandbox.SandboxAgent  (program.py:5)",
+        "Not there yet: agents.voice.VoicePipeline  (program.py:7)",
+        "8 of 13 names work.",
     ]
-    assert {line.strip() for line in lines[5:]} == {
+    assert {line.strip() for line in lines[6:]} == {
         "agents", "agents.Agent", "agents.Runner", "agents.function_tool", "agents.tracing",
-        "agents.tracing.trace", "agents.model_settings.ModelSettings",
+        "agents.tracing.trace", "agents.sandbox.ExecResult", "agents.model_settings.ModelSettings",
     }  # fmt: skip
 
 

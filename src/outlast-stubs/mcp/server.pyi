@@ -25,6 +25,7 @@ from outlast.mcp.policies import ToolFilterContext as ToolFilterContext
 from outlast.mcp.policies import ToolFilterStatic as ToolFilterStatic
 from outlast.mcp.policies import UncertainSetting as UncertainSetting
 from outlast.mcp.policies import approval_policy as approval_policy
+from outlast.mcp.policies import check_filter as check_filter
 from outlast.mcp.policies import check_uncertain as check_uncertain
 from outlast.mcp.policies import create_static_tool_filter as create_static_tool_filter
 from outlast.mcp.policies import filtered as filtered

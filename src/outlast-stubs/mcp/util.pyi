@@ -7,6 +7,7 @@ from outlast.mcp.results import ToolOutputItem as ToolOutputItem
 from outlast.mcp.results import check_size as check_size
 from outlast.mcp.results import output_of as output_of
 from outlast.mcp.results import result_meta as result_meta
+from outlast.mcp.results import text_of as text_of
 from outlast.mcp.http import CLIENT_ERROR as CLIENT_ERROR
 from outlast.mcp.http import Failures as Failures
 from outlast.mcp.http import HttpClientFactory as HttpClientFactory
@@ -27,6 +28,7 @@ from outlast.mcp.policies import ToolFilterContext as ToolFilterContext
 from outlast.mcp.policies import ToolFilterStatic as ToolFilterStatic
 from outlast.mcp.policies import UncertainSetting as UncertainSetting
 from outlast.mcp.policies import approval_policy as approval_policy
+from outlast.mcp.policies import check_filter as check_filter
 from outlast.mcp.policies import check_uncertain as check_uncertain
 from outlast.mcp.policies import create_static_tool_filter as create_static_tool_filter
 from outlast.mcp.policies import filtered as filtered

@@ -11,7 +11,9 @@ from outlast.sessions.session import SessionSettings as SessionSettings
 from outlast.sessions.session import SyncedSession as SyncedSession
 from outlast.sessions.session import accepts_wrapper as accepts_wrapper
 from outlast.sessions.session import ask_session as ask_session
+from outlast.sessions.session import check_items as check_items
 from outlast.sessions.session import is_openai_responses_compaction_aware_session as is_openai_responses_compaction_aware_session
+from outlast.sessions.session import item_text as item_text
 from outlast.sessions.session import session_id_of as session_id_of
 from outlast.sessions.session import session_settings_from as session_settings_from
 from outlast.sessions.session import takes_wrapper as takes_wrapper

@@ -124,6 +124,8 @@ class Alias(ModuleType):
             return getattr(importlib.import_module(_OPENAI_TYPES), name)
         if name == "__all__":  # `import *` sees only this, for the alias has no names of its own.
             return sorted(each for each in dir(self) if not each.startswith("_"))
+        if not name.startswith("_"):
+            _refuse_absent(submodule)  # `from … import` would swallow what an AttributeError says.
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -52,22 +52,19 @@ def verdict_of(name: str) -> str:
     if targets(name) is not None:
         return "works"
     module, _, last = name.rpartition(".")
+    if targets(module) is not None:
+        try:
+            getattr(importlib.import_module(module), last)
+        except (AttributeError, ImportError):
+            return _absence(name)
+        return "works"
+    return _absence(name)
+
+
+def _absence(name: str) -> str:
     rest = name.partition(".")[2]
-    if any(f"{ROOT}.{rest}.".startswith(f"{absent}.") for absent in ABSENT):
-        return "not yet"
-    if targets(module) is None:
-        return "unknown"
-    ours = importlib.import_module(module)
-    try:
-        getattr(ours, last)
-    except (AttributeError, ImportError):
-        return "not yet" if name in _ABSENT_NAMES else "unknown"
-    return "works"
-
-
-_ABSENT_NAMES = frozenset({
-    "agents.sandbox", "agents.extensions.ToolOutputTrimmer",
-})  # fmt: skip
+    is_later = any(f"{ROOT}.{rest}.".startswith(f"{absent}.") for absent in ABSENT)
+    return "not yet" if is_later else "unknown"
 
 
 def report(findings: Iterable[Finding]) -> Iterator[str]:

@@ -120,11 +120,19 @@ _ROWS = {
     "agents.run_context": "definitions.context",
     "agents.run_error_handlers": "effects.error_handlers",
     "agents.run_state": "run.run_state definitions.openai_types",
+    "agents.sandbox": "sandbox",
+    "agents.sandbox.files": "sandbox.records",
+    "agents.sandbox.session": "sandbox.base_session",
+    "agents.sandbox.session.base_sandbox_session": "sandbox.base_session",
+    "agents.sandbox.session.pty_types": "sandbox.records",
+    "agents.sandbox.session.sandbox_session_state": "sandbox.base_session",
+    "agents.sandbox.types": "sandbox.records",
     "agents.stream_events": "definitions.stream_events definitions.openai_types",
     "agents.streaming": "definitions.stream_events run.stream",
     "agents.strict_schema": "definitions.strict_schema",
     "agents.testing": "testing",
     "agents.testing.model": "testing.scripted testing.steps definitions.openai_types",
+    "agents.testing.sandbox": "testing.sandbox",
     "agents.tool": _TOOL,
     "agents.tool_context": "definitions.context",
     "agents.tool_guardrails": "definitions.tool_guardrail",
@@ -173,6 +181,6 @@ BORROWED_NAMES: dict[str, tuple[str, ...]] = {
 ABSENT = (
     "agents.extensions.experimental.hosted_multi_agent", "agents.extensions.sandbox",
     "agents.realtime", "agents.run_internal",
-    "agents.sandbox", "agents.testing.sandbox", "agents.util", "agents.voice",
+    "agents.sandbox", "agents.util", "agents.voice",
 )  # fmt: skip
-"""Modules of openai-agents that nothing of ours answers for, with all that is below them."""
+"""Modules of openai-agents that are not here, with all below them that no row answers for."""
