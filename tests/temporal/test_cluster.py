@@ -17,7 +17,6 @@ from temporalio.converter import DataConverter, PayloadCodec
 
 from outlast import (
     Agent,
-    Budget,
     ModelResponse,
     RunConfig,
     Runner,
@@ -160,13 +159,6 @@ async def test_a_run_hears_what_is_said_while_its_history_begins_anew(address: s
         await there.replay()
 
 
-async def test_a_budget_is_refused_before_anything_is_done(there: Cluster):
-    config = RunConfig(journal=there.engine.journal, budgets=Budget(tokens=10))
-    with pytest.raises(UserError, match="Budgets are counted in a journal's file"):
-        await Runner.run(payer(), "pay", run_config=config)
-    assert await there.engine.journal.runs() == []
-
-
 async def test_the_same_id_is_the_same_run_and_another_input_is_refused(there: Cluster):
     first = await Runner.run(sleeper(0, 1), "go", engine=there.engine, run_id="same")
     again = await Runner.run(sleeper(0, 1), "go", engine=there.engine, run_id="same")
@@ -257,8 +249,11 @@ def test_a_url_that_names_no_cluster_is_refused(url: str):
 
 
 def test_a_place_says_itself_as_a_url():
-    place = ClusterPlace("a:1", "ns", "/a b", "q", "p/")
-    assert ClusterPlace.parse(str(place)) == place
+    for place in (
+        ClusterPlace("a:1", "ns", "/a b", "q", "p/", "/j b"),
+        ClusterPlace("a:1", "ns", "/s"),
+    ):
+        assert ClusterPlace.parse(str(place)) == place
 
 
 def test_the_first_name_that_is_known_says_the_queue():

@@ -51,8 +51,8 @@ async def played(scenario: str, world: World) -> tuple[Any, Any, Any]:
     return outcome, await logs(world.journal), done
 
 
-NOT_THERE = {"budget", "topped_up", "shortened", "deep_approval"}
-"""Scenarios that a cluster refuses (test_cluster.py has what it says); one that measures its conversation by
+NOT_THERE = {"shortened", "deep_approval"}
+"""A scenario that measures its conversation by
 what its process has seen of the call before; and one that does not come to its end there yet: a decision of
 a state about a call three runs deep, see the guide."""
 

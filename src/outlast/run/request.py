@@ -119,11 +119,6 @@ def require_portable(request: RunRequest, context: RunContextWrapper) -> None:
         UserError: A context or hooks were given. Of a session its id travels, of error handlers which
             there are.
     """
-    if request.config.budgets:
-        raise UserError(
-            "Budgets are counted in a journal's file, which the workers that perform the run do not have. "
-            "Run it without RunConfig(budgets=...), or in this process."
-        )
     given = {"context": context.context is not None, "hooks": request.hooks is not None}
     if names := [name for name, is_given in given.items() if is_given]:
         raise UserError(

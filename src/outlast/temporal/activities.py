@@ -10,14 +10,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import msgspec
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle  # noqa: TC002  # no library is hidden
 from temporalio.exceptions import ApplicationError
 
+from outlast.calls.prices import table_of
+from outlast.core.budgets import Ledger
 from outlast.core.decide import decide
 from outlast.core.effects import CallModel, Conclude, Effect, Prepare, RunTool
 from outlast.core.errors import IncompatibleRun, JournalCorrupt, UserError
@@ -25,6 +27,7 @@ from outlast.core.events import EffectKind, EffectStarted, Event, RunStarted
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
 from outlast.definitions.agent import Agent
+from outlast.definitions.budget import budget_of
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooks
 from outlast.effects.config import RunConfig
@@ -33,6 +36,7 @@ from outlast.effects.live import Live
 from outlast.effects.outcome import HookCall, Outcome
 from outlast.effects.performers import perform
 from outlast.effects.place import Place
+from outlast.effects.purse import Purse, purse_of
 from outlast.effects.registry import Registry, reachable
 from outlast.effects.scope import RunScope
 from outlast.effects.view import RunView, restored_context
@@ -42,7 +46,7 @@ from outlast.temporal.chain import Reference, name_of, unpacked
 from outlast.temporal.journal import TemporalJournal
 from outlast.temporal.reading import log_behind, read_page
 from outlast.temporal.settings import TemporalSettings
-from outlast.temporal.store import Store
+from outlast.temporal.store import Store, ledger_of
 from outlast.temporal.tokens import Streams, TokenWriter, stream_of
 from outlast.temporal.workflow import OpenEffect
 
@@ -95,6 +99,18 @@ class Program:
 
 def _tool_agents(roots: Sequence[Agent]) -> dict[str, Agent]:
     return {name: each[0] for root in roots for name, each in reachable(root).items()}
+
+
+class _Spender(NamedTuple):
+    """See `effects.purse.Spender`. An activity that is tried again is another acquisition of its call."""
+
+    run_id: str
+    epoch: int
+    state: RunState
+    store: Store
+
+    def spent_ledger(self) -> Ledger:
+        return ledger_of(self.store)
 
 
 class Performers:
@@ -156,7 +172,7 @@ class Performers:
 
     async def _tell(self, asked: bytes, piece: bytes) -> bytes:
         said = _opened(asked)
-        view = self._view(said.run_id, await self._state(piece))
+        view = self._view(said, await self._state(piece))
         with self._place(view, said.effect).entered():
             for call in said.hooks:
                 await tell_hooks(call, view)
@@ -164,7 +180,7 @@ class Performers:
 
     async def _performed(self, effect: Effect, said: OpenEffect, state: RunState) -> Outcome:
         """What one effect comes to; what its events name is stored."""
-        view = self._view(said.run_id, state)
+        view = self._view(said, state)
         async with self._shown(view, is_watched=said.is_watched) as view:
             with self._place(view, effect.id).entered():
                 async with view.scope:
@@ -220,8 +236,9 @@ class Performers:
                 self._states.popitem(last=False)
         return state
 
-    def _view(self, run_id: str, state: RunState) -> RunView:
+    def _view(self, said: OpenEffect, state: RunState) -> RunView:
         program, started = self._program, state.started
+        run_id = said.run_id
         assert started is not None
         return RunView(
             run_id=run_id,
@@ -237,7 +254,19 @@ class Performers:
             health=lambda: self._health,
             durability="power",
             scope=RunScope(run_id),
+            purse=self._purse(said, state),
         )
+
+    def _purse(self, said: OpenEffect, state: RunState) -> Purse | None:
+        """What the run may spend: by its own budgets, by the program's, and by those of outer runs."""
+        run = _Spender(said.run_id, activity.info().attempt, state, self._store)
+        own = replace(self._program.run_config, budgets=())  # Those of the run are in its log.
+        budgets = tuple((budget_of(facts), root) for facts, root in said.outer)
+        prices = table_of(self._program.run_config.prices)
+        outer = Purse(budgets, run.spent_ledger, prices, run.epoch) if budgets else None
+        if self._program.run_config.budgets:
+            outer = purse_of(self._program.run_config, outer, run)
+        return purse_of(own, outer, run)
 
     def _context(self, run_id: str, state: RunState) -> RunContextWrapper:
         make = self._program.context

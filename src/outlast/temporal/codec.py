@@ -74,7 +74,7 @@ def sealed(store: Store, of: DataConverter) -> Store:
     codec = _inner(of)
     if codec is None or not isinstance(store, DirectoryStore) or store.codec is not None:
         return store
-    return DirectoryStore(store.path, codec)
+    return DirectoryStore(store.path, codec, accounts=store.accounts)
 
 
 def _inner(of: DataConverter) -> PayloadCodec | None:

@@ -26,7 +26,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from outlast.core.commanding import wanted
+from outlast.core.budgets import Ledger
+from outlast.core.commanding import taken, wanted
 from outlast.core.commands import Command, Reader
 from outlast.core.errors import (
     AlreadyRunning,
@@ -40,15 +41,16 @@ from outlast.core.events import Event, RunStarted
 from outlast.core.evolve import fold
 from outlast.core.identity import content_hash
 from outlast.core.stored import Stored
+from outlast.definitions.budget import budget_facts
 from outlast.definitions.logger import logger
+from outlast.effects.place import here
 from outlast.engine.log import RunLog
 from outlast.journal.health import MemoryHealth
 from outlast.journal.journal import DONE, Change, Lease, RunFilter, RunSummary, fits
-from outlast.journal.ledger import MemoryLedger
 from outlast.run.commands import command_head
 from outlast.temporal.reading import read_page
 from outlast.temporal.settings import TemporalSettings
-from outlast.temporal.store import Store
+from outlast.temporal.store import Store, ledger_of
 from outlast.temporal.tokens import Show, TokenReader, stream_of
 from outlast.temporal.workflow import OutlastRun, Start
 from outlast.views.items import contents
@@ -149,7 +151,6 @@ class TemporalJournal:
         self._settings = settings or TemporalSettings()
         self.blobs = _Blobs()
         self.health = MemoryHealth()
-        self.ledger = MemoryLedger()
         self.inbox = _Inbox(self)
 
     # --- Following ------------------------------------------------------------------------
@@ -225,6 +226,11 @@ class TemporalJournal:
                     self.blobs.put(await self._store.get(name), name)
         return events, status
 
+    @property
+    def ledger(self) -> Ledger:
+        """What was spent under budgets; in the store, which all workers and callers share."""
+        return ledger_of(self._store)
+
     # --- What every journal does ----------------------------------------------------------
 
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
@@ -246,22 +252,28 @@ class TemporalJournal:
     async def _posted(self, lease: _Lease, events: list[Event]) -> None:
         if not lease.head:
             is_new = isinstance(events[0], RunStarted)
-            await self._start(lease, events, is_new=is_new)
+            await self._start(lease, events, _outer_budgets(), is_new=is_new)
             lease.head = len(events)
             return
         described = await self._described(lease.run_id)
         if described.status is not WorkflowExecutionStatus.RUNNING:
             before, _ = await self._news(lease.run_id, 0)
-            await self._start(lease, [*before, *events], is_new=False)
+            outer = await described.memo_value("outer", [])
+            await self._start(lease, [*before, *events], outer, is_new=False)
             return
         for event in events:
             head = command_head(getattr(event, "by", ""), getattr(event, "why", ""))
             if (command := wanted(event, **head)) is not None:
                 await self.post(lease.run_id, command)
 
-    async def _start(self, lease: _Lease, events: list[Event], *, is_new: bool) -> None:
+    async def _start(
+        self, lease: _Lease, events: list[Event], outer: list[Any], *, is_new: bool
+    ) -> None:
         reuse, run_id = WorkflowIDReusePolicy, lease.run_id
-        start = Start(run_id, self._settings, events, is_watched=lease.is_watched)
+        start = Start(run_id, self._settings, events, is_watched=lease.is_watched, outer=outer)
+        state = fold(events)
+        if outer or state.options.budgets:
+            ledger_of(self._store)  # Who cannot count refuses before anything is done.
         try:
             await (await self.client()).start_workflow(
                 OutlastRun.run,
@@ -270,7 +282,7 @@ class TemporalJournal:
                 task_queue=self._queue,
                 id_reuse_policy=reuse.REJECT_DUPLICATE if is_new else reuse.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={"agent": fold(events).agent},
+                memo={"agent": state.agent, **({"outer": outer} if outer else {})},
             )
         except WorkflowAlreadyStartedError:
             raise AlreadyRunning(
@@ -290,11 +302,29 @@ class TemporalJournal:
         try:
             await handle.execute_update("command", _encode(command), id=command.id)
         except WorkflowUpdateFailedError:
-            raise _ended(run_id) from None
+            await self._post_late(run_id, command)
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND and "completed" in error.message:
-                raise _ended(run_id) from None
-            raise _error_of(run_id, error) from None
+            if error.status != RPCStatusCode.NOT_FOUND or "completed" not in error.message:
+                raise _error_of(run_id, error) from None
+            await self._post_late(run_id, command)
+
+    async def _post_late(self, run_id: str, command: Command) -> None:
+        """Have a run that has ended take what it still may: more turns, more to spend.
+
+        Its workflow is closed. Another one, which ends at once, has the log from then on.
+        """
+        before, _ = await self._news(run_id, 0)
+        state = fold(before)
+        if command.id in state.commands:
+            return
+        receipt, *changes = taken(state, run_id, command)
+        if not changes:
+            raise _ended(run_id)
+        outer = await (await self._described(run_id)).memo_value("outer", [])
+        try:
+            await self._start(_Lease(run_id, 1), [*before, receipt, *changes], outer, is_new=False)
+        except AlreadyRunning:  # Somebody goes on with it.
+            await self.post(run_id, command)
 
     async def runs(
         self,
@@ -382,6 +412,13 @@ class TemporalJournal:
             return await (await self._handle(run_id)).describe()
         except RPCError as error:
             raise _error_of(run_id, error) from None
+
+
+def _outer_budgets() -> list[Any]:
+    """The budgets of the run whose effect the caller is a part of."""
+    place = here()
+    purse = place.purse if place else None
+    return [(budget_facts(budget), root) for budget, root in purse.budgets] if purse else []
 
 
 def _ended(run_id: str) -> RunHasEnded:

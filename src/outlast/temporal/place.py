@@ -17,7 +17,7 @@ from outlast.temporal.engine import QUEUE
 from outlast.temporal.journal import TemporalJournal
 from outlast.temporal.store import DirectoryStore
 
-_KNOWN = {"store", "queue", "prefix"}
+_KNOWN = {"store", "queue", "prefix", "accounts"}
 
 
 class ClusterPlace(NamedTuple):
@@ -30,6 +30,8 @@ class ClusterPlace(NamedTuple):
     queue: str = QUEUE
     prefix: str = ""
     """What the ids of workflows begin with."""
+    accounts: str = ""
+    """The file of a journal that counts what is spent under budgets; see `DirectoryStore`."""
 
     @classmethod
     def parse(cls, url: str) -> ClusterPlace:
@@ -52,15 +54,19 @@ class ClusterPlace(NamedTuple):
                 f"&queue=NAME; {what}."
             )
         namespace = parts.path.strip("/") or "default"
-        return cls(
-            parts.netloc, namespace, said["store"], said.get("queue", QUEUE), said.get("prefix", "")
-        )
+        said = {"queue": QUEUE, **said}
+        return cls(parts.netloc, namespace, **said)
 
     def __str__(self) -> str:
         """The URL."""
         store, queue = quote(self.store), quote(self.queue)
-        prefix = f"&prefix={quote(self.prefix)}" if self.prefix else ""
-        return f"temporal://{self.address}/{self.namespace}?store={store}&queue={queue}{prefix}"
+        more = {"prefix": self.prefix, "accounts": self.accounts}
+        rest = "".join(f"&{name}={quote(value)}" for name, value in more.items() if value)
+        return f"temporal://{self.address}/{self.namespace}?store={store}&queue={queue}{rest}"
+
+    def open_store(self) -> DirectoryStore:
+        """The store."""
+        return DirectoryStore(self.store, accounts=self.accounts or None)
 
 
 def open_cluster(url: str) -> TemporalJournal:
@@ -70,7 +76,7 @@ def open_cluster(url: str) -> TemporalJournal:
         UserError: The URL is none of a cluster.
     """
     place = ClusterPlace.parse(url)
-    store = DirectoryStore(place.store)
+    store = place.open_store()
 
     async def connect() -> Client:
         return await Client.connect(

@@ -10,12 +10,15 @@ import asyncio
 import os
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec  # noqa: TC002  # no library is hidden
 
-from outlast.core.errors import JournalCorrupt, JournalUnavailable
+from outlast.core.budgets import Ledger
+from outlast.core.errors import JournalCorrupt, JournalUnavailable, UserError
+from outlast.journal.opening import open_journal
+from outlast.temporal.accounts import FolderLedger
 
 _HEAD = 4
 """Bytes before each part of a stream, which say how long it is."""
@@ -47,6 +50,29 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class Accounting(Protocol):
+    """A store that counts what is spent under budgets, too."""
+
+    def ledger(self) -> Ledger:
+        """Where that is counted, for all who use the store."""
+        ...
+
+
+def ledger_of(store: Store) -> Ledger:
+    """Where a store counts what is spent under budgets.
+
+    Raises:
+        UserError: It does not.
+    """
+    if not isinstance(store, Accounting):
+        raise UserError(
+            f"A run has a budget, and its store, a {type(store).__name__}, counts nothing. Give it a method "
+            "ledger(), as DirectoryStore has, or run it without budgets."
+        )
+    return store.ledger()
+
+
 class DirectoryStore:
     """A folder that all workers and callers share: a local disk, a network mount.
 
@@ -55,11 +81,28 @@ class DirectoryStore:
     Args:
         path: The folder.
         codec: Encodes what is written, such as a codec that encrypts; a client's own is taken by itself.
+        accounts: The file of a journal on this machine, whose runs share budgets with those of the
+            cluster. By default what is spent is counted in the folder, and for the cluster alone.
     """
 
-    def __init__(self, path: str | os.PathLike[str], codec: PayloadCodec | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        codec: PayloadCodec | None = None,
+        *,
+        accounts: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.path = Path(path).absolute()
         self.codec = codec
+        self.accounts = None if accounts is None else Path(accounts).absolute()
+        self._ledger: Ledger | None = None
+
+    def ledger(self) -> Ledger:
+        """Where is counted what is spent under budgets; see `Accounting`."""
+        if self._ledger is None:
+            folder = FolderLedger(self.path / "accounts")
+            self._ledger = folder if self.accounts is None else open_journal(self.accounts).ledger
+        return self._ledger
 
     async def put(self, data: bytes, name: str | None = None) -> str:
         name = name or blake2b(data, digest_size=20).hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from temporalio import workflow
@@ -58,6 +59,8 @@ class Start(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     """How many events that log has."""
     is_watched: bool = False
     """Whether somebody wants to see what models say while they speak."""
+    outer: list[tuple[dict[str, Any], str]] = []
+    """The budgets of the runs that this one is inside of, each with the run that brought it."""
 
 
 class OpenEffect(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,6 +75,8 @@ class OpenEffect(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the same activity may perform what follows, too, where that is a turn's next step."""
     is_watched: bool = False
     """Whether what a model says is shown while it speaks."""
+    outer: Sequence[tuple[dict[str, Any], str]] = ()
+    """See `Start`."""
 
 
 class Page(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
@@ -90,6 +95,7 @@ class HistoryLog:
         self.run_id = start.run_id
         self.settings = start.settings
         self.is_watched = start.is_watched
+        self.outer = start.outer
         self.events: list[Event] = []
         """Those after `stored`."""
         self.state = RunState()
@@ -146,7 +152,7 @@ class HistoryLog:
         )
         await self.quiet()  # Somebody may have said something while it was kept.
         later = self.events[length - self.stored.length :]
-        start = Start(self.run_id, self.settings, later, kept, length)
+        start = Start(self.run_id, self.settings, later, kept, length, self.is_watched, self.outer)
         workflow.continue_as_new(arg=_encode(start))
 
     def take(self) -> None:
@@ -228,7 +234,9 @@ class Activities:
         settings, names = self._settings, self._names(effect)
         self._log.history += _EVENTS_PER_STEP
         log = self._log
-        asked = OpenEffect(log.run_id, effect.id, hooks, settings.is_plain, log.is_watched)
+        asked = OpenEffect(
+            log.run_id, effect.id, hooks, settings.is_plain, log.is_watched, log.outer
+        )
         beat = settings.heartbeat_s
         policy = RetryPolicy(
             initial_interval=timedelta(seconds=settings.retry_first_s),

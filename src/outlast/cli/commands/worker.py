@@ -90,9 +90,9 @@ def _program(place: str) -> Program:
 
 async def _work(where: ClusterPlace, program: Program) -> None:
     from outlast.run.servers import connected_servers
-    from outlast.temporal import DirectoryStore, connect, worker_of
+    from outlast.temporal import connect, worker_of
 
-    store = DirectoryStore(where.store)
+    store = where.open_store()
     client = await connect(store, where.address, namespace=where.namespace)
     console().print(
         f"Working for {where.address}, queue {where.queue!r}, as {client.identity}. Ctrl-C stops."
