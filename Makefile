@@ -26,7 +26,9 @@ demo: $(INSTALLED)  ## Run the support desk (MSG="..." asks it something), witho
 	@$(BIN)/python -m outlast.demo $(ARGS)
 
 test: $(DEV)  ## Run every test
-	$(BIN)/python -m pytest -q -m "not chaos and not endpoints and not services and not thirdparties" -n 2 $(ARGS)
+	folder=$$($(BIN)/python tests/memory_disk.py) && trap 'rm -rf "$$folder"' EXIT && \
+	  TMPDIR=$$folder $(BIN)/python -m pytest -q \
+	  -m "not chaos and not endpoints and not services and not thirdparties" -n 2 $(ARGS)
 
 check: $(DEV)  ## What a change has to pass, in under a minute
 	$(BIN)/ruff format --check src tests benchmarks
