@@ -329,7 +329,7 @@ async def test_a_top_up_counts_in_the_window_that_is_current_when_the_run_goes_o
     monkeypatch: pytest.MonkeyPatch,
 ):
     now = [1_000_000.0]
-    monkeypatch.setattr("outlast.effects.spending.time.time", lambda: now[0])
+    monkeypatch.setattr("outlast.effects.spending.wall_s", lambda: now[0])
 
     @function_tool
     def wait() -> str:

@@ -10,7 +10,6 @@ A plain model has none of this, and choosing it costs nothing.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +53,7 @@ from outlast.core.errors import (
 )
 from outlast.core.events import EffectFailed
 from outlast.core.state import RunState
+from outlast.definitions.clock import wall_s
 from outlast.definitions.model import Model, ModelProvider
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
@@ -98,7 +98,7 @@ class _Watch:
             slot_at: When its slot came for which it has waited; None if it has not.
         """
         pacing = self.pacing if slot_at is None else None
-        self.at = time.time() if slot_at is None else slot_at
+        self.at = wall_s() if slot_at is None else slot_at
         if pacing is None and (self.breaker is None or not self._circuit().opened):
             return _Verdict(may_go=True, at=self.at)
 
@@ -112,7 +112,7 @@ class _Watch:
     def _asked(
         self, health: Health, pacing: Pacing | None, max_wait_s: float
     ) -> tuple[Health, _Verdict]:
-        now, circuit, pace = time.time(), health.circuit, health.pace
+        now, circuit, pace = wall_s(), health.circuit, health.pace
         if self.breaker is not None:
             circuit = circuit_after(circuit, Asked(self.by), now, self.breaker)
             if circuit.name != health.circuit.name:
@@ -153,7 +153,7 @@ class _Watch:
         def note(health: Health) -> tuple[Health, None]:
             circuit, pace = health.circuit, health.pace
             if self.breaker is not None:
-                circuit = circuit_after(circuit, event, time.time(), self.breaker)
+                circuit = circuit_after(circuit, event, wall_s(), self.breaker)
             if circuit.name != health.circuit.name:
                 watching.tell_circuit(self.key, circuit.name)
             if more_tokens:
@@ -302,7 +302,7 @@ class _Choosing:
                 return found
         member, verdict = refused[0]
         kind = ModelPaced if verdict.is_paced else CircuitOpen
-        refusal = kind(member.label, verdict.at, max(0.0, verdict.at - time.time()))
+        refusal = kind(member.label, verdict.at, max(0.0, verdict.at - wall_s()))
         return self._choice(member, refusal=refusal)
 
     async def _ask(
@@ -316,7 +316,7 @@ class _Choosing:
         verdict = await watch.verdict(longest_s, slot_at=self._slot_of(member))
         if not verdict.may_go:
             return None, verdict
-        wait = verdict.at - time.time()
+        wait = verdict.at - wall_s()
         if wait > IN_PROCESS_S:
             return ModelPaced(member.label, verdict.at, wait), verdict
         if wait > 0:
@@ -355,7 +355,7 @@ class _Choosing:
         if latest is None or latest.error.kind != "ModelPaced" or latest.model != member.label:
             return None
         at = latest.retry_at
-        return at if at is not None and 0 <= time.time() - at < _SLOT_S else None
+        return at if at is not None and 0 <= wall_s() - at < _SLOT_S else None
 
     def _resolved(self, member: Member) -> Model:
         named = member.model

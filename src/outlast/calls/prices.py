@@ -9,7 +9,7 @@ your own comes first, and may be a JSON file:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import msgspec
 from outlast.core.budgets import NANO
 from outlast.core.errors import UserError
 from outlast.core.events import UsageFacts
+from outlast.definitions.clock import utc
 
 _MILLION = 1_000_000
 _OFFLINE = "offline"
@@ -76,7 +77,7 @@ class PriceTable:
 
     def cost(self, model: str, usage: UsageFacts, at: float) -> int | None:
         """What a call costs, in billionths of a dollar; None where no price is known."""
-        day = datetime.fromtimestamp(at, UTC).date()
+        day = utc(at).date()
         for price in self._prices.get(model, ()):
             if price.since <= day:
                 return _cost(price, usage)
@@ -111,7 +112,7 @@ def _public_cost(model: str, usage: UsageFacts, at: float) -> int | None:
         cache_write_tokens=usage.cache_write_tokens or None,
         output_tokens=usage.output_tokens,
     )
-    when = datetime.fromtimestamp(at, UTC)
+    when = utc(at)
     for provider_id in dict.fromkeys((provider.partition("/")[0] or None, None)):
         try:
             found = calc_price(counted, name, provider_id=provider_id, genai_request_timestamp=when)

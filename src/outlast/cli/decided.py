@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.text import Text
 
 from outlast.cli.text import plain
+from outlast.definitions.clock import utc
 from outlast.journal.opening import open_journal
 from outlast.views.decisions import DecisionRecord, decision_records
 
@@ -60,4 +60,4 @@ def _word(record: DecisionRecord) -> str:
 def _time(at: float | None) -> str:
     if at is None:
         return ""
-    return datetime.fromtimestamp(at, UTC).isoformat(" ", "seconds").replace("+00:00", "Z")
+    return utc(at).isoformat(" ", "seconds").replace("+00:00", "Z")

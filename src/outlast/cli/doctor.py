@@ -15,6 +15,7 @@ from outlast.cli.check import Check
 from outlast.cli.key import key_check, provider_check
 from outlast.cli.logs import is_cut_off, journal_file, list_runs
 from outlast.core.errors import JournalError
+from outlast.definitions.clock import wall_s
 from outlast.journal import open_journal
 from outlast.version import __version__
 
@@ -104,7 +105,7 @@ async def _runs(*, is_there: bool) -> Check:
 
 def _models() -> list[Check]:
     """The models that have failed lately, or whose calls are counted."""
-    now = time.time()
+    now = wall_s()
     try:
         kept = open_journal().health.all()
     except JournalError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -17,6 +16,7 @@ from outlast.cli.show import duration
 from outlast.cli.text import lines, plain
 from outlast.core.items import text_of
 from outlast.core.records import Item, UsageFacts
+from outlast.definitions.clock import utc
 from outlast.views.timeline import Step, Takeover, Timeline
 from outlast.views.words import body_of, text_from
 
@@ -90,7 +90,7 @@ def _head(run_id: str, view: Timeline) -> Iterator[str]:
     processes = 1 + sum(isinstance(row, Takeover) for row in view.rows)
     facts: list[tuple[str, object]] = [
         ("agent", view.agent),
-        ("began", _moment(view.started_at)),
+        ("began", _utc(view.started_at)),
         ("from the first to the last event", duration(view.duration_s)),
         ("steps", len({step.id for step in view.steps})),
         ("processes", processes),
@@ -109,8 +109,8 @@ def _head(run_id: str, view: Timeline) -> Iterator[str]:
         yield f'<p class="bad">{_text(view.error)}</p>'
 
 
-def _moment(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _utc(at: float) -> str:
+    return f"{utc(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _tokens(usage: UsageFacts | None) -> str:
@@ -222,7 +222,7 @@ def _inside(step: Step) -> Iterator[str]:
     facts = [
         ("step", step.id),
         ("turn", step.turn or ""),
-        ("began", _moment(step.started_at) if step.started_at else ""),
+        ("began", _utc(step.started_at) if step.started_at else ""),
         ("tokens", _tokens(step.usage)),
         ("idempotency key", f"{key} (the same as before)" if step.same_key else key),
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from outlast.core.budgets import NANO, Amounts, Claim
 from outlast.core.errors import AgentsException, IncompatibleRun, UserError
+from outlast.definitions.clock import utc
 from outlast.definitions.given import check_number
 
 Per = Literal["run", "agent", "user", "tenant", "journal"]
@@ -112,7 +113,7 @@ class Budget:
         if isinstance(self.window, timedelta):
             length = self.window.total_seconds()
             return f"@{int(now // length * length)}+{length:g}s"
-        return f"@{datetime.fromtimestamp(now, UTC).strftime(_STARTS[self.window])}"
+        return f"@{utc(now).strftime(_STARTS[self.window])}"
 
 
 def budget_facts(budget: Budget) -> dict[str, Any]:

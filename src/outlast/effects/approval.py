@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from typing import Any
 
 from outlast.core.deciding import wants_names
@@ -19,6 +18,7 @@ from outlast.core.events import (
 from outlast.core.ids import EffectId
 from outlast.core.items import invocation
 from outlast.definitions.approval_rules import rules_for
+from outlast.definitions.clock import wall_s
 from outlast.definitions.context import approvals_of
 from outlast.definitions.tool import FunctionTool
 from outlast.effects.offers import change_since, edition_of
@@ -77,7 +77,7 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
     item = view.call_item(call.index)
-    rules = rules_for(view.config.approval_rules, call.name, time.time())
+    rules = rules_for(view.config.approval_rules, call.name, wall_s())
     request = ApprovalRequested(
         run.id,
         call.id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
-import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +31,7 @@ from outlast.core.ids import effect_id
 from outlast.core.items import last_message, text_of
 from outlast.core.records import History
 from outlast.core.usage import Usage
+from outlast.definitions.clock import wall_s
 from outlast.definitions.compaction import Compaction
 from outlast.definitions.logger import logger
 from outlast.definitions.model import Model, ModelTracing
@@ -112,7 +112,7 @@ async def after_overflow(
         return None
     await within_context(effect, view, turn, emit, is_forced=True)
     facts = error_facts(error, effect.id, code=_CODE)
-    return EffectFailed(effect.id, facts, time.time(), wait_s=0.0)
+    return EffectFailed(effect.id, facts, wall_s(), wait_s=0.0)
 
 
 def is_overflow(error: BaseException | None) -> bool:

@@ -37,6 +37,7 @@ from outlast.core.surrogates import without_surrogates
 from outlast.core.usage import facts_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.approvals import qualified
+from outlast.definitions.clock import wall_s
 from outlast.definitions.default_models import are_default_settings, default_settings_for
 from outlast.definitions.editor import ApplyPatchTool
 from outlast.definitions.model import Model, ModelTracing
@@ -192,7 +193,7 @@ def _failed(
     effect_id: str, error: Exception, pause: float | None, model: str, is_exhausted: bool
 ) -> EffectFailed:
     data = {"code": LOCKED} if is_locked(error) else {}
-    retry_at = None if pause is None else time.time() + pause
+    retry_at = None if pause is None else wall_s() + pause
     facts = error_facts(error, effect_id, **data)
     return EffectFailed(effect_id, facts, retry_at, model, is_exhausted, pause)
 

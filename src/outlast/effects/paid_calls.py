@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from outlast.core.effects import CallModel, RunTool
 from outlast.core.errors import BudgetExceeded
 from outlast.core.events import ToolReturned, UsageAdded
 from outlast.core.usage import Usage, facts_of
+from outlast.definitions.clock import wall_s
 from outlast.definitions.run_items import ModelResponse
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.purse import Purse
@@ -44,7 +44,7 @@ def price_of(view: RunView, model: Any, usage: Usage) -> int | None:
     its look-up takes longer than all else of a turn.
     """
     purse = view.purse
-    return purse and purse.prices.cost(model_name(model), facts_of(usage), time.time())
+    return purse and purse.prices.cost(model_name(model), facts_of(usage), wall_s())
 
 
 def usage_added(effect_id: str, view: RunView, model: Any, usage: Usage) -> UsageAdded:

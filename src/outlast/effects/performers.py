@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -28,6 +27,7 @@ from outlast.core.effects import (
 from outlast.core.errors import RunParked, machine_error
 from outlast.core.events import Event, TimerFired
 from outlast.core.failing import LONGEST_PARK_S, park_wait
+from outlast.definitions.clock import wall_s
 from outlast.effects import prepare, session
 from outlast.effects.approval import ask_approval
 from outlast.effects.conclude import conclude, recover
@@ -84,7 +84,7 @@ def _run_tool(effect: RunTool, view: RunView, emit: Emit) -> Awaitable[Outcome]:
 
 async def _wait(effect: Wait, view: RunView, emit: Emit) -> Outcome:
     del view, emit
-    left = max(0.0, effect.at - time.time())
+    left = max(0.0, effect.at - wall_s())
     await asyncio.sleep(left if effect.longest_s is None else min(left, effect.longest_s))
     return Outcome([TimerFired(effect.id)])
 
@@ -96,13 +96,13 @@ async def _park(effect: Park, view: RunView, emit: Emit) -> Outcome:
         # A little chance: whoever failed together must not come back together.
         chance = 1.0 + random.random() / 10  # noqa: S311  # not for secrets
         wait = max(min(wait, LONGEST_PARK_S), park_wait(effect.number) * chance)
-    parked = events.RunParked(effect.id, effect.of, time.time() + wait, wait, effect.number)
+    parked = events.RunParked(effect.id, effect.of, wall_s() + wait, wait, effect.number)
     return Outcome([parked])
 
 
 def _parked_inside(effect: Effect, parked: RunParked) -> Event:
     """A run inside a tool call waits for its provider: so does the call."""
-    left = max(0.0, parked.retry_at - time.time())
+    left = max(0.0, parked.retry_at - wall_s())
     return events.RunParked(effect.id, effect.id, parked.retry_at, left)
 
 

@@ -39,6 +39,7 @@ from outlast.core.events import BudgetRaised, BudgetWarned, LastTurnBegun, Usage
 from outlast.core.identity import RunMetadata
 from outlast.core.state import RunState
 from outlast.definitions.budget import Budget
+from outlast.definitions.clock import wall_s
 from outlast.effects.outcome import Emit
 from outlast.effects.purse import Purse
 
@@ -81,7 +82,7 @@ class Payer(NamedTuple):
         Raises:
             UserError: A budget is a user's or a tenant's, and the run says of none.
         """
-        now = time.time()
+        now = wall_s()
         found = (_claim(each, root, self, now) for each, root in self.purse.budgets)
         return [claim for claim in found if claim is not None]
 
@@ -130,7 +131,7 @@ async def credit(payer: Payer) -> None:
 
     Of a limit that begins anew with each window, the first window that asks gets it.
     """
-    now = time.time()
+    now = wall_s()
     for raised in payer.state.top_ups:
         notes: dict[str, str] = {}
         for budget, root in payer.purse.budgets:
@@ -270,7 +271,7 @@ def cost_of(purse: Purse, model: str, usage: UsageFacts) -> int:
     Raises:
         UserError: There is a limit in dollars, and no price.
     """
-    cost = purse.prices.cost(model, usage, time.time())
+    cost = purse.prices.cost(model, usage, wall_s())
     if cost is None and purse.limits("cost_usd"):
         raise UserError(
             f"The run has a limit in dollars, and no price is known for the model {model!r}. Give "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,6 +30,7 @@ from outlast.core.surrogates import without_surrogates
 from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.arguments import told_fault
 from outlast.definitions.attempts import one_attempt
+from outlast.definitions.clock import wall_s
 from outlast.definitions.context import ToolContext, fault_of
 from outlast.definitions.enabled import gathered
 from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
@@ -214,7 +214,7 @@ def _question(effect: RunTool, view: RunView, asked: Asked) -> Event:
         ask=asked.name,
         question=asked.question,
         choices=asked.choices,
-        rules=rules_for(view.config.approval_rules, call.name, time.time()),
+        rules=rules_for(view.config.approval_rules, call.name, wall_s()),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,6 +40,7 @@ from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options, RunState, approval_key, tool_name
 from outlast.definitions.approval_rules import every_rule, rules_facts, rules_of
 from outlast.definitions.budget import budget_facts
+from outlast.definitions.clock import wall_s
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
@@ -251,7 +251,7 @@ def reopen(log: RunLog, request: RunRequest) -> None:
 
 def unpark(log: RunLog, request: RunRequest) -> None:
     """Let a run that waits for a provider go on, if it is due or the caller does not want to wait."""
-    parked, now = log.state.parked.values(), time.time()
+    parked, now = log.state.parked.values(), wall_s()
     if parked and (request.goes_on or any(is_due(each, now) for each in parked)):
         log.add([RunUnparked()])
 
@@ -295,7 +295,7 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
     has_limit = _is_limit_new(log.state, request)
     limit = request.max_turns if has_limit else None
     log.add([RunAcquired(f"pid {os.getpid()}", changed, ending, limit, has_limit)])
-    log.add(expired(log.state, time.time()))
+    log.add(expired(log.state, wall_s()))
 
 
 async def continue_log(

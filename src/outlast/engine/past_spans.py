@@ -7,17 +7,16 @@ of the processes lived long enough to export it, and what several have told is t
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from outlast import tracing
 from outlast.core.errors import JournalError, RunNotFound, UserError
 from outlast.core.events import RunAcquired
 from outlast.core.stored import Stored
+from outlast.definitions.clock import utc, wall_s
 from outlast.definitions.handoff import Handoff
 from outlast.effects.registry import AnyAgent
 from outlast.effects.turn import output_schema
@@ -68,7 +67,7 @@ async def past_of(log: RunLog) -> Past | None:
         is_over = log.state.ended is not None
         if not is_over:
             # What is open was left by a process that is gone; the next append will say so.
-            taken = Stored(len(stored), time.time(), log.lease.epoch, RunAcquired(""))
+            taken = Stored(len(stored), wall_s(), log.lease.epoch, RunAcquired(""))
             stored = [*stored, taken]
         view, performed = timeline(stored), {each.epoch for each in stored} - {log.lease.epoch}
         # Who ended a run has told of it, unless the call that it answers was not recorded any more.
@@ -311,4 +310,4 @@ def _output_name(agent: AnyAgent) -> str | None:
 
 
 def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
+    return utc(at).isoformat()

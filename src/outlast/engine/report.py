@@ -7,7 +7,6 @@ holds what users, models or tools say, unless the environment lets logs show wha
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,6 +29,7 @@ from outlast.core.events import (
 from outlast.core.failing import can_go_on
 from outlast.core.records import ErrorFacts
 from outlast.definitions import debug
+from outlast.definitions.clock import utc
 from outlast.tracing import watching
 
 log_runs = logging.getLogger("outlast.runs")
@@ -116,8 +116,9 @@ def _abandoned(event: RunAbandoned) -> Line:
 
 
 def _parked(event: RunParked) -> Line:
-    until = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(event.until))
-    return Line(logging.WARNING, f"waits for its provider until {until}")
+    return Line(
+        logging.WARNING, f"waits for its provider until {utc(event.until):%Y-%m-%d %H:%M:%SZ}"
+    )
 
 
 def _unparked(event: RunUnparked) -> Line:

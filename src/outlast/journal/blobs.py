@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from outlast.core.errors import JournalCorrupt
 from outlast.core.identity import content_hash
+from outlast.definitions.clock import wall_s
 
 _KNOWN_MAX = 50_000
 FRESH_S = 60.0
@@ -18,8 +19,13 @@ stored: nobody takes such a blob for stored without looking."""
 
 
 def stamp() -> int:
-    """This moment by two clocks: the wall's, and the one that does not jump while the machine is up."""
-    return (int(time.time()) << 31) | (int(time.monotonic()) & _MONOTONIC)
+    """This moment by two clocks: the wall's, and the one that does not jump while the machine is up.
+
+    A wall clock before 1988 or after 2105 says one of those: what it says has to fit, and must not be
+    taken for microseconds. Blobs that are stored then are kept for longer.
+    """
+    wall = min(max(int(wall_s()), _TWO_CLOCKS >> 31), 2**32 - 1)
+    return (wall << 31) | (int(time.monotonic()) & _MONOTONIC)
 
 
 def is_settled(at: int, now: int) -> bool:

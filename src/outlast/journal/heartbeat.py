@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from outlast.definitions.clock import wall_s, wall_us
 from outlast.definitions.forks import take
 from outlast.journal.owner import life
 
@@ -60,7 +61,7 @@ class Pulses:
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = wall_s,
     ) -> None:
         self._clock = clock
         self._wall = wall
@@ -93,7 +94,7 @@ class Pulses:
 
 def beat(db: sqlite3.Connection, owner: str, every_s: float) -> None:
     """Say that an owner lives, inside a transaction."""
-    db.execute(_BEAT, (owner, int(every_s * 1000), time.time_ns() // 1000))
+    db.execute(_BEAT, (owner, int(every_s * 1000), wall_us()))
 
 
 def leave(db: sqlite3.Connection, owner: str) -> None:

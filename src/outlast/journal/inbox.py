@@ -34,6 +34,7 @@ from outlast.core.errors import (
     RunNotFound,
     StorageBusy,
 )
+from outlast.definitions.clock import wall_us
 from outlast.definitions.forks import at_fork, take
 from outlast.journal.database import (
     STORAGE_ERRORS,
@@ -304,7 +305,7 @@ class SqliteInbox:
         row = find(db, run_id)
         if row is None:
             raise RunNotFound(f"There is no run {run_id!r} in the journal {str(self._path)!r}.")
-        body, at = _encode(command), time.time_ns() // 1000
+        body, at = _encode(command), wall_us()
         known = db.execute(_SAME, (row.number, command.id)).fetchone()
         if known is not None:
             _check_same(run_id, known[0], body, command.id)

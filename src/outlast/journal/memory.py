@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from itertools import count, dropwhile, islice
@@ -18,6 +17,7 @@ from outlast.core.errors import (
 )
 from outlast.core.events import Event
 from outlast.core.identity import NO_METADATA, content_hash
+from outlast.definitions.clock import wall_s, wall_us
 from outlast.journal.codec import Row, decode, encode, seal
 from outlast.journal.health import MemoryHealth
 from outlast.journal.inbox import MemoryInbox
@@ -137,7 +137,7 @@ class MemoryJournal:
             raise fenced(lease)
         if draft.status in TERMINAL and self.inbox.waits(lease):
             raise command_waits(lease)
-        at = time.time_ns() // 1000
+        at = wall_us()
         run.rows.append(seal(draft, lease.run_id, lease.head, lease.epoch, at))
         lease.head += draft.length
         if draft.status:
@@ -217,7 +217,7 @@ class MemoryJournal:
         **metadata: Unpack[MetadataFilter],
     ) -> Pruned:
         """See `SqliteJournal.prune`."""
-        before, wanted = time.time() - older_than_s, frozenset(statuses)
+        before, wanted = wall_s() - older_than_s, frozenset(statuses)
         roots = [
             each.run_id
             for each in await self.runs(**metadata)

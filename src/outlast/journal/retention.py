@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from outlast.core.errors import AlreadyRunning, JournalError, RunNotFound, UserError
+from outlast.definitions.clock import wall_s
 from outlast.journal.blobs import is_settled, stamp
 from outlast.journal.codec import metadata_of
 from outlast.journal.database import STORAGE_ERRORS, connect, storage_error, transaction
@@ -90,7 +91,7 @@ class Pruner:
         self._path = path
         self._owners = owners
         self._retention = retention
-        self._began = time.monotonic(), time.time()
+        self._began = time.monotonic(), wall_s()
         self._next = self._began[0] + self.first_s
 
     def prune_if_due(self) -> threading.Thread | None:
@@ -121,7 +122,7 @@ class Pruner:
     def _now(self) -> float:
         """The time, unless the clock has jumped ahead since this process began: what is deleted is gone."""
         mono, wall = self._began
-        return min(time.time(), wall + (time.monotonic() - mono) + _LATE_S)
+        return min(wall_s(), wall + (time.monotonic() - mono) + _LATE_S)
 
 
 _LATE_S = 300.0

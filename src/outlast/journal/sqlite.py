@@ -11,7 +11,6 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -21,6 +20,7 @@ from typing import Unpack
 from outlast.core.commands import Command
 from outlast.core.errors import AlreadyRunning, JournalError, RunNotFound
 from outlast.core.events import Event
+from outlast.definitions.clock import wall_s
 from outlast.definitions.forks import at_fork, take
 from outlast.journal.blobs import Blobs
 from outlast.journal.codec import decode, encode
@@ -212,7 +212,7 @@ class SqliteJournal:
     ) -> Pruned:
         """See `Journal.prune`. Works in a thread."""
         self._flush()
-        before = time.time() - older_than_s
+        before = wall_s() - older_than_s
         try:
             return await asyncio.to_thread(
                 prune_runs,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 
 from outlast.core.errors import AgentsException, AlreadyRunning, JournalCorrupt, RunNotFound
 from outlast.core.events import VERSION
+from outlast.definitions.clock import wall_us
 from outlast.journal.blobs import PUT_BLOB
 from outlast.journal.codec import Draft, checksum, metadata_text
 from outlast.journal.heartbeat import Heart, Pulses, beat, leave
@@ -107,7 +107,7 @@ class Append(Write):
         self.draft = draft
 
     def apply(self, db: sqlite3.Connection) -> None:
-        lease, draft, at = self.lease, self.draft, time.time_ns() // 1000
+        lease, draft, at = self.lease, self.draft, wall_us()
         if lease.lost:
             self.error = fenced(lease)
             return

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from outlast.core.errors import ModelAnswerFailed, ModelBehaviorError, UserError
 from outlast.core.usage import Usage, model_usage_to_span_usage
+from outlast.definitions.clock import wall_s
 from outlast.definitions.limits import ModelLimits
 from outlast.definitions.logger import logger
 from outlast.definitions.run_items import ModelResponse
@@ -293,7 +293,7 @@ def _empty_response(model: str, kwargs: dict[str, Any]) -> Any:
     choice: Any = kwargs.get("tool_choice", omit)
     return Response(
         id=FAKE_RESPONSES_ID,
-        created_at=time.time(),
+        created_at=wall_s(),
         model=model,
         object="response",
         output=[],

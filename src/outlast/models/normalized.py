@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from outlast.core.errors import ModelTimeoutError
+from outlast.definitions.clock import wall_s
 from outlast.definitions.retry import ModelRetryNormalizedError
 
 _T = TypeVar("_T")
@@ -72,7 +72,7 @@ def retry_after(error: BaseException) -> float | None:
     if wait is not None or told is None:
         return wait
     try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(told).timestamp() - wall_s())
     except (ValueError, OverflowError):
         return None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber
+
+from outlast.definitions.clock import wall_us
 
 _SEVERITIES = {
     logging.DEBUG: SeverityNumber.DEBUG, logging.INFO: SeverityNumber.INFO,
@@ -34,7 +35,7 @@ class OtelLogHandler(logging.Handler):
                 facts["exception.type"] = record.exc_info[0].__name__
             made = LogRecord(
                 timestamp=int(record.created * 1e9),
-                observed_timestamp=time.time_ns(),
+                observed_timestamp=wall_us() * 1000,
                 severity_text=record.levelname,
                 severity_number=_SEVERITIES.get(record.levelno, SeverityNumber.UNSPECIFIED),
                 body=record.getMessage(),

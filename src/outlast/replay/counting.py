@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
 from outlast.core.errors import RunNotFound
+from outlast.definitions.clock import wall_s
 from outlast.journal.journal import Journal, RunSummary
 from outlast.replay.comparing import run_cost
 from outlast.views.steps import timeline
@@ -120,7 +120,7 @@ async def totals_of(
         since_s: Only those that began so many seconds ago at most.
     """
     totals = Totals()
-    begun = 0.0 if since_s is None else time.time() - since_s
+    begun = 0.0 if since_s is None else wall_s() - since_s
     for row in rows:
         if row.created_at < begun:
             continue

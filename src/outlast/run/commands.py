@@ -31,6 +31,7 @@ from outlast.core.evolve import fold
 from outlast.core.identity import root_of
 from outlast.core.state import RunState
 from outlast.core.surrogates import is_sound
+from outlast.definitions.clock import wall_s
 from outlast.engine.log import RunLog, require_known
 from outlast.journal.journal import Journal
 
@@ -61,7 +62,7 @@ def command_head(by: str | None, why: str | None) -> CommandHead:
         UserError: ``by`` or ``why`` is no text.
     """
     check_said(by=by, why=why)
-    return {"id": new_command_id(), "at": time.time(), "by": by or "", "why": why or ""}
+    return {"id": new_command_id(), "at": wall_s(), "by": by or "", "why": why or ""}
 
 
 def check_said(**said: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from outlast.core.errors import AgentsException
 from outlast.core.events import ErrorFacts
 from outlast.core.failing import why_final
 from outlast.core.state import RunState, blocked_output
+from outlast.definitions.clock import wall_s
 from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
     InputGuardrail,
@@ -61,7 +61,7 @@ def parked(run_id: str, state: RunState) -> errors.RunParked:
     first = min(state.parked.values(), key=lambda each: each.until)
     failed = state.failures.get(first.of)
     why = failed.error.kind if failed else "a run inside it waits"
-    return errors.RunParked(run_id, first.until, why, max(0.0, first.until - time.time()))
+    return errors.RunParked(run_id, first.until, why, max(0.0, first.until - wall_s()))
 
 
 def paused(run_id: str, state: RunState) -> errors.RunIsPaused:

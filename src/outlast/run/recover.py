@@ -7,7 +7,6 @@ import functools
 import inspect
 import math
 import random
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,6 +18,7 @@ from outlast.core.evolve import fold
 from outlast.core.failing import is_due
 from outlast.definitions.agent import Agent
 from outlast.definitions.choices import check_choice
+from outlast.definitions.clock import wall_s
 from outlast.definitions.context import TContext
 from outlast.definitions.given import check_number
 from outlast.effects.config import coerce_run_config
@@ -282,7 +282,7 @@ async def left_runs(
 ) -> list[RunSummary]:
     """The runs that have something to do by now and that no process performs, the newest first."""
     runs = await journal.runs(status="running", **only)
-    now = time.time()
+    now = wall_s()
     left = [run for run in runs if not run.owner_alive and not run.parent and _may_begin(run, now)]
     if others := [run for run in left if run.agent not in known]:
         names = ", ".join(sorted({repr(run.agent) for run in others}))
@@ -309,7 +309,7 @@ async def _may_ask_again(journal: Journal, run_id: str) -> bool:
         parked = fold([each.event for each in await journal.read(run_id)]).parked
     except AgentsException:
         return True
-    return any(is_due(each, time.time()) for each in parked.values())
+    return any(is_due(each, wall_s()) for each in parked.values())
 
 
 async def _has_expired(journal: Journal, run_id: str) -> bool:
@@ -318,7 +318,7 @@ async def _has_expired(journal: Journal, run_id: str) -> bool:
         end = next_expiry(fold([each.event for each in await journal.read(run_id)]))
     except AgentsException:
         return False
-    return end is not None and time.time() >= end
+    return end is not None and wall_s() >= end
 
 
 def _is_factory(value: object) -> bool:

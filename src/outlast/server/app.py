@@ -11,7 +11,6 @@ import inspect
 import json
 import os
 import signal
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from starlette.routing import Route
 
 from outlast.core.errors import AgentsException, UserError
 from outlast.definitions.agent import Agent
+from outlast.definitions.clock import wall_s
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
@@ -289,7 +289,7 @@ class App:
 
     def _scheduler_of(self, service: Service) -> Scheduler:
         schedules = Schedules(Database(self.folder() / "server.db", TABLES), self._schedules)
-        schedules.begin(time.time())
+        schedules.begin(wall_s())
         return Scheduler(service, schedules)
 
     def _session_of(self, session_id: str, tenant: str | None) -> Any:

@@ -13,13 +13,13 @@ import hmac
 import json
 import secrets
 import sqlite3
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outlast.core.errors import UserError
+from outlast.definitions.clock import wall_s
 from outlast.server.callers import Caller, credential
 from outlast.server.database import Database
 from outlast.server.problems import Problem
@@ -63,9 +63,7 @@ class Key:
     @property
     def is_valid(self) -> bool:
         """Whether it opens anything now."""
-        return self.revoked_at is None and (
-            self.expires_at is None or time.time() < self.expires_at
-        )
+        return self.revoked_at is None and (self.expires_at is None or wall_s() < self.expires_at)
 
 
 class ApiKeys:
@@ -113,7 +111,7 @@ class ApiKeys:
             tenant,
             json.dumps(wanted),
             per_minute,
-            time.time(),
+            wall_s(),
             expires_at,
         )
         self._known.write("INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
@@ -129,9 +127,7 @@ class ApiKeys:
         Raises:
             UserError: There is none of this id.
         """
-        if not self._known.write(
-            "UPDATE key SET revoked_at = ? WHERE id = ?", (time.time(), key_id)
-        ):
+        if not self._known.write("UPDATE key SET revoked_at = ? WHERE id = ?", (wall_s(), key_id)):
             raise UserError(f"There is no key {key_id!r:.40}. See: outlast keys list")
 
     def __call__(self, request: Request) -> Caller | None:
@@ -153,7 +149,7 @@ class ApiKeys:
 
     def _count(self, key: Key) -> None:
         """Count a request, by a window that slides: of the last minute as much counts as is left of it."""
-        now = time.time()
+        now = wall_s()
         minute, part = int(now // _MINUTE), now % _MINUTE / _MINUTE
         query = "SELECT minute, requests FROM used WHERE id = ? AND minute >= ?"
         counts = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +20,7 @@ from outlast.core.identity import RunMetadata, check_run_id
 from outlast.core.state import RunState
 from outlast.core.stored import Stored
 from outlast.definitions.agent import Agent
+from outlast.definitions.clock import wall_s
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.enqueue import enqueue
@@ -69,7 +69,7 @@ class Service:
     """Whether this process performs runs, or leaves them to others."""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is about to end."""
-    began_at: float = field(default_factory=time.time)
+    began_at: float = field(default_factory=wall_s)
 
     def agent(self, name: str) -> Agent[Any]:
         """The agent of that name.
@@ -124,7 +124,7 @@ class Service:
             run_config=replace(self.config, journal=self.journal, metadata=metadata),
         )
         if is_new and self.performs:
-            now = time.time()
+            now = wall_s()
             facts = (run_id, agent.name, "running", "", now, now, 1)
             await self.worker.take(RunSummary(*facts, owner_alive=False, metadata=metadata))
         return run_id, is_new

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from outlast.core.identity import RunMetadata, content_hash
 from outlast.core.state import RunState
 from outlast.core.stored import Stored
 from outlast.core.surrogates import without_surrogates
+from outlast.definitions.clock import utc
 from outlast.journal.journal import RunSummary
 from outlast.views.status import failure_of, seen, status
 from outlast.views.waiting import WaitingCall, retry_at, waiting_calls
@@ -30,7 +30,7 @@ def moment(at: float | None) -> str | None:
     """A time as RFC 3339, to the millisecond."""
     if at is None:
         return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def run_row(run: RunSummary) -> Json:

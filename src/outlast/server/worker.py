@@ -18,6 +18,7 @@ from typing import Any
 
 from outlast.core.errors import AgentsException, AlreadyRunning, MachineError, RunFailedBefore
 from outlast.core.evolve import fold
+from outlast.definitions.clock import wall_s
 from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
@@ -107,7 +108,7 @@ class Worker:
         else:
             due = list(await left_runs(self._journal, known))
         self._is_behind = False
-        now = time.time()
+        now = wall_s()
         for run in sorted(due, key=lambda run: _rank(run, now)):
             await self.take(run)
 
@@ -148,7 +149,7 @@ class Worker:
             self.is_leaving
             or run.run_id in self._tasks
             or self._held_back.get(run.run_id, (0, 0.0))[1] > now
-            or (run.metadata.not_before or 0.0) > time.time()
+            or (run.metadata.not_before or 0.0) > wall_s()
         ):
             return
         if len(self._tasks) >= self.concurrency or not await self._is_next(run):
@@ -192,7 +193,7 @@ class Worker:
 
     async def _tried(self, run: RunSummary, *, goes_on: bool) -> None:
         try:
-            if run.events == 1 and (run.metadata.begins_before or math.inf) < time.time():
+            if run.events == 1 and (run.metadata.begins_before or math.inf) < wall_s():
                 config = {"journal": self._journal}
                 await control.cancel(
                     run.run_id, by="worker", why="It is too late to begin.", run_config=config

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from typing import Any
 
 from outlast.core.errors import WrongValue
+from outlast.definitions.clock import wall_s
 from outlast.sessions.branch_tables import message_type, tool_name
 from outlast.sessions.rewriting import Change
 from outlast.sessions.sqlite import rewriting
@@ -129,7 +129,7 @@ class Branches:
         ).fetchone()
         if found is None:
             raise WrongValue(f"Turn {turn} does not contain a user message in branch {branch!r}")
-        plain = name or f"branch_from_turn_{turn}_{int(time.time())}"
+        plain = name or f"branch_from_turn_{turn}_{int(wall_s())}"
         chosen, number = plain, 1
         while not self._keep_name(connection, chosen):
             if name is not None:

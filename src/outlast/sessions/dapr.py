@@ -7,10 +7,10 @@ import contextlib
 import json
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
+from outlast.definitions.clock import wall_s
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change
 from outlast.sessions.server_session import ServerSession
@@ -201,7 +201,7 @@ class DaprSession(ServerSession):
         )
 
     async def _write_metadata(self) -> None:
-        now = str(int(time.time()))
+        now = str(int(wall_s()))
         facts = {"session_id": self.session_id, "created_at": now, "updated_at": now}
         stored = await self._client.get_state(
             store_name=self._store, key=self._metadata_key, state_metadata=self._read_metadata()

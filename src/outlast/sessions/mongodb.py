@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.core.errors import WrongType
+from outlast.definitions.clock import utc, wall_s
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change
 from outlast.sessions.server_session import ServerSession
@@ -208,7 +208,7 @@ class MongoDBSession(ServerSession):
                     "_generation": batch["generation"],
                     "_seq": batch["seq"],
                     "_rewritten": [*earlier[1 - _REMEMBERED :], noted],
-                    "updated_at": datetime.now(UTC),
+                    "updated_at": utc(wall_s()),
                 }
             },
         )
@@ -245,7 +245,7 @@ class MongoDBSession(ServerSession):
             )
 
     async def _touch(self, change: dict[str, Any]) -> dict[str, Any]:
-        now = datetime.now(UTC)
+        now = utc(wall_s())
         return cast(
             "dict[str, Any]",
             await self._sessions.find_one_and_update(

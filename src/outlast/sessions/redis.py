@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from outlast.definitions.clock import wall_s
 from outlast.sessions.extras import library
 from outlast.sessions.rewriting import Change
 from outlast.sessions.server_session import ServerSession
@@ -222,7 +222,7 @@ class RedisSession(ServerSession):
             return False
         await self._require_types(pipeline)
         expires = await self._expiry(pipeline)
-        now = str(int(time.time()))
+        now = str(int(wall_s()))
         pipeline.multi()
         if is_whole:
             pipeline.delete(self._messages_key)

@@ -22,6 +22,7 @@ import msgspec
 
 from outlast.core.budgets import EMPTY, Account, Accounts, Change, Hold
 from outlast.core.errors import JournalCorrupt, JournalUnavailable, StorageBusy
+from outlast.definitions.clock import wall_us
 from outlast.journal.heartbeat import BEAT_S, Heart, Pulses
 from outlast.journal.owner import life, this_process
 
@@ -109,7 +110,7 @@ class FolderLedger:
             self._sign()
 
     def _sign(self) -> None:
-        now = time.time_ns()
+        now = wall_us() * 1000
         beat = _Beat(time.monotonic_ns(), int(BEAT_S * 1000), now // 1000)
         _replace(self._owner_file(self.owner), _encode(beat))
         self._heart.has_signed = True

@@ -42,6 +42,7 @@ from outlast.core.evolve import fold
 from outlast.core.identity import content_hash
 from outlast.core.stored import Stored
 from outlast.definitions.budget import budget_facts
+from outlast.definitions.clock import wall_s
 from outlast.definitions.logger import logger
 from outlast.effects.place import here
 from outlast.engine.log import RunLog
@@ -294,7 +295,7 @@ class TemporalJournal:
     async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
         await self._described(run_id)
         events, _ = await self._news(run_id, after + 1)
-        now = time.time()
+        now = wall_s()
         return [Stored(n, now, 1, each) for n, each in enumerate(events, after + 1)]
 
     async def post(self, run_id: str, command: Command) -> None:

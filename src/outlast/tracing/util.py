@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
+from outlast.definitions.clock import utc, wall_s
 from outlast.definitions.host import random_bytes
 
 
@@ -13,7 +13,7 @@ class Clock:
 
     def time_iso(self) -> str:
         """The time now, ISO 8601, UTC."""
-        return datetime.now(UTC).isoformat()
+        return utc(wall_s()).isoformat()
 
     def gen_trace_id(self) -> str:
         """A new id of a trace: ``trace_`` and 32 hex digits."""

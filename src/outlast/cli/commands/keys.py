@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +13,7 @@ from outlast.cli.logs import journal_file
 from outlast.cli.problem import Missing
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
+from outlast.definitions.clock import utc, wall_s
 from outlast.journal.retention import seconds_of
 
 
@@ -51,7 +50,7 @@ def keys(  # noqa: PLR0913  # a command has the options that it has
                 "A key has a name and scopes.",
                 "outlast keys create --name NAME --scope runs:write",
             )
-        until = time.time() + _age_s(expires) if expires else None
+        until = wall_s() + _age_s(expires) if expires else None
         made = known.create(name, scope, tenant=tenant, expires_at=until, per_minute=rate)
         console().print(made, soft_wrap=True, highlight=False)
         console(stderr=True).print("It is shown this once. What is kept is a hash.", style="dim")
@@ -97,6 +96,6 @@ def _list(known: Any, *, as_json: bool) -> None:
     for row in rows:
         state = "revoked" if row.revoked_at else "valid" if row.is_valid else "ended"
         if row.is_valid and row.expires_at:
-            state = f"until {datetime.fromtimestamp(row.expires_at, UTC):%Y-%m-%d}"
+            state = f"until {utc(row.expires_at):%Y-%m-%d}"
         table.add_row(row.id, plain(row.name), plain(row.tenant or ""), " ".join(row.scopes), state)
     console().print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from outlast.cli.logs import (
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import STATUS_STYLES, duration
 from outlast.cli.text import plain, short, short_ids
+from outlast.definitions.clock import wall_s
 from outlast.journal.journal import RunFilter, RunSummary
 from outlast.views.status import STATUSES
 
@@ -93,7 +93,7 @@ def _table(shown: Sequence[RunSummary], *, is_full: bool, is_narrow: bool) -> Ta
             overflow=folds,
             min_width=8 if name == "run" else None,
         )
-    ids, now = short_ids(finish(with_namesakes(row.run_id for row in shown))), time.time()
+    ids, now = short_ids(finish(with_namesakes(row.run_id for row in shown))), wall_s()
     for row in shown:
         age = duration(now - row.updated_at)
         cells = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from outlast.core.errors import UserError
+from outlast.definitions.clock import wall_s
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.function_tool import FunctionTool
 from outlast.definitions.tool import function_tool
@@ -67,7 +67,7 @@ class Memory:
                 f"A fact has 1 to {_LONGEST} characters, got {len(text)}. Remember one thing at a time."
             )
         (vector,) = await self._embedder.embed([text])
-        expires_at = None if self._ttl_s is None else time.time() + self._ttl_s
+        expires_at = None if self._ttl_s is None else wall_s() + self._ttl_s
         return self._store.add(_checked(user), text, vector, source, expires_at)
 
     async def recall(self, query: str, *, user: str, limit: int = 5) -> list[Recollection]:

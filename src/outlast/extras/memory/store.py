@@ -12,13 +12,13 @@ import heapq
 import math
 import re
 import sqlite3
-import time
 from array import array
 from collections.abc import Sequence
 from operator import mul
 from typing import Any, NamedTuple
 
 from outlast.core.errors import UserError
+from outlast.definitions.clock import wall_s
 from outlast.sessions.sqlite_tables import database_file, open_database
 
 _SCHEMA = """
@@ -80,7 +80,7 @@ class FactStore:
                     "UPDATE memory_facts SET expires_at = ? WHERE id = ?", (expires_at, known[0])
                 )
                 return int(known[0])
-            row = (user, text, digest, self._packed(vector), source, time.time(), expires_at)
+            row = (user, text, digest, self._packed(vector), source, wall_s(), expires_at)
             fact_id = self._db.execute(
                 "INSERT INTO memory_facts (user, text, hash, vector, source, made_at, expires_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -132,7 +132,7 @@ class FactStore:
 
     def drop_expired(self) -> int:
         """Delete what has expired."""
-        return self._drop("expires_at IS NOT NULL AND expires_at <= ?", [time.time()])
+        return self._drop("expires_at IS NOT NULL AND expires_at <= ?", [wall_s()])
 
     def _facts(self, which: str, values: Sequence[Any]) -> list[Fact]:
         rows = self._db.execute(

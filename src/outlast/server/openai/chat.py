@@ -7,7 +7,6 @@ id, whose content says yes or no, decides about it, and the same run goes on.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from outlast.core.items import text_of
 from outlast.core.stored import Stored
 from outlast.definitions.agent import Agent
+from outlast.definitions.clock import wall_s
 from outlast.server.callers import Caller, Writer
 from outlast.server.feed import Feed, Sign
 from outlast.server.live import Draft
@@ -176,7 +176,7 @@ class _Chunks:
         self._head = {
             "id": run_id,
             "object": "chat.completion.chunk",
-            "created": int(time.time()),
+            "created": int(wall_s()),
             "model": model,
         }
         self._sent: dict[str, int] = {}

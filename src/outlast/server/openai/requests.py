@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
 from fastapi import Request
 
+from outlast.definitions.clock import wall_s
 from outlast.server.callers import Caller
 from outlast.server.problems import Problem
 from outlast.server.service import Order, Service
@@ -59,7 +59,7 @@ async def order_of(
     mark = hashlib.sha256(json.dumps([caller.id, body], sort_keys=True).encode()).hexdigest()[:32]
     run_id = more.pop("run_id", None)
     if request.headers.get("x-stainless-retry-count", "0") != "0":
-        since = time.time() - _RETRY_S
+        since = wall_s() - _RETRY_S
         found = await service.journal.runs(
             tag=f"{BODY_TAG}{mark}", tenant=caller.tenant, began_since=since, limit=1
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from outlast.core.errors import AgentsException
+from outlast.definitions.clock import wall_s
 from outlast.server.callers import Administrator
 from outlast.server.metrics import Metrics
 from outlast.server.problems import Problem
@@ -51,7 +51,7 @@ async def health(request: Request, caller: Administrator) -> Json:
         "checks": checks,
         "runs": await _counts(service),
         "version": __version__,
-        "uptime_s": round(time.time() - service.began_at),
+        "uptime_s": round(wall_s() - service.began_at),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from outlast.core.commands import Command, Decide
 from outlast.core.evolve import fold
+from outlast.definitions.clock import wall_s
 from outlast.run import control
 from outlast.run.commands import command_run
 from outlast.server.callers import Caller, Reader, Writer
@@ -111,7 +111,7 @@ async def start(
 
 def order_of(body: Start, key: str | None) -> Order:
     """What a body asks for, with its waiting times as times."""
-    fields, now = body.model_dump(), time.time()
+    fields, now = body.model_dump(), wall_s()
     delay_s, ttl_s = fields.pop("delay_s"), fields.pop("ttl_s")
     begins = now + delay_s if delay_s else None
     late = (begins or now) + ttl_s if ttl_s else None

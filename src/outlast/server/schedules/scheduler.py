@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from outlast.core.errors import AgentsException
+from outlast.definitions.clock import utc, wall_s
 from outlast.definitions.logger import logger
 from outlast.run import control
 from outlast.server.callers import Caller
@@ -39,7 +39,7 @@ class Scheduler:
     """
 
     def __init__(
-        self, service: Service, schedules: Schedules, clock: Callable[[], float] = time.time
+        self, service: Service, schedules: Schedules, clock: Callable[[], float] = wall_s
     ) -> None:
         self.schedules = schedules
         self.clock = clock
@@ -65,7 +65,7 @@ class Scheduler:
 
     async def trigger(self, entry: Entry) -> Firing:
         """Begin a run now, whatever the clock says."""
-        return await self._begin(entry, datetime.fromtimestamp(self.clock(), UTC))
+        return await self._begin(entry, utc(self.clock()))
 
     def next_at(self, entry: Entry) -> str | None:
         """The next instant."""
@@ -163,4 +163,4 @@ def _text(instant: datetime) -> str:
 
 
 def _utc(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
+    return utc(at)
