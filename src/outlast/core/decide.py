@@ -47,7 +47,7 @@ from outlast.core.failing import parks
 from outlast.core.ids import END, EffectId, approval_id, check_id, check_place, effect_id, timer_id
 from outlast.core.items import invocation, last_message, refusal_of, text_of, tool_text
 from outlast.core.saving import input_save, pause_save, saving, shorten, unsaved
-from outlast.core.state import RunState, approval_key, guardrail_of, input_checks
+from outlast.core.state import RunState, approval_key, guardrail_of, input_checks, open_doubt
 
 UNKNOWN_OUTCOME = (
     "The outcome of this call is unknown: the process stopped while it ran, and the tool says "
@@ -249,7 +249,7 @@ def pending_output(state: RunState) -> tuple[str, str] | None:
 def needs_tool(state: RunState, call: Call) -> bool:
     """Whether the answer to an open call takes the tool, or the handoff, that it means."""
     key = effect_id("tool", state.turn, call.id)
-    doubt = state.in_doubt.get(key)
+    doubt = open_doubt(state, key)
     if call.kind in ("unknown", "hosted") or (doubt and doubt.policy == "once"):
         return False
     if call.kind == "handoff":
@@ -400,7 +400,7 @@ def _call(state: RunState, call: Call, asking: set[str]) -> Effect | None:
     key = effect_id("tool", state.turn, call.id)
     if key in state.parked:
         return None
-    if (doubt := state.in_doubt.get(key)) and (effect := _doubtful(state, call, doubt)):
+    if (doubt := open_doubt(state, key)) and (effect := _doubtful(state, call, doubt)):
         return effect
     if call.kind == "unknown":
         return _tool(state, key, call, "unknown")

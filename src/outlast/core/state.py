@@ -288,6 +288,15 @@ def tool_name(state: RunState, request: ApprovalRequested, name: str | None) -> 
     return next(scoped, name or request.name)
 
 
+WHOLE = ""
+"""The name of the step that is a whole call, which has run. No other step is without a name."""
+
+
+def open_doubt(state: RunState, key: str) -> EffectStarted | None:
+    """The effect that may have happened, unless the log has what it came to."""
+    return None if WHOLE in state.steps.get(key, {}) else state.in_doubt.get(key)
+
+
 def idempotency_key(state: RunState, run_id: str, effect_id: str) -> str:
     """What the outside world knows a tool call by, whoever makes it and however often."""
     salt = f"{state.started.salt}:" if state.started and state.started.salt else ""

@@ -212,6 +212,7 @@ class ToolContext(RunContextWrapper[TContext]):
         self.run_config = _run_config(run_config)
         self._effect = _effect
         self._fault = ""
+        self._unfit: list[Any] = []
 
     @classmethod
     def from_agent_context(  # noqa: PLR0913 (upstream's signature)
@@ -420,6 +421,17 @@ def note_fault(context: RunContextWrapper, text: str) -> None:
 def fault_of(context: ToolContext) -> str:
     """The error that a call has answered; empty if it answered none."""
     return context._fault  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+
+
+def note_unfit(context: RunContextWrapper, value: Any) -> None:
+    """Note what a call has returned that is not what its tool declares: the tool has run."""
+    if isinstance(context, ToolContext):
+        context._unfit.append(value)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
+
+
+def unfit_of(context: ToolContext) -> list[Any]:
+    """What a call has returned that is not what its tool declares, if it did."""
+    return context._unfit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
 
 
 def effect_of(context: RunContextWrapper) -> EffectHandle | None:

@@ -24,7 +24,7 @@ from outlast.definitions.attempts import attempt_in_thread
 from outlast.definitions.callables import Handler
 from outlast.definitions.calling import awaited
 from outlast.definitions.choices import check_choice
-from outlast.definitions.context import RunContextWrapper, ToolContext
+from outlast.definitions.context import RunContextWrapper, ToolContext, note_unfit
 from outlast.definitions.logger import logger
 from outlast.definitions.output_contract import OutputContract
 from outlast.definitions.schema import Arguments
@@ -112,7 +112,7 @@ class ToolInvoker:
         """The same; a result that is itself still to be awaited, as a wrapper returns it, is."""
         tool = self.tool
         assert tool is not None
-        result = _settled(tool, self.body(tool, context, arguments))
+        result = _settled(tool, context, self.body(tool, context, arguments))
         return await self._excused(tool, context, result)
 
     async def _excused(self, tool: FunctionTool, context: Any, result: Awaitable[Any]) -> Any:
@@ -150,7 +150,7 @@ class FunctionBody:
             result = await self.handler.call(*args, **kwargs)
         else:
             result = await attempt_in_thread(_key_of(context), self.handler.call, *args, **kwargs)
-        return _checked(tool, result)
+        return checked(tool, context, result)
 
     def accepts(self, name: str, text: str) -> bool:
         """Whether the function takes these arguments."""
@@ -171,18 +171,24 @@ def _key_of(context: Any) -> str:
     return context.idempotency_key if isinstance(context, ToolContext) else ""
 
 
-def _checked(tool: FunctionTool, result: Any) -> Any:
+def checked(tool: FunctionTool, context: ToolContext, result: Any) -> Any:
+    """A result as the tool declares it.
+
+    Raises:
+        UserError: It is none; the context has it then.
+    """
     if tool.output_adapter is None or inspect.isawaitable(result):
         return result
     try:
         return tool.output_adapter.validate_python(result)
     except ValueError as error:
+        note_unfit(context, result)
         raise UserError(
             f"The result of tool {tool.name} does not match its declared output type."
         ) from error
 
 
-async def _settled(tool: FunctionTool, answer: Awaitable[Any]) -> Any:
+async def _settled(tool: FunctionTool, context: ToolContext, answer: Awaitable[Any]) -> Any:
     """What a plain function around an async one comes to in the end."""
     result = await answer
     if type(result) is str:
@@ -191,7 +197,7 @@ async def _settled(tool: FunctionTool, answer: Awaitable[Any]) -> Any:
     if inspect.isawaitable(result):
         while inspect.isawaitable(result):
             result = tame(await result)
-        result = _checked(tool, result)
+        result = checked(tool, context, result)
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         # It may have acted before: what it did is not refused for what it returned.
         logger.warning(

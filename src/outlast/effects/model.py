@@ -193,9 +193,8 @@ def _failed(
     effect_id: str, error: Exception, pause: float | None, model: str, is_exhausted: bool
 ) -> EffectFailed:
     data = {"code": LOCKED} if is_locked(error) else {}
-    retry_at = None if pause is None else wall_s() + pause
-    facts = error_facts(error, effect_id, **data)
-    return EffectFailed(effect_id, facts, retry_at, model, is_exhausted, pause)
+    at, facts = None if pause is None else wall_s() + pause, error_facts(error, effect_id, **data)
+    return EffectFailed(effect_id, facts, at, model, is_exhausted, pause)
 
 
 async def _unless_refused(view: RunView) -> None:

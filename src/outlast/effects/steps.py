@@ -12,7 +12,9 @@ from typing import Any
 
 from outlast.core.errors import AgentsException, UserError
 from outlast.core.events import StepRecorded
-from outlast.core.shown import class_name, tame
+from outlast.core.shown import class_name, shown, tame
+from outlast.core.state import WHOLE
+from outlast.core.surrogates import without_surrogates
 from outlast.definitions.values import Lookup, NotKept, pack, scope_of, unpack
 from outlast.effects.outcome import Emit
 
@@ -104,6 +106,19 @@ class Steps:
 
     def _is_busy(self, name: str) -> bool:
         return name in self._busy and self._busy[name].locked()
+
+    @property
+    def whole(self) -> StepRecorded | None:
+        """What the whole call came to when it was performed before; see `keep_whole`."""
+        return self._known.get(WHOLE)
+
+    async def keep_whole(self, value: Any, see: Lookup) -> None:
+        """Record what the whole call came to: what looks at its value has failed, the call has not."""
+        try:
+            result = pack(value, see)
+        except NotKept:
+            result = without_surrogates(shown(value))
+        await self._emit(StepRecorded(self._effect_id, WHOLE, result))
 
     def _require_open(self, name: str) -> None:
         if self._is_closed:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 from outlast.core.effects import RunTool
-from outlast.core.errors import AgentsException, ModelBehaviorError, ToolTimeoutError, UserError
+from outlast.core.errors import (
+    AgentsException,
+    ModelBehaviorError,
+    ToolOutputGuardrailTripwireTriggered,
+    ToolTimeoutError,
+    UserError,
+)
 from outlast.core.events import (
     ApprovalRequested,
     Call,
@@ -31,9 +38,9 @@ from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.arguments import told_fault
 from outlast.definitions.attempts import one_attempt
 from outlast.definitions.clock import wall_s
-from outlast.definitions.context import ToolContext, fault_of
+from outlast.definitions.context import ToolContext, fault_of, unfit_of
 from outlast.definitions.enabled import gathered
-from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
+from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE, checked
 from outlast.definitions.logger import logger
 from outlast.definitions.run_items import ToolApprovalItem
 from outlast.definitions.stream_events import ToolProgressStreamEvent
@@ -45,10 +52,11 @@ from outlast.definitions.tool import (
     maybe_invoke_function_tool_failure_error_function,
 )
 from outlast.definitions.tool_output import FailureText, tool_output_item
+from outlast.definitions.values import unpack
 from outlast.effects.custom_data import attached
 from outlast.effects.failures import error_facts
 from outlast.effects.hooks import tell
-from outlast.effects.kept import keep_value
+from outlast.effects.kept import keep_value, sees
 from outlast.effects.offers import asked_again
 from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
@@ -120,6 +128,23 @@ class Handle:
             raise Asked(name, question, tuple(choices))
         return known
 
+    @property
+    def has_run(self) -> bool:
+        """Whether the tool has returned already, and what looked at its value failed."""
+        return self._steps.whole is not None
+
+    def value(self, tool: FunctionTool) -> Any:
+        """What it has returned then."""
+        return unpack(self._steps.whole.result, sees(tool)) if self._steps.whole else None
+
+    async def keep(self, tool: FunctionTool, value: Any) -> None:
+        """Let the tool not run again for a failure of what looked at its value.
+
+        What a tool raised is no value, and a run inside a call has a log of its own.
+        """
+        if not self.has_run and self.spent is None and not isinstance(value, FailureText):
+            await self._steps.keep_whole(value, sees(tool))
+
     def close(self) -> None:
         """Begin no step any more: the tool works on, perhaps, and nobody waits for it."""
         self._steps.close()
@@ -169,29 +194,62 @@ async def run_function(effect: RunTool, view: RunView, emit: Emit) -> Outcome:
     if tool.is_enabled is not True:
         await gathered(_require_enabled(view, turn, tool))
     checks = Checks(view, effect)
-    hooks, agent_hooks = view.hooks, turn.agent.hooks
-    goes_on = _goes_on(effect, view)
+    goes_on = _goes_on(effect, view) or handle.has_run
     refusal = None if goes_on else await checks.ask_about_input(context, tool)
     if refusal is not None:
         return await returned(view, effect, tool, context, refusal, checks)
-    if not goes_on and (hooks is not None or agent_hooks is not None):
-        await wrapped(tool.name, _tell_start(hooks, agent_hooks, context, turn, tool))
+    if not goes_on and (view.hooks is not None or turn.agent.hooks is not None):
+        await wrapped(tool.name, _tell_start(view.hooks, turn.agent.hooks, context, turn, tool))
     try:
-        value = await _waited_for(handle, _invoke(tool, context))
+        value = await _waited_for(handle, _value(handle, tool, context))
     except Asked as asked:
         return Outcome([*checks.events, _question(effect, view, asked)])
     if isinstance(value, FailureText):
         value = await _worded(view, effect, tool, value)
     if isinstance(value, Interrupted):
         return Outcome([*checks.events, *_waiting(view, effect, value)])
-    value = await checks.ask_about_output(context, tool, value)
-    checks.events += handle.ending()
-    done = await returned(view, effect, tool, context, value, checks)
-    if (hooks is None and agent_hooks is None) or effect.id in view.live.errors:
+    async with _looked_at(handle, tool, value):
+        seen = await checks.ask_about_output(context, tool, value)
+        checks.events += handle.ending()
+        done = await returned(view, effect, tool, context, seen, checks)
+    return _told_of_end(done, effect, view, (context, tool, seen))
+
+
+def _told_of_end(
+    done: Outcome, effect: RunTool, view: RunView, end: tuple[Any, Any, Any]
+) -> Outcome:
+    """The outcome of a call, of which hooks are to hear if there are any."""
+    is_silent = view.hooks is None and end[0].agent.hooks is None
+    if is_silent or effect.id in view.live.errors:
         return done
+    context, tool, value = end
     value = str(value) if isinstance(value, FailureText) else value
     view.live.tool_ends[effect.id] = (context, tool, value)
     return Outcome(done.events, (HookCall("on_tool_end", effect.id, effect.agent),))
+
+
+@asynccontextmanager
+async def _looked_at(handle: Handle, tool: FunctionTool, value: Any) -> AsyncGenerator[None]:
+    """A block that may fail without the tool having to run again."""
+    try:
+        yield
+    except ToolOutputGuardrailTripwireTriggered:  # Final.
+        raise
+    except Exception:
+        await handle.keep(tool, value)
+        raise
+
+
+async def _value(handle: Handle, tool: FunctionTool, context: ToolContext) -> Any:
+    """What the tool returns, or what it has returned before."""
+    if handle.has_run:
+        return checked(tool, context, handle.value(tool))
+    try:
+        return await _invoke(tool, context)
+    except Exception:
+        for value in unfit_of(context):
+            await handle.keep(tool, value)
+        raise
 
 
 def _goes_on(effect: RunTool, view: RunView) -> bool:
