@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -41,8 +42,8 @@ _RECORDS: list[Any] = [
     RunConfig, Agent, ModelSettings, Budget, ApprovalRules, Compaction, ModelRetrySettings,
     ModelRetryBackoffSettings, RunMetadata, ToolExecutionConfig,
 ]  # fmt: skip
-_ANYTHING = {"sandbox", "extra_body", "journal"}
-"""Fields that hold whatever their reader understands; of a journal the run says that when it begins."""
+_ANYTHING = {"sandbox", "extra_body"}
+"""Fields that hold whatever their reader understands."""
 
 
 @pytest.mark.parametrize("record", _RECORDS)
@@ -141,3 +142,10 @@ async def test_a_session_refuses_what_is_no_item_and_keeps_none_of_the_others():
         with pytest.raises(AgentsException):
             await session.add_items([fine, value])  # pyright: ignore[reportArgumentType]
     assert await session.get_items() == []
+
+
+def test_a_journal_may_be_named_by_a_path(tmp_path: Path):
+    config = RunConfig(journal=tmp_path / "here.db", tracing_disabled=True)
+    agent = Agent(name="A", model=ScriptedModel([[assistant_message("Hello.")]]))
+    Runner.run_sync(agent, "Hello?", run_config=config)
+    assert (tmp_path / "here.db").is_file()

@@ -180,7 +180,7 @@ class RunConfig:
         tool_name_collision_policy: What two tools of one name do.
         output_guardrail_blocked_message: What stands for a tool output that an output guardrail
             refused. A function must not be async.
-        journal: Where the run's log is kept: a journal, a path, or ``"off"``. None is the default
+        journal: Where the run's log is kept: a journal, a path, ``"memory"`` or ``"off"``. None is the default
             journal of this process.
         durability: What the log survives: ``"power"`` cuts, ``"process"`` deaths, or nothing
             (``"memory"``). None leaves it to the journal.
@@ -243,7 +243,7 @@ class RunConfig:
     tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
     output_guardrail_blocked_message: str | OutputGuardrailBlockedMessageFormatter | None = None
-    journal: Journal | str | None = field(default=None, kw_only=True)
+    journal: Journal | str | Path | None = field(default=None, kw_only=True)
     durability: Durability | None = field(default=None, kw_only=True)
     guardrails_hold_tools: bool = field(default=True, kw_only=True)
     breaker: CircuitBreaker | None = field(default=None, kw_only=True)
@@ -318,6 +318,25 @@ def _check_records(config: RunConfig) -> None:
         raise WrongType(
             "RunConfig prices must be a PriceTable, the path of a JSON file, or None, got "
             f"{type(prices).__name__}."
+        )
+    check_journal(config.journal)
+
+
+def check_journal(journal: Any) -> None:
+    """Refuse what no run can be kept in.
+
+    Raises:
+        WrongType: It is no journal, and names none.
+    """
+    if journal is None or isinstance(journal, str | Path):
+        return
+    if isinstance(journal, type) or not callable(getattr(journal, "acquire", None)):
+        what = (
+            f"the class {journal.__name__}" if isinstance(journal, type) else type(journal).__name__
+        )
+        raise WrongType(
+            "RunConfig(journal=...) takes a path, 'memory', 'off' or a Journal such as SqliteJournal(...), "
+            f"got {what}."
         )
 
 

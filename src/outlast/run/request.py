@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from outlast.core.errors import UserError, WrongType
@@ -13,7 +14,7 @@ from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, effect_of
 from outlast.definitions.given import check_flag, check_function, check_text
 from outlast.definitions.hooks import AgentHooksBase, RunHooksBase
-from outlast.effects.config import RunConfig, ruled
+from outlast.effects.config import RunConfig, check_journal, ruled
 from outlast.effects.history import unrepeated
 from outlast.effects.place import Place
 from outlast.effects.projection import wire
@@ -138,12 +139,8 @@ def wrapped(context: Any) -> RunContextWrapper:
 def journal_of(config: RunConfig, place: Place | None = None) -> Journal:
     """The journal that a run with these settings, begun at ``place``, is kept in."""
     where = config.journal
-    if where is not None and not isinstance(where, str):
-        if not hasattr(where, "acquire"):
-            raise UserError(
-                f"RunConfig(journal=...) takes a path, 'memory', 'off' or a Journal, got "
-                f"{type(where).__name__}."
-            )
+    check_journal(where)
+    if where is not None and not isinstance(where, str | Path):
         return where
     if where is None and place is not None:
         return place.journal
