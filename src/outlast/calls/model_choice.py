@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -77,8 +76,7 @@ class _Verdict(NamedTuple):
     is_paced: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class _Watch:
+class _Watch(msgspec.Struct, kw_only=True):
     """One call in the eyes of a model's health."""
 
     store: HealthStore

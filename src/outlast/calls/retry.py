@@ -13,6 +13,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from outlast.calls.attempt import Attempt
 from outlast.core.events import EffectFailed
 from outlast.core.state import RunState
@@ -38,8 +40,7 @@ LOCKED_RETRIES = 3
 _FIRST_S, _LONGEST_S = 0.5, 8.0  # Those of the `openai` client.
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(msgspec.Struct, frozen=True):
     """What is retried, and how often."""
 
     policy: RetryPolicy

@@ -13,8 +13,9 @@ import re
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, cast
+
+import msgspec
 
 from outlast.core.errors import UserError
 from outlast.definitions.annotations import resolved_hints
@@ -28,8 +29,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SELF: Any = typing.Self
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(msgspec.Struct, frozen=True):
     """A callable, resolved once: later changes to its class do not reach the tool."""
 
     call: Callable[..., Any]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from outlast.calls.outage import is_outage, longest_wish
 from outlast.core.effects import CallModel, Effect
 from outlast.core.events import EffectFailed, Entry, Item
-from outlast.core.growing import new_dict
 from outlast.definitions.run_items import ModelResponse, RunItem, ToolCallOutputItem
 from outlast.effects.config import ModelInputData
 from outlast.effects.failures import error_facts
@@ -22,37 +22,36 @@ from outlast.effects.turn import PreparedTurn
 from outlast.tracing.traces import TraceState
 
 
-@dataclass(slots=True)
-class Live:
+class Live(msgspec.Struct):
     """Objects that this process has seen."""
 
-    behind: dict[int, tuple[Item, Any]] = field(default_factory=new_dict)
+    behind: dict[int, tuple[Item, Any]] = {}
     """By an item's identity, the item and what it was made from: a model's typed object, a tool's
     value."""
-    items: dict[int, tuple[Entry, RunItem]] = field(default_factory=new_dict)
+    items: dict[int, tuple[Entry, RunItem]] = {}
     """By an entry's identity, the entry and its typed form."""
-    waiting: dict[str, Any] = field(default_factory=new_dict)
+    waiting: dict[str, Any] = {}
     """The approval items of calls that wait, by the key of the request."""
-    tools: dict[str, Any] = field(default_factory=new_dict)
+    tools: dict[str, Any] = {}
     """The tools that calls mean, by call id."""
-    asked: dict[str, ModelInputData] = field(default_factory=new_dict)
+    asked: dict[str, ModelInputData] = {}
     """What the model call in progress is given, by effect id: the same in all of its attempts."""
-    began: dict[str, float] = field(default_factory=new_dict)
+    began: dict[str, float] = {}
     """When the model call in progress was first made, by effect id; seconds of a monotonic clock."""
-    responses: dict[str, ModelResponse] = field(default_factory=new_dict)
+    responses: dict[str, ModelResponse] = {}
     sent: tuple[str, list[Any]] = ("", [])
     """The model call that was answered last, by effect id, and what the model was given."""
-    errors: dict[str, Exception] = field(default_factory=new_dict)
-    checks: dict[str, Any] = field(default_factory=new_dict)
+    errors: dict[str, Exception] = {}
+    checks: dict[str, Any] = {}
     """Results of guardrails, by effect id."""
-    results: dict[str, Any] = field(default_factory=new_dict)
+    results: dict[str, Any] = {}
     """Results of the turn's function tools (`FunctionToolResult`), by call id."""
     output: Any = None
     has_output: bool = False
     input: str | list[Any] | None = None
     """The caller's input, as it was given."""
 
-    pins: dict[str, str] = field(default_factory=new_dict)
+    pins: dict[str, str] = {}
     """The instructions that agents keep, whatever the program says, by the agents' names in the log."""
     turn: PreparedTurn | None = None
     """The turn that was prepared last in this process."""
@@ -62,18 +61,18 @@ class Live:
     """Held while the turn is prepared again: of several effects that need it, one does."""
     input_shown: list[Item] | None = None
     """The run's input that user code finds in `context.turn_input`."""
-    tool_ends: dict[str, tuple[Any, Any, Any]] = field(default_factory=new_dict)
+    tool_ends: dict[str, tuple[Any, Any, Any]] = {}
     """What hooks are about to hear of calls that have ended, by effect id: context, tool, value."""
 
-    counted: set[str] = field(default_factory=set[str])
+    counted: set[str] = set()
     """Calls that runs of this process performed: those have counted what they cost."""
     has_usage: bool = False
     """Whether the context's usage has what runs inside this one have cost before they went on."""
     trace: TraceState | None = None
     """The trace that the run was told to, where somebody listened."""
-    namesakes: dict[str, str] = field(default_factory=new_dict)
+    namesakes: dict[str, str] = {}
     """What tells agents of one name apart, by the names that the log has; see `Registry`."""
-    past_calls: dict[str, str] = field(default_factory=new_dict)
+    past_calls: dict[str, str] = {}
     """What calls asked for that were decided about and answered before the log began, by their ids."""
 
     def begin_turn(self, turn_id: str, turn: PreparedTurn) -> None:

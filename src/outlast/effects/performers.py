@@ -38,7 +38,6 @@ from outlast.effects.local_tools import run_local_tool
 from outlast.effects.model import call_model
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.paid_calls import paid_tool_call
-from outlast.effects.shortening import shorten
 from outlast.effects.tool import run_function
 from outlast.effects.unexecuted_calls import answer_without_running
 from outlast.effects.view import RunView, show_input
@@ -100,6 +99,12 @@ async def _park(effect: Park, view: RunView, emit: Emit) -> Outcome:
     return Outcome([parked])
 
 
+async def _shorten(effect: ShortenSession, view: RunView, emit: Emit) -> Outcome:
+    from outlast.effects.shortening import shorten  # Few sessions shorten themselves.
+
+    return await shorten(effect, view, emit)
+
+
 def _parked_inside(effect: Effect, parked: RunParked) -> Event:
     """A run inside a tool call waits for its provider: so does the call."""
     left = max(0.0, parked.retry_at - wall_s())
@@ -117,7 +122,7 @@ _PERFORM: dict[type, Callable[[Any, RunView, Emit], Awaitable[Outcome]]] = {
     Recover: recover,
     LoadSession: session.load,
     SaveSession: session.save,
-    ShortenSession: shorten,
+    ShortenSession: _shorten,
     Wait: _wait,
     Park: _park,
 }

@@ -8,16 +8,16 @@ this O(1) in the number of runs.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from operator import is_
 from typing import Any
+
+import msgspec
 
 from outlast.core.errors import UserError
 from outlast.definitions.agent import WATCHED, Agent
 
 
-@dataclass(slots=True)
-class _Shared:
+class _Shared(msgspec.Struct):
     agent: Agent
     runs: int
     tools: list[Any]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from operator import is_
 from typing import Any
@@ -17,7 +16,6 @@ import msgspec
 
 from outlast.core.errors import UserError
 from outlast.core.events import Call, TurnPrepared
-from outlast.core.growing import new_dict
 from outlast.core.identity import content_hash
 from outlast.core.surrogates import without_surrogates
 from outlast.definitions.agent import Agent
@@ -41,8 +39,7 @@ AnyAgent = Agent
 AnyHandoff = Handoff
 
 
-@dataclass(slots=True)
-class PreparedTurn:
+class PreparedTurn(msgspec.Struct):
     """A turn as user code wants it."""
 
     agent: AnyAgent
@@ -52,16 +49,16 @@ class PreparedTurn:
     schema: AgentOutputSchemaBase | None
     settings: ModelSettings
     prompt: Any = None
-    functions: dict[str, FunctionTool] = field(default_factory=new_dict)
-    transfers: dict[str, AnyHandoff] = field(default_factory=new_dict)
-    others: dict[str, Tool] = field(default_factory=new_dict)
+    functions: dict[str, FunctionTool] = {}
+    transfers: dict[str, AnyHandoff] = {}
+    others: dict[str, Tool] = {}
     """Tools that are not functions, by name."""
     stored: dict[str, bytes] | None = None
     """What `blobs` gives, once it was asked for, and the names of the parts."""
     instructions_hash: str | None = None
     tools_hash: str | None = None
     mark: str | None = None
-    absent: dict[str, dict[str, Any]] = field(default_factory=new_dict)
+    absent: dict[str, dict[str, Any]] = {}
     """Where the tools came from that the turn had, and that their servers do not offer any more."""
 
     @property

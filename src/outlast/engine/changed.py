@@ -46,7 +46,7 @@ class Change:
 async def changes_of(env: RunEnv) -> list[Change]:
     """In what the program differs from the one that prepared the run's turns; nothing for a new run."""
     found: list[Change] = []
-    if env.log.lease.epoch <= 1 or env.log.state.ended:
+    if env.log.state.ended:
         return found
     for name, turn in last_turns(env.log.events).items():
         agent = env.agents.find(name)

@@ -7,8 +7,9 @@ Those who perform its effects get a `RunView` of it, which has no log.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from outlast.core.effects import Effect
 from outlast.core.state import RunState
@@ -58,8 +59,7 @@ class Spans(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
-class RunEnv:
+class RunEnv(msgspec.Struct, kw_only=True):
     """One run in this process."""
 
     log: RunLog
@@ -71,17 +71,14 @@ class RunEnv:
     error_handlers: RunErrorHandlers | None = None
     show: Callable[[StreamEvent], None] | None = None
     """Where live events of the model go; None when nobody watches."""
-    live: Live = field(default_factory=Live)
+    live: Live = msgspec.field(default_factory=Live)
     purse: Purse | None = None
     """What the run may spend."""
     spans: Spans | None = None
     """None where nobody traces the run."""
-    scope: RunScope = field(init=False)
+    scope: RunScope
     """What the run has to give back."""
     last_view: RunView | None = None
-
-    def __post_init__(self) -> None:
-        self.scope = RunScope(self.log.run_id)
 
     @property
     def run_id(self) -> str:

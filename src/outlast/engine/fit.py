@@ -243,5 +243,6 @@ async def _require_child(env: RunEnv, turn: PreparedTurn, call: Call) -> None:
             agents=Registry(cast("AnyAgent", agent)),
             context=env.context,
             config=tool.agent_config or env.config,
+            scope=env.scope,
         )
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -69,8 +68,7 @@ from outlast.views.status import ENDED, failure_of, status
 from outlast.views.waiting import requested_item
 
 
-@dataclass(kw_only=True, slots=True)
-class RunRequest:
+class RunRequest(msgspec.Struct, kw_only=True):
     """Everything that a caller says about a run."""
 
     agent: AnyAgent
@@ -87,7 +85,7 @@ class RunRequest:
     """Whether the id follows from the place in the parent, and with it what the run is asked."""
     metadata: RunMetadata | None = None
     """Its parent's, where the run has none of its own."""
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
     goes_on: bool = False
     """Whether a run that has failed is to go on, and not only to say again what it failed of."""
     purse: Purse | None = None
@@ -119,6 +117,7 @@ def environment(
         session=request.session,
         error_handlers=request.error_handlers,
         live=live,
+        scope=RunScope(log.run_id),
         purse=purse_of(request.config, request.purse, log),
     )
 

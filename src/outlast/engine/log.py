@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 from outlast.calls.health import HealthStore
 from outlast.core.budgets import Ledger as SpentLedger
@@ -234,7 +234,6 @@ def _follows_by_itself(event: Event) -> bool:
     return isinstance(event, RunCompleted | RunFailed)
 
 
-@runtime_checkable
 class Follower(Protocol):
     """A journal of runs that are performed elsewhere: a caller follows them."""
 
@@ -244,6 +243,11 @@ class Follower(Protocol):
         What models say meanwhile goes to ``show``.
         """
         ...
+
+
+def follower(journal: object) -> Follower | None:
+    """The journal as one to follow; None where its runs are performed here."""
+    return cast("Follower", journal) if hasattr(journal, "follow") else None
 
 
 class RunsElsewhere(Protocol):

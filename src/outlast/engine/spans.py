@@ -10,7 +10,7 @@ later inherit them as what is current. Calls, handoffs and guardrails are spans 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -37,16 +37,9 @@ _AnySpan = tracing.Span
 _Perform = Callable[[Any], Awaitable[Outcome]]
 
 
-def spans_of(env: RunEnv, past: Past | None = None) -> AbstractContextManager[Spans] | None:
-    """The spans of a run, to be held open around it; None if nobody would be told of them.
-
-    Those of its ``past`` are told first.
-    """
-    return _opened(env, past) if tracing.is_listening() else None
-
-
 @contextmanager
-def _opened(env: RunEnv, past: Past | None) -> Generator[Spans]:
+def spans_of(env: RunEnv, past: Past | None) -> Generator[Spans]:
+    """The spans of a run, to be held open around it. Those of its ``past`` are told first."""
     outer = tracing.get_current_span()
     ids = _ids_of(env)
     workflow, scope = _trace_of(env, ids)

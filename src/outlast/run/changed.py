@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from outlast.core.errors import IncompatibleRun
 from outlast.core.events import RunAbandoned, RunForked
 from outlast.engine.changed import Change, changes_of
 from outlast.engine.env import RunEnv
-from outlast.engine.local_runs import RunRequest, new_run_id, open_log
+from outlast.engine.local_runs import new_run_id, open_log
 from outlast.views.branch import whole
 
 _log = logging.getLogger("outlast.runs")
@@ -40,16 +39,6 @@ async def heed_changes(env: RunEnv) -> str:
         case _:
             _say(env.run_id, f"goes on under a changed program: {parts}")
     return ""
-
-
-async def go_on_as(
-    request: RunRequest, fork: str, perform: Callable[[], Awaitable[RunEnv]]
-) -> RunEnv:
-    """Let a caller go on with a fork of the run that it asked for."""
-    # The fork has the turns of the old program too; that is known by now.
-    request.config = replace(request.config, on_change="go_on")
-    request.run_id, request.goes_on = fork, True
-    return await perform()
 
 
 def _refused(run_id: str, changes: Sequence[Change], why: str) -> IncompatibleRun:

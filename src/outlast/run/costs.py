@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outlast.calls.prices import PriceTable, table_of
 from outlast.core.errors import RunNotFound, UserError
@@ -12,7 +12,10 @@ from outlast.core.stored import Stored
 from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.journal.journal import Journal
 from outlast.run.request import journal_of
-from outlast.views.costs import UsageReport, children_of, usage_report
+from outlast.run.thread_loop import is_in_loop
+
+if TYPE_CHECKING:
+    from outlast.views.costs import UsageReport
 
 Prices = PriceTable | str | None
 
@@ -23,6 +26,8 @@ async def report_of(journal: Journal, run_id: str, prices: Any = None) -> UsageR
     Raises:
         RunNotFound: There is no such run.
     """
+    from outlast.views.costs import children_of, usage_report
+
     logs: dict[str, Sequence[Stored]] = {run_id: await journal.read(run_id)}
     due = children_of(logs[run_id])
     while due:
@@ -55,15 +60,6 @@ def report_now(journal: Journal, run_id: str, prices: Any = None) -> UsageReport
     raise UserError(
         "This run's journal answers only in a loop. Use await Runner.usage_report(result.run_id)."
     )
-
-
-def is_in_loop() -> bool:
-    """Whether a loop runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def costs_of(

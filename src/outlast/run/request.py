@@ -19,7 +19,7 @@ from outlast.effects.history import unrepeated
 from outlast.effects.place import Place
 from outlast.effects.projection import wire
 from outlast.engine.local_runs import RunRequest
-from outlast.engine.log import Follower, engine_of
+from outlast.engine.log import engine_of, follower
 from outlast.journal.journal import Journal
 from outlast.journal.opening import open_journal
 from outlast.run.resume import check_request
@@ -70,7 +70,7 @@ def fit(request: RunRequest, place: Place | None, context: RunContextWrapper) ->
         UserError: It is inside of none, and begins elsewhere with what cannot travel there.
     """
     if place is None:
-        if isinstance(request.config.journal, Follower):
+        if follower(request.config.journal):
             require_portable(request, context)
         return
     outer = place.state.started

@@ -36,13 +36,12 @@ from outlast.effects.projection import (
 )
 from outlast.engine.env import RunEnv
 from outlast.run.copies import own_fields, portable_fields
-from outlast.run.costs import report_now
 from outlast.run.run_state import RunState
-from outlast.views.costs import UsageReport
 from outlast.views.status import status
 
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem
+    from outlast.views.costs import UsageReport
 
 T = TypeVar("T")
 ToInputListMode = Literal["preserve_all", "normalized"]
@@ -222,6 +221,8 @@ class RunResultBase(PydanticInstance):
         Args:
             prices: A `PriceTable`, or the path of one; None: those of the run's settings.
         """
+        from outlast.run.costs import report_now
+
         assert self._env
         env, table = self._env, prices
         if table is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 import msgspec
@@ -59,8 +58,7 @@ __all__ = ["CURRENT_SCHEMA_VERSION", "SUPPORTED_SCHEMA_VERSIONS", "ContextOverri
 ContextOverride = Mapping[str, Any] | RunContextWrapper
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateParts:
+class StateParts(msgspec.Struct, frozen=True, kw_only=True):
     """What a `RunState` consists of."""
 
     agent: Any

@@ -8,66 +8,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
 from outlast.core.errors import UserError, WrongPlace
-from outlast.core.events import RunCancelled
 from outlast.core.identity import check_run_id
 from outlast.core.items import copied
-from outlast.core.usage import usage_of
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.hooks import RunHooks
-from outlast.effects.config import OnAbandon, RunConfig, brings_model_provider, coerce_run_config
+from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.place import here
-from outlast.engine.drive import Engine, drive
+from outlast.engine.drive import Engine
 from outlast.engine.env import RunEnv
-from outlast.engine.fit import require_fit, require_state_fit
 from outlast.engine.local import LocalEngine
-from outlast.engine.local_runs import (
-    begin,
-    copy_for_fork,
-    end_pause,
-    environment,
-    record_decisions,
-    released_on_error,
-    reopen,
-    scope_of,
-    take_over,
-    unpark,
-)
-from outlast.engine.log import Follower, RunsElsewhere, engine_of
-from outlast.engine.past_spans import past_of
-from outlast.engine.spans import spans_of
-from outlast.journal.journal import Journal
-from outlast.run.abandon import finished_anyway, in_background, note_departure, record_departure
-from outlast.run.changed import go_on_as, heed_changes
-from outlast.run.conflicts import claimed_log
+from outlast.engine.log import RunsElsewhere, engine_of
+from outlast.run.abandon import finished_anyway, in_background
+from outlast.run.call import Call
 from outlast.run.control import cancel, pause, raise_limit, send, top_up, unpause
-from outlast.run.costs import costs_of, is_in_loop
+from outlast.run.costs import costs_of
 from outlast.run.decisions import answer, approve, reject
-from outlast.run.failure import failure, parked, paused
 from outlast.run.options import RunOptions
 from outlast.run.pending import decisions, pending, watch_pending
-from outlast.run.request import as_items, fit, journal_of, nest, request_of, wrapped
+from outlast.run.request import journal_of
 from outlast.run.result import RunResult, empty, fill
-from outlast.run.resume import continued
 from outlast.run.run_state import RunState
-from outlast.run.session_runs import look_for_last
 from outlast.run.stream import RunResultStreaming
-from outlast.run.thread_loop import run_in_loop
+from outlast.run.thread_loop import is_in_loop, run_in_loop
 from outlast.run.tracebacks import shorten, shortened
 from outlast.sessions.session import SessionLike
-from outlast.views.status import failure_of
 
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseInputItem
 
 AnyAgent = Agent
-_UNTRACED = nullcontext()
 
 
 class AgentRunner:
@@ -82,7 +56,7 @@ class AgentRunner:
 
     async def run(self, starting_agent: AnyAgent, input: Any, **options: Any) -> RunResult:
         """See `Runner.run`."""
-        call = _Call(starting_agent, input, options, self._engine)
+        call = Call(starting_agent, input, options, self._engine)
         if call.on_abandon == "finish" and not call.is_recovery:
             env = await finished_anyway(call.perform(), call.departed)
         else:
@@ -107,7 +81,7 @@ class AgentRunner:
         **options: Any,
     ) -> RunResultStreaming:
         """See `Runner.run_streamed`."""
-        call = _Call(starting_agent, input, options, self._engine)
+        call = Call(starting_agent, input, options, self._engine)
         if not is_in_loop():
             raise WrongPlace(
                 "Runner.run_streamed needs a running event loop. Call it in a coroutine, as one that "
@@ -127,7 +101,7 @@ class AgentRunner:
         return result
 
 
-async def _watched(call: _Call, result: RunResultStreaming) -> None:
+async def _watched(call: Call, result: RunResultStreaming) -> None:
     error: BaseException | None = None
     try:
         if result.is_stopped:
@@ -142,130 +116,6 @@ async def _watched(call: _Call, result: RunResultStreaming) -> None:
         raise
     finally:
         result.finish(error)
-
-
-class _Call:
-    """One call of a runner, from its arguments to the end of the run."""
-
-    def __init__(
-        self,
-        agent: AnyAgent,
-        input: Any,
-        options: dict[str, Any],
-        engine: Callable[[RunEnv], Engine],
-    ) -> None:
-        self.engine = engine
-        config = options.get("run_config")
-        self.owns_provider = not brings_model_provider(config)
-        # What the caller does to its list from here on, and what becomes of the run's, are two things.
-        self.input: Any = copied(input) if isinstance(input, list) else input
-        self.request = request_of(agent, coerce_run_config(config), options)
-        self.context = wrapped(options.get("context"))
-        if (elsewhere := options.get("engine")) is not None:
-            self.request.config = replace(self.request.config, journal=elsewhere.journal)
-        self.given_context: Any = options.get("context")
-        self.is_recovery = bool(options.get("is_recovery"))
-        self.on_abandon: OnAbandon = self.request.config.on_abandon or (
-            "finish" if self.is_recovery else "leave"
-        )
-        self.env: RunEnv | None = None
-        self.place = here()
-        fit(self.request, self.place, self.context)
-        if isinstance(input, RunState):
-            self.request.limit = "keep"  # The state has it.
-
-    async def perform(self, watcher: RunResultStreaming | None = None) -> RunEnv:
-        """Drive the run until it ends or waits, and raise what it failed with."""
-        try:
-            env = self.env = await self._opened(journal_of(self.request.config, self.place))
-        except BaseException:
-            await self.close()
-            raise
-        async with scope_of(env) as scope:
-            scope.own("model provider", self.close)
-            await (require_state_fit if isinstance(self.input, RunState) else require_fit)(env)
-            if not (fork := await heed_changes(env)):
-                await self._driven(env, watcher)
-                return env
-        return await go_on_as(self.request, fork, lambda: self.perform(watcher))
-
-    async def _driven(self, env: RunEnv, watcher: RunResultStreaming | None) -> None:
-        log = env.log
-        try:
-            with spans_of(env, await past_of(log)) or _UNTRACED as spans:
-                if watcher:
-                    watcher.attach(env)
-                    watcher.trace = spans.trace if spans else None
-                await self._performed(env)
-        except asyncio.CancelledError:
-            self._follow(env)
-            if watcher and watcher.is_given_up:
-                log.take()
-                if not log.state.ended:
-                    log.add([RunCancelled()])
-                await asyncio.shield(log.commit())
-            elif not self.request.parent:  # What a nested run comes to is its parent's concern.
-                await record_departure(log, self.on_abandon)
-            raise
-        if (error := failure_of(log.state)) is not None:
-            self._follow(env)
-            raise failure(env, error, goes_on=self.request.goes_on)
-        if log.state.ended or not (log.state.paused or log.state.parked):
-            return
-        self._follow(env)
-        raise (paused if log.state.paused else parked)(log.run_id, log.state)
-
-    async def _performed(self, env: RunEnv) -> None:
-        """Drive the run here, or follow it where its log is kept by who performs it."""
-        journal = env.log.journal
-        if isinstance(journal, Follower):
-            await journal.follow(env.log, env.show)
-        else:
-            await drive(env.log, self.engine(env))
-
-    def departed(self) -> None:
-        """Whoever asked for the run has gone, and it goes on."""
-        if self.env is not None and not self.request.parent:
-            note_departure(self.env.log, "finish")
-
-    def _follow(self, env: RunEnv) -> None:
-        given: Any = self.input
-        if isinstance(given, RunState):
-            cast("RunState", given).follow(env)
-
-    async def close(self) -> None:
-        """Close what only this call uses."""
-        if self.owns_provider:
-            await self.request.config.model_provider.aclose()
-
-    async def _opened(self, journal: Journal) -> RunEnv:
-        given: Any = self.input
-        if isinstance(given, RunState):
-            state = cast("RunState", given)
-            return await continued(journal, self.request, state, self.given_context)
-        items = as_items(self.input)
-        if self.place is not None:
-            await nest(self.request, self.place, items)
-            await copy_for_fork(journal, self.request.run_id, self.place)
-        log = await claimed_log(journal, self.request, items)
-        async with released_on_error(log):
-            env = environment(self.request, log, self.context)
-            if log.state.started:
-                if self.place is None or env.context.usage is not self.place.counted:
-                    env.context.usage.add(usage_of(log.state.usage))
-                log.take()
-                reopen(log, self.request)
-                unpark(log, self.request)
-                end_pause(log, self.request)
-                take_over(env, self.request)
-                record_decisions(env)
-                if self.place is not None:
-                    log.add(self.place.decisions(log.state))
-                return env
-            env.live.input = self.input
-            await look_for_last(journal, self.request, log.run_id)
-            begin(log, self.request, items, is_text=isinstance(self.input, str))
-            return env
 
 
 _default = AgentRunner()

@@ -19,6 +19,15 @@ _users = weakref.WeakKeyDictionary()
 """Which process has used a loop. A forked child would share the parent's selector with it."""
 
 
+def is_in_loop() -> bool:
+    """Whether a loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def run_in_loop(run: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine on this thread's loop."""
     loop = _thread_loop()

@@ -1,4 +1,10 @@
-"""Watching what agents do: traces, spans, and who is told of them."""
+"""Watching what agents do: traces, spans, and who is told of them.
+
+What carries spans elsewhere is loaded when a program asks for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from outlast.tracing.config import TracingConfig as TracingConfig
 from outlast.tracing.context import TraceCtxManager as TraceCtxManager
@@ -27,7 +33,6 @@ from outlast.tracing.interface import (
     TracingExporter as TracingExporter,
     TracingProcessor as TracingProcessor,
 )
-from outlast.tracing.processors import default_exporter as default_exporter
 from outlast.tracing.provider import TraceProvider as TraceProvider
 from outlast.tracing.setup import (
     add_trace_processor as add_trace_processor,
@@ -61,3 +66,14 @@ from outlast.tracing.span_data import (
     TurnSpanData as TurnSpanData,
 )
 from outlast.tracing.util import gen_span_id as gen_span_id, gen_trace_id as gen_trace_id
+
+if TYPE_CHECKING:
+    from outlast.tracing.processors import default_exporter as default_exporter
+
+
+def __getattr__(name: str) -> Any:
+    if name == "default_exporter":
+        return import_module("outlast.tracing.processors").default_exporter
+    if name in ("processors", "exporters"):
+        return import_module(f"outlast.tracing.{name}")
+    raise AttributeError(f"module 'outlast.tracing' has no attribute {name!r}", name=name)

@@ -12,12 +12,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import outlast.tracing.exporters as _exporters
-import outlast.tracing.processors as _processors  # from the package, a cycle
 import outlast.tracing.provider as _provider
 import outlast.tracing.util as util  # noqa: PLR0402
 from outlast.core.errors import UserError
-from outlast.tracing.interface import TracingProcessor
+from outlast.tracing.interface import TracingExporter, TracingProcessor
 from outlast.tracing.provider import TraceProvider
 
 if TYPE_CHECKING:
@@ -40,7 +38,9 @@ def get_trace_provider() -> TraceProvider:
         if GLOBAL_TRACE_PROVIDER is None:
             made = _provider.DefaultTraceProvider(quiet=True)
             if _is_export_wanted():
-                made.register_processor(_processors.default_processor())
+                from outlast.tracing.processors import default_processor
+
+                made.register_processor(default_processor())
             GLOBAL_TRACE_PROVIDER = made  # pyright: ignore[reportConstantRedefinition]  # a name that other tools know
             _shut_down_at_exit()
         return GLOBAL_TRACE_PROVIDER
@@ -84,7 +84,9 @@ def set_tracing_disabled(disabled: bool) -> None:
 
 def set_tracing_export_api_key(api_key: str) -> None:
     """Upload with ``api_key``, where upload is on. This does not turn it on."""
-    _processors.set_export_api_key(api_key)
+    from outlast.tracing.processors import set_export_api_key
+
+    set_export_api_key(api_key)
 
 
 def export_to_openai() -> None:
@@ -93,7 +95,9 @@ def export_to_openai() -> None:
     The key is that of `set_tracing_export_api_key`, or ``OPENAI_API_KEY``. Calling this again
     changes nothing.
     """
-    get_trace_provider().register_processor(_processors.default_processor())
+    from outlast.tracing.processors import default_processor
+
+    get_trace_provider().register_processor(default_processor())
 
 
 enable_openai_export = export_to_openai
@@ -102,15 +106,22 @@ enable_openai_export = export_to_openai
 
 def export_to_file(path: str | Path) -> BatchTraceProcessor:
     """Append a line of JSON for each trace and span to a file, from now on."""
-    return _added(_processors.BatchTraceProcessor(_exporters.FileSpanExporter(path)))
+    from outlast.tracing.exporters import FileSpanExporter
+
+    return _added(FileSpanExporter(path))
 
 
 def export_to_console() -> BatchTraceProcessor:
     """Print a line for each trace and span from now on, with content if logs may show content."""
-    return _added(_processors.BatchTraceProcessor(_exporters.ConsoleSpanExporter()))
+    from outlast.tracing.exporters import ConsoleSpanExporter
+
+    return _added(ConsoleSpanExporter())
 
 
-def _added(processor: BatchTraceProcessor) -> BatchTraceProcessor:
+def _added(exporter: TracingExporter) -> BatchTraceProcessor:
+    from outlast.tracing.processors import BatchTraceProcessor
+
+    processor = BatchTraceProcessor(exporter)
     get_trace_provider().register_processor(processor)
     return processor
 
