@@ -558,3 +558,23 @@ async def test_a_run_that_failed_after_a_decision_goes_on_from_there():
         await desk.run(states[0])
     assert (await desk.run(states[1])).final_output == "done"
     assert desk.paid == [7]
+
+
+@pytest.mark.parametrize("is_agent", [False, True])
+async def test_an_error_of_what_says_who_needs_a_person_names_the_tool(*, is_agent: bool):
+    def broken(*_: Any) -> bool:
+        raise ValueError("no policy")
+
+    @function_tool(needs_approval=broken)
+    def pay(input: str) -> str:
+        return "paid"
+
+    inner = Agent(name="inner", model=ScriptedModel([]))
+    tool: Any = pay
+    if is_agent:
+        tool = inner.as_tool(tool_name="pay", tool_description="", needs_approval=broken)
+    call = function_call("pay", {"input": "x"}, call_id="c")
+    agent = Agent(name="A", tools=[tool], model=ScriptedModel([[call]]))
+    with pytest.raises(UserError, match="Error running tool pay: no policy") as caught:
+        await Runner.run(agent, "hi")
+    assert isinstance(caught.value.__cause__, ValueError)

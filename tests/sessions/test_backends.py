@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sessions.backends import EVERY_BACKEND, Backend, opened
+from tests.sessions.backends import EVERY_BACKEND, LOCAL, Backend, opened
 
 from outlast import Agent, Runner, SessionSettings, function_tool
 from outlast.sessions.rewriting import rewrites_in_one_step
@@ -115,6 +115,17 @@ async def test_an_item_that_cannot_be_kept_leaves_none_of_its_batch(backend: Bac
     assert await session.get_items() == []
 
 
+@pytest.mark.parametrize("wrong", [None, "text", 5, said("a")[0], [None], ["text"]])
+async def test_what_is_no_list_of_items_is_refused_and_nothing_is_kept(
+    backend: Backend, wrong: Any
+):
+    session = backend.open()
+    await session.add_items(said("fine"))
+    with pytest.raises(TypeError, match=r"takes a list|are dicts"):
+        await session.add_items(wrong)
+    assert await session.get_items() == said("fine")
+
+
 async def test_a_cancelled_write_is_whole_or_nothing(backend: Backend):
     session = backend.open()
     await session.add_items(said("first"))
@@ -208,3 +219,11 @@ async def test_items_are_replaced_in_one_step_whoever_writes_meanwhile(backend: 
     own = [[text for text in texts if text.startswith(f"{writer}.")] for writer in range(3)]
     assert own == [[f"{writer}.{number}" for number in range(5)] for writer in range(3)]
     assert (texts.count("first"), len(texts)) == (1, 16)
+
+
+@pytest.mark.parametrize("name", LOCAL)
+async def test_a_limit_below_zero_gives_all_items_as_in_sqlite(name: str, tmp_path: Path):
+    async with opened(name, tmp_path) as store:
+        session = store.open()
+        await session.add_items(said("1", "2"))
+        assert await session.get_items(-1) == said("1", "2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from outlast.core.deciding import wants_names
@@ -25,7 +26,7 @@ from outlast.effects.offers import change_since, edition_of
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
 from outlast.effects.projection import approval_item
-from outlast.effects.tool import Handle, call_context, returned
+from outlast.effects.tool import Handle, call_context, returned, wrapped
 from outlast.effects.tool_guardrails import Checks
 from outlast.effects.turn import PreparedTurn
 from outlast.effects.view import RunView
@@ -117,8 +118,14 @@ async def _needs_person(view: RunView, effect: AskApproval, tool: Any) -> bool:
         raise UserError(
             f"needs_approval of tool {tool.name!r} must be a bool or a callable, got {asked!r}."
         )
-    answer: Any = asked(view.context, arguments, effect.call.id)
-    return _yes_or_no(await answer if inspect.isawaitable(answer) else answer, tool)
+    answer: Any = await wrapped(tool.name, _told(asked, view.context, arguments, effect.call.id))
+    return _yes_or_no(answer, tool)
+
+
+async def _told(asked: Callable[..., Any], *about: Any) -> Any:
+    """What an author's function says."""
+    answer = asked(*about)
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 def _yes_or_no(answer: Any, tool: Any) -> bool:

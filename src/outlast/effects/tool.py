@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from outlast.core.effects import RunTool
 from outlast.core.errors import (
@@ -66,6 +66,8 @@ from outlast.effects.tool_guardrails import Blocked, Checks
 from outlast.effects.turn import PreparedTurn
 from outlast.effects.unexecuted_calls import excuse, not_found, told
 from outlast.effects.view import RunView
+
+_T = TypeVar("_T")
 
 
 class Interrupted(NamedTuple):
@@ -415,10 +417,10 @@ async def _tell_start(
     )
 
 
-async def wrapped(name: str, call: Any) -> None:
-    """Let an error of a hook say during which tool it was."""
+async def wrapped(name: str, call: Awaitable[_T]) -> _T:
+    """Let an error of a hook, or of what says who needs a person, say of which tool it was."""
     try:
-        await call
+        return await call
     except AgentsException:
         raise
     except Exception as error:

@@ -113,7 +113,7 @@ class RunState(Generic[TContext, TAgent]):
     @classmethod
     def of(cls, env: RunEnv) -> RunState:
         """The state of a run as it is now."""
-        state = cls(_copied(env.context), "", env.agents.first)
+        state = cls(_copied(env.context), "", env.agents.first, env.log.state.max_turns)
         state._stand_at(env)
         return state
 

@@ -48,7 +48,7 @@ def check_document(data: Any) -> None:
         raise UserError("Run state JSON must be an object")
     document = cast("dict[str, Any]", data)
     version = document.get("$schemaVersion")
-    if version is None:
+    if version in (None, ""):
         raise UserError("Run state is missing schema version")
     if not isinstance(version, str):
         raise UserError("Run state schema version has an invalid type")

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.core.errors import WrongValue
-from outlast.sessions.session import SessionABC, SessionSettings, session_settings_from
+from outlast.sessions.session import SessionABC, SessionSettings, check_items, session_settings_from
 from outlast.sessions.stored import run_to_end
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class OpenAIConversationsSession(SessionABC):
             return await self._get_items(limit)
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
+        check_items(items)
         storable = self.storable_items(items)
         if not storable:
             return

@@ -117,8 +117,8 @@ class DaprSession(ServerSession):
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         self.require_open()
-        if items:
-            fresh = await self.serialized(items)
+        fresh = await self.serialized(items)
+        if fresh:
             await run_to_end(self._append(fresh))
 
     async def pop_item(self) -> TResponseInputItem | None:

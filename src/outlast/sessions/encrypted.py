@@ -14,6 +14,7 @@ from outlast.sessions.session import (
     SessionABC,
     SessionSettings,
     ask_session,
+    check_items,
     item_text,
     session_settings_from,
 )
@@ -119,6 +120,7 @@ class EncryptedSession(SessionABC):
             window *= 2
 
     async def add_items(self, items: list[TResponseInputItem], *, wrapper: _Wrapper = None) -> None:
+        check_items(items)
         envelopes = [self.sealed(item) for item in items]
         await self._ask("add_items", envelopes, wrapper=wrapper)
 
@@ -252,6 +254,11 @@ def _token(stored: Any) -> bytes | None:
 
 def _cipher(encryption_key: str, session_id: str) -> Fernet:
     """The cipher of one session: its key is derived, so that sessions cannot read each other."""
+    if encryption_key is not None and not isinstance(encryption_key, str):  # pyright: ignore[reportUnnecessaryComparison, reportUnnecessaryIsInstance]  # a caller's
+        raise WrongType(
+            f"encryption_key must be a text, got {type(encryption_key).__name__}. Decode bytes: "
+            "key.decode()."
+        )
     if not encryption_key:
         raise WrongValue("encryption_key is empty. Expected a Fernet key or another secret text.")
     fernet = library("cryptography.fernet", "EncryptedSession", "encrypt")

@@ -111,8 +111,8 @@ class MongoDBSession(ServerSession):
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         self.require_open()
-        if items:
-            texts = await self.serialized(items)
+        texts = await self.serialized(items)
+        if texts:
             await run_to_end(self._append(texts))
 
     async def pop_item(self) -> TResponseInputItem | None:

@@ -117,8 +117,8 @@ class RedisSession(ServerSession):
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         self.require_open()
-        if items:
-            texts = await self.serialized(items)
+        texts = await self.serialized(items)
+        if texts:
             async with self._lock:
                 await self._append(texts)
 

@@ -95,8 +95,10 @@ class SQLAlchemySession(StoredSession):
         return self._engine
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
-        """The newest ``limit`` items, the oldest first."""
+        """The newest ``limit`` items, the oldest first; all of them if that is negative."""
         limit = self.read_limit(limit)
+        if limit is not None and limit < 0:
+            limit = None
         if limit == 0:
             return []
         async with self._reading() as connection:

@@ -8,7 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from outlast.sessions.rewriting import Change, plan
-from outlast.sessions.session import SessionABC, SessionSettings, item_text, session_settings_from
+from outlast.sessions.session import (
+    SessionABC,
+    SessionSettings,
+    check_items,
+    item_text,
+    session_settings_from,
+)
 
 if TYPE_CHECKING:
     from outlast.definitions.run_items import TResponseInputItem
@@ -41,6 +47,7 @@ class StoredSession(SessionABC):
 
     async def serialized(self, items: Sequence[TResponseInputItem]) -> list[str]:
         """The texts of ``items``, in their order."""
+        check_items(items)
         return [await self._serialize_item(item) for item in items]
 
     async def readable(self, text: str | bytes | None) -> TResponseInputItem | None:
