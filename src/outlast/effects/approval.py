@@ -22,6 +22,7 @@ from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.clock import wall_s
 from outlast.definitions.context import approvals_of
 from outlast.definitions.tool import FunctionTool
+from outlast.effects.needs import rules_of_run
 from outlast.effects.offers import change_since, edition_of
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
@@ -78,7 +79,7 @@ async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
     item = view.call_item(call.index)
-    rules = rules_for(view.config.approval_rules, call.name, wall_s())
+    rules = rules_for(rules_of_run(view), call.name, wall_s())
     request = ApprovalRequested(
         run.id,
         call.id,

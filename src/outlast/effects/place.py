@@ -19,7 +19,7 @@ import msgspec
 from outlast.core.events import ApprovalDecided, ChildStarted, Item
 from outlast.core.identity import canonical
 from outlast.core.state import RunState, tool_name
-from outlast.definitions.approval_rules import every_rule
+from outlast.effects.needs import rules_of_run
 from outlast.effects.outcome import Emit
 from outlast.effects.view import RunParts
 from outlast.journal.journal import Journal
@@ -40,7 +40,7 @@ class Place:
         self.effect_id = effect_id
         self.purse = view.purse
         """What the run may spend, and with it the runs inside it."""
-        self.approval_rules = every_rule(view.config.approval_rules)
+        self.approval_rules = rules_of_run(view)
         """Who decides about its calls, and about those of the runs inside it."""
         self.journal = journal
         """Where the runs inside it are kept."""

@@ -57,6 +57,7 @@ from outlast.effects.custom_data import attached
 from outlast.effects.failures import error_facts
 from outlast.effects.hooks import tell
 from outlast.effects.kept import keep_value, sees
+from outlast.effects.needs import rules_of_run
 from outlast.effects.offers import asked_again
 from outlast.effects.outcome import Emit, HookCall, Outcome
 from outlast.effects.prepare import live_turn, missing_tool, tells_of_missing_tools
@@ -274,7 +275,7 @@ def _question(effect: RunTool, view: RunView, asked: Asked) -> Event:
         ask=asked.name,
         question=asked.question,
         choices=asked.choices,
-        rules=rules_for(view.config.approval_rules, call.name, wall_s()),
+        rules=rules_for(rules_of_run(view), call.name, wall_s()),
     )
 
 

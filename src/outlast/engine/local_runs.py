@@ -37,14 +37,14 @@ from outlast.core.events import (
 from outlast.core.failing import can_go_on, is_due, raises_limit
 from outlast.core.identity import NO_METADATA, RunMetadata
 from outlast.core.state import Options, RunState, approval_key, tool_name
-from outlast.definitions.approval_rules import every_rule, rules_facts, rules_of
+from outlast.definitions.approval_rules import every_rule, rules_facts
 from outlast.definitions.budget import budget_facts
 from outlast.definitions.clock import wall_s
 from outlast.definitions.computer import dispose_resolved_computers
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.definitions.hooks import RunHooks
 from outlast.definitions.host import random_bytes
-from outlast.effects.config import RunConfig, ruled
+from outlast.effects.config import RunConfig
 from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.guardrail import guardrail_names
 from outlast.effects.place import Place
@@ -105,9 +105,6 @@ def environment(
     """The live side of a run."""
     live = live or Live()
     log.ledger = Ledger(context, live).count
-    if not request.config.approval_rules:
-        known = [rules_of(each) for each in log.state.options.approval_rules]
-        request.config = ruled(request.config, known)
     return RunEnv(
         log=log,
         agents=Registry(request.agent, live.namesakes),
