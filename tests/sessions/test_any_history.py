@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from outlast import (
     Agent,
+    Model,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
     RunConfig,
@@ -80,8 +81,12 @@ class Conversation:
         assert result.final_output == "still here"
         session.close()
 
+    def model(self, api: str) -> Model:
+        """What speaks to the provider."""
+        return MODELS[api]("gpt-5", self._client)
+
     async def _run(self, api: str, text: str, session: Any, *, streamed: bool = False) -> Any:
-        agent = Agent(name="clerk", model=MODELS[api]("gpt-5", self._client), tools=[look])
+        agent = Agent(name="clerk", model=self.model(api), tools=[look])
         config = RunConfig(journal="off")
         if not streamed:
             return await Runner.run(agent, text, session=session, run_config=config)
