@@ -42,6 +42,20 @@ def test_another_form_of_require_approval_is_refused(opened: Any, setting: Any):
         opened("stdio").server(require_approval=setting)
 
 
+async def test_a_setting_that_names_no_tool_is_told_of_once(stdio_shop: Any, caplog: Any):
+    settings: dict[str, Any] = {
+        "require_approval": {"ordr": "always", "price": "never"},
+        "tool_filter": {"blocked_tool_names": ["order", "pric"]},
+        "on_uncertain": {"packk": "once", "*": "ask"},
+    }
+    async with stdio_shop.server(**settings) as server:
+        await names(server)
+        await names(server)
+    told = [each.getMessage().partition(" names tools")[2] for each in caplog.records]
+    for name in ("ordr", "pric", "packk"):
+        assert sum(f": {name}." in each for each in told) == 1
+
+
 async def names(server: Any, user: str = "reader", **config: Any) -> list[str]:
     """What an agent is offered."""
     agent = Agent(name="Clerk", mcp_servers=[server], mcp_config=config)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from outlast import Agent, RunContextWrapper
+from outlast import Agent, RunContextWrapper, Runner
 from outlast.core.errors import AgentsException
+from outlast.definitions.function_tool import DEFAULT_TOOL_ERROR_MESSAGE
 from outlast.mcp import (
     MCPConnectionError,
     MCPListingError,
@@ -27,6 +28,7 @@ from outlast.mcp import (
     MCPUtil,
 )
 from outlast.mcp.library import http_library
+from outlast.testing import ScriptedModel, assistant_message, function_call
 
 ROGUE = Path(__file__).parent / "servers" / "rogue.py"
 
@@ -114,6 +116,25 @@ async def test_a_call_that_goes_wrong_says_how(how: str):
             await asyncio.wait_for(called(server), 40)
     assert isinstance(caught.value, AgentsException)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("call hangs", "did not answer in time"),
+        ("call dies", "server of the tool is not there"),
+        ("call is refused", "server says 'not now"),
+        ("call is answered with 2,000 blocks", "too large"),
+    ],
+)
+async def test_a_model_is_told_why_a_call_failed(how: str, why: str):
+    model = ScriptedModel([[function_call("act", {}, call_id="c")], [assistant_message("ok")]])
+    async with rogue(how) as server:
+        result = await Runner.run(Agent(name="a", model=model, mcp_servers=[server]), "go")
+    (output,) = [item for item in result.new_items if item.type == "tool_call_output_item"]
+    assert output.output.startswith(DEFAULT_TOOL_ERROR_MESSAGE)
+    assert why in output.output
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -303,3 +304,135 @@ async def test_a_page_of_another_site_is_not_served(url: str, header: str):
     async with library.AsyncClient() as client:
         answer = await client.post(url, json=body, headers={header: evil, "accept": accept})
     assert answer.status_code in (403, 421)
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_named_without_a_traceback(desk: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "outlast", "mcp", f"{desk}:plain", "--http", port],
+            env={**os.environ, **env(desk.parent)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert port in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+SLOW = """
+import asyncio
+from outlast import Agent, function_tool
+from outlast.testing import ScriptedModel, assistant_message, function_call
+
+
+@function_tool
+async def pay() -> str:
+    "Pay."
+    await asyncio.sleep(2)
+    return "paid"
+
+
+desk = Agent(
+    name="Desk",
+    tools=[pay],
+    model=ScriptedModel([[function_call("pay", {}, call_id="c")], [assistant_message("Paid.")]]),
+)
+"""
+
+
+@pytest.mark.slow
+async def test_who_asks_again_after_a_timeout_gets_the_answer_of_the_same_run(tmp_path: Path):
+    file = tmp_path / "desk.py"
+    file.write_text(SLOW)
+    arguments = {"message": "pay", "key": "k"}
+    async with over_stdio(file, f"{file}:desk") as server:
+        await server.list_tools()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(server.call_tool("desk", arguments), 1)
+        again = await asyncio.gather(*(server.call_tool("desk", arguments) for _ in range(2)))
+    assert [each.content[0].text for each in again] == ["Paid.", "Paid."]
+
+
+async def test_who_can_ask_nobody_is_told_commands_that_decide_and_a_key(desk: Path):
+    async with over_stdio(desk, f"{desk}:desk") as server:
+        waits = (await server.call_tool("pay_desk", {"message": "pay"})).content[0].text
+        command = next(line.split() for line in waits.splitlines() if "outlast approve" in line)
+        done = subprocess.run(  # noqa: ASYNC221 (nothing else is going on)
+            [sys.executable, "-m", *command],
+            env={**os.environ, **env(desk.parent)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        key = command[2]
+        again = await server.call_tool("pay_desk", {"message": "pay", "key": key})
+    assert again.content[0].text == "It is paid."
+
+
+PROMPTS = """
+import json, sys
+
+ANSWERS = {
+    "initialize": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {"prompts": {}},
+        "serverInfo": {"name": "s", "version": "1"},
+    },
+    "prompts/list": {
+        "prompts": [{"name": "greet", "description": " ".join(sys.argv[1:]) + "Greets. " * 20}]
+    },
+}
+for line in sys.stdin:
+    message = json.loads(line)
+    found = ANSWERS.get(message["method"])
+    body = {"result": found} if found else {"error": {"code": -32601, "message": "none"}}
+    if "id" in message:
+        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], **body}), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_inspect_shows_a_server_without_tools_and_leaves_it_its_own_options(tmp_path: Path):
+    file = tmp_path / "prompts.py"
+    file.write_text(PROMPTS)
+    server = [sys.executable, str(file)]
+    shown = subprocess.run(
+        [sys.executable, "-m", "outlast", "mcp", "inspect", "--", *server, "--call", "x", "-h"],
+        env={**os.environ, **env(tmp_path), "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert "greet" in shown
+    assert "--call x -h" in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80
+    assert len(shown.splitlines()) < 10
+
+
+@pytest.mark.slow
+def test_an_eval_and_a_replay_connect_the_servers_of_their_agent(tmp_path: Path):
+    file, log, cases = tmp_path / "buyer.py", tmp_path / "shop.log", tmp_path / "cases.jsonl"
+    file.write_text(BUYER.format(shop=str(SHOP), log=str(log)))
+    cases.write_text('{"id": "one", "input": "buy", "expected": "bought"}\n')
+    for words in (
+        ("eval", str(cases), "--agent", str(file)),
+        ("run", str(file), "buy", "--id", "order-1"),
+        ("replay", "order-1", "--with", str(file)),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "outlast", *words],
+            env={**os.environ, **env(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(log.read_text().splitlines()) == 2  # A replay asks nothing.

@@ -5,8 +5,46 @@ from typing import Any
 import pytest
 
 from outlast import UserError
-from outlast.mcp import MCPServerSse, MCPServerStreamableHttp
+from outlast.mcp import MCPConnectionError, MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
 from outlast.mcp.names import public_name
+
+WRONG: list[tuple[Any, Any, str]] = [
+    (MCPServerStdio, {}, "no 'command'.*nothing"),
+    (MCPServerStdio, "npx server", "are a str"),
+    (MCPServerStdio, {"command": ["npx"]}, "no 'command'"),
+    (MCPServerStdio, {"command": "npx", "args": "-y", "env": {"KEY": 5}}, "'args'.*'env'"),
+    (MCPServerSse, {"uri": "https://e.test"}, "no 'url'.*'uri'"),
+    (MCPServerStreamableHttp, "https://e.test", "are a str"),
+]
+
+
+@pytest.mark.parametrize(("kind", "params", "text"), WRONG)
+def test_params_that_lead_to_no_server_are_refused_by_name(kind: Any, params: Any, text: str):
+    with pytest.raises(UserError, match=text):
+        kind(params)
+
+
+def test_a_key_that_nobody_reads_is_named(caplog: Any):
+    MCPServerStdio({"command": "npx", "arg": ["-y"]})  # pyright: ignore[reportArgumentType]
+    assert "'arg'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("params", "kind"),
+    [
+        ({"command": "no-such-command"}, FileNotFoundError),
+        ({"command": "/no/such/command"}, FileNotFoundError),
+        ({"command": "sh", "cwd": "/no/such/folder"}, FileNotFoundError),
+        ({"command": __file__}, PermissionError),
+    ],
+)
+async def test_a_command_that_cannot_be_started_is_an_error_of_ours_and_of_python(
+    params: Any, kind: type[Exception]
+):
+    with pytest.raises(MCPConnectionError, match=r"[^:]+: .+\.|folder") as caught:
+        await MCPServerStdio(params).connect()
+    assert isinstance(caught.value, kind)
+
 
 SECRET = "me:pa55word@127.0.0.1:9/mcp?token=t0ken"
 

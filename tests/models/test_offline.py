@@ -10,8 +10,10 @@ import pytest
 from pydantic import BaseModel, Field
 
 from outlast import Agent, AgentOutputSchema, ModelSettings, ModelTracing, function_tool, handoff
+from outlast.definitions.tool_origin import MCPSource
 from outlast.models.offline import NOTICE, OfflineModel
 from outlast.models.offline_args import Source, filled, instance
+from outlast.models.offline_plan import Option, next_calls, read
 
 ORDERS = {"A-1001": {"item": "lamp", "total": 39.9}, "A-1002": {"item": "desk", "total": 120}}
 BROKEN_LAMP = "Please refund order A-1001 and check A-1002 too, the lamp arrived broken"
@@ -355,6 +357,29 @@ def test_a_schema_that_leads_back_to_itself_or_is_none_ends_no_run(odd: Any):
     done = filled(schema, Source("Please do 5 'things'"))
     assert len(done.calls) + len(done.missing) >= 1
     json.dumps(instance(schema, Source("Please do 5 'things'"), "prose"))
+
+
+ORDERS_OF_ACTS = [
+    ("Write 'x' into note.txt", "write_file", True),
+    ("Could you delete note.txt?", "delete_note", True),
+    ("Delete note.txt. Is it gone?", "delete_note", True),
+    ("Is there a file about tea? Look into note.txt", "write_file", False),
+    ("Who created note.txt, and when did he edit it?", "edit_file", False),
+    ("List the directory", "create_directory", False),
+    ("Do not delete note.txt", "delete_note", False),
+]
+
+
+@pytest.mark.parametrize(("said", "name", "is_called"), ORDERS_OF_ACTS)
+@pytest.mark.parametrize("is_read_only", [None, False])
+def test_a_tool_of_somebody_elses_server_that_may_change_something_is_called_on_order_only(
+    said: str, name: str, is_called: bool, is_read_only: bool | None
+):
+    source = MCPSource("files", name, "", is_read_only)
+    schema = {"type": "object", "properties": {}}
+    option = Option(name, "Works on a file, a note or a directory.", schema, source=source)
+    calls, _ = next_calls(read(said), [option])
+    assert bool(calls) == is_called
 
 
 class Node(BaseModel):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shlex
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
@@ -23,6 +25,10 @@ from outlast.core.errors import AgentsException, UserError
 from outlast.run.servers import connected_servers
 
 MANY = 50
+PATIENCE_S = 60.0
+"""How long a server that is looked at may take to answer; `npx` may have to install it first."""
+NOTICE_S = 1.0
+"""How long nothing is said of that."""
 
 
 class Http(NamedTuple):
@@ -72,10 +78,14 @@ async def _served(server: Any, http: Http | None, *agents: Any) -> int:
             await server.run_stdio_async()
             return 0
         try:
-            await serve_http(server, http.host, http.port, os.environ.get(VARIABLE, ""))
+            await serve_http(server, http.host, http.port, os.environ.get(VARIABLE, ""), _announce)
         except UserError as error:
             raise CannotServe(str(error)) from None
     return 0
+
+
+def _announce(url: str) -> None:
+    console(stderr=True).print(Text(f"Serving MCP at {plain(url)}. Ctrl-C ends it."))
 
 
 async def list_runs(status: str = "", limit: int = 20) -> str:
@@ -155,16 +165,21 @@ async def inspect(target: list[str], call: str, args: str, headers: list[str]) -
     if not isinstance(arguments, dict):
         raise CannotInspect(f"--args has to be a JSON object, got {args!r}.")
     async with AsyncExitStack() as stack:
+        made, loop = _server(target, headers), asyncio.get_running_loop()
+        from outlast.mcp.names import public_name
+
+        what = f"Waiting for {plain(public_name(made.name))}: {int(PATIENCE_S)} s at most."
+        notice = loop.call_later(NOTICE_S, console(stderr=True).print, Text(what))
         try:
-            server = await stack.enter_async_context(_server(target, headers))
+            server = await stack.enter_async_context(made)
         except (FileNotFoundError, PermissionError) as error:
             raise CannotInspect(
-                f"The command {target[0]!r} cannot be started: {error.strerror}. Expected a program on "
-                "the PATH with its arguments, or a URL."
-            ) from error
+                f"{error} Expected a command with its arguments, or a URL."
+            ) from None
+        finally:
+            notice.cancel()
         if not call:
-            await _show_offers(server)
-            return 0
+            return await _show_offers(server)
         result = await server.call_tool(call, arguments)
     for block in result.content:
         text = getattr(block, "text", None)
@@ -190,44 +205,93 @@ def _server(target: list[str], headers: list[str]) -> Any:
             raise CannotInspect(f"--header is NAME=VALUE, got {bad[0]!r}.")
         named = {name: value for name, _, value in pairs}
         return MCPServerStreamableHttp(
-            {"url": first, "headers": named}, client_session_timeout_seconds=60
+            {"url": first, "headers": named}, client_session_timeout_seconds=PATIENCE_S
         )
     if not rest and " " in first:
         first, *rest = shlex.split(first)
-    return MCPServerStdio({"command": first, "args": rest}, client_session_timeout_seconds=60)
+    return MCPServerStdio(
+        {"command": first, "args": rest}, client_session_timeout_seconds=PATIENCE_S
+    )
 
 
-async def _show_offers(server: Any) -> None:
+async def _show_offers(server: Any) -> int:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=2, overflow="fold")
+    table.add_column(ratio=3, overflow="fold")
+    about = getattr(server, "server_initialize_result", None)
+    known = getattr(about, "capabilities", None)
+    asked = [
+        each for each in _KINDS if known is None or getattr(known, each.capability) is not None
+    ]
+    errors = [error for kind in asked if (error := await _add_kind(table, server, kind))]
+    if table.row_count:
+        console().print(table)
+    elif not errors:
+        console().print("The server offers nothing.")
+    for error in errors:
+        console(stderr=True).print(Text(plain(str(error))), soft_wrap=True)
+    return 1 if errors else 0
+
+
+class _Kind(NamedTuple):
+    """Of what a server may offer several."""
+
+    word: str
+    capability: str
+    list: str
+    """The method that lists them."""
+    field: str
+    """Where they stand in what that returns; empty if it returns them."""
+    about: Callable[[Any], str]
+    """What there is to say of one besides its name and description."""
+
+
+async def _add_kind(table: Table, server: Any, kind: _Kind) -> Exception | None:
+    """Add what the server has of a kind, which it need not know; what went wrong, if anything did."""
+    from outlast.mcp.library import METHOD_NOT_FOUND, error_code, value
+
+    try:
+        found: Any = await getattr(server, kind.list)()
+    except AgentsException as error:
+        return None if error_code(error) == METHOD_NOT_FOUND else error
+    for each in value(found, kind.field) if kind.field else found:
+        head = Text(plain(each.name), style="bold")
+        more = kind.about(each)
+        cell = Text("\n").join([head, Text(plain(more))]) if more else head
+        table.add_row(kind.word, cell, Text(plain(each.description or "")))
+    return None
+
+
+def _about_tool(tool: Any) -> str:
     from outlast.mcp.library import value
 
-    table = Table(box=None, pad_edge=False)
-    for head in ("kind", "name", "takes", "hints", "description"):
-        table.add_column(head, overflow="fold")
-    for tool in await server.list_tools():
-        schema: dict[str, Any] = value(tool, "input_schema") or {}
-        needed: list[str] = schema.get("required") or []
-        properties: dict[str, Any] = schema.get("properties") or {}
-        takes = [name if name in needed else f"{name}?" for name in properties]
-        _row(table, "tool", tool.name, " ".join(takes), _hints(tool), tool.description)
-    for kind, ask, names in (
-        ("prompt", server.list_prompts, "prompts"),
-        ("resource", server.list_resources, "resources"),
-    ):
-        for each in await _listed(ask, names):
-            _row(table, kind, each.name, str(getattr(each, "uri", "")), "", each.description)
-    console().print(table)
+    schema: dict[str, Any] = value(tool, "input_schema") or {}
+    needed: list[str] = schema.get("required") or []
+    properties: dict[str, Any] = schema.get("properties") or {}
+    takes = [name if name in needed else f"{name}?" for name in properties]
+    lines = [" ".join(takes), _hints(tool)]
+    return "\n".join(line for line in lines if line)
 
 
-async def _listed(ask: Any, names: str) -> list[Any]:
-    """What a server has of a kind; nothing if it does not know the kind."""
-    try:
-        return getattr(await ask(), names)
-    except AgentsException:
-        return []
+def _about_prompt(prompt: Any) -> str:
+    return " ".join(
+        each.name if each.required else f"{each.name}?" for each in prompt.arguments or ()
+    )
 
 
-def _row(table: Table, *cells: str | None) -> None:
-    table.add_row(*(Text(plain(cell or "")) for cell in cells))
+def _address(resource: Any) -> str:
+    from outlast.mcp.library import value
+
+    return str(getattr(resource, "uri", None) or value(resource, "uri_template") or "")
+
+
+_KINDS = (
+    _Kind("tool", "tools", "list_tools", "", _about_tool),
+    _Kind("prompt", "prompts", "list_prompts", "prompts", _about_prompt),
+    _Kind("resource", "resources", "list_resources", "resources", _address),
+    _Kind("template", "resources", "list_resource_templates", "resource_templates", _address),
+)
 
 
 def _hints(tool: Any) -> str:

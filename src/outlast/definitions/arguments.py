@@ -116,9 +116,15 @@ def explanation_of(error: ValidationError) -> str:
 
 
 def told_fault(text: str, error: object) -> str:
-    """``text``, which tells a model of a failure, with what was wrong with its arguments, if known."""
+    """``text``, which tells a model of a failure, with what it may know of why.
+
+    That is what was wrong with its arguments, or what an error has in `to_model`.
+    """
     why = error.explanation if isinstance(error, ModelBehaviorError) else None
-    return text if why is None else f"{text} Invalid arguments: {why}."
+    if why is not None:
+        return f"{text} Invalid arguments: {why}."
+    said: object = getattr(error, "to_model", None)
+    return f"{text} {said}" if isinstance(said, str) and said else text
 
 
 def parsed_object(text: str) -> dict[str, Any] | None:

@@ -52,6 +52,8 @@ class MCPSource:
     tool: str
     fingerprint: str
     """A hash of what the server says about it."""
+    is_read_only: bool | None = None
+    """Whether the server says that it changes nothing; None if it says neither."""
     hints: str = ""
     """A hash of its title and its annotations alone; empty if unknown."""
     identity: str = ""

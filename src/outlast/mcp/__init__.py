@@ -5,7 +5,8 @@ from typing import Any
 
 _PUBLIC = {
     "errors": (
-        "MCPConnectionError MCPListingError MCPRequestError MCPTimeoutError MCPTooLargeError"
+        "MCPCommandNotAllowed MCPCommandNotFound MCPConnectionError MCPListingError MCPRequestError "
+        "MCPTimeoutError MCPTooLargeError"
     ),
     "manager": "MCPServerManager",
     "policies": (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import shutil
 import sys
@@ -13,9 +12,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from outlast.mcp.errors import MCPCommandNotAllowed, MCPCommandNotFound
 from outlast.mcp.library import module
 from outlast.mcp.names import printable
-from outlast.mcp.pipes import Limits, piped_streams
+from outlast.mcp.pipes import Limits, Signs, piped_streams
 
 KEPT_BYTES = 8_192
 SHOWN_CHARACTERS = 1_000
@@ -29,7 +29,8 @@ class Stderr:
         self._parts: deque[bytes] = deque()
         self._size = 0
         self.is_over = asyncio.Event()
-        """Whether the process has ended, or all who could write to it."""
+        """Whether all who could write to it have ended."""
+        self.signs = Signs()
         self.is_started = asyncio.Event()
         """Whether the process runs, and ends with the block that started it."""
 
@@ -60,23 +61,28 @@ def require_command(params: Any) -> None:
     """Refuse a command that is not there, as starting it would.
 
     Raises:
-        FileNotFoundError: There is no such file on the path.
-        PermissionError: It is no program.
+        MCPCommandNotFound: There is no such file on the path, or no such folder.
+        MCPCommandNotAllowed: It is no program.
     """
     if os.name != "posix":
         return
     base = Path(params.cwd) if params.cwd is not None else Path()
     if params.cwd is not None and not base.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(params.cwd))
+        raise MCPCommandNotFound(
+            f"An MCP server is to be started in {printable(str(params.cwd))!r}, which is no folder. "
+            "Name one that is there in params={'cwd': ...}."
+        )
     named = params.command
     is_path = os.sep in named
     env: dict[str, str] = params.env or {}
     path = env.get("PATH", os.environ.get("PATH"))
     if shutil.which(str(base / named) if is_path else named, path=path):
         return
-    is_there = is_path and (base / named).exists()
-    code = errno.EACCES if is_there else errno.ENOENT
-    raise (PermissionError if is_there else FileNotFoundError)(code, os.strerror(code), named)
+    start = f"The command {printable(named)!r} of an MCP server cannot be started: "
+    if is_path and (base / named).exists():
+        raise MCPCommandNotAllowed(f"{start}it is no program. Make it one: chmod +x.")
+    where = "there is no such file" if is_path else "it is on no folder of the PATH"
+    raise MCPCommandNotFound(f"{start}{where}. Install it, or name it with its whole path.")
 
 
 @asynccontextmanager
@@ -113,7 +119,7 @@ def _streams(
     is_usual = (params.encoding, params.encoding_error_handler) == ("utf-8", "strict")
     if os.name != "posix" or not is_usual:
         return module().stdio_client(params, errlog=errlog)
-    return piped_streams(params, errlog, limits, stderr.is_over.set)
+    return piped_streams(params, errlog, limits, stderr.signs)
 
 
 def _drain(loop: asyncio.AbstractEventLoop, reader: int, stderr: Stderr) -> None:

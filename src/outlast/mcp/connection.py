@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 
 from outlast.core.errors import UserError
 from outlast.definitions.logger import logger
-from outlast.mcp.errors import MCPConnectionError
+from outlast.mcp.errors import MCPConnectionError, MCPTimeoutError
 from outlast.mcp.failures import (
     HTTPRefusal,
     call_failure,
@@ -76,6 +76,8 @@ class ConnectedServer(MCPServer):
         self._gate = asyncio.Lock()
         self._seen: Failures | None = None
         """What has gone wrong in HTTP for whoever owns the connection."""
+        self._unknown: dict[str, list[str]] = {}
+        """By setting, the names in it that no tool has."""
         self._end_error: BaseException | None = None
         """Why the connection has ended, where HTTP says so."""
         self._in_turn: asyncio.Lock | None = None
@@ -99,7 +101,7 @@ class ConnectedServer(MCPServer):
 
         Raises:
             MCPConnectionError: It cannot be reached, or does not speak MCP.
-            FileNotFoundError: Its command does not exist.
+            MCPCommandNotFound: Its command does not exist.
         """
         async with self._gate:
             if self.session is not None and not self._is_gone():
@@ -115,6 +117,11 @@ class ConnectedServer(MCPServer):
 
     def _has_ended(self) -> bool:
         """Whether the transport knows that nobody is there any more."""
+        return False
+
+    def _is_silent(self, since: float) -> bool:
+        """Whether it is known that nothing at all was heard of the server since a time of the loop."""
+        del since
         return False
 
     async def _open(self) -> None:
@@ -262,8 +269,17 @@ class ConnectedServer(MCPServer):
             return await self._asked(doing, await self._live(), ask)
 
     async def _read(self, doing: str, ask: Callable[[Any], Awaitable[T]]) -> T:
-        """As `_request`, for what changes nothing: asked again if the connection ends under it."""
+        """As `_request`, for what changes nothing: asked again if the connection ends under it.
+
+        So does one to a process that a call has left hanging, and that is deaf from then on.
+        """
+        began, connection = asyncio.get_running_loop().time(), self._closing
         try:
+            return await self._request(doing, ask)
+        except MCPTimeoutError:
+            if connection is None or not self._is_silent(began):
+                raise
+            connection.set()
             return await self._request(doing, ask)
         except MCPConnectionError:
             if self._owner is None or not self._is_gone():

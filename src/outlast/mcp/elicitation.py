@@ -16,7 +16,7 @@ from outlast.run.decisions import approve, reject
 
 SHOWN = 4_000
 BY = "mcp client"
-_RUN_ID = re.compile(r"mcp-[0-9a-f]{16,32}")
+RUN_ID = re.compile(r"mcp-[0-9a-f]{16,32}")
 _SCHEMA = {
     "type": "object",
     "properties": {
@@ -62,7 +62,7 @@ def input_required(run_id: str, waiting: list[Any]) -> Any:
 def resumed_run(ctx: Any) -> str:
     """The run that a client goes on with, whose question it was asked; empty for a new one."""
     state = getattr(ctx, "request_state", None) if is_v2() else None
-    return state if isinstance(state, str) and _RUN_ID.fullmatch(state) else ""
+    return state if isinstance(state, str) and RUN_ID.fullmatch(state) else ""
 
 
 async def take_answers(run_id: str, ctx: Any, config: RunConfig | None) -> None:

@@ -110,7 +110,7 @@ def connect_failure(
     name: str, error: BaseException, seen: Failures, last_words: str
 ) -> BaseException:
     """Why there is no connection."""
-    if isinstance(error, AgentsException | FileNotFoundError | PermissionError):
+    if isinstance(error, AgentsException):
         return error
     start = f"Failed to connect to MCP server {public_name(name)!r}: "
     status = status_of(error) or seen.status
@@ -214,8 +214,10 @@ def _answer_failure(
         )
         return _as_both(MCPTimeoutError, text, error)
     if code is not None:
-        text = f"{start}it says {quoted(str(error))} (code {code})."
-        return _as_both(MCPRequestError, text, error)
+        text = quoted(str(error))
+        refusal = _as_both(MCPRequestError, f"{start}it says {text} (code {code}).", error)
+        refusal.to_model = f"Its server says {text}."
+        return refusal
     if type(error).__name__ == "ValidationError":
         return MCPRequestError(f"{start}what it sent is no answer to that.")
     if isinstance(error, Unfit):
@@ -228,7 +230,7 @@ def is_forgotten(error: BaseException, seen: Failures) -> bool:
     return error_code(error) is not None and seen.status == NOT_FOUND
 
 
-def _as_both(ours: type[UserError], text: str, error: BaseException) -> UserError:
+def _as_both(ours: type[UserError], text: str, error: BaseException) -> Any:
     """An error of ours that is one of the library's too, where it comes from one."""
     if not isinstance(error, protocol_error()):
         return ours(text)

@@ -300,7 +300,9 @@ def reserved_names(agent: AgentBase, own: Sequence[Any], handoffs: Sequence[Any]
 def _source(server: MCPServer, tool: Any) -> MCPSource:
     identity = getattr(server, "identity", "")
     hints = fingerprint(_title(tool), _hints(tool))
-    return MCPSource(public_name(server.name), tool.name, _fingerprint(tool), hints, identity)
+    reads = value(getattr(tool, "annotations", None), "read_only_hint")
+    about = (public_name(server.name), tool.name, _fingerprint(tool))
+    return MCPSource(*about, reads, hints, identity)
 
 
 def _fingerprint(tool: Any) -> str:

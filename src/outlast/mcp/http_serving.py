@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -20,19 +21,31 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
-async def serve_http(server: Any, host: str, port: int, token: str) -> None:
+async def serve_http(
+    server: Any, host: str, port: int, token: str, announce: Callable[[str], None]
+) -> None:
     """Serve until cancelled.
 
+    Args:
+        server: One of the library's.
+        host: Where to listen.
+        port: Where to listen; 0 for any that is free.
+        token: What clients have to know; empty for nothing.
+        announce: Told the URL, once clients can connect.
+
     Raises:
-        UserError: Others could reach it, and there is no token that they have to know.
+        UserError: Others could reach it, and there is no token that they have to know; or somebody
+            else listens there.
     """
     import uvicorn
 
-    config = uvicorn.Config(
-        guarded_app(server, host, token), host=host, port=port, timeout_graceful_shutdown=GRACE_S
-    )
+    app = guarded_app(server, host, token)
+    listener = _listener(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    announce(f"http://{shown}:{listener.getsockname()[1]}/mcp")
+    config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, log_level="warning")
     serving = uvicorn.Server(config)
-    task = asyncio.ensure_future(serving.serve())
+    task = asyncio.ensure_future(serving.serve([listener]))
     try:
         await asyncio.wait([task])
     except asyncio.CancelledError:
@@ -40,6 +53,17 @@ async def serve_http(server: Any, host: str, port: int, token: str) -> None:
         await asyncio.wait([task])
         raise
     task.result()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise UserError(
+            f"Cannot listen at {host!r}, port {port}: {error.strerror or error}. Choose another port, 0 "
+            "for any that is free, or end what listens there."
+        ) from None
 
 
 def guarded_app(server: Any, host: str, token: str) -> Any:

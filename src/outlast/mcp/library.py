@@ -114,6 +114,7 @@ _CAMEL = {
     "idempotent_hint": "idempotentHint", "open_world_hint": "openWorldHint",
     "server_info": "serverInfo", "protocol_version": "protocolVersion",
     "requested_schema": "requestedSchema", "uri_template": "uriTemplate",
+    "resource_templates": "resourceTemplates",
 }  # fmt: skip
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+from outlast.core.errors import UserError
+from outlast.definitions.logger import logger
 from outlast.mcp.library import Callbacks
 from outlast.mcp.policies import check_filter
 from outlast.mcp.protocol import MCPServer
@@ -21,6 +24,30 @@ _OF_CALLBACKS = {
     "sampling_callback": "sampling", "elicitation_callback": "elicitation",
     "list_roots_callback": "roots", "logging_callback": "logging", "log_level": "log_level",
 }  # fmt: skip
+
+
+def check_params(params: Any, kind: type, needed: str) -> None:
+    """Refuse what does not say how a server is reached, and warn of keys that nobody reads.
+
+    Raises:
+        UserError: It is no mapping, or the one key that is needed is not there as a text.
+    """
+    known = [*kind.__annotations__]
+    if not isinstance(params, Mapping):
+        raise UserError(
+            f"The params of an MCP server are a {type(params).__name__}. Expected a dict with "
+            f"{needed!r}, and if wanted {', '.join(map(repr, known[1:]))}."
+        )
+    given = cast("Mapping[str, Any]", params)
+    if not isinstance(given.get(needed), str) or not given[needed]:
+        raise UserError(
+            f"The params of an MCP server have no {needed!r}, which has to be a text. They have: "
+            f"{', '.join(map(repr, given)) or 'nothing'}."
+        )
+    if unknown := [key for key in given if key not in known]:
+        logger.warning(
+            "The params of an MCP server have %s, which nobody reads; known are %s.", unknown, known
+        )
 
 
 @dataclass

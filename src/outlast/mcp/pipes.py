@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -31,38 +32,45 @@ class Limits(NamedTuple):
     """How long it may neither read what we write nor say anything; for ever if None."""
 
 
-class _Watched(SubprocessStreamProtocol):
-    """Tells when its process ends, also if a child of that one goes on with its pipes."""
+class Signs:
+    """The signs of life of a process."""
 
-    def __init__(self, on_exit: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        self.has_ended = asyncio.Event()
+        self.heard_at = math.inf
+        """When it said something last, by the loop's clock; inf if nobody listens for that."""
+
+
+class _Watched(SubprocessStreamProtocol):
+    """Notes the signs of life, also that the process ends while a child of it goes on with its pipes."""
+
+    def __init__(self, signs: Signs) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(limit=PART_BYTES, loop=loop)
-        self.has_ended = asyncio.Event()
-        self.heard_at = loop.time()
-        self._on_exit = on_exit
+        self._signs = signs
+        signs.heard_at = loop.time()
 
     def process_exited(self) -> None:
         """Note that it has ended."""
         super().process_exited()
-        self.has_ended.set()
-        self._on_exit()
+        self._signs.has_ended.set()
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
         """Note when it said something."""
-        self.heard_at = asyncio.get_running_loop().time()
+        self._signs.heard_at = asyncio.get_running_loop().time()
         super().pipe_data_received(fd, data)
 
 
 @asynccontextmanager
 async def piped_streams(
-    params: Any, errlog: Any, limits: Limits, on_exit: Callable[[], None]
+    params: Any, errlog: Any, limits: Limits, signs: Signs
 ) -> AsyncGenerator[Any]:
     """What a process that is started here writes, and what it reads; it ends with this block."""
     import anyio
 
     loop = asyncio.get_running_loop()
     transport, watched = await loop.subprocess_exec(
-        lambda: _Watched(on_exit),
+        lambda: _Watched(signs),
         params.command,
         *params.args,
         stdin=PIPE,
@@ -76,18 +84,18 @@ async def piped_streams(
     heard, read = anyio.create_memory_object_stream[Any](0)
     write, said = anyio.create_memory_object_stream[Any](0)
     reading = asyncio.create_task(_read(process, heard, limits.line_bytes), name="mcp-reader")
-    writing = _write(process, said, heard, watched, limits.stall_s)
+    writing = _write(process, said, heard, signs, limits.stall_s)
     tasks = [
         reading,
         asyncio.create_task(writing, name="mcp-writer"),
-        asyncio.create_task(_close_behind(watched, reading, heard), name="mcp-watcher"),
+        asyncio.create_task(_close_behind(signs, reading, heard), name="mcp-watcher"),
     ]
     try:
         yield read, write
     finally:
         read.close()
         write.close()
-        ending = asyncio.create_task(_end(process, watched, tasks))
+        ending = asyncio.create_task(_end(process, signs, tasks))
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
@@ -110,19 +118,19 @@ async def _read(process: Process, heard: Any, limit: int | None) -> None:
 
 
 async def _write(
-    process: Process, said: Any, heard: Any, watched: _Watched, stall_s: float | None
+    process: Process, said: Any, heard: Any, signs: Signs, stall_s: float | None
 ) -> None:
     assert process.stdin is not None
     try:
         async with said:
             async for message in said:
                 process.stdin.write(line_of(message))
-                await _drained(process.stdin, watched, stall_s)
+                await _drained(process.stdin, signs, stall_s)
     except OSError:
         await heard.aclose()  # It does not read any more: nobody is to wait for its answers.
 
 
-async def _drained(stdin: asyncio.StreamWriter, watched: _Watched, stall_s: float | None) -> None:
+async def _drained(stdin: asyncio.StreamWriter, signs: Signs, stall_s: float | None) -> None:
     """Wait until the server has read enough of what was written.
 
     Raises:
@@ -133,7 +141,7 @@ async def _drained(stdin: asyncio.StreamWriter, watched: _Watched, stall_s: floa
     draining = asyncio.ensure_future(stdin.drain())
     try:
         while stall_s is not None and not draining.done():
-            left = max(began, watched.heard_at) + stall_s - loop.time()
+            left = max(began, signs.heard_at) + stall_s - loop.time()
             if left <= 0:
                 raise TimeoutError
             await asyncio.wait([draining], timeout=left)
@@ -142,33 +150,33 @@ async def _drained(stdin: asyncio.StreamWriter, watched: _Watched, stall_s: floa
         draining.cancel()
 
 
-async def _close_behind(watched: _Watched, reading: asyncio.Task[None], heard: Any) -> None:
+async def _close_behind(signs: Signs, reading: asyncio.Task[None], heard: Any) -> None:
     """Let nobody wait for a process that has ended, though a child of it holds its pipes."""
-    await watched.has_ended.wait()
+    await signs.has_ended.wait()
     await asyncio.wait([reading], timeout=LAST_WORDS_S)
     await heard.aclose()
 
 
-async def _end(process: Process, watched: _Watched, tasks: list[asyncio.Task[None]]) -> None:
+async def _end(process: Process, signs: Signs, tasks: list[asyncio.Task[None]]) -> None:
     assert process.stdin is not None
     _, writing, _ = tasks
     await asyncio.wait([writing], timeout=FLUSH_S)
     process.stdin.close()
-    if not await _has_ended(watched, END_S):
+    if not await _has_ended(signs, END_S):
         with suppress(ProcessLookupError):
             process.terminate()
-        if not await _has_ended(watched, TERMINATE_S):
+        if not await _has_ended(signs, TERMINATE_S):
             with suppress(ProcessLookupError):
                 process.kill()
-            await _has_ended(watched, END_S)
+            await _has_ended(signs, END_S)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
 
 
-async def _has_ended(watched: _Watched, seconds: float) -> bool:
+async def _has_ended(signs: Signs, seconds: float) -> bool:
     try:
-        await asyncio.wait_for(watched.has_ended.wait(), seconds)
+        await asyncio.wait_for(signs.has_ended.wait(), seconds)
     except TimeoutError:
         return False
     return True

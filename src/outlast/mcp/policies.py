@@ -224,6 +224,22 @@ async def filtered(
     return [tool for tool in tools if await _passes(tool_filter, context, _copy(tool))]
 
 
+def names_in(server: Any) -> dict[str, set[str]]:
+    """By setting of a server, the tools that are named in it."""
+    found: dict[str, set[str]] = {}
+    for setting, policy in (
+        ("require_approval", server.approval),
+        ("on_uncertain", server.on_uncertain),
+    ):
+        if isinstance(policy, Mapping):
+            found[setting] = {*cast("Mapping[str, Any]", policy)} - {"*"}
+    lists: Any = server.tool_filter
+    if isinstance(lists, dict):
+        every = cast("dict[str, Any]", lists).values()
+        found["tool_filter"] = {name for names in every for name in names or ()}
+    return found
+
+
 def _copy(tool: Any) -> Any:
     return tool.model_copy(deep=True) if hasattr(tool, "model_copy") else tool
 

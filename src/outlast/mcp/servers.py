@@ -20,7 +20,7 @@ from outlast.mcp.failures import is_transport_failure, quoted
 from outlast.mcp.http import HttpClientFactory, HttpOptions
 from outlast.mcp.library import http_library, is_v2, module, sse_transport
 from outlast.mcp.names import fingerprint, require_url
-from outlast.mcp.options import Retries
+from outlast.mcp.options import Retries, check_params
 from outlast.mcp.pipes import Limits
 from outlast.mcp.policies import RequireApprovalSetting, ToolFilter, UncertainSetting
 from outlast.mcp.protocol import (
@@ -117,12 +117,8 @@ class MCPServerStdio(SessionServer):
             ValueError: It has a value that it cannot have.
         """
         super().__init__(**_given(locals()))
-        kind: Any = module("client.stdio").StdioServerParameters
-        given: Any = params
-        keys = ("command", "args", "env", "cwd", "encoding", "encoding_error_handler")
-        self.params = kind(
-            command=given["command"], **{key: given[key] for key in keys[1:] if key in given}
-        )
+        check_params(params, MCPServerStdioParams, "command")
+        self.params = _stdio_params(params)
         self._name = name or f"stdio: {self.params.command}"
         self.identity = fingerprint(self.params.command, self.params.args, self.params.cwd)
         self._stderr = Stderr()
@@ -145,7 +141,10 @@ class MCPServerStdio(SessionServer):
         return stdio_streams(self.params, self._stderr, limits)
 
     def _has_ended(self) -> bool:
-        return self._stderr.is_over.is_set()
+        return self._stderr.is_over.is_set() or self._stderr.signs.has_ended.is_set()
+
+    def _is_silent(self, since: float) -> bool:
+        return self._stderr.signs.heard_at < since
 
     def _begun(self) -> asyncio.Future[Any]:
         return asyncio.ensure_future(self._stderr.is_started.wait())
@@ -155,14 +154,29 @@ class MCPServerStdio(SessionServer):
         return f" Its last words on stderr: {quoted(text)}." if text else ""
 
 
+def _stdio_params(params: Any) -> Any:
+    kind: Any = module("client.stdio").StdioServerParameters
+    given = {key: params[key] for key in MCPServerStdioParams.__annotations__ if key in params}
+    try:
+        return kind(**given)
+    except ValueError as error:
+        errors: Any = getattr(error, "errors", list[Any])()
+        wrong = {f"{each['loc'][0]!r} ({each['msg']})" for each in errors if each["loc"]}
+        raise UserError(  # Without the values: there are passwords in many an `env`.
+            f"The params of an MCP server do not fit: {', '.join(sorted(wrong)) or 'a value'}."
+        ) from None
+
+
 class _RemoteServer(SessionServer):
     """What both ways over HTTP have in common."""
 
     _kind: str
+    _params_kind: type
     params: Any
 
     def __init__(self, params: Any, name: str | None, settings: dict[str, Any]) -> None:
         super().__init__(**settings)
+        check_params(params, self._params_kind, "url")
         require_url(params["url"])
         self.params = params
         self._name = name or f"{self._kind}: {params['url']}"
@@ -197,6 +211,7 @@ class MCPServerSse(_RemoteServer):
     """A remote server that speaks over HTTP with server-sent events, as older ones do."""
 
     _kind = "sse"
+    _params_kind = MCPServerSseParams
 
     def __init__(  # noqa: PLR0913 (upstream's signature)
         self,
@@ -252,6 +267,7 @@ class MCPServerStreamableHttp(_RemoteServer):
     """A remote server that speaks over streamable HTTP."""
 
     _kind = "streamable_http"
+    _params_kind = MCPServerStreamableHttpParams
 
     def __init__(  # noqa: PLR0913 (upstream's signature)
         self,

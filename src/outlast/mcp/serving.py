@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import shlex
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
 from outlast.mcp.calls import IDEMPOTENCY_KEY
 from outlast.mcp.elicitation import (
+    RUN_ID,
     asked_directly,
     decide,
     input_required,
@@ -26,6 +28,8 @@ from outlast.mcp.elicitation import (
 from outlast.mcp.library import is_v2, module
 from outlast.run.runner import Runner
 
+PAUSE_S = 0.5
+"""How long to wait before looking again at a run that somebody else performs."""
 MAX_QUESTIONS = 32
 """As many questions are put to a client in one call at most."""
 
@@ -135,7 +139,9 @@ class _Runs:
     def run_id(self, key: str) -> str:
         """The run that a client's key means."""
         if not key:
-            return f"mcp-{uuid.uuid4().hex[:16]}"
+            return f"mcp-{uuid.uuid4().hex}"
+        if RUN_ID.fullmatch(key):
+            return key  # As this server has called the run of a client that sent no key.
         digest = hashlib.sha256(f"{self._agent.name}\0{key}".encode("utf-8", "replace"))
         return f"mcp-{digest.hexdigest()[:32]}"
 
@@ -151,11 +157,8 @@ class _Runs:
                 self._going.pop(run_id, None)
 
     async def _performed(self, run_id: str, message: str, ctx: Any) -> Any:
-        try:
-            await take_answers(run_id, ctx, self._config)
-            result = await self._watched(run_id, message, ctx)
-        except AlreadyRunning:
-            raise tool_error(f"Run {run_id!r} is still going on. Ask again later.") from None
+        await take_answers(run_id, ctx, self._config)
+        result = await self._finished(run_id, message, ctx)
         for _ in range(MAX_QUESTIONS):
             waiting = list(result.interruptions)
             if not waiting:
@@ -166,8 +169,17 @@ class _Runs:
             if answer is None:
                 break
             await decide(run_id, waiting[0].question_id, answer, self._config)
-            result = await self._watched(run_id, message, ctx)
+            result = await self._finished(run_id, message, ctx)
         return _waiting_text(run_id, list(result.interruptions))
+
+    async def _finished(self, run_id: str, message: str, ctx: Any) -> Any:
+        """What the run comes to, whoever performs it: a call that nobody waits for any more goes on."""
+        while True:
+            try:
+                return await self._watched(run_id, message, ctx)
+            except AlreadyRunning:
+                await _report(ctx, 0, f"run {run_id} goes on")
+                await asyncio.sleep(PAUSE_S)
 
     async def _watched(self, run_id: str, message: str, ctx: Any) -> Any:
         context = self._context() if self._context is not None else None
@@ -200,11 +212,11 @@ def _progress_text(event: Any) -> str:
 
 
 def _waiting_text(run_id: str, waiting: list[Any]) -> str:
-    calls = "\n".join(f"- {item.question_id}: {question(item)}" for item in waiting)
-    return (
-        f"Run {run_id!r} waits for a person:\n{calls}\nDecide with `outlast approve {run_id}` or "
-        f"`outlast reject {run_id}`, then ask again with the same key."
-    )
+    lines = [f"Run {run_id!r} waits for a person, who decides in the folder of the server:"]
+    for item in waiting:
+        call = shlex.join([run_id, item.question_id])
+        lines += [f"- {question(item)}", f"  outlast approve {call}", f"  outlast reject {call}"]
+    return "\n".join([*lines, f"Then ask again with the same key; {run_id!r} is one, too."])
 
 
 def _text(output: Any) -> str:

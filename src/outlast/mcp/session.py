@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from outlast.core.errors import UserError
 from outlast.definitions.agent import AgentBase
 from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.logger import logger
 from outlast.mcp.calls import CALL, IDEMPOTENCY_KEY
 from outlast.mcp.connection import ConnectedServer
+from outlast.mcp.errors import MCPRequestError
 from outlast.mcp.library import cancelling, params_of, set_value, value
 from outlast.mcp.listing import all_pages, copy_of
 from outlast.mcp.names import printable, public_name
 from outlast.mcp.options import Retries
-from outlast.mcp.policies import filtered, forbids_repeats
+from outlast.mcp.policies import filtered, forbids_repeats, names_in
 
 if TYPE_CHECKING:
     from mcp.types import (
@@ -76,7 +77,27 @@ class SessionServer(ConnectedServer):
                         raise
 
         pages = await all_pages(self.name, "tools", page, self.max_list_pages)
-        return [tool for each in pages for tool in each.tools]
+        tools = [tool for each in pages for tool in each.tools]
+        self._warn_of_names({tool.name for tool in tools})
+        return tools
+
+    def _warn_of_names(self, known: set[str]) -> None:
+        """Say once which names in the settings are those of no tool: a mistyped one protects nothing."""
+        unknown = {
+            setting: absent
+            for setting, names in names_in(self).items()
+            if (absent := sorted(names - known))
+        }
+        for setting, names in unknown.items():
+            if self._unknown.get(setting) != names:
+                logger.warning(
+                    "%s of MCP server %s names tools that it does not have: %s. It has: %s.",
+                    setting,
+                    public_name(self.name),
+                    printable(", ".join(names)),
+                    printable(", ".join(sorted(known))) or "none",
+                )
+        self._unknown = unknown
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
@@ -133,10 +154,13 @@ class SessionServer(ConnectedServer):
         names = [name for name in required if isinstance(name, str)]  # pyright: ignore[reportUnknownVariableType]
         missing = [name for name in names if name not in (arguments or {})]
         if missing:
-            raise UserError(
-                f"Failed to call tool {tool_name!r} on MCP server {public_name(self.name)!r}: missing "
-                f"required parameters: {printable(', '.join(missing))}."
+            why = f"missing required parameters: {printable(', '.join(missing))}."
+            server = public_name(self.name)
+            refusal = MCPRequestError(
+                f"Failed to call tool {tool_name!r} on MCP server {server!r}: {why}"
             )
+            refusal.to_model = f"Invalid arguments: {why}"
+            raise refusal
 
     # --- Prompts and resources. ------------------------------------------------------------
 

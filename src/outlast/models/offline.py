@@ -69,7 +69,7 @@ class OfflineModel(Model):
         """The next calls, or the closing text."""
         talk = read(input)
         options = [
-            Option(tool.name, tool.description, tool.params_json_schema)
+            Option(tool.name, tool.description, tool.params_json_schema, source=tool.mcp_source)
             for tool in tools
             if isinstance(tool, FunctionTool)
         ]
@@ -77,6 +77,8 @@ class OfflineModel(Model):
             told = f"{each.agent_name} {each.tool_description}"
             options.append(Option(each.tool_name, told, each.input_json_schema, is_handoff=True))
         calls, reasons = next_calls(talk, options, model_settings.tool_choice)
+        if hosted := sorted(tool.name for tool in tools if not isinstance(tool, FunctionTool)):
+            reasons.append(f"I did not use {', '.join(hosted)}, which a provider's model has.")
         output = [
             _call(name, arguments, talk.calls_so_far + index)
             for index, (name, arguments) in enumerate(calls)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
+from outlast.definitions.tool_origin import MCPSource
 from outlast.models.offline_args import Filled, Schema, Source, filled
 from outlast.models.offline_text import (
     clauses,
@@ -31,6 +32,8 @@ _VAGUE = word_set(
     "add apply create do execute handle issue make new open perform place post process record "
     "request run save send set start submit update write"
 )
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_POLITE = re.compile(r"\bplease\b|\b(?:can|could|will|would) you\b", re.IGNORECASE)
 _FAILED = re.compile(
     r"\b(?:errors?|fail(?:ed|ure)|not found|no such|does not exist|unknown|invalid|denied|"
     r"rejected|not approved|timed out|unable)\b",
@@ -49,6 +52,8 @@ class Option:
     description: str
     schema: Schema
     is_handoff: bool = False
+    source: MCPSource | None = None
+    """Where it comes from, if somebody else's server offers it."""
 
     @cached_property
     def parameters(self) -> set[str]:
@@ -69,6 +74,8 @@ class Option:
     @property
     def reads(self) -> bool:
         """Whether it only looks something up."""
+        if self.source is not None and self.source.is_read_only is not None:
+            return self.source.is_read_only
         return not _READS.isdisjoint(words(self.name))
 
     @property
@@ -150,6 +157,20 @@ def next_calls(
     return calls, [] if calls or named or tool_choice == "required" else plan.reasons()
 
 
+def _is_ordered(text: str, name: str) -> bool:
+    """Whether a text says outright to do what a tool does that it has not been written for.
+
+    A tool of somebody else's server changes files or sends mail. A question, or a word that its name
+    happens to share with the text, is no order.
+    """
+    verb = stems(name)[:1]
+    sentences = [each for each in _SENTENCE.split(text) if meet(verb, stems(each))]
+    return any(
+        not is_negated(each, verb[0]) and (not each.endswith("?") or _POLITE.search(each))
+        for each in sentences
+    )
+
+
 class _Plan:
     """One turn: the conversation, and how well each option fits it."""
 
@@ -214,6 +235,8 @@ class _Plan:
 
     def _is_asked_for(self, option: Option) -> bool:
         """Whether the request names what this tool does, and does not say to leave it."""
+        if option.source is not None:
+            return _is_ordered(self.talk.request, option.source.tool)
         decisive = [option.verb]
         if option.verb in {stem(verb) for verb in _VAGUE}:
             rest = option.name_stems[1:]

@@ -7,11 +7,13 @@ file in which nobody could: no loop runs while a file is loaded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from outlast.effects.registry import reachable
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -40,6 +42,19 @@ async def connected_servers(*agents: Any) -> AsyncGenerator[None]:
             if not done.done() or done.cancelled():
                 owner.cancel()
         await asyncio.gather(*owners, return_exceptions=True)
+
+
+async def among_servers(work: Coroutine[Any, Any, T], *agents: Any) -> T:
+    """What ``work`` returns, done while the servers of ``agents`` are connected.
+
+    Raises:
+        MCPConnectionError: One cannot be reached, and nothing was done.
+    """
+    try:
+        async with connected_servers(*agents):
+            return await work
+    finally:
+        work.close()
 
 
 def _unconnected(agents: tuple[Any, ...]) -> list[Any]:

@@ -18,6 +18,7 @@ from outlast.cli.screen import console
 from outlast.cli.text import plain, short
 from outlast.evals import Report, Suite, case_of_run, contains, evaluate, read_cases
 from outlast.evals.cases import write_cases
+from outlast.run.servers import among_servers
 
 _ALL = 1.0
 
@@ -62,7 +63,8 @@ def eval(  # noqa: A001, PLR0913  # what it is called
     before = Report.load(baseline) if baseline else None
     status = 0
     for each in model.split(",") if model else [None]:
-        report = finish(evaluate(suite, workers=workers, id=eval_id or None, model=each))
+        asking = evaluate(suite, workers=workers, id=eval_id or None, model=each)
+        report = finish(among_servers(asking, suite.agent))
         _show(report, before, each)
         if save:
             report.save(save)

@@ -16,6 +16,7 @@ outlast mcp desk.py:triage         serves an agent over stdin and stdout
 outlast mcp desk.py --http 8080    the same over HTTP, at /mcp
 outlast mcp --journal              serves the runs, and decisions
 outlast mcp inspect npx -y @modelcontextprotocol/server-memory
+outlast mcp inspect -- npx -y SERVER --call 5    all of it is the server's
 outlast mcp inspect URL --call find --args '{"what": "tea"}'
 """,
     {"ignore_unknown_options": True},

@@ -15,6 +15,7 @@ from outlast.cli.running import how_to_go_on, matching_run
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import lines, plain
 from outlast.replay import Divergence, Replay, replay as replayed
+from outlast.run.servers import among_servers
 
 
 @command("""
@@ -42,7 +43,8 @@ def replay(
             f"Run {plain(found)} {was}. What stands in a journal is not executed: name the program.",
             hint,
         )
-    done = finish(replayed(found, load_program(place, run_id=found).agent))
+    agent = load_program(place, run_id=found).agent
+    done = finish(among_servers(replayed(found, agent), agent))
     if as_json:
         print_json(_facts(done))
     else:
