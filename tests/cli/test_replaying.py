@@ -98,6 +98,7 @@ def test_runs_are_counted(project: Path):
     assert "get_weather" in said
     found = json.loads(outlast(project, "stats", "--json"))
     assert found["agents"]["Guide"]["completed"] == 1
+    assert found["agents"]["Guide"]["cost"] == 0
     assert found["tools"]["get_weather"]["calls"] == 1
     assert list(found["models"]) == ["offline"]
     assert json.loads(outlast(project, "stats", "--json", "--since", "1h"))["agents"]

@@ -1,15 +1,16 @@
 """A fork is the other run up to a step: nothing before it is performed again."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from desk import Desk
 
-from outlast import RunConfig, RunConflict, Runner, UserError
+from outlast import Agent, RunConfig, RunConflict, Runner, Usage, UserError
 from outlast.core.events import RunForked
 from outlast.journal.opening import open_journal
 from outlast.replay import diff, fork
-from outlast.testing import ScriptedModel, assistant_message
+from outlast.testing import ModelStep, ScriptedModel, assistant_message, function_call
 
 
 async def go_on(run_id: str, desk: Desk, place: str, script: list[Any]) -> Any:
@@ -105,3 +106,35 @@ async def test_two_runs_are_compared(recorded: str, desk: Desk):
     assert "no such order" in first.after
     assert (await diff("order-1", "order-1", journal=recorded)).is_same
     assert "-refunded" in str(found)
+
+
+async def test_costs_of_runs_and_of_runs_inside_them_are_compared_by_one_table(tmp_path: Path):
+    place = str(tmp_path / "j.db")
+    config = RunConfig(journal=place)
+    used = Usage(requests=1, input_tokens=1_000_000, total_tokens=1_000_000)
+
+    def agent(*models: str) -> Agent[None]:
+        found: Agent[None] | None = None
+        for model in models:
+            script: list[Any] = [ModelStep(output=[assistant_message("done")], usage=used)]
+            if found is not None:
+                script.insert(0, [function_call("ask", {"input": "?"}, call_id="c")])
+            tools = [] if found is None else [found.as_tool("ask", "Asks another agent.")]
+            found = Agent(name=model, tools=tools, model=Named(model, script))
+        assert found is not None
+        return found
+
+    await Runner.run(agent("gpt-4.1"), "hi", run_id="one", run_config=config)
+    await Runner.run(agent("gpt-4.1", "gpt-4.1-mini"), "hi", run_id="two", run_config=config)
+    found = await diff("one", "two", journal=place)
+    assert found.cost == pytest.approx((2.0, 2.4))
+    await Runner.run(agent("nobodys"), "hi", run_id="three", run_config=config)
+    assert (await diff("one", "three", journal=place)).cost[1] is None
+
+
+class Named(ScriptedModel):
+    """A script under the name of a model, by which prices go."""
+
+    def __init__(self, model: str, steps: list[Any]) -> None:
+        super().__init__(steps)
+        self.model = model

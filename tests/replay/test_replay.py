@@ -120,21 +120,33 @@ async def test_a_run_that_failed_is_replayed_to_its_failure(tmp_path: Any):
     assert done.status == "failed"
 
 
-async def test_a_run_with_an_agent_as_a_tool_is_replayed(tmp_path: Any):
+@pytest.mark.parametrize("depth", [1, 2])
+async def test_agents_that_are_tools_are_replayed_and_what_they_do_now_is_named(
+    tmp_path: Any, depth: int
+):
     place = str(tmp_path / "j.db")
-
-    def agent(outer: list[Any], inner: list[Any]) -> Agent[Any]:
-        clerk = Agent(name="clerk", model=ScriptedModel(inner))
-        tool = clerk.as_tool("ask", "Ask the clerk.")
-        return Agent(name="a", tools=[tool], model=ScriptedModel(outer))
-
-    outer = [[function_call("ask", {"input": "?"}, call_id="c")], [assistant_message("so")]]
     config = RunConfig(journal=place)
-    await Runner.run(
-        agent(outer, [[assistant_message("yes")]]), "hi", run_id="r", run_config=config
-    )
-    done = await replay("r", agent([], []), journal=place)
+
+    def agent(prompt: str, *scripts: list[Any]) -> Agent[Any]:
+        found = Agent(name="clerk", instructions=prompt, model=ScriptedModel(scripts[0]))
+        for number, script in enumerate(scripts[1:]):
+            tool = found.as_tool("ask", "Ask the clerk.")
+            found = Agent(name=f"a{number}", tools=[tool], model=ScriptedModel(script))
+        return found
+
+    asks = [[function_call("ask", {"input": "?"}, call_id="c")], [assistant_message("so")]]
+    scripts = [[[assistant_message("yes")]], *[asks] * depth]
+    await Runner.run(agent("Be short.", *scripts), "hi", run_id="r", run_config=config)
+
+    done = await replay("r", agent("Be short.", *[[]] * (depth + 1)), journal=place)
     assert done.is_same, done.first
+    assert [each.is_same for each in done.inner] == [True]
+
+    changed = await replay("r", agent("Be long.", *[[]] * (depth + 1)), journal=place)
+    assert changed.first is not None
+    assert changed.first.what == "instructions"
+    assert changed.first.run.count("/") == depth
+    assert "-Be short." in str(changed.first)
 
 
 async def test_an_unknown_run_is_an_error(recorded: str, desk: Desk):

@@ -17,6 +17,7 @@ from outlast.cli.text import lines, plain
 from outlast.core.items import text_of
 from outlast.core.records import Item, UsageFacts
 from outlast.definitions.clock import utc
+from outlast.run.costs import cost_usd
 from outlast.views.timeline import Step, Takeover, Timeline
 from outlast.views.words import body_of, text_from
 
@@ -61,7 +62,7 @@ def run_page(
         '<meta name="referrer" content="no-referrer">',
         f"<title>{_text(view.status)}: {_text(run_id)}</title>",
         f"<style>{style}</style></head><body><main>",
-        *_head(run_id, view),
+        *_head(run_id, view, children),
         "<h2>What happened</h2>",
         *_rows(view, children, _Axis(view)),
         *_asked(view, texts or {}),
@@ -82,7 +83,7 @@ def _block(text: str) -> str:
     return f"<pre>{escape(chr(10).join(lines(text)))}</pre>"
 
 
-def _head(run_id: str, view: Timeline) -> Iterator[str]:
+def _head(run_id: str, view: Timeline, children: Mapping[str, Timeline]) -> Iterator[str]:
     colour = _COLOURS.get(view.status, "warn")
     yield f'<h1><span class="name">{_text(run_id)}</span> '
     yield f'<span class="word {colour}">{_text(view.status)}</span></h1>'
@@ -95,6 +96,7 @@ def _head(run_id: str, view: Timeline) -> Iterator[str]:
         ("steps", len({step.id for step in view.steps})),
         ("processes", processes),
         ("tokens", _tokens(view.usage)),
+        ("cost", _run_cost([view, *children.values()])),
         ("user", who.user),
         ("tenant", who.tenant),
         ("session", who.session_id),
@@ -118,6 +120,22 @@ def _tokens(usage: UsageFacts | None) -> str:
         return ""
     cached = f", {usage.cached_tokens:,} of them cached" if usage.cached_tokens else ""
     return f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"
+
+
+def _cost(step: Step) -> float | None:
+    """Dollars that a step's model took, runs inside it not counted; None where no price is known."""
+    usage = step.usage or UsageFacts()
+    return cost_usd(step.served_by or step.model, usage, step.ended_at or step.started_at or 0.0)
+
+
+def _run_cost(views: list[Timeline]) -> str:
+    steps = [step for view in views for step in view.steps if step.usage and step.kind == "model"]
+    costs = [_cost(step) for step in steps]
+    known = [cost for cost in costs if cost is not None]
+    if not known:
+        return ""
+    more = len(costs) - len(known)
+    return f"${sum(known):.4f}{f', and {more} calls without a known price' if more else ''}"
 
 
 # --- The waterfall. ----------------------------------------------------------------------
@@ -224,6 +242,7 @@ def _inside(step: Step) -> Iterator[str]:
         ("turn", step.turn or ""),
         ("began", _utc(step.started_at) if step.started_at else ""),
         ("tokens", _tokens(step.usage)),
+        ("cost", "" if (cost := _cost(step)) is None or not step.usage else f"${cost:.6f}"),
         ("idempotency key", f"{key} (the same as before)" if step.same_key else key),
     ]
     yield '<dl class="facts">'

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from outlast.models.prices import cost_of
 from outlast.views.timeline import Step, Timeline
 
 
@@ -63,6 +62,8 @@ class Answer:
     view: Timeline
     """What the run did: its steps, tokens, time."""
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
+    cost: float | None = None
+    """In US dollars, runs inside it included; None where the price of a model is not known."""
 
     @property
     def text(self) -> str:
@@ -90,20 +91,6 @@ class Answer:
     def tokens(self) -> int:
         """All that models read and wrote."""
         return self.view.usage.total_tokens
-
-    @property
-    def cost(self) -> float | None:
-        """In US dollars; None where the price of a model is not known."""
-        total = 0.0
-        for step in self.view.steps:
-            if step.usage is None or not step.usage.total_tokens:
-                continue
-            usage = step.usage
-            cost = cost_of(step.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-            if cost is None:
-                return None
-            total += cost
-        return total
 
 
 Said: TypeAlias = "Verdict | bool | float"

@@ -18,6 +18,7 @@ from outlast.evals.checks import name_of
 from outlast.evals.judging import CONFIG
 from outlast.evals.report import CaseReport, Report
 from outlast.journal.journal import Journal
+from outlast.run.costs import report_of
 from outlast.run.request import journal_of
 from outlast.run.runner import Runner
 from outlast.views.steps import timeline
@@ -134,13 +135,15 @@ async def _asked(
         raise  # Nothing is known of the case.
     except Exception as failure:  # noqa: BLE001  # tools and models of the program may raise anything
         error = f"{type(failure).__name__}: {failure}"
-    view = timeline(await journal.read(run_id))
+    log = await journal.read(run_id)
+    report = await report_of(journal, run_id, config.prices, log=log)
     answer = Answer(
         case=case,
         run_id=run_id,
         output=output,
         error=error,
-        view=view,
+        view=timeline(log),
+        cost=report.total.whole_cost_usd,
         notes={CONFIG: RunConfig(journal=config.journal, durability=config.durability)},
     )
     return await _report(answer, [*suite.checks, *case.checks])

@@ -14,8 +14,9 @@ from typing import Any
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from outlast.core import events as facts_of
-from outlast.models.prices import cost_of
+from outlast.core.records import UsageFacts
 from outlast.otel.spans import OPERATION, PROVIDER, describe, nanoseconds
+from outlast.run.costs import cost_usd
 from outlast.tracing.interface import Span
 from outlast.tracing.spans import SpanImpl
 
@@ -73,7 +74,8 @@ class Metrics:
                 self._tokens.record(count, {**labels, "gen_ai.token.type": kind})
         cached = facts.get("gen_ai.usage.cache_read.input_tokens") or 0
         model = labels.get("gen_ai.request.model", "")
-        cost = cost_of(model, counts["input"] or 0, counts["output"] or 0, cached)
+        used = UsageFacts(1, counts["input"] or 0, counts["output"] or 0, cached_tokens=cached)
+        cost = cost_usd(model, used, (end or 0) / 1e9)
         if cost:
             self._cost.add(cost, labels)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal
-from outlast.models.prices import cost_of
+from outlast.run.costs import report_of
 from outlast.run.request import journal_of
 from outlast.views.divergence import difference
 from outlast.views.steps import timeline
@@ -88,23 +88,15 @@ async def diff(first: str, second: str, *, journal: Any = None) -> RunDiff:
         steps=tuple(_differing(one, other)),
         counts=(len(_final(one)), len(_final(other))),
         tokens=(one.usage.total_tokens, other.usage.total_tokens),
-        cost=(run_cost(one), run_cost(other)),
+        cost=(await run_cost(kept, first), await run_cost(kept, second)),
         duration_s=(one.duration_s, other.duration_s),
     )
 
 
-def run_cost(view: Timeline) -> float | None:
-    """What the model calls of a run cost in US dollars; None where the log or the list does not say."""
-    total, is_known = 0.0, False
-    for step in view.steps:
-        usage = step.usage
-        if usage is None or not usage.total_tokens:
-            continue
-        cost = cost_of(step.model, usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-        if cost is None:
-            return None
-        total, is_known = total + cost, True
-    return total if is_known else None
+async def run_cost(journal: Journal, run_id: str) -> float | None:
+    """What a run and those inside it cost in US dollars; None where a price is not known."""
+    report = await report_of(journal, run_id)
+    return report.total.whole_cost_usd
 
 
 async def _seen(journal: Journal, run_id: str) -> Timeline:

@@ -10,7 +10,8 @@ from typing import Any
 from outlast.core.errors import RunNotFound
 from outlast.definitions.clock import wall_s
 from outlast.journal.journal import Journal, RunSummary
-from outlast.replay.comparing import run_cost
+from outlast.run.costs import report_of
+from outlast.views.costs import UsageReport
 from outlast.views.steps import timeline
 from outlast.views.timeline import Step, Timeline
 
@@ -47,10 +48,10 @@ class Totals:
     models: dict[str, StepTotals] = field(default_factory=dict[str, StepTotals])
     tools: dict[str, StepTotals] = field(default_factory=dict[str, StepTotals])
 
-    def add(self, view: Timeline, status: str, *, is_root: bool) -> None:
-        """Count one run; as a run of its agent only where it is inside no other."""
-        if is_root:
-            self._add_run(view, status)
+    def add(self, view: Timeline, status: str, report: UsageReport | None) -> None:
+        """Count one run; as a run of its agent, with what it used, only if it is inside no other."""
+        if report is not None:
+            self._add_run(view, status, report.total.whole_cost_usd)
         for step in view.steps:
             if step.kind == "model":
                 name = step.model or step.served_by or "not named"
@@ -58,14 +59,13 @@ class Totals:
             elif step.kind == "tool":
                 _count(self.tools.setdefault(step.name, StepTotals()), step)
 
-    def _add_run(self, view: Timeline, status: str) -> None:
+    def _add_run(self, view: Timeline, status: str, cost: float | None) -> None:
         agent = self.agents.setdefault(view.agent, AgentTotals())
         agent.runs += 1
         agent.completed += status == "completed"
         agent.failed += status == "failed"
         agent.waiting += status in ("waiting", "parked", "paused")
         agent.tokens += view.usage.total_tokens
-        cost = run_cost(view) if view.usage.total_tokens else 0.0
         agent.cost = None if cost is None or agent.cost is None else agent.cost + cost
         agent.seconds.append(view.duration_s)
 
@@ -125,10 +125,12 @@ async def totals_of(
         if row.created_at < begun:
             continue
         try:
-            view = timeline(await journal.read(row.run_id))
+            log = await journal.read(row.run_id)
         except RunNotFound:
             continue  # It was deleted meanwhile.
-        totals.add(view, statuses.get(row.run_id, view.status), is_root=not row.parent)
+        view = timeline(log)
+        report = None if row.parent else await report_of(journal, row.run_id, log=log)
+        totals.add(view, statuses.get(row.run_id, view.status), report)
     return totals
 
 

@@ -88,6 +88,8 @@ class ReplayEngine:
         self._landed = asyncio.Event()
         self.misfits: dict[str, str] = {}
         """Calls whose arguments the tool does not take any more, by effect."""
+        self.inner: dict[str, tuple[str, Any]] = {}
+        """By recorded run inside this one, the effect that began it and the tool for its agent now."""
 
     def derive(self, effect: Effect, state: RunState) -> Sequence[Event] | None:
         """What follows without user code, as the program is now."""
@@ -130,7 +132,7 @@ class ReplayEngine:
             case CallModel():
                 return await self._replied(effect, recorded)
             case RunTool(verdict="run"):
-                await self._note_misfit(effect)
+                self._note_tool(effect)
                 return self._recorded(effect, recorded)
             case LoadSession() | SaveSession() | ShortenSession():
                 return self._recorded(effect, recorded)
@@ -157,12 +159,15 @@ class ReplayEngine:
             self._env.log.journal.blobs.put(data, name)
         return outcome
 
-    async def _note_misfit(self, effect: RunTool) -> None:
-        """Note a call that the tool, as it is now, would not take."""
+    def _note_tool(self, effect: RunTool) -> None:
+        """Note a call that the tool, as it is now, would not take, and whose runs it begins."""
         turn = self._env.turn
         tool: Any = turn.tool(effect.call) if turn is not None else None
         if effect.call.kind != "function" or tool is None:
             return
+        if getattr(tool, "agent", None) is not None:
+            children = self._recording.children.get(effect.id, ())
+            self.inner |= dict.fromkeys(children, (effect.id, tool))
         arguments = self._env.view().call_item(effect.call.index).get("arguments") or ""
         accepts: Any = getattr(tool, "accepts", None)
         if accepts is not None and not accepts(arguments):

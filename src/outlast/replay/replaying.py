@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from outlast.core.errors import UserError
+from outlast.core.errors import RunNotFound, UserError
 from outlast.core.events import Event
 from outlast.core.ids import EffectId
 from outlast.core.stored import Stored
@@ -38,10 +38,12 @@ class Replay:
     events: tuple[Event, ...]
     """The log of the replay."""
     recorded: tuple[Event, ...]
+    inner: tuple[Replay, ...] = ()
+    """The runs of agents that are tools of this run, performed again in the same way."""
 
     @property
     def is_same(self) -> bool:
-        """Whether it went as recorded, event by event."""
+        """Whether it went as recorded, event by event, and the runs inside it too."""
         return not self.divergences
 
     @property
@@ -96,6 +98,8 @@ async def replay(
     found += [_misfit(key, name) for key, name in engine.misfits.items()]
     if stopped is not None:
         found = _until_stopped(found, stopped)
+    inside = await _inside(engine, with_fields(config, journal=source), context)
+    found = _in_order(found, inside, recording)
     view = timeline(Stored(seq, 0.0, 1, event) for seq, event in enumerate(env.log.events))
     return Replay(
         run_id,
@@ -104,7 +108,46 @@ async def replay(
         tuple(found),
         tuple(env.log.events),
         tuple(recording.events),
+        tuple(done for _, done in inside),
     )
+
+
+async def _inside(
+    engine: ReplayEngine, config: RunConfig, context: Any
+) -> list[tuple[str, Replay]]:
+    """The replays of the runs inside one, by the effect that began them."""
+    found: list[tuple[str, Replay]] = []
+    for run_id, (key, tool) in engine.inner.items():
+        own = tool.agent_config or config
+        try:
+            done = await replay(
+                run_id,
+                tool.agent,
+                journal=config.journal,
+                context=context,
+                run_config=own,
+            )
+        except RunNotFound:  # It was begun, and nothing of it was written.
+            continue
+        found.append((key, done))
+    return found
+
+
+def _in_order(
+    found: list[Divergence],
+    inside: list[tuple[str, Replay]],
+    recording: Recording,
+) -> list[Divergence]:
+    """The divergences of a run and of those inside it, in the order of the recording."""
+    places, last = recording.places, len(recording.events)
+    merged = list(found)
+    for key, done in inside:
+        place = places.get(key, last)
+        later = (n for n, each in enumerate(merged) if places.get(each.place, -1) > place)
+        at = next(later, len(merged))
+        named = [with_fields(each, run=each.run or done.run_id) for each in done.divergences]
+        merged[at:at] = named
+    return merged
 
 
 async def _environment(

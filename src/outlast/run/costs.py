@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from outlast.calls.prices import PriceTable, table_of
+from outlast.core.budgets import NANO
 from outlast.core.errors import RunNotFound, UserError
+from outlast.core.records import UsageFacts
 from outlast.core.stored import Stored
 from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.journal.journal import Journal
@@ -20,15 +22,25 @@ if TYPE_CHECKING:
 Prices = PriceTable | str | None
 
 
-async def report_of(journal: Journal, run_id: str, prices: Any = None) -> UsageReport:
-    """What a run and the runs inside it have used.
+def cost_usd(model: str, usage: UsageFacts, at: float) -> float | None:
+    """Dollars for what a model used at a moment; None where its price is not publicly known."""
+    cost = table_of(None).cost(model, usage, at) if model else None
+    return None if cost is None else cost / NANO
+
+
+async def report_of(
+    journal: Journal, run_id: str, prices: Any = None, *, log: Sequence[Stored] | None = None
+) -> UsageReport:
+    """What a run and the runs inside it have used; ``log`` is the run's, where it is read already.
 
     Raises:
         RunNotFound: There is no such run.
     """
     from outlast.views.costs import children_of, usage_report
 
-    logs: dict[str, Sequence[Stored]] = {run_id: await journal.read(run_id)}
+    if log is None:
+        log = await journal.read(run_id)
+    logs: dict[str, Sequence[Stored]] = {run_id: log}
     due = children_of(logs[run_id])
     while due:
         child = due.pop()

@@ -52,6 +52,11 @@ class Spent:
         """Dollars, as far as prices are known."""
         return self.nano_usd / _NANO
 
+    @property
+    def whole_cost_usd(self) -> float | None:
+        """Dollars; None where tokens were used whose price is not known."""
+        return None if self.unpriced and self.tokens else self.cost_usd
+
     def add(self, other: Spent) -> None:
         """Count ``other`` too."""
         for name in ("requests", "input_tokens", "output_tokens", "calls", "nano_usd", "unpriced"):

@@ -43,9 +43,12 @@ class Divergence:
     after: Any = None
     text: str = ""
     """The difference as a text to read."""
+    run: str = ""
+    """The run inside the replayed one in which it is; empty for the replayed run itself."""
 
     def __str__(self) -> str:
         where = f"turn {self.turn}" if self.turn else "the run"
+        where = f"{where} of {self.run}" if self.run else where
         if self.what in ("missing", "new"):
             word = (
                 "is recorded, and did not happen" if self.what == "missing" else "is not recorded"
