@@ -22,9 +22,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "outlast"
 HEART = ("core", "views", "journal", "calls", "effects", "engine", "run")
 # What a model call passes through that may be late, fail, be made again or go to another model.
 ONE_MODEL_CALL = (
-    "effects/model.py", "effects/background_call.py", "effects/cache_key.py", "effects/reply_limits.py",
+    "effects/model.py", "effects/reply.py",
     "calls/attempt.py", "calls/deadlines.py", "calls/fallback.py", "calls/health.py",
-    "calls/model_choice.py", "calls/outage.py", "calls/retry.py", "models/call_options.py",
+    "calls/model_choice.py", "calls/retry.py", "models/call_options.py",
     "models/background.py", "models/errors.py", "models/normalized.py", "definitions/retry.py",
     "definitions/limits.py", "journal/health.py",
 )  # fmt: skip

@@ -16,6 +16,14 @@ from typing import Any
 import msgspec
 
 from outlast.calls.attempt import Attempt
+from outlast.core.errors import (
+    CircuitOpen,
+    ModelPaced,
+    ModelRateLimited,
+    ModelStreamTruncated,
+    ModelTimeoutError,
+    ModelUnavailable,
+)
 from outlast.core.events import EffectFailed
 from outlast.core.state import RunState
 from outlast.core.usage import RequestUsage, Usage, copy_usage
@@ -38,6 +46,15 @@ LOCKED = "conversation_locked"
 LOCKED_RETRIES = 3
 """How often a call is made again for that reason, also where nothing else is retried."""
 _FIRST_S, _LONGEST_S = 0.5, 8.0  # Those of the `openai` client.
+
+IN_PLACE_S = 5.0
+"""A shorter wait is not worth being parked for."""
+_OUTAGES = (
+    CircuitOpen, ConnectionError, ModelPaced, ModelRateLimited, ModelStreamTruncated,
+    ModelTimeoutError, ModelUnavailable, TimeoutError,
+)  # fmt: skip
+_STATUSES = {408, 425, 429}
+_SERVER_ERROR = 500
 
 
 class _Rule(msgspec.Struct, frozen=True):
@@ -203,3 +220,22 @@ def _entry(usage: Usage) -> RequestUsage:
         input_tokens_details=usage.input_tokens_details,
         output_tokens_details=usage.output_tokens_details,
     )
+
+
+# --- Outages. ----------------------------------------------------------------------------
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the same request may well succeed later: nothing is wrong with it."""
+    facts = normalized_error(error)
+    if facts.is_abort:
+        return False
+    if isinstance(error, _OUTAGES) or facts.is_network_error or facts.is_timeout:
+        return True
+    status = facts.status_code
+    return status is not None and (status in _STATUSES or status >= _SERVER_ERROR)
+
+
+def longest_wish(error: Exception) -> float | None:
+    """For how long the provider wants to be left alone, in seconds; None if it does not say."""
+    return normalized_error(error).retry_after

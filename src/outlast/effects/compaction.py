@@ -6,6 +6,7 @@ import asyncio
 import copy
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -217,20 +218,20 @@ async def _summarized(writer: _Writer, items: Sequence[Item]) -> tuple[str, Usag
 async def _noted(writer: _Writer, number: int, asked: str, cost: Usage) -> str:
     model, how = writer.model, _SUMMARIZE.format(writer.settings.summary_words)
     payer = payer_of(writer.effect, writer.view, writer.emit, f"notes {number}")
-    async with paid_request(payer, model, [how, asked]) as pay:
-        response = await model.get_response(
-            how,
-            [{"role": "user", "content": asked}],
-            ModelSettings(),
-            [],
-            None,
-            [],
-            ModelTracing.DISABLED,
-            previous_response_id=None,
-            conversation_id=None,
-            prompt=None,
-        )
-        pay(response)
+    ask = partial(
+        model.get_response,
+        how,
+        [{"role": "user", "content": asked}],
+        ModelSettings(),
+        [],
+        None,
+        [],
+        ModelTracing.DISABLED,
+        previous_response_id=None,
+        conversation_id=None,
+        prompt=None,
+    )
+    response = await paid_request(payer, model, [how, asked], ask)
     cost.add(response.usage)
     message = last_message([wire(item) for item in response.output])
     return text_of(message).strip() if message else ""

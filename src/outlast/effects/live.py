@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from outlast.calls.outage import is_outage, longest_wish
+from outlast.calls.retry import is_outage, longest_wish
 from outlast.core.effects import CallModel, Effect
 from outlast.core.events import EffectFailed, Entry, Item
 from outlast.definitions.run_items import ModelResponse, RunItem, ToolCallOutputItem

@@ -1,4 +1,4 @@
-"""Calling the model: what it is given, what its reply means."""
+"""Calling the model: what it is given, and what follows where it does not answer."""
 
 from __future__ import annotations
 
@@ -6,74 +6,53 @@ import asyncio
 import copy
 import inspect
 import time
+from functools import partial
+from hashlib import sha256
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from outlast.calls.attempt import Attempt
 from outlast.calls.model_choice import ModelChoice, Question, choose
-from outlast.calls.outage import IN_PLACE_S, is_outage, longest_wish
 from outlast.calls.retry import (
+    IN_PLACE_S,
     LOCKED,
     asks_once,
     earlier_failures,
     is_locked,
+    is_outage,
+    longest_wish,
     pause_before_next,
     with_failures,
 )
 from outlast.core.effects import CallModel
-from outlast.core.errors import (
-    BudgetExceeded,
-    ModelBehaviorError,
-    ModelPaced,
-    UserError,
-    machine_error,
-)
-from outlast.core.events import Call, CallKind, EffectFailed, Item, ModelReplied
-from outlast.core.items import call_id, copied, invocation, without_reasoning_id
+from outlast.core.errors import BudgetExceeded, ModelPaced, UserError, machine_error
+from outlast.core.events import EffectAccepted, EffectFailed, Item
+from outlast.core.items import copied, without_reasoning_id
 from outlast.core.state import RunState
-from outlast.core.surrogates import without_surrogates
-from outlast.core.usage import facts_of
 from outlast.definitions.agent import Agent
-from outlast.definitions.approvals import qualified
 from outlast.definitions.clock import wall_s
 from outlast.definitions.default_models import are_default_settings, default_settings_for
-from outlast.definitions.editor import ApplyPatchTool
 from outlast.definitions.model import Model, ModelTracing
 from outlast.definitions.run_items import ModelResponse
 from outlast.definitions.settings import ModelSettings
-from outlast.definitions.shell_tools import ShellTool
-from outlast.effects.background_call import acceptance_of
-from outlast.effects.cache_key import with_cache_key
 from outlast.effects.compaction import after_overflow, within_context
 from outlast.effects.config import CallModelData, ModelInputData
 from outlast.effects.failures import error_facts
 from outlast.effects.history import paired, unrepeated
 from outlast.effects.hooks import tell
 from outlast.effects.live import failure_event
-from outlast.effects.needs import needs_person
-from outlast.effects.offers import edition_of
 from outlast.effects.outcome import Emit, HookCall, Outcome
-from outlast.effects.paid_calls import model_name, paid_model_call, price_of, usage_added
+from outlast.effects.paid_calls import paid_model_call, usage_added
 from outlast.effects.prepare import live_turn
-from outlast.effects.programmatic_calls import check_caller, has_programs, require_programs
-from outlast.effects.projection import typed, wire
-from outlast.effects.reply_limits import check_excess
+from outlast.effects.programmatic_calls import has_programs
+from outlast.effects.reply import check_excess, replied
 from outlast.effects.turn import PreparedTurn, turn_model
 from outlast.effects.view import RunView
+from outlast.models.call_options import Acceptance
 
-LOCAL_CALLS: dict[str, CallKind] = {
-    "computer_call": "computer",
-    "custom_tool_call": "custom",
-    "shell_call": "shell",
-    "apply_patch_call": "apply_patch",
-    "local_shell_call": "local_shell",
-    "mcp_approval_request": "mcp_approval",
-}
-"""Calls that this process answers, besides functions, by the type of their item."""
-_encode = msgspec.json.Encoder().encode
-LANES = {"computer", "shell", "apply_patch", "local_shell"}
+_CACHE_KEY = "prompt_cache_key"
+"""Under which OpenAI keeps the beginning of a conversation at hand for the next call."""
 
 
 class _Asked(NamedTuple):
@@ -103,15 +82,14 @@ async def call_model(effect: CallModel, view: RunView, emit: Emit) -> Outcome:
         return Outcome([_slot(effect.id, choice)])
     attempt = _attempt(view, turn, given, choice)
     attempt.once = asks_once(attempt, choice.failures)
-    attempt.acceptance = acceptance_of(view, emit, effect.id)
+    attempt.acceptance = _acceptance_of(view, emit, effect.id)
     attempt.place = effect.id
     began = live.began.setdefault(effect.id, time.monotonic())
     attempt.spent_s = time.monotonic() - began
     asked = _Asked(effect, view, turn, given, choice, attempt, emit)
     try:
-        async with paid_model_call(effect, view, emit, attempt) as pay:
-            response = await choice.watched(attempt.response)
-            pay(response)
+        ask = partial(choice.watched, attempt.response)
+        response = await paid_model_call(effect, view, emit, attempt, ask)
     except Exception as error:
         is_unpaid = isinstance(error, BudgetExceeded)
         failed = None if is_unpaid else await _not_answered(error, asked)
@@ -131,7 +109,7 @@ async def begin_call(effect: CallModel, view: RunView, emit: Emit) -> ModelInput
 async def _answered(response: ModelResponse, asked: _Asked) -> Outcome:
     effect, view, turn, live = asked.effect, asked.view, asked.turn, asked.view.live
     try:
-        event = _replied(view, effect, turn, response, asked.choice)
+        event = replied(view, effect, turn, response, asked.choice)
         check_excess(view.state, event.output, event.calls, asked.attempt.bounds)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with what the model said
         if asked.attempt.acceptance is not None:
@@ -294,7 +272,7 @@ def _attempt(
     settings, state = choice.settings, view.state
     if turn.agent.reset_tool_choice and state.agent in state.tool_users:
         settings = _without_choice(settings)
-    settings = with_cache_key(view, choice.model, settings)
+    settings = _with_cache_key(view, choice.model, settings)
     options = state.options
     previous = options.previous_response_id
     if options.chains_responses or previous:
@@ -326,6 +304,45 @@ def _attempt(
     )
 
 
+def _with_cache_key(view: RunView, model: Model, settings: ModelSettings) -> ModelSettings:
+    """``settings`` with the key of the run's conversation, where the model takes one and has none.
+
+    All calls of one conversation, session, group or run have one key, whichever comes first, in
+    every process and after every crash. The key tells nothing of the ids.
+    """
+    # The name by which models of openai-agents say so; most have no such method.
+    takes_one = getattr(model, "_supports_default_prompt_cache_key", None)
+    if takes_one is None or not takes_one():
+        return settings
+    body = settings.extra_body
+    if _CACHE_KEY in (settings.extra_args or {}) or (isinstance(body, dict) and _CACHE_KEY in body):
+        return settings
+    changed = copy.copy(settings)
+    changed.extra_args = {**(settings.extra_args or {}), _CACHE_KEY: _conversation_key(view)}
+    return changed
+
+
+def _conversation_key(view: RunView) -> str:
+    groups = {
+        "conversation": view.state.options.conversation_id,
+        "session": view.session.session_id if view.session is not None else None,
+        "group": view.config.group_id,
+        "run": view.run_id,
+    }
+    kind, value = next((kind, value) for kind, value in groups.items() if value)
+    return f"agents-sdk:{kind}:{sha256(value.encode()).hexdigest()[:32]}"
+
+
+def _acceptance_of(view: RunView, emit: Emit, effect_id: str) -> Acceptance:
+    """What the log says of a call that the provider accepted, before anybody waits for the answer."""
+    known = view.state.accepted.get(effect_id)
+
+    async def record(response_id: str, model: str) -> None:
+        await emit(EffectAccepted(effect_id, response_id, model))
+
+    return Acceptance(known.response_id if known else "", known.model if known else "", record)
+
+
 def _last_reply(state: RunState) -> list[Item]:
     last = state.replies.since(len(state.replies) - 1) if len(state.replies) else ()
     return last[0].output if last else []
@@ -345,156 +362,3 @@ def _tracing(view: RunView) -> ModelTracing:
     if view.config.trace_include_sensitive_data:
         return ModelTracing.ENABLED
     return ModelTracing.ENABLED_WITHOUT_DATA
-
-
-# --- What the reply means. ---------------------------------------------------------------
-
-
-def _replied(
-    view: RunView,
-    effect: CallModel,
-    turn: PreparedTurn,
-    response: ModelResponse,
-    choice: ModelChoice,
-) -> ModelReplied:
-    output: list[Item] = []
-    calls: list[Call] = []
-    seen: dict[str, str] = {}
-    is_replay = False
-    for place, raw in enumerate(response.output):
-        item, given = _received(raw)
-        response.output[place] = given
-        is_patch = item.get("name") == "apply_patch" and _is_patch(turn, item)
-        item = _as_patch_call(item) if is_patch else item
-        call = _call(view, turn, item, len(output))
-        if call:
-            mark = invocation(item)
-            if _is_known(view, seen, call, mark):
-                _drop_reasoning(output)
-                is_replay = True
-                continue
-            if tool := view.live.tools.get(call.id):
-                check_caller(view.state, turn, output, item, tool)
-            seen[call.id] = mark
-            calls.append(call)
-        if item.get("type") in ("program", "program_output"):
-            require_programs(turn, f"The model answered with a {item['type']}")
-        view.live.behind[id(item)] = (item, item if is_patch else given)
-        output.append(item)
-    return ModelReplied(
-        effect.id,
-        effect.agent,
-        output,
-        tuple(calls),
-        facts_of(response.usage),
-        _text_or_none(response.response_id),
-        _text_or_none(response.request_id),
-        is_replay,
-        choice.label,
-        turn.output_mark,
-        choice.settings.store,
-        model_name(choice.model),
-        price_of(view, choice.model, response.usage),
-    )
-
-
-def _text_or_none(value: Any) -> str | None:
-    """An id as the log keeps it: some endpoints number their responses."""
-    return value if value is None or isinstance(value, str) else str(value)
-
-
-def _received(raw: Any) -> tuple[Item, Any]:
-    """An item of a reply as it is kept and sent back, and as an object."""
-    item = wire(raw)
-    try:
-        _encode(item)  # Twenty times as fast as looking at every text of it.
-    except UnicodeEncodeError:
-        sound = without_surrogates(item)
-        return sound, typed(sound)
-    return item, raw
-
-
-def _drop_reasoning(output: list[Item]) -> None:
-    """Leave out what led to a call that is there already: that reasoning has its call."""
-    while output and output[-1].get("type") == "reasoning":
-        output.pop()
-
-
-def _is_patch(turn: PreparedTurn, item: Item) -> bool:
-    """Whether an ordinary call means the patch tool: models fall back to that form."""
-    if item.get("type") not in ("function_call", "custom_tool_call"):
-        return False
-    is_function = "apply_patch" in turn.functions or "apply_patch" in turn.transfers
-    return not is_function and isinstance(turn.others.get("apply_patch"), ApplyPatchTool)
-
-
-def _as_patch_call(item: Item) -> Item:
-    try:
-        operation = msgspec.json.decode(item.get("arguments") or item.get("input") or "")
-    except msgspec.DecodeError as error:
-        raise ModelBehaviorError(f"Invalid apply_patch arguments JSON: {error}") from error
-    kept = {key: item[key] for key in ("id", "call_id", "caller", "status") if key in item}
-    return {"type": "apply_patch_call", **kept, "operation": operation}
-
-
-def _is_known(view: RunView, seen: dict[str, str], call: Call, mark: str) -> bool:
-    """Whether the run has this very call already.
-
-    Raises:
-        ModelBehaviorError: It has another call under the same id, or the call has no id.
-    """
-    if not call.id:
-        raise ModelBehaviorError(
-            f"The model called {call.name!r} without a non-empty string call ID."
-        )
-    if (here := seen.get(call.id)) is not None and here != mark:
-        raise ModelBehaviorError(
-            f"Model reused a tool call ID for a different invocation in one response: {call.id!r}, of "
-            f"{call.name!r}. Each invocation needs a unique call ID."
-        )
-    known = view.state.seen_calls.get(call.id) or view.live.past_calls.get(call.id)
-    if known is not None and known != mark:
-        raise ModelBehaviorError(
-            f"Model reused a completed tool call ID for a different invocation: {call.id!r}, of "
-            f"{call.name!r}. Each invocation needs a unique call ID."
-        )
-    return here is not None or known is not None
-
-
-def _call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call | None:
-    kind = item.get("type")
-    if kind == "function_call":
-        return _function_call(view, turn, item, index)
-    if kind not in LOCAL_CALLS:
-        return None
-    local = LOCAL_CALLS[kind]
-    name = str(item.get("name") or local)
-    lane = local if local in LANES else ""
-    call = Call(
-        call_id(item),
-        name,
-        local,
-        index,
-        lane=lane,
-        namespace=item.get("namespace"),
-        server=str(item.get("server_label") or ""),
-    )
-    tool = turn.tool(call)
-    if isinstance(tool, ShellTool) and not tool.is_local:
-        return None  # The provider runs it.
-    if tool is not None:
-        view.live.tools[call.id] = tool
-    return msgspec.structs.replace(call, approval=needs_person(tool, item))
-
-
-def _function_call(view: RunView, turn: PreparedTurn, item: Item, index: int) -> Call:
-    name, key = str(item.get("name")), str(item.get("call_id") or "")
-    if name in turn.transfers:
-        return Call(key, name, "handoff", index)
-    namespace = item.get("namespace")
-    tool = turn.functions.get(qualified(name, namespace))
-    if tool is None:
-        return Call(key, name, "unknown", index, namespace=namespace)
-    view.live.tools[key] = tool
-    needs, edition = needs_person(tool, item), edition_of(tool)
-    return Call(key, name, "function", index, needs, tool.on_uncertain, namespace, edition=edition)

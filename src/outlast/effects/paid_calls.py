@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
 
 from outlast.calls.attempt import Attempt
 from outlast.core.budgets import Amounts
@@ -15,12 +13,17 @@ from outlast.core.errors import BudgetExceeded
 from outlast.core.events import ToolReturned, UsageAdded
 from outlast.core.usage import Usage, facts_of
 from outlast.definitions.clock import wall_s
+from outlast.definitions.model import Model
 from outlast.definitions.run_items import ModelResponse
+from outlast.definitions.settings import ModelSettings
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.purse import Purse
-from outlast.effects.spending import Payer, cost_of, estimate, longest_answer, spending
+from outlast.effects.spending import Payer, Spending, cost_of, estimate, longest_answer, spending
 from outlast.effects.unexecuted_calls import refused
 from outlast.effects.view import RunView
+
+Ask: TypeAlias = Callable[[], Awaitable[ModelResponse]]
+"""Makes a call of a model."""
 
 _LAST_TURN = (
     "This is the last answer that the budget allows. No tools can be used any more: answer now, with "
@@ -31,13 +34,13 @@ _INSTRUCTIONS, _SETTINGS, _TOOLS, _HANDOFFS = 0, 2, 3, 5
 """Where they stand among what a model takes by position."""
 
 
-def model_name(model: Any) -> str:
+def model_name(model: object) -> str:
     """The name that a model's price goes by."""
     name = getattr(model, "model", None)
     return name if isinstance(name, str) else type(model).__name__
 
 
-def price_of(view: RunView, model: Any, usage: Usage) -> int | None:
+def price_of(view: RunView, model: object, usage: Usage) -> int | None:
     """What a call cost by the prices that the run has, for its log; None where it has none.
 
     A run without prices of its own and without budgets asks no table: the public one is dated, and
@@ -47,25 +50,23 @@ def price_of(view: RunView, model: Any, usage: Usage) -> int | None:
     return purse and purse.prices.cost(model_name(model), facts_of(usage), wall_s())
 
 
-def usage_added(effect_id: str, view: RunView, model: Any, usage: Usage) -> UsageAdded:
+def usage_added(effect_id: str, view: RunView, model: object, usage: Usage) -> UsageAdded:
     """What a call of a model took that is no reply of the run."""
     price = price_of(view, model, usage)
     return UsageAdded(effect_id, facts_of(usage), model_name(model), price)
 
 
-@asynccontextmanager
 async def paid_model_call(
-    effect: CallModel, view: RunView, emit: Emit, attempt: Attempt
-) -> AsyncGenerator[Callable[[ModelResponse | None], None]]:
-    """A block that makes one attempt of a model call; it is told of the response.
+    effect: CallModel, view: RunView, emit: Emit, attempt: Attempt, ask: Ask
+) -> ModelResponse:
+    """What ``ask`` brings, which makes one attempt of a model call.
 
     Raises:
         BudgetExceeded: The call does not fit into a budget. It was not begun.
     """
     payer = payer_of(effect, view, emit)
     if payer is None:
-        yield lambda _: None
-        return
+        return await ask()
     purse, name, settings = payer.purse, model_name(attempt.model), attempt.settings
     thought = estimate(purse, name, _texts(attempt), settings.max_tokens)
     async with spending(payer, thought.amounts, least=thought.least, kind=name) as spent:
@@ -74,53 +75,43 @@ async def paid_model_call(
             _without_tools(attempt)
         if limit is not None and limit < (settings.max_tokens or limit + 1):
             _replace(attempt, _SETTINGS, _bounded(attempt.args[_SETTINGS], limit))
-
-        def answered(response: ModelResponse | None) -> None:
-            if response is not None:
-                spent.actual = _actual(purse, name, response)
-
-        try:
-            yield answered
-        except asyncio.CancelledError:
-            raise  # What the model has read is paid for.
-        except Exception:
-            spent.actual = Amounts(requests=1)
-            raise
+        return await _counted(spent, purse, name, ask)
 
 
-def payer_of(effect: CallModel, view: RunView, emit: Emit, part: str = "") -> Payer | None:
-    """Who pays for a model's call; None where nobody limits it."""
+def payer_of(
+    effect: CallModel | RunTool, view: RunView, emit: Emit, part: str = ""
+) -> Payer | None:
+    """Who pays for a call; None where nobody limits it."""
     if view.purse is None or not view.purse.budgets:
         return None
     return Payer(view.purse, view.run_id, view.state, effect.id, effect.agent, emit, part)
 
 
-@asynccontextmanager
 async def paid_request(
-    payer: Payer | None, model: Any, texts: Sequence[Any]
-) -> AsyncGenerator[Callable[[ModelResponse], None]]:
-    """A block that makes a call which is no turn of the run; it is told of the response.
+    payer: Payer | None, model: Model, texts: Sequence[object], ask: Ask
+) -> ModelResponse:
+    """What ``ask`` brings, which makes a call that is no turn of the run.
 
     Raises:
         BudgetExceeded: The call does not fit into a budget. It was not begun.
     """
     if payer is None:
-        yield lambda _: None
-        return
-    name = model_name(model)
-    thought = estimate(payer.purse, name, texts, None)
+        return await ask()
+    purse, name = payer.purse, model_name(model)
+    thought = estimate(purse, name, texts, None)
     async with spending(payer, thought.amounts, least=thought.amounts, kind=name) as spent:
+        return await _counted(spent, purse, name, ask)
 
-        def answered(response: ModelResponse) -> None:
-            spent.actual = _actual(payer.purse, name, response)
 
-        try:
-            yield answered
-        except asyncio.CancelledError:
-            raise  # What the model has read is paid for.
-        except Exception:
-            spent.actual = Amounts(requests=1)
-            raise
+async def _counted(spent: Spending, purse: Purse, name: str, ask: Ask) -> ModelResponse:
+    """The response, whose cost is noted. Of a call that is cancelled, all that was granted is."""
+    try:
+        response = await ask()
+    except Exception:
+        spent.actual = Amounts(requests=1)
+        raise
+    spent.actual = _actual(purse, name, response)
+    return response
 
 
 def _actual(purse: Purse, model: str, response: ModelResponse) -> Amounts:
@@ -147,7 +138,7 @@ def _without_tools(attempt: Attempt) -> None:
     _replace(attempt, _SETTINGS, settings)
 
 
-def _bounded(settings: Any, limit: int) -> Any:
+def _bounded(settings: ModelSettings, limit: int) -> ModelSettings:
     changed = copy.copy(settings)
     changed.max_tokens = limit
     return changed
@@ -167,9 +158,9 @@ async def paid_tool_call(
     Raises:
         BudgetExceeded: The call does not fit into a budget. It was not begun.
     """
-    if view.purse is None or not view.purse.budgets:
+    payer = payer_of(effect, view, emit)
+    if payer is None:
         return await perform(effect, view, emit)
-    payer = Payer(view.purse, view.run_id, view.state, effect.id, effect.agent, emit)
     wanted, has_begun = Amounts(tool_calls=1, ms=1), False
     try:
         async with spending(payer, wanted, least=wanted) as spent:

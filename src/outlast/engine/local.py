@@ -45,7 +45,7 @@ class LocalEngine:
         """Perform ``effect``. An error of user code or of a model is its failure, as an event."""
         env = self.env
         view = env.view()
-        if await is_made_elsewhere(env.log.journal, view.run_id, view.state, effect):
+        if view.state.relatives and await is_made_elsewhere(env.log.journal, view, effect):
             return Outcome([EffectLost(effect.id)])
         place = Place(view, effect.id, emit, env.log.journal)
         within = env.spans.perform if env.spans is not None else None

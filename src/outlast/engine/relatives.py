@@ -16,7 +16,8 @@ from outlast.core.errors import AlreadyRunning, IncompatibleRun, RunNotFound
 from outlast.core.events import Event, RunCopied
 from outlast.core.evolve import fold
 from outlast.core.forks import has_begun
-from outlast.core.state import RunState, idempotency_key
+from outlast.core.state import idempotency_key
+from outlast.effects.view import RunView
 from outlast.engine.log import RunLog
 from outlast.journal.journal import Journal
 
@@ -41,9 +42,10 @@ async def note_copy_of(journal: Journal, source: str, copy: str, events: Sequenc
         await log.release()
 
 
-async def is_made_elsewhere(journal: Journal, run_id: str, state: RunState, effect: Effect) -> bool:
+async def is_made_elsewhere(journal: Journal, view: RunView, effect: Effect) -> bool:
     """Whether a relative of the run has begun the call, which must not be made twice."""
-    if not (state.relatives and isinstance(effect, RunTool) and effect.verdict == "run"):
+    run_id, state = view.run_id, view.state
+    if not (isinstance(effect, RunTool) and effect.verdict == "run"):
         return False
     start = state.in_flight.get(effect.id)
     if effect.policy == "retry" or (start is not None and start.attempt > 1):

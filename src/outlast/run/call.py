@@ -92,7 +92,8 @@ class Call:
             await self.close()
             raise
         async with scope_of(env) as scope:
-            scope.own("model provider", self.close)
+            if self.owns_provider:
+                scope.own("model provider", self.close)
             await (require_state_fit if isinstance(self.input, RunState) else require_fit)(env)
             fork = ""
             if (
