@@ -15,7 +15,7 @@ from outlast.core.errors import UserError
 from outlast.server import App, Schedule
 from outlast.server.database import Database
 from outlast.server.schedules.scheduler import Scheduler
-from outlast.server.schedules.store import TABLES, Schedules
+from outlast.server.schedules.store import SCHEDULES, Schedules
 
 BERLIN: dict[str, Any] = {"name": "digest", "input": "Sum up.", "timezone": "Europe/Berlin"}
 
@@ -78,7 +78,7 @@ class Clock:
 
 
 def scheduler_of(app: App, folder: Path, clock: Clock, *code: Schedule) -> Scheduler:
-    schedules = Schedules(Database(folder / "server.db", TABLES), code)
+    schedules = Schedules(Database(folder / "server.db", SCHEDULES), code)
     schedules.begin(clock())
     return Scheduler(app.service, schedules, clock)
 

@@ -197,9 +197,11 @@ def run_server(
     return is_over.is_set()
 
 
-def work(app: App, *, concurrency: int, grace_s: float, once: bool) -> int:
+def work(app: App, *, concurrency: int, grace_s: float, once: bool, queues: str = "") -> int:
     """Perform the runs of this machine's journal that begin with the agents of an app, until stopped."""
     app.grace_s, app.concurrency = grace_s, concurrency
+    if queues:
+        app.served_queues = frozenset(each.strip() for each in queues.split(","))
     names = ", ".join(map(plain, app.list_agents()))
     console().print(
         Text(f"Working for {names}, runs in {journal_place()}. Ctrl-C stops."), soft_wrap=True

@@ -11,7 +11,7 @@ import inspect
 import json
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import FrameType
@@ -53,9 +53,10 @@ from outlast.server.routes import (
 )
 from outlast.server.schedules.schedule import Schedule
 from outlast.server.schedules.scheduler import Scheduler
-from outlast.server.schedules.store import TABLES, Schedules
+from outlast.server.schedules.store import SCHEDULES, Schedules
 from outlast.server.service import Service
 from outlast.server.shield import LOOPBACK, Limits, Receive, Scope, Send, Shield
+from outlast.server.slots import SLOTS, Slots
 from outlast.server.worker import Worker
 from outlast.sessions.sqlite import SQLiteSession
 from outlast.version import __version__
@@ -101,6 +102,9 @@ class App:
         hosts: The names that the server goes by, beside those of this machine; ``"*"`` for any.
         schedules: What begins by the clock, in whichever process of the server looks at it first.
         concurrency: Runs that are performed at a time.
+        max_concurrent: How many runs of an agent are performed at a time, by its name, in all processes of
+            this machine together.
+        queues: The queue of an agent, by its name: a worker of some queues performs no other runs.
         performs: Whether runs are performed here, and not by other workers only.
         grace_s: Seconds that runs get to end what they do, when the server is told to stop.
         limits: How much of a request is read.
@@ -125,6 +129,8 @@ class App:
         hosts: Iterable[str] = (),
         schedules: Sequence[Schedule] = (),
         concurrency: int = 50,
+        max_concurrent: Mapping[str, int] | None = None,
+        queues: Mapping[str, str] | None = None,
         performs: bool = True,
         grace_s: float = 20.0,
         limits: Limits | None = None,
@@ -141,6 +147,8 @@ class App:
         self._context = context
         self.concurrency = concurrency
         self.performs = performs
+        self.served_queues: frozenset[str] | None = None
+        self._queues, self._limits_of = dict(queues or {}), dict(max_concurrent or {})
         self._hooks = (tuple(on_start), tuple(on_stop))
         self._limits = limits or Limits()
         self.metrics = Metrics()
@@ -288,8 +296,12 @@ class App:
         )
 
     def _scheduler_of(self, service: Service) -> Scheduler:
-        schedules = Schedules(Database(self.folder() / "server.db", TABLES), self._schedules)
+        database = Database(self.folder() / "server.db", SCHEDULES + SLOTS)
+        schedules = Schedules(database, self._schedules)
         schedules.begin(wall_s())
+        if self._limits_of:
+            service.worker.slots = Slots(database, self._limits_of)
+        service.worker.queue_of, service.worker.queues = self._queues, self.served_queues
         return Scheduler(service, schedules)
 
     def _session_of(self, session_id: str, tenant: str | None) -> Any:

@@ -182,6 +182,7 @@ class Service:
             await asyncio.wait(tasks)
 
     async def _rest(self, run_id: str) -> None:
+        await self.worker.until_put_down(run_id)
         state, after = await self._fold(run_id)
         if status(state) in AT_REST:
             return

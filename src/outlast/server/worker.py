@@ -12,11 +12,12 @@ import inspect
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from outlast.core.errors import AgentsException, AlreadyRunning, MachineError, RunFailedBefore
+from outlast.core.events import EffectStarted, RunAcquired, TurnPrepared
 from outlast.core.evolve import fold
 from outlast.definitions.clock import wall_s
 from outlast.definitions.logger import logger
@@ -29,6 +30,7 @@ from outlast.run.stream import RunResultStreaming
 from outlast.server.live import LiveTexts
 from outlast.server.metrics import Metrics
 from outlast.server.registry import Agents
+from outlast.server.slots import Slots
 from outlast.views.status import status
 
 LOOK_S = 1.0
@@ -36,6 +38,9 @@ LOOK_S = 1.0
 _ALL_LOOKS = 5
 """Every so many looks, runs that wait for a time are looked at too, which takes reading their logs."""
 _PAUSE_MAX_S = 600.0
+ATTEMPTS = 5
+"""A run that so many have begun to go on with, in vain, is paused: it may be what kills them."""
+_NO_PROGRESS = (RunAcquired, EffectStarted, TurnPrepared)
 
 Own = Callable[[RunSummary], Any | Awaitable[Any]]
 """Makes a run's own session or context."""
@@ -56,11 +61,18 @@ class Worker:
         self._config = replace(config, journal=journal)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._results: dict[str, RunResultStreaming] = {}
+        self._ends: dict[str, asyncio.Event] = {}
+        """Set when what is performed of a run here has ended."""
         self._bell = asyncio.Event()
         self._is_behind = False
         """Whether runs were left for want of room, or for another run of their conversation."""
         self._held_back: dict[str, tuple[int, float]] = {}
         self.is_leaving = False
+        self.slots: Slots | None = None
+        self.queues: frozenset[str] | None = None
+        """The queues whose agents' runs are performed here; None for all."""
+        self.queue_of: Mapping[str, str] = {}
+        """The queues of agents that have one."""
         self.metrics = Metrics()
 
     @property
@@ -76,6 +88,11 @@ class Worker:
     def performs(self, run_id: str) -> bool:
         """Whether a run is performed here."""
         return run_id in self._tasks
+
+    async def until_put_down(self, run_id: str) -> None:
+        """Wait until a run is not performed here: that takes no look at its log."""
+        if end := self._ends.get(run_id):
+            await end.wait()
 
     async def work(self) -> None:
         """Look for runs and perform them, until cancelled."""
@@ -150,6 +167,7 @@ class Worker:
             or run.run_id in self._tasks
             or self._held_back.get(run.run_id, (0, 0.0))[1] > now
             or (run.metadata.not_before or 0.0) > wall_s()
+            or (self.queues is not None and self.queue_of.get(run.agent, "") not in self.queues)
         ):
             return
         if len(self._tasks) >= self.concurrency or not await self._is_next(run):
@@ -157,8 +175,12 @@ class Worker:
             return
         if run.run_id in self._tasks:  # Somebody has begun it while this looked.
             return
+        if self.slots is not None and not self.slots.take(run.agent, run.run_id):
+            self._is_behind = True
+            return
         task = asyncio.create_task(self._perform(run, goes_on=goes_on))
         self._tasks[run.run_id] = task
+        self._ends[run.run_id] = asyncio.Event()
         task.add_done_callback(lambda _: self._ended(run.run_id))
 
     async def _is_next(self, run: RunSummary) -> bool:
@@ -183,6 +205,9 @@ class Worker:
         try:
             await self._tried(run, goes_on=goes_on)
         finally:
+            self._ends.pop(run.run_id).set()
+            if self.slots is not None:
+                self.slots.give_back(run.agent, run.run_id)
             await asyncio.shield(self._count(run, time.monotonic() - began))
 
     async def _count(self, run: RunSummary, seconds: float) -> None:
@@ -199,6 +224,11 @@ class Worker:
                     run.run_id, by="worker", why="It is too late to begin.", run_config=config
                 )
                 return
+            if run.events > ATTEMPTS and not goes_on and await self._is_poison(run):
+                why = f"PoisonRun: {ATTEMPTS} processes have died or given up on it without getting on."
+                config = {"journal": self._journal}
+                await control.pause(run.run_id, by="worker", why=why, run_config=config)
+                return
             await self._performed(run, goes_on=goes_on)
         except (AlreadyRunning, RunFailedBefore):
             return  # Another worker was quicker.
@@ -209,6 +239,15 @@ class Worker:
             logger.info("Run %r failed of %s.", run.run_id, type(error).__name__)
             if run.status == "running" and await self._is_left(run.run_id):
                 self._hold_back(run.run_id)
+
+    async def _is_poison(self, run: RunSummary) -> bool:
+        """Whether so many have taken it up, one after the other, and nothing has come of it."""
+        times = 0
+        for stored in reversed(await self._journal.read(run.run_id)):
+            times += isinstance(stored.event, RunAcquired)
+            if times == ATTEMPTS or not isinstance(stored.event, _NO_PROGRESS):
+                break
+        return times == ATTEMPTS
 
     async def _is_left(self, run_id: str) -> bool:
         """Whether a run has not ended, although performing it has failed: it was never begun."""

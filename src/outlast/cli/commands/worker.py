@@ -39,13 +39,16 @@ def worker(  # noqa: PLR0913  # a command has the options that it has
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that runs get to end what they do, of a journal.")
     ] = 20.0,
+    queues: Annotated[
+        str, typer.Option(metavar="A,B", help="Only agents of these queues, of a journal.")
+    ] = "",
     once: Annotated[
         bool, typer.Option("--once", help="End when nothing of a journal is due.")
     ] = False,
 ) -> int:
     """Perform the runs of a journal, or those of a Temporal cluster, until stopped."""
     if not (temporal or store or os.environ.get("OUTLAST_JOURNAL", "").startswith("temporal://")):
-        return work(app_at(place), concurrency=concurrency, grace_s=grace, once=once)
+        return work(app_at(place), concurrency=concurrency, grace_s=grace, once=once, queues=queues)
     if importlib.util.find_spec("temporalio") is None:
         raise Missing("Missing", "A worker needs temporalio.", "pip install temporalio")
     where = _cluster(temporal, store, queue, namespace)

@@ -90,7 +90,7 @@ class Wishes(NamedTuple):
     wait_s: float
 
 
-def _wishes(
+async def _wishes(  # Not async, it would be called in a thread.
     idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
     prefer: Annotated[str, Header()] = "",
 ) -> Wishes:

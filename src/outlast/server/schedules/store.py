@@ -14,7 +14,7 @@ import msgspec
 from outlast.server.database import Database
 from outlast.server.schedules.schedule import Schedule
 
-TABLES = """
+SCHEDULES = """
 CREATE TABLE IF NOT EXISTS schedule (
     tenant TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, user TEXT NOT NULL, paused INTEGER NOT NULL,
     began_at REAL NOT NULL, seen_until REAL NOT NULL, PRIMARY KEY (tenant, name)
