@@ -133,7 +133,9 @@ def working_model() -> ScriptedModel:
         def stream_response(self, *args: Any, **more: Any) -> Any:
             items = args[1] if len(args) > 1 else more["input"]
             is_done = any(item.get("type") == "function_call_output" for item in items)
-            self.enqueue([assistant_message("ok") if is_done else function_call("work", {}, call_id="c1")])
+            self.enqueue(
+                [assistant_message("ok") if is_done else function_call("work", {}, call_id="c1")]
+            )
             return super().stream_response(*args, **more)
 
     return Model()

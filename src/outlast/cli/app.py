@@ -7,6 +7,7 @@ from outlast.cli.commands import (
     answer,
     approvals,
     approve,
+    backup,
     cancel,
     chat,
     completion,
@@ -29,6 +30,7 @@ from outlast.cli.commands import (
     prune,
     reject,
     replay,
+    restore,
     resume,
     retry,
     run,
@@ -47,7 +49,7 @@ from outlast.cli.commands import (
 
 COMMANDS = (
     demo, new, dev, run, chat, serve, runs, show, watch, stats, trace, resume, retry, approvals, approve, reject, answer, cancel,
-    pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, worker, keys, doctor, mcp, provider, completion, stubs,
+    pause, send, topup, costs, replay, fork, diff, export, evaluating, prune, backup, restore, worker, keys, doctor, mcp, provider, completion, stubs,
     graph, migrate,
     sessions, forget,
 )  # fmt: skip

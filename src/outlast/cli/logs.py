@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from outlast.cli.problem import Missing
 from outlast.cli.text import SHORTEST
 from outlast.core.errors import RunNotFound
 from outlast.journal.journal import Journal, RunFilter, RunSummary
@@ -23,6 +24,22 @@ def journal_file() -> Path | None:
         return None
     home = os.environ.get("OUTLAST_HOME", ".outlast")
     return Path(named) if named else Path(home) / "journal.db"
+
+
+def named_journal() -> Path:
+    """The file of the journal.
+
+    Raises:
+        Missing: It is in none.
+    """
+    file = journal_file()
+    if file is None:
+        raise Missing(
+            "No journal in a file",
+            "Only a journal in a file is copied, and OUTLAST_JOURNAL names another one.",
+            "OUTLAST_JOURNAL=.outlast/journal.db outlast ...",
+        )
+    return file
 
 
 def journal_place() -> str:

@@ -43,6 +43,7 @@ class Serving:
     root_path: str = ""
     ssl_keyfile: str | None = None
     ssl_certfile: str | None = None
+    logs_as_json: bool = False
 
 
 def serve(place: str, how: Serving) -> int:
@@ -52,6 +53,8 @@ def serve(place: str, how: Serving) -> int:
         Missing: The server's libraries are not installed, or the port is taken, or anybody could ask.
     """
     require_libraries()
+    if how.logs_as_json:
+        log_as_json()
     app = app_at(place)
     if app.auth == "local" and how.host not in _LOOPBACK:
         raise Missing(
@@ -195,6 +198,13 @@ def run_server(
         for number, handler in before.items():
             signal.signal(number, handler)
     return is_over.is_set()
+
+
+def log_as_json() -> None:
+    """Write each request, and what becomes of runs, as a line of JSON to the standard error."""
+    from outlast.server import logs
+
+    logs.log_as_json()
 
 
 def work(app: App, *, concurrency: int, grace_s: float, once: bool, queues: str = "") -> int:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import SecurityScopes
 
+from outlast.server.logs import note
 from outlast.server.problems import Problem
 
 ALL = "*"
@@ -122,6 +123,7 @@ async def caller_of(request: Request, wanted: SecurityScopes) -> Caller:
             "Send the key as `Authorization: Bearer KEY` or as `X-API-Key: KEY`.",
             headers={"WWW-Authenticate": "Bearer"},
         )
+    note(caller=caller.id, tenant=caller.tenant)
     for scope in wanted.scopes:
         if not caller.may(scope):
             raise Problem(403, "scope-missing", f"This wants the scope {scope!r}.", scope=scope)

@@ -25,6 +25,7 @@ from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.enqueue import enqueue
 from outlast.server.callers import Caller
+from outlast.server.logs import note
 from outlast.server.problems import Problem
 from outlast.server.registry import Agents, slug
 from outlast.server.shown import Json, run_state
@@ -123,6 +124,7 @@ class Service:
             context=self.worker.has_context or None,
             run_config=replace(self.config, journal=self.journal, metadata=metadata),
         )
+        note(run_id=run_id)
         if is_new and self.performs:
             now = wall_s()
             facts = (run_id, agent.name, "running", "", now, now, 1)

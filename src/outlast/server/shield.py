@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outlast.definitions.logger import logger
+from outlast.server.logs import begin_request
 from outlast.server.problems import Problem, answer
 
 Scope = MutableMapping[str, Any]
@@ -69,6 +70,7 @@ class Shield:
         if not _ID.match(request_id):
             request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        begin_request(request_id)
         if scope["type"] == "websocket":
             if self._is_known(named.get(b"host", "")):
                 await self._app(scope, receive, send)
@@ -158,6 +160,9 @@ class _Told:
         """Write a line about the request into the log, without body or query; returns its route."""
         found: Any = scope.get("route")
         route = str(getattr(found, "path", "other"))
+        run_id = scope.get("path_params", {}).get("run_id")
+        facts = {"route": route, "method": scope["method"], "code": self.code}
+        facts |= {"ms": round(1000 * self.seconds, 1)} | ({"run_id": run_id} if run_id else {})
         logger.info(
             "request %s %s %s %d %.0f ms",
             self._request_id,
@@ -165,5 +170,6 @@ class _Told:
             route if found is not None else scope["path"][:200],
             self.code,
             1000 * self.seconds,
+            extra={"facts": facts},
         )
         return route

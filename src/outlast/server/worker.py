@@ -17,7 +17,6 @@ from dataclasses import replace
 from typing import Any
 
 from outlast.core.errors import AgentsException, AlreadyRunning, MachineError, RunFailedBefore
-from outlast.core.events import EffectStarted, RunAcquired, TurnPrepared
 from outlast.core.evolve import fold
 from outlast.definitions.clock import wall_s
 from outlast.definitions.logger import logger
@@ -32,6 +31,7 @@ from outlast.server.metrics import Metrics
 from outlast.server.registry import Agents
 from outlast.server.slots import Slots
 from outlast.views.status import status
+from outlast.views.takeovers import vain_takeovers
 
 LOOK_S = 1.0
 """Between two looks for runs that other processes have left or enqueued."""
@@ -40,7 +40,6 @@ _ALL_LOOKS = 5
 _PAUSE_MAX_S = 600.0
 ATTEMPTS = 5
 """A run that so many have begun to go on with, in vain, is paused: it may be what kills them."""
-_NO_PROGRESS = (RunAcquired, EffectStarted, TurnPrepared)
 
 Own = Callable[[RunSummary], Any | Awaitable[Any]]
 """Makes a run's own session or context."""
@@ -242,12 +241,7 @@ class Worker:
 
     async def _is_poison(self, run: RunSummary) -> bool:
         """Whether so many have taken it up, one after the other, and nothing has come of it."""
-        times = 0
-        for stored in reversed(await self._journal.read(run.run_id)):
-            times += isinstance(stored.event, RunAcquired)
-            if times == ATTEMPTS or not isinstance(stored.event, _NO_PROGRESS):
-                break
-        return times == ATTEMPTS
+        return vain_takeovers(await self._journal.read(run.run_id)) >= ATTEMPTS
 
     async def _is_left(self, run_id: str) -> bool:
         """Whether a run has not ended, although performing it has failed: it was never begun."""

@@ -31,6 +31,9 @@ def serve(  # noqa: PLR0913  # a command has the options that it has
     root_path: Annotated[str, typer.Option(help="Where a proxy has put the server.")] = "",
     ssl_keyfile: Annotated[str | None, typer.Option(metavar="FILE", help="For TLS.")] = None,
     ssl_certfile: Annotated[str | None, typer.Option(metavar="FILE", help="For TLS.")] = None,
+    json_logs: Annotated[
+        bool, typer.Option("--json-logs", help="A line of JSON of each request and run.")
+    ] = False,
 ) -> int:
     """Serve agents over HTTP: an API of our own, and OpenAI's. Needs the extra `server`."""
     return serve_app(
@@ -44,5 +47,6 @@ def serve(  # noqa: PLR0913  # a command has the options that it has
             root_path=root_path,
             ssl_keyfile=ssl_keyfile,
             ssl_certfile=ssl_certfile,
+            logs_as_json=json_logs,
         ),
     )

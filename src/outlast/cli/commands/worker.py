@@ -12,7 +12,7 @@ from outlast.cli.command import command, finish
 from outlast.cli.problem import Missing
 from outlast.cli.program import find_file, load_module, load_program
 from outlast.cli.screen import console
-from outlast.cli.serving import app_at, work
+from outlast.cli.serving import app_at, log_as_json, work
 
 if TYPE_CHECKING:
     from outlast.temporal import Program
@@ -42,11 +42,16 @@ def worker(  # noqa: PLR0913  # a command has the options that it has
     queues: Annotated[
         str, typer.Option(metavar="A,B", help="Only agents of these queues, of a journal.")
     ] = "",
+    json_logs: Annotated[
+        bool, typer.Option("--json-logs", help="A line of JSON of what becomes of each run.")
+    ] = False,
     once: Annotated[
         bool, typer.Option("--once", help="End when nothing of a journal is due.")
     ] = False,
 ) -> int:
     """Perform the runs of a journal, or those of a Temporal cluster, until stopped."""
+    if json_logs:
+        log_as_json()
     if not (temporal or store or os.environ.get("OUTLAST_JOURNAL", "").startswith("temporal://")):
         return work(app_at(place), concurrency=concurrency, grace_s=grace, once=once, queues=queues)
     if importlib.util.find_spec("temporalio") is None:
