@@ -49,6 +49,7 @@ LEAF_ON_LEAF = {
     ("cli", "replay"),
     ("cli", "evals"),
     ("evals", "replay"),
+    ("server", "replay"),
     ("cli", "mcp"),
     ("compat", "mcp"),
     ("compat", "temporal"),

@@ -43,6 +43,7 @@ from outlast.server.routes import (
     approvals,
     chat_page,
     events,
+    forks,
     health,
     reports,
     runs,
@@ -50,6 +51,7 @@ from outlast.server.routes import (
     sessions,
     simple_chat,
     socket,
+    spending,
 )
 from outlast.server.schedules.schedule import Schedule
 from outlast.server.schedules.scheduler import Scheduler
@@ -74,6 +76,8 @@ _ROUTERS = (
     sessions.router,
     schedule_routes.router,
     reports.router,
+    forks.router,
+    spending.router,
     simple_chat.router,
     socket.router,
 )
