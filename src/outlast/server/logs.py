@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+from outlast.definitions.clock import utc
 
 _about: ContextVar[dict[str, Any] | None] = ContextVar("outlast_request", default=None)
 LOGGERS = ("outlast", "openai.agents")
@@ -51,7 +52,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        at = utc(record.created).isoformat(timespec="milliseconds")
         facts: dict[str, Any] = {
             "at": at.replace("+00:00", "Z"),
             "level": record.levelname,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
+from outlast.definitions.clock import wall_s
 from outlast.journal.owner import life, this_process
 from outlast.server.database import Database
 
@@ -41,7 +41,7 @@ class Slots:
                 return False
             self._database.write(
                 "INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?)",
-                (run_id, agent, this_process(), time.time()),
+                (run_id, agent, this_process(), wall_s()),
             )
         return True
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -12,6 +10,7 @@ from pydantic import Field
 
 from outlast.core.errors import RunNotFound
 from outlast.definitions.budget import Per
+from outlast.definitions.clock import utc, wall_s
 from outlast.journal.journal import RunSummary
 from outlast.run import control
 from outlast.run.costs import costs_of
@@ -28,7 +27,7 @@ _RUNS_READ = 5_000
 _OF_RUN: dict[str, Callable[[RunSummary], str | None]] = {
     "user": lambda run: run.metadata.user,
     "tenant": lambda run: run.metadata.tenant,
-    "day": lambda run: datetime.fromtimestamp(run.created_at, UTC).date().isoformat(),
+    "day": lambda run: utc(run.created_at).date().isoformat(),
 }
 
 
@@ -57,7 +56,7 @@ async def usage(
 ) -> Json:
     """What the runs that began in a time have used and cost, with those inside them."""
     service = service_of(request)
-    since = time.time() - _DAY_S if since is None else since
+    since = wall_s() - _DAY_S if since is None else since
     runs = await service.journal.runs(
         tenant=caller.tenant,
         began_since=since,
