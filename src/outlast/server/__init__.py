@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from outlast.server.callers import Caller
     from outlast.server.keys import ApiKeys
     from outlast.server.schedules import Schedule
+    from outlast.server.webhooks import verify_webhook
 
-__all__ = ["ApiKeys", "App", "Caller", "Schedule"]
+__all__ = ["ApiKeys", "App", "Caller", "Schedule", "verify_webhook"]
 
-_MODULES = {"App": "app", "Caller": "callers", "ApiKeys": "keys", "Schedule": "schedules"}
+_MODULES = {
+    "App": "app",
+    "Caller": "callers",
+    "ApiKeys": "keys",
+    "Schedule": "schedules",
+    "verify_webhook": "webhooks",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ from starlette.routing import Route
 from outlast.core.errors import AgentsException, UserError
 from outlast.definitions.agent import Agent
 from outlast.definitions.clock import wall_s
+from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
@@ -52,6 +53,7 @@ from outlast.server.routes import (
     simple_chat,
     socket,
     spending,
+    webhooks as webhook_routes,
 )
 from outlast.server.schedules.schedule import Schedule
 from outlast.server.schedules.scheduler import Scheduler
@@ -59,6 +61,8 @@ from outlast.server.schedules.store import SCHEDULES, Schedules
 from outlast.server.service import Service
 from outlast.server.shield import LOOPBACK, Limits, Receive, Scope, Send, Shield
 from outlast.server.slots import SLOTS, Slots
+from outlast.server.webhooks.deliverer import Deliverer
+from outlast.server.webhooks.store import WEBHOOKS, Webhooks
 from outlast.server.worker import Worker
 from outlast.sessions.sqlite import SQLiteSession
 from outlast.version import __version__
@@ -78,6 +82,7 @@ _ROUTERS = (
     reports.router,
     forks.router,
     spending.router,
+    webhook_routes.router,
     simple_chat.router,
     socket.router,
 )
@@ -109,6 +114,8 @@ class App:
         max_concurrent: How many runs of an agent are performed at a time, by its name, in all processes of
             this machine together.
         queues: The queue of an agent, by its name: a worker of some queues performs no other runs.
+        webhooks_reach_private: Whether webhooks may go into private networks, and without TLS. Say so only
+            where whoever makes webhooks may ask what is there.
         performs: Whether runs are performed here, and not by other workers only.
         grace_s: Seconds that runs get to end what they do, when the server is told to stop.
         limits: How much of a request is read.
@@ -135,6 +142,7 @@ class App:
         concurrency: int = 50,
         max_concurrent: Mapping[str, int] | None = None,
         queues: Mapping[str, str] | None = None,
+        webhooks_reach_private: bool = False,
         performs: bool = True,
         grace_s: float = 20.0,
         limits: Limits | None = None,
@@ -151,6 +159,7 @@ class App:
         self._context = context
         self.concurrency = concurrency
         self.performs = performs
+        self._reaches_private = webhooks_reach_private
         self.served_queues: frozenset[str] | None = None
         self._queues, self._limits_of = dict(queues or {}), dict(max_concurrent or {})
         self._hooks = (tuple(on_start), tuple(on_stop))
@@ -214,15 +223,18 @@ class App:
                 agents = self.agents.by_name.values()
                 await self._open.enter_async_context(connected_servers(*agents))
             self._service = self.api.state.service = service
-            self._scheduler = self.api.state.scheduler = self._scheduler_of(service)
+            self._begin_own(service)
             self.api.state.metrics = self.metrics
             service.worker.metrics = self.metrics
             self.api.state.authenticate = self.authenticate
             for hook in self._hooks[0]:
                 await _called(hook)
-            self._tasks = [asyncio.create_task(self._scheduler.work())]
+            works = (self.scheduler.work(), self.deliverer.work())
+            self._tasks = [asyncio.create_task(work) for work in works]
             if service.performs:
                 self._tasks.append(asyncio.create_task(service.worker.work()))
+            for task in self._tasks:
+                task.add_done_callback(_say_why)
 
     def leave(self) -> None:
         """Take no new work, tell those who read streams, and begin nothing more of what is performed."""
@@ -299,14 +311,18 @@ class App:
             self.agents, journal, worker, self._config, self._session_of, performs=self.performs
         )
 
-    def _scheduler_of(self, service: Service) -> Scheduler:
-        database = Database(self.folder() / "server.db", SCHEDULES + SLOTS)
+    def _begin_own(self, service: Service) -> None:
+        """Open the server's own file: schedules, webhooks, and who performs what has a limit."""
+        database = Database(self.folder() / "server.db", SCHEDULES + SLOTS + WEBHOOKS)
         schedules = Schedules(database, self._schedules)
         schedules.begin(wall_s())
         if self._limits_of:
             service.worker.slots = Slots(database, self._limits_of)
         service.worker.queue_of, service.worker.queues = self._queues, self.served_queues
-        return Scheduler(service, schedules)
+        self.scheduler = self.api.state.scheduler = Scheduler(service, schedules)
+        self.deliverer = self.api.state.deliverer = Deliverer(
+            service, Webhooks(database), reaches_private=self._reaches_private
+        )
 
     def _session_of(self, session_id: str, tenant: str | None) -> Any:
         # Two tenants may choose one id.
@@ -403,6 +419,14 @@ def _include_agui(api: FastAPI) -> None:
             "'ag-ui' needs ag-ui-protocol: pip install '.[ag-ui]' in a clone of Outlast."
         ) from error
     api.include_router(router)
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    """What works in the background ends with the app. If it has not, nobody else would say why."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error(
+            "A server stopped a part of its work of %s.", type(error).__name__, exc_info=error
+        )
 
 
 async def _called(hook: Hook) -> None:

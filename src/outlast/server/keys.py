@@ -40,7 +40,7 @@ _NOBODY = "0" * 64
 _MINUTE = 60
 _HOUR = 3600.0
 SCOPES = (
-    "agents:read", "runs:read", "runs:write", "runs:delete", "runs:fork", "usage:read", "budgets:write", "approvals:read", "approvals:decide", "sessions:read",
+    "agents:read", "runs:read", "runs:write", "runs:delete", "runs:fork", "usage:read", "budgets:write", "webhooks:write", "approvals:read", "approvals:decide", "sessions:read",
     "sessions:write", "schedules:read", "schedules:write", "admin:read", "*",
 )  # fmt: skip
 """What a key may be for; ``agents:NAME:run`` besides, which lets it begin runs of these agents only."""

@@ -61,6 +61,7 @@ TITLES = {
     "session-not-found": "There is no such session",
     "schedule-not-found": "There is no such schedule",
     "schedule-exists": "There is one of that name already",
+    "webhook-not-found": "There is no such webhook",
     "call-not-found": "No such call waits",
     "already-decided": "The call was decided already",
     "approval-changed": "The call is another one than you have seen",
