@@ -180,6 +180,8 @@ class Webhooks:
 
 
 def _webhook(row: Any) -> Webhook:
-    fields = dict(row)
-    lists = {name: tuple(json.loads(fields[name])) for name in ("events", "agents")}
-    return Webhook(**{**fields, **lists, "has_output": bool(fields["has_output"])})
+    fields: dict[str, Any] = dict(row)
+    for name in ("events", "agents"):
+        fields[name] = tuple(json.loads(fields[name]))
+    fields["has_output"] = bool(fields["has_output"])
+    return Webhook(**fields)
