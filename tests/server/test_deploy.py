@@ -146,3 +146,11 @@ def test_a_handler_of_the_standard_library_answers_and_the_same_id_is_the_same_r
 @pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"message": "Hi", "run_id": 7}'])
 def test_a_handler_of_the_standard_library_refuses_what_is_no_message(function, body):
     assert posted(function, body)[0] == 400
+
+
+def test_the_image_is_built_of_a_wheel_that_a_clone_makes():
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    installed = [line for line in lines if "pip install" in line]
+    assert installed == [
+        'RUN /venv/bin/pip install --no-cache-dir "$(echo /wheels/outlast-*.whl)[${EXTRAS}]"'
+    ]
