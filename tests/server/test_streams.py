@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 from tests.server.conftest import desk_of, events_of, served
 
@@ -57,6 +58,24 @@ async def test_text_in_flight_comes_as_deltas_that_go_on_where_a_reader_was():
     assert TEXT.startswith("".join(texts))
     facts = [int(place) for place, kind, _ in [*half, *rest] if place and kind != "delta"]
     assert facts == [stored.seq for stored in await open_journal().read(run_id)]
+
+
+async def test_text_that_another_process_writes_comes_as_deltas_too(tmp_path: Path):
+    gate, file = asyncio.Event(), str(tmp_path / "journal.db")
+    model = _Slow(TEXT, gate)
+    worker = App(agents=[desk_of(model)], journal=file)
+    front = App(agents=[desk_of(model)], journal=file, performs=False)
+    async with worker.lifespan(), served(front) as client:
+        run_id = (await client.post("/api/v1/runs", json={"input": "Hello"})).json()["run_id"]
+        await asyncio.wait_for(model.is_half.wait(), 30)
+        half = await asyncio.wait_for(_until_delta(client, run_id), 30)
+        gate.set()
+        rest = await events_of(client, run_id, last=half[-1][0], deltas="true")
+    texts = [json.loads(data)["text"] for _, kind, data in [half[-1], *rest] if kind == "delta"]
+    assert texts[0]
+    assert TEXT.startswith("".join(texts))
+    facts = [int(place) for place, kind, _ in [*half, *rest] if place and kind != "delta"]
+    assert facts == [stored.seq for stored in await open_journal(file).read(run_id)]
 
 
 async def _until_delta(client, run_id):

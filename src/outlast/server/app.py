@@ -33,6 +33,7 @@ from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
 from outlast.run.servers import connected_servers
 from outlast.server.callers import Authenticate, Caller, LocalToken
+from outlast.server.chunks import CHUNKS, Chunks
 from outlast.server.database import Database
 from outlast.server.keys import ApiKeys
 from outlast.server.metrics import Metrics
@@ -229,7 +230,9 @@ class App:
             self.api.state.authenticate = self.authenticate
             for hook in self._hooks[0]:
                 await _called(hook)
-            works = (self.scheduler.work(), self.deliverer.work())
+            live = Database(self.folder() / "live.db", CHUNKS, survives_power_cuts=False)
+            sharing = service.worker.live.share(Chunks(live))
+            works = (self.scheduler.work(), self.deliverer.work(), sharing)
             self._tasks = [asyncio.create_task(work) for work in works]
             if service.performs:
                 self._tasks.append(asyncio.create_task(service.worker.work()))
