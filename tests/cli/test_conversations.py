@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from outlast import Agent, RunConfig, Runner, SQLiteSession
+from outlast import Agent, Budget, RunConfig, Runner, SQLiteSession
 from outlast.cli.app import app
 from outlast.extras.memory import Memory
 
@@ -71,6 +71,27 @@ def test_a_user_is_forgotten(place: Path):
     assert (len(gone["runs"]), gone["facts"]) == (1, 1)
     again = json.loads(said("forget", "--user", "ada", "--memory", "memory.db", "--json"))
     assert (gone["held"], again["runs"], again["facts"]) == ([], [], 0)
+
+
+def test_a_user_s_own_conversations_go_too_and_what_others_share_stays(place: Path):
+    journal = str(place / "journal.db")
+    budget = Budget(requests=9, per="user", window="day")
+    for name, user in (("s2", "ada"), ("s3", "adalbert")):
+        session = SQLiteSession(name, place / "chats.db")
+        config = RunConfig(metadata={"user": user}, journal=journal, budgets=budget)
+        agent = Agent(name="Clerk", model="offline")
+        asyncio.run(Runner.run(agent, "hello", session=session, run_config=config))
+        session.close()
+    would = json.loads(said("forget", "--user", "ada", "--in", "chats.db", "--dry-run", "--json"))
+    assert "others have them too: s2" in said("forget", "--user", "ada", "--dry-run")
+    gone = json.loads(said("forget", "--user", "ada", "--in", "chats.db", "--json"))
+    assert gone == would
+    assert (gone["items"], gone["sessions"], gone["shared"]) == (2, ["s1"], ["s2"])
+    kept = [row["session_id"] for row in json.loads(said("sessions", "chats.db", "--json"))]
+    assert sorted(kept) == ["s2", "s3"]
+    held = bytes_in(place)
+    assert b"user:adalbert\n" in held
+    assert b"user:ada\n" not in held
 
 
 def test_forgetting_needs_to_know_whom(place: Path):

@@ -26,58 +26,76 @@ class Gone(NamedTuple):
     """Items of conversations."""
     facts: int
     """Facts of the long-term memory."""
+    sessions: tuple[str, ...]
+    """The conversations that went, or would, as far as they are in the files that were named."""
+    shared: tuple[str, ...]
+    """Conversations of the user that runs of others have too: their items are there still."""
+
+
+class _Wanted(NamedTuple):
+    """What is to go."""
+
+    runs: list[str]
+    sessions: list[str]
+    shared: list[str]
 
 
 async def forget_all(
     *, user: str | None, session: str | None, files: list[Path], memory: Path | None, dry_run: bool
 ) -> Gone:
-    """Delete the runs of a user or a conversation, its items, and the user's facts."""
-    runs, held = await _runs(user, session, dry_run=dry_run)
-    items = _items(session, files, dry_run=dry_run) if session else 0
+    """Delete the runs of a user or a conversation, its items, and the user's facts.
+
+    A user's conversations are those that only their runs had.
+    """
+    file, journal = journal_file(), None
+    wanted, held = _Wanted([], [session] if session else [], []), list[str]()
+    if file is not None and file.exists():
+        journal = open_journal()
+        assert isinstance(journal, SqliteJournal | MemoryJournal)
+        wanted = await _wanted(journal, user, session)
+        held = [] if dry_run else await _deleted(journal, wanted.runs)
+        if user and not (held or dry_run):
+            await journal.ledger.forget(f"user:{user}")
+    items = sum(_items(each, files, dry_run=dry_run) for each in wanted.sessions)
     facts = _facts(user, memory, dry_run=dry_run) if user and memory else 0
-    return Gone(tuple(runs), tuple(held), items, facts)
+    gone = [each for each in wanted.runs if each not in held]
+    return Gone(
+        tuple(gone), tuple(held), items, facts, tuple(wanted.sessions), tuple(wanted.shared)
+    )
 
 
-async def _runs(
-    user: str | None, session: str | None, *, dry_run: bool
-) -> tuple[list[str], list[str]]:
-    file = journal_file()
-    if file is None or not file.exists():
-        return [], []
-    journal = open_journal()
-    assert isinstance(journal, SqliteJournal | MemoryJournal)
-    found, held = await _wanted(journal, user, session), list[str]()
-    for run_id in [] if dry_run else list(found):
+async def _deleted(journal: SqliteJournal | MemoryJournal, runs: list[str]) -> list[str]:
+    """The runs that could not be deleted, as processes perform them."""
+    held: list[str] = []
+    for run_id in runs:
         try:
             await journal.delete(run_id, force=True)
         except AlreadyRunning:
             held.append(run_id)
-            found.remove(run_id)
         except RunNotFound:
             pass  # It went with another one.
-    return found, held
+    return held
 
 
-async def _wanted(journal: Journal, user: str | None, session: str | None) -> list[str]:
+async def _wanted(journal: Journal, user: str | None, session: str | None) -> _Wanted:
     """The runs that name the user or the conversation, in their metadata or as their session."""
     which: RunFilter = {"roots_only": True}
     found: list[str] = []
+    own, others = set[str](), set[str]()
     for row in await journal.runs(limit=None, **which):
-        said = row.metadata
-        is_users = user is not None and said.user == user
-        is_sessions = session is not None and said.session_id == session
-        if (
-            is_users
-            or is_sessions
-            or (session and await _has_session(journal, row.run_id, session))
-        ):
+        conversations = {row.metadata.session_id, await _session(journal, row.run_id)} - {None, ""}
+        is_users = user is not None and row.metadata.user == user
+        (own if is_users else others).update(map(str, conversations))
+        if is_users or (session and session in conversations):
             found.append(row.run_id)
-    return found
+    asked = {session} if session else set[str]()
+    shared = (own & others) - asked
+    return _Wanted(found, sorted(asked | (own - shared)), sorted(shared))
 
 
-async def _has_session(journal: Journal, run_id: str, session: str) -> bool:
-    state = fold(each.event for each in await journal.read(run_id))
-    return state.options.session_id == session
+async def _session(journal: Journal, run_id: str) -> str:
+    """The conversation that a run has."""
+    return fold(each.event for each in await journal.read(run_id)).options.session_id
 
 
 def _items(session: str, files: list[Path], *, dry_run: bool) -> int:

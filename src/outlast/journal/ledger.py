@@ -56,6 +56,11 @@ class MemoryLedger:
     async def settle(self, keys: Sequence[str], change: Change) -> None:
         await self.change(keys, change)
 
+    async def forget(self, whose: str) -> None:
+        """Delete what was spent under limits of ``whose``, such as `user:ada`."""
+        for key in [each for each in self._accounts if each.startswith(f"{whose}\n")]:
+            del self._accounts[key]
+
 
 class SqliteLedger(Side):
     """Keeps them in a journal's file."""
@@ -114,6 +119,16 @@ class SqliteLedger(Side):
             # What the call has brought may still be written. If not, the run is put down, and whoever
             # asks then finds a hold that nobody has any more.
             self._owed.append((keys, change))
+
+    async def forget(self, whose: str) -> None:
+        """Delete what was spent under limits of ``whose``, such as `user:ada`, and overwrite it."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute(_FORGET, (f"{whose}\n", f"{whose}\v"))
+
+        await self.transact(work)
+        self.read(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
 
 def forget_accounts(db: sqlite3.Connection, run_id: str) -> None:

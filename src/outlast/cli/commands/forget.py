@@ -15,7 +15,7 @@ from outlast.cli.text import plain
 
 @command("""
 outlast forget --session customer-17 --in conversations.db
-outlast forget --user ada --memory memory.db --dry-run
+outlast forget --user ada --in conversations.db --memory memory.db --dry-run
 """)
 def forget(  # a command has the options that it has
     user: Annotated[str | None, typer.Option(help="Whose runs and facts.")] = None,
@@ -54,3 +54,9 @@ def _say(gone: Gone, *, dry_run: bool) -> None:
     if gone.held:
         held = ", ".join(map(plain, gone.held))
         console().print(f"Still there, as processes perform them: {held}", highlight=False)
+    if gone.shared:
+        shared = ", ".join(map(plain, gone.shared))
+        console().print(
+            f"Still there, as runs of others have them too: {shared}. Delete them with --session.",
+            highlight=False,
+        )
