@@ -22,4 +22,6 @@ from outlast.definitions.context import effect_of as effect_of
 from outlast.definitions.context import fault_of as fault_of
 from outlast.definitions.context import keep_approvals as keep_approvals
 from outlast.definitions.context import note_fault as note_fault
+from outlast.definitions.context import note_unfit as note_unfit
 from outlast.definitions.context import plain_context as plain_context
+from outlast.definitions.context import unfit_of as unfit_of

@@ -17,7 +17,9 @@ from outlast.effects.config import ToolExecutionConfig as ToolExecutionConfig
 from outlast.effects.config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
 from outlast.effects.config import ToolNotFoundBehavior as ToolNotFoundBehavior
 from outlast.effects.config import brings_model_provider as brings_model_provider
+from outlast.effects.config import check_journal as check_journal
 from outlast.effects.config import coerce_run_config as coerce_run_config
+from outlast.effects.config import ruled as ruled
 from outlast.definitions.settings import Headers as Headers
 from outlast.definitions.settings import MCPToolChoice as MCPToolChoice
 from outlast.definitions.settings import ModelSettings as ModelSettings

@@ -26,6 +26,7 @@ from outlast.definitions.function_tool import ToolErrorFunction as ToolErrorFunc
 from outlast.definitions.function_tool import ToolInvoker as ToolInvoker
 from outlast.definitions.function_tool import ToolTimeoutBehavior as ToolTimeoutBehavior
 from outlast.definitions.function_tool import USE_DEFAULT as USE_DEFAULT
+from outlast.definitions.function_tool import checked as checked
 from outlast.definitions.function_tool import default_tool_error_function as default_tool_error_function
 from outlast.definitions.function_tool import default_tool_timeout_error_message as default_tool_timeout_error_message
 from outlast.definitions.function_tool import get_function_tool_origin as get_function_tool_origin
@@ -159,7 +160,9 @@ from outlast.definitions.context import effect_of as effect_of
 from outlast.definitions.context import fault_of as fault_of
 from outlast.definitions.context import keep_approvals as keep_approvals
 from outlast.definitions.context import note_fault as note_fault
+from outlast.definitions.context import note_unfit as note_unfit
 from outlast.definitions.context import plain_context as plain_context
+from outlast.definitions.context import unfit_of as unfit_of
 from outlast.definitions.calling import HAS_NO_THREADS as HAS_NO_THREADS
 from outlast.definitions.calling import MAX_THREADS as MAX_THREADS
 from outlast.definitions.calling import P as P

@@ -507,7 +507,6 @@ def test_names_of_guides(agents: Any):
 @row("`RunConfig(max_turns=)`")
 @row("`RunConfig(tools=)`")
 @row("`RunConfig(tool_choice=)`")
-@row("`RunConfig(max_tools=")
 async def test_settings_of_a_run_in_its_config(agents: Any):
     @agents.function_tool
     def look() -> str:
@@ -517,7 +516,7 @@ async def test_settings_of_a_run_in_its_config(agents: Any):
         return agents.RunConfig(journal="off", **options)
 
     agent = agents.Agent(name="A", model=calls("look"))
-    made = config(tools=[look], max_tools=3, context_length=100)
+    made = config(tools=[look])
     assert (await run(agent, run_config=made)).final_output == "done"
     for word in ("max_turns", "max_steps"):
         agent = agents.Agent(name="A", tools=[look], model=calls("look"))
@@ -526,6 +525,24 @@ async def test_settings_of_a_run_in_its_config(agents: Any):
         agent = agents.Agent(name="A", tools=[look], model=calls("look"))
         assert (await run(agent, run_config=config(**{word: 1}), max_turns=5)).output == "done"
     assert config(tool_choice="required").model_settings.tool_choice == "required"
+
+
+@row("`RunConfig(max_tools=)`")
+@row("`RunConfig(context_length=)`")
+async def test_limits_of_tools_and_of_the_context_are_those_of_runs(agents: Any):
+    @agents.function_tool
+    def look() -> str:
+        return "seen"
+
+    def agent() -> Any:
+        return agents.Agent(name="A", tools=[look], model=calls("look"))
+
+    made = agents.RunConfig(journal="memory", max_tools=1, context_length=100_000)
+    assert made.compaction.context_tokens == 100_000
+    assert (await run(agent(), run_config=made)).final_output == "done"
+    none = agents.RunConfig(journal="memory", max_tools=1, budgets=agents.Budget(tool_calls=0))
+    with pytest.raises(agents.BudgetExceeded):
+        await run(agent(), run_config=none)
 
 
 @row("`RunConfig(timeout=)`")

@@ -31,6 +31,7 @@ from outlast.mcp.policies import create_static_tool_filter as create_static_tool
 from outlast.mcp.policies import filtered as filtered
 from outlast.mcp.policies import forbids_repeats as forbids_repeats
 from outlast.mcp.policies import is_repeatable as is_repeatable
+from outlast.mcp.policies import names_in as names_in
 from outlast.mcp.policies import needs_approval as needs_approval
 from outlast.mcp.policies import uncertain_policy as uncertain_policy
 from outlast.compat.mcp_names import MCPError as MCPError

@@ -13,6 +13,7 @@ from outlast.mcp.http import Failures as Failures
 from outlast.mcp.http import HttpClientFactory as HttpClientFactory
 from outlast.mcp.http import HttpOptions as HttpOptions
 from outlast.mcp.http import SERVER_ERROR as SERVER_ERROR
+from outlast.mcp.http import excess as excess
 from outlast.mcp.http import noting_failures as noting_failures
 from outlast.mcp.http import status_text as status_text
 from outlast.mcp.policies import Approval as Approval
@@ -34,6 +35,7 @@ from outlast.mcp.policies import create_static_tool_filter as create_static_tool
 from outlast.mcp.policies import filtered as filtered
 from outlast.mcp.policies import forbids_repeats as forbids_repeats
 from outlast.mcp.policies import is_repeatable as is_repeatable
+from outlast.mcp.policies import names_in as names_in
 from outlast.mcp.policies import needs_approval as needs_approval
 from outlast.mcp.policies import uncertain_policy as uncertain_policy
 from outlast.mcp.protocol import MCPServer as MCPServer

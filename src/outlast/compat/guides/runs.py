@@ -9,6 +9,8 @@ from typing import Any
 
 from outlast.compat.guides.names import ApprovalResult
 from outlast.compat.guides.patching import Patches
+from outlast.definitions.budget import Budget
+from outlast.definitions.compaction import Compaction
 from outlast.definitions.context import RunContextWrapper
 from outlast.definitions.hooks import RunHooksBase
 from outlast.definitions.run_items import ItemHelpers
@@ -19,7 +21,7 @@ from outlast.run.run_state import RunState
 from outlast.run.runner import AgentRunner, Runner
 from outlast.sessions.sqlite import SQLiteSession
 
-_OF_CONFIG = ("max_turns", "max_steps", "max_tools", "context_length", "tools", "timeout")
+_OF_CONFIG = ("max_turns", "max_steps", "tools", "timeout")
 _EXTRAS = "_guide_options"
 
 
@@ -46,6 +48,12 @@ def _config_init(original: Any) -> Any:
             settings = options.get("model_settings") or ModelSettings()
             choice = options.pop("tool_choice")
             options["model_settings"] = dataclasses.replace(settings, tool_choice=choice)
+        if (calls := options.pop("max_tools", None)) is not None:
+            known: Any = options.get("budgets") or ()
+            budgets = (known,) if isinstance(known, Budget) else known
+            options["budgets"] = (*budgets, Budget(tool_calls=calls))
+        if (tokens := options.pop("context_length", None)) is not None:
+            options.setdefault("compaction", Compaction(context_tokens=tokens))
         original(self, *args, **options)
         if extras:
             self.__dict__[_EXTRAS] = extras

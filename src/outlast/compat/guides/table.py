@@ -53,7 +53,12 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("runs", "`RunConfig(tool_choice=)`", "a field of `model_settings`"),
     ("runs", "`RunConfig(tools=)`", "beside the tools of the first agent"),
     ("runs", "`RunConfig(timeout=)`", "seconds until a `TimeoutError`; other time-outs stay what they are"),
-    ("runs", "`RunConfig(max_tools=, context_length=)`", "taken, without effect"),
+    ("runs", "`RunConfig(max_tools=)`", "`RunConfig(budgets=Budget(tool_calls=...))`"),
+    (
+        "runs",
+        "`RunConfig(context_length=)`",
+        "`RunConfig(compaction=Compaction(context_tokens=...))`",
+    ),
     ("runs", "`RunHooks.on_tool_call(context, agent, tool)`", "called with `on_tool_start`"),
     ("runs", "`Runner.resume(run_id=, agent=, approval_result=ApprovalResult(approved=))`", "the same answer for all calls that wait, and on it goes"),
     ("runs", "`MaxTurnsExceededError`", "`MaxTurnsExceeded`"),
