@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "reference" / "features.md"
+COMPATIBILITY = HERE.parents[1] / "docs" / "compatibility.md"
+BEGIN, END = "<!-- features: begin -->", "<!-- features: end -->"
 GROUPS = {
     "AG": "Agents", "RL": "Runs and their loop", "TO": "Tools", "HO": "Handoffs",
     "GR": "Guardrails", "CX": "Context", "ST": "Streaming", "CL": "Command line and examples",
@@ -56,6 +58,34 @@ def page() -> str:
     return "\n".join([*lines, ""])
 
 
+def summary() -> str:
+    """What stands of it in the page about compatibility: counts by group, and what is not there."""
+    found = rows()
+    lines = [
+        "",
+        "| group | work, with a test | no test of their own | not yet |",
+        "|---|--:|--:|--:|",
+    ]
+    verdicts = ("works", UNCHECKED, "not yet")
+    for group, title in GROUPS.items():
+        counts = Counter(row.verdict for row in found if row.key.startswith(group))
+        lines.append(f"| {title} | {' | '.join(str(counts[each]) for each in verdicts)} |")
+    counts = Counter(row.verdict for row in found)
+    lines.append(f"| **all** | {' | '.join(str(counts[each]) for each in verdicts)} |")
+    lines += ["", "| not yet | why |", "|---|---|"]
+    for row in found:
+        if row.verdict == "not yet":
+            lines.append(f"| {row.promise} | {row.known.removeprefix(NOT_YET).strip()} |")
+    return "\n".join([*lines, "", ""])
+
+
+def compatibility() -> str:
+    """The page about compatibility with that summary in its place."""
+    before, _, rest = COMPATIBILITY.read_text().partition(BEGIN)
+    return before + BEGIN + "\n" + summary() + END + rest.partition(END)[2]
+
+
 if __name__ == "__main__":
     PAGE.write_text(page())
+    COMPATIBILITY.write_text(compatibility())
     sys.exit()

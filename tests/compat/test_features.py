@@ -30,3 +30,7 @@ def test_every_row_is_whole_and_there_once():
 
 def test_the_page_says_what_the_table_says():
     assert features.PAGE.read_text() == features.page()
+
+
+def test_the_page_about_compatibility_says_the_same():
+    assert features.COMPATIBILITY.read_text() == features.compatibility()
