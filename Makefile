@@ -57,6 +57,7 @@ upstream: $(DEV)  ## Run openai-agents' examples under it and under Outlast, and
 
 thirdparties: .thirdparties/.installed $(DEV)  ## Let Logfire, Langfuse, LangSmith and others watch a run, and a page's client drive one
 	OUTLAST_REQUIRE=$${OUTLAST_REQUIRE:-all} OUTLAST_TEST_THIRD_PARTIES=$(CURDIR)/.thirdparties/bin/python \
+	  OUTLAST_TEST_PHOENIX=$(CURDIR)/.thirdparties/viewer/bin/phoenix \
 	  OUTLAST_TEST_AGUI=$(CURDIR)/.thirdparties \
 	  $(BIN)/python -m pytest -q -m thirdparties tests/third_parties tests/server $(ARGS)
 
@@ -104,6 +105,8 @@ clean:  ## Remove what make has made
 .thirdparties/.installed: tests/third_parties/requirements.txt pyproject.toml
 	@$(PYTHON) -m venv .thirdparties
 	@.thirdparties/bin/python $(PIP) . -r tests/third_parties/requirements.txt
+	@$(PYTHON) -m venv .thirdparties/viewer
+	@.thirdparties/viewer/bin/python $(PIP) "arize-phoenix>=20,<21"
 	@npm install --silent --no-audit --no-fund --prefix .thirdparties @ag-ui/client@1
 	@touch $@
 
