@@ -24,6 +24,7 @@ ROOMS = ("sandbox", "mcp", "memory", "realtime", "voice")
 """Folders of examples that are not compared: their parts of openai-agents are measured elsewhere."""
 EXPLAINED = {
     "agent_patterns/agents_as_tools_streaming": "prints the repr of an agent, with classes of openai-agents",
+    "basic/agent_lifecycle_example": "tells of a tool's end once it is in the log, so beside other prints",
     "basic/non_strict_output_type": "prints the text of an error, which is in our words",
 }
 """Examples whose outputs differ, and should."""
