@@ -171,7 +171,7 @@ def __dir__() -> list[str]:
 class _Package(ModuleType):
     """This package, in which a public name is never hidden by a module of the same name."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         # `import outlast.apply_diff` binds that module here, where the function is.
         if not (isinstance(value, ModuleType) and name in _MODULES):
             super().__setattr__(name, value)

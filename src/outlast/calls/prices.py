@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -122,7 +121,7 @@ def _public_cost(model: str, usage: UsageFacts, at: float) -> int | None:
     return None
 
 
-def table_of(prices: Any) -> PriceTable:
+def table_of(prices: object) -> PriceTable:
     """The table that a setting means: one, the path of one, or None for the public one.
 
     Raises:

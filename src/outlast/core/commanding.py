@@ -96,7 +96,7 @@ def wanted(event: Event, **head: Any) -> Command | None:
 
 
 class _Refusal(Exception):  # it leaves this module as facts
-    def __init__(self, kind: str, message: str, **data: Any) -> None:
+    def __init__(self, kind: str, message: str, **data: object) -> None:
         super().__init__(message)
         self.facts = ErrorFacts(kind, message, data=data)
 

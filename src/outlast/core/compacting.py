@@ -36,7 +36,7 @@ def tokens_of(items: Sequence[Any], count: Count) -> int:
     return sum(_ITEM_TOKENS + count(_json(item)) for item in items)
 
 
-def _json(item: Any) -> str:
+def _json(item: object) -> str:
     return msgspec.json.encode(item, enc_hook=str).decode("utf-8", "replace")
 
 
@@ -176,7 +176,7 @@ def line_of(item: Item) -> str:
     return f"{kind}: {_json(item)}"
 
 
-def _text(content: Any) -> str:
+def _text(content: object) -> str:
     if isinstance(content, str):
         return content
     parts = cast("list[Any]", content) if isinstance(content, list) else []

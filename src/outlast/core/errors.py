@@ -288,7 +288,7 @@ class ToolInputGuardrailTripwireTriggered(AgentsException):
     guardrail: Any
     output: Any
 
-    def __init__(self, guardrail: Any, output: Any) -> None:
+    def __init__(self, guardrail: object, output: object) -> None:
         self.guardrail = guardrail
         self.output = output
         kind = type(guardrail).__name__
@@ -304,7 +304,7 @@ class ToolOutputGuardrailTripwireTriggered(AgentsException):
     guardrail: Any
     output: Any
 
-    def __init__(self, guardrail: Any, output: Any) -> None:
+    def __init__(self, guardrail: object, output: object) -> None:
         self.guardrail = guardrail
         self.output = output
         kind = type(guardrail).__name__

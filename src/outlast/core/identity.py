@@ -140,14 +140,14 @@ def canonical(item: dict[str, Any]) -> bytes:
     return msgspec.json.encode(without_surrogates(fields), order="sorted")
 
 
-def _is_plain(part: Any) -> bool:
+def _is_plain(part: object) -> bool:
     if not isinstance(part, dict):
         return False
     fields = cast("dict[str, Any]", part)
     return fields.keys() == {"type", "text"} and fields["type"] == "input_text"
 
 
-def _bare(value: Any) -> Any:
+def _bare(value: object) -> Any:
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         return {key: _bare(each) for key, each in fields.items() if each is not None}

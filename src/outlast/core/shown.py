@@ -21,7 +21,7 @@ def shown(value: object) -> str:
         return str.__str__(cast("str", value)) if issubclass(kind, str) else _without_text(value)
 
 
-def tame(value: Any) -> Any:
+def tame(value: object) -> Any:
     """``value``, or its text where it cannot even be asked what it is: that is user code, too."""
     try:
         inspect.isawaitable(value)
@@ -30,10 +30,10 @@ def tame(value: Any) -> Any:
     return value
 
 
-def class_name(value: Any) -> str:
+def class_name(value: object) -> str:
     """The name of a value's class, whatever its metaclass says about it."""
     return type.__dict__["__name__"].__get__(type(value))
 
 
-def _without_text(value: Any) -> str:
+def _without_text(value: object) -> str:
     return f"A value of type {class_name(value)}, which cannot be shown as text."

@@ -37,7 +37,7 @@ def token_count(told: object) -> int:
     return min(max(0, int(told)), _MOST)
 
 
-def _counts(slot: str, kept: Any) -> _Counts:
+def _counts(slot: str, kept: object) -> _Counts:
     """The numbers in what is kept in a slot: themselves, an object or a dict of them, or None."""
     if type(kept) is tuple:
         return cast("_Counts", kept)
@@ -68,7 +68,7 @@ class _Details(Generic[T]):
             kept = instance.__dict__[self._slot] = _made(self._slot, cast("_Counts", kept))
         return kept
 
-    def __set__(self, instance: object, value: Any) -> None:
+    def __set__(self, instance: object, value: object) -> None:
         kept: Any = _NOTHING[self._slot] if value is None else _counts(self._slot, value)
         if type(value).__name__ in ("InputTokensDetails", "OutputTokensDetails"):
             for name, count in zip(_NAMES[self._slot], kept, strict=True):

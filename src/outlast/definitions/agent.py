@@ -112,7 +112,7 @@ class AgentBase(PydanticInstance, Generic[TContext]):
     """Servers whose tools the agent has too. Connecting and closing them is the caller's business."""
     mcp_config: MCPConfig = field(default_factory=MCPConfig)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
         if name == "tools" and (told := WATCHED.get(id(self))):
             told()
@@ -204,7 +204,7 @@ class Agent(AgentBase[TContext]):
         else:
             self.model_settings = settings_from(self.model_settings, "Agent model_settings")
 
-    def clone(self, **kwargs: Any) -> Self:
+    def clone(self, **kwargs: object) -> Self:
         """A copy with some fields replaced. Lists that are not replaced are shared."""
         is_implied = "model" in kwargs and "model_settings" not in kwargs
         if is_implied and are_default_settings(self.model_settings, self.model):
@@ -294,14 +294,14 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def _is_type(value: Any) -> bool:
+def _is_type(value: object) -> bool:
     # Not only classes: list[int] and int | str are types too.
     if value is None or isinstance(value, type | AgentOutputSchemaBase):
         return True
     return getattr(value, "__origin__", None) is not None or hasattr(value, "__args__")
 
 
-def _kind(name: str, value: Any) -> str:
+def _kind(name: str, value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}. Make an object of it: {value.__name__}(...)."
     kind = type(value).__name__
@@ -312,7 +312,7 @@ def _kind(name: str, value: Any) -> str:
     return kind
 
 
-def _is_behavior(value: Any) -> bool:
+def _is_behavior(value: object) -> bool:
     if isinstance(value, str):
         return value in ("run_llm_again", "stop_on_first_tool")
     return isinstance(value, dict) or callable(value)

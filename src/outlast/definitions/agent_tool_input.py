@@ -69,7 +69,7 @@ def default_tool_input_builder(options: StructuredToolInputBuilderOptions) -> st
     return f"{STRUCTURED_INPUT_PREAMBLE}\n{text}\n"
 
 
-def _fenced(value: Any) -> str:
+def _fenced(value: object) -> str:
     return f"```\n{json.dumps(value, indent=2, default=str)}\n```"
 
 
@@ -125,12 +125,12 @@ def _summary(schema: dict[str, Any]) -> str | None:
     return "\n".join(lines)
 
 
-def _description(schema: Any) -> str | None:
+def _description(schema: object) -> str | None:
     found = cast("dict[str, Any]", schema).get("description") if isinstance(schema, dict) else None
     return found.strip() or None if isinstance(found, str) else None
 
 
-def _label(schema: Any) -> str | None:
+def _label(schema: object) -> str | None:
     """The type of a simple field; None if it is not simple."""
     if not isinstance(schema, dict):
         return None

@@ -71,7 +71,7 @@ def _raw(function: Callable[..., Any]) -> dict[str, Any]:
     return dict(getattr(function, "__annotations__", {}))
 
 
-def _one(function: Callable[..., Any], annotation: Any, known: dict[str, Any]) -> Any:
+def _one(function: Callable[..., Any], annotation: object, known: dict[str, Any]) -> Any:
     def holder() -> None: ...
 
     holder.__annotations__ = {"it": annotation}
@@ -84,7 +84,7 @@ def _globals(function: Callable[..., Any]) -> dict[str, Any]:
     return getattr(inspect.unwrap(function), "__globals__", {})
 
 
-def _context(annotation: Any) -> Any:
+def _context(annotation: object) -> Any:
     """The class of a context of which only that it is one can be told; None if it is none."""
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
@@ -112,7 +112,7 @@ def _enclosing(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _unresolved(
-    function: Callable[..., Any], name: str, annotation: Any, error: Exception
+    function: Callable[..., Any], name: str, annotation: object, error: Exception
 ) -> UserError:
     text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
     text = text if isinstance(text, str) else repr(text)
@@ -128,7 +128,7 @@ def _unresolved(
 # --- TypedDict, as pydantic wants it. ------------------------------------------------------
 
 
-def for_pydantic(kind: Any) -> Any:
+def for_pydantic(kind: object) -> Any:
     """``kind`` as pydantic takes it."""
     return kind if sys.version_info >= (3, 12) else _with_known_dicts(kind)
 
@@ -159,11 +159,11 @@ def _with_known_dicts(kind: Any) -> Any:
     return origin[made]
 
 
-def _has_typing_dict(kind: Any) -> bool:
+def _has_typing_dict(kind: object) -> bool:
     return _is_typing_dict(kind) or any(map(_has_typing_dict, typing.get_args(kind)))
 
 
-def _is_typing_dict(kind: Any) -> bool:
+def _is_typing_dict(kind: object) -> bool:
     meta: Any = getattr(typing, "_TypedDictMeta", ())
     return isinstance(kind, meta) and type(kind).__module__ == "typing"
 

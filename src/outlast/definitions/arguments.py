@@ -72,7 +72,7 @@ def json_value(message: str, text: str) -> Any:
 
 def validated(
     message: str,
-    data: Any,
+    data: object,
     validate: Callable[[Any], T],
     optional: Collection[str] = (),
 ) -> T:
@@ -169,7 +169,7 @@ _CONTAINERS = ("dict", "list", "tuple", "set", "frozenset", "model", "dataclass"
 
 
 def _with_repairs(
-    data: Any, faults: Sequence[ErrorDetails], optional: Collection[str]
+    data: object, faults: Sequence[ErrorDetails], optional: Collection[str]
 ) -> Any | None:
     """A copy of ``data`` in which each fault that can be is repaired; None if none can."""
     repaired = copy.deepcopy(data)
@@ -179,7 +179,7 @@ def _with_repairs(
     return repaired if count else None
 
 
-def _repair(data: Any, fault: ErrorDetails, optional: Collection[str]) -> bool:
+def _repair(data: object, fault: ErrorDetails, optional: Collection[str]) -> bool:
     place = _place(data, fault["loc"])
     if place is None:
         return False
@@ -200,7 +200,7 @@ def _repair(data: Any, fault: ErrorDetails, optional: Collection[str]) -> bool:
     return True
 
 
-def _place(data: Any, path: tuple[int | str, ...]) -> tuple[Any, Any] | None:
+def _place(data: object, path: tuple[int | str, ...]) -> tuple[Any, Any] | None:
     """The last holder on a fault's path, and the key in it. Paths name types of unions, too."""
     place: tuple[Any, Any] | None = None
     value: Any = data
@@ -210,7 +210,7 @@ def _place(data: Any, path: tuple[int | str, ...]) -> tuple[Any, Any] | None:
     return place
 
 
-def _has(holder: Any, step: int | str) -> bool:
+def _has(holder: object, step: int | str) -> bool:
     if isinstance(holder, dict):
         return step in holder
     return isinstance(holder, list) and isinstance(step, int) and step < len(cast("Any", holder))
@@ -264,7 +264,7 @@ def _pydantics() -> frozenset[str]:
     return frozenset(typing.get_args(ErrorType))
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """The kind and the size of what a model sent, without any of it."""
     match value:
         case None:

@@ -63,7 +63,7 @@ def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
     return _threads.pool().submit(contextvars.copy_context().run, call)
 
 
-def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+def _call(function: Callable[..., T], *args: object, **kwargs: object) -> T:
     try:
         return function(*args, **kwargs)
     except StopIteration as error:

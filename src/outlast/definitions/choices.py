@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import typing
-from typing import Any
 
 from outlast.core.errors import WrongValue
 
 
-def check_choice(name: str, value: object, choices: Any, *, may_be_none: bool = False) -> None:
+def check_choice(name: str, value: object, choices: object, *, may_be_none: bool = False) -> None:
     """Refuse a value that is none of the words of ``choices``, a `Literal`.
 
     Raises:

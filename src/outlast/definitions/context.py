@@ -42,11 +42,11 @@ class EffectHandle(Protocol):
         """The run that makes the call."""
         ...
 
-    async def step(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+    async def step(self, name: str, fn: Callable[[], Any], returns: object = None) -> Any:
         """The recorded result of the step `name`, or `fn`'s, recorded now."""
         ...
 
-    def step_sync(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+    def step_sync(self, name: str, fn: Callable[[], Any], returns: object = None) -> Any:
         """The same from a thread, which waits."""
         ...
 
@@ -62,7 +62,7 @@ class EffectHandle(Protocol):
 class _UsageForm:
     """How pydantic sees a context's usage: the core, whose type it is, does not know pydantic."""
 
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> Any:
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> Any:
         return pydantic_schema(Usage, "dict", deserialize_usage, serialize_usage)
 
 
@@ -114,7 +114,7 @@ class RunContextWrapper(Generic[TContext]):
         *,
         tool_namespace: str | None = None,
         existing_pending: ToolApprovalItem | None = None,
-        tool_lookup_key: Any = None,
+        tool_lookup_key: object = None,
         current_invocation: ToolApprovalItem | None = None,
     ) -> bool | None:
         """Whether the call may run; None while nobody has decided.
@@ -139,7 +139,7 @@ class RunContextWrapper(Generic[TContext]):
         *,
         tool_namespace: str | None = None,
         existing_pending: ToolApprovalItem | None = None,
-        tool_lookup_key: Any = None,
+        tool_lookup_key: object = None,
     ) -> str | None:
         """What the person who refused the call wants the model to be told, if anything."""
         scope = _scope(tool_namespace, tool_lookup_key)
@@ -155,7 +155,7 @@ class RunContextWrapper(Generic[TContext]):
         return self._approvals.named(known, call_id) or self._approvals.sticky(known)
 
 
-def _scope(namespace: str | None, lookup_key: Any) -> str | None:
+def _scope(namespace: str | None, lookup_key: object) -> str | None:
     if namespace is None and isinstance(lookup_key, tuple) and lookup_key[0] == "namespaced":
         return str(lookup_key[1])  # pyright: ignore[reportUnknownArgumentType]
     return namespace
@@ -295,7 +295,11 @@ class ToolContext(RunContextWrapper[TContext]):
         self, name: str, fn: Callable[[*_Args], Any], *args: *_Args, returns: object
     ) -> Any: ...
     async def step(
-        self, name: str, fn: Callable[..., Any | Awaitable[Any]], *args: Any, returns: Any = None
+        self,
+        name: str,
+        fn: Callable[..., Any | Awaitable[Any]],
+        *args: object,
+        returns: object = None,
     ) -> Any:
         """The result of `fn(*args)`, recorded under `name`: made once, whatever crashes afterwards.
 
@@ -330,7 +334,9 @@ class ToolContext(RunContextWrapper[TContext]):
     def step_sync(
         self, name: str, fn: Callable[[*_Args], Any], *args: *_Args, returns: object
     ) -> Any: ...
-    def step_sync(self, name: str, fn: Callable[..., Any], *args: Any, returns: Any = None) -> Any:
+    def step_sync(
+        self, name: str, fn: Callable[..., Any], *args: object, returns: object = None
+    ) -> Any:
         """`step` for tools that are plain functions: calls `fn` in the tool's own thread."""
         call = partial(fn, *args)
         return call() if self._effect is None else self._effect.step_sync(name, call, returns)
@@ -388,12 +394,12 @@ def plain_context(context: RunContextWrapper[TContext]) -> RunContextWrapper[TCo
     )
 
 
-def _namespace(tool_call: Any) -> str | None:
+def _namespace(tool_call: object) -> str | None:
     found = field_of(tool_call, "namespace")
     return found if isinstance(found, str) and found else None
 
 
-def _run_config(value: Any) -> Any:
+def _run_config(value: object) -> Any:
     if not isinstance(value, dict):
         return value
     return doors.behind("coerce_run_config")(value)
@@ -423,7 +429,7 @@ def fault_of(context: ToolContext) -> str:
     return context._fault  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own
 
 
-def note_unfit(context: RunContextWrapper, value: Any) -> None:
+def note_unfit(context: RunContextWrapper, value: object) -> None:
     """Note what a call has returned that is not what its tool declares: the tool has run."""
     if isinstance(context, ToolContext):
         context._unfit.append(value)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # this module's own

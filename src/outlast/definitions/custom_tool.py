@@ -83,6 +83,6 @@ class CustomTool:
         return self.on_approval
 
 
-def custom_output_item(call_id: str, output: Any, caller: Any = None) -> dict[str, Any]:
+def custom_output_item(call_id: str, output: object, caller: object = None) -> dict[str, Any]:
     """The item that answers a custom tool's call."""
     return answer_item("custom_tool_call_output", call_id, output=shown(output), caller=caller)

@@ -27,7 +27,7 @@ async def gathered(*awaitables: Awaitable[Any]) -> list[Any]:
         raise
 
 
-async def is_enabled(thing: Any, context: Any, agent: Any) -> bool:
+async def is_enabled(thing: object, context: object, agent: object) -> bool:
     """Whether a tool or handoff is to be offered; what cannot be switched off always is."""
     switch = getattr(thing, "is_enabled", True)
     if not callable(switch):
@@ -35,7 +35,7 @@ async def is_enabled(thing: Any, context: Any, agent: Any) -> bool:
     return bool(await awaited(switch(context, agent)))
 
 
-async def enabled(things: Iterable[TThing], context: Any, agent: Any) -> list[TThing]:
+async def enabled(things: Iterable[TThing], context: object, agent: object) -> list[TThing]:
     """Those that are to be offered, in their order. Users' functions are asked side by side."""
     switched = [(each, getattr(each, "is_enabled", True)) for each in things]
     asked = [is_enabled(each, context, agent) for each, switch in switched if callable(switch)]

@@ -70,26 +70,26 @@ def _parts(agent: Agent[Any]) -> dict[str, str]:
     return parts
 
 
-def _tool(tool: Any) -> list[Any]:
+def _tool(tool: object) -> list[Any]:
     schema = getattr(tool, "params_json_schema", None)
     invoker: Any = getattr(tool, "on_invoke_tool", None)
     function: Any = getattr(invoker, "original", None) or invoker
     return [getattr(tool, "description", ""), schema, _code(function)]
 
 
-def _schema(output_type: Any) -> Any:
+def _schema(output_type: object) -> Any:
     if output_type is None or output_type is str:
         return "text"
     made: Callable[[], Any] | None = getattr(output_type, "model_json_schema", None)
     return made() if made is not None else repr(output_type)
 
 
-def _mark(value: Any) -> str:
+def _mark(value: object) -> str:
     said = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=_said)
     return sha256(said.encode("utf-8", "replace")).hexdigest()[:_DIGITS]
 
 
-def _said(value: Any) -> Any:
+def _said(value: object) -> Any:
     if callable(value) and not isinstance(value, type):
         return _code(value)
     fields: dict[str, Any] | None = getattr(value, "__dict__", None)
@@ -100,7 +100,7 @@ def _said(value: Any) -> Any:
     )
 
 
-def _code(function: Any) -> str:
+def _code(function: object) -> str:
     """What a function does, as the interpreter sees it; the class of what is no function of Python."""
     inner: Any = getattr(function, "__wrapped__", function)
     code: Any = getattr(inner, "__code__", None)

@@ -102,7 +102,7 @@ class ToolInvoker:
         # What a tool calls is not part of the tool: a user's object must not be duplicated.
         return self if self.tool is None else self.bound_to(copy.deepcopy(self.tool, memo))
 
-    async def __call__(self, context: Any, arguments: str) -> Any:
+    async def __call__(self, context: object, arguments: str) -> Any:
         """The tool's result, or the text that stands for its failure, unless it wants that raised."""
         tool = self.tool
         assert tool is not None
@@ -133,7 +133,7 @@ class FunctionBody:
         self.arguments = arguments
         self._is_async = handler.is_async
 
-    def bound_to(self, owner: Any) -> FunctionBody:
+    def bound_to(self, owner: object) -> FunctionBody:
         """The same with the object, or the class, whose method the function is."""
         return FunctionBody(self.handler.bound_to(owner), self.arguments)
 
@@ -167,11 +167,11 @@ class FunctionBody:
         return vars(validated(message, given, model.model_validate, self.arguments.optional))
 
 
-def _key_of(context: Any) -> str:
+def _key_of(context: object) -> str:
     return context.idempotency_key if isinstance(context, ToolContext) else ""
 
 
-def checked(tool: FunctionTool, context: ToolContext, result: Any) -> Any:
+def checked(tool: FunctionTool, context: ToolContext, result: object) -> Any:
     """A result as the tool declares it.
 
     Raises:
@@ -218,7 +218,7 @@ class _Wrapped:
             raise AttributeError("__wrapped__")
         return invoker.original
 
-    def __set__(self, tool: FunctionTool, value: Any) -> None:
+    def __set__(self, tool: FunctionTool, value: object) -> None:
         raise AttributeError("__wrapped__ of a FunctionTool cannot be set.")
 
 

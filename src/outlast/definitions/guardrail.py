@@ -58,7 +58,7 @@ class Check:
         """What the check is called in traces and logs: its name, or that of its function."""
         return self.name or self.guardrail_function.__name__
 
-    async def found(self, *args: Any) -> Any:
+    async def found(self, *args: object) -> Any:
         """What its function returns, which may be async.
 
         Raises:
@@ -80,7 +80,7 @@ class Check:
             ) from None
         return await awaited(outcome)
 
-    def verdict(self, found: Any) -> Any:
+    def verdict(self, found: object) -> Any:
         """What its function returned, if that can be a verdict.
 
         Raises:
@@ -120,7 +120,7 @@ class InputGuardrail(Check, Generic[TContext]):
 
     async def run(
         self,
-        agent: Any,
+        agent: object,
         input: str | list[TResponseInputItem],
         context: RunContextWrapper[TContext],
     ) -> InputGuardrailResult:
@@ -136,7 +136,7 @@ class OutputGuardrail(Check, Generic[TContext]):
     """
 
     async def run(
-        self, context: RunContextWrapper[TContext], agent: Any, agent_output: Any
+        self, context: RunContextWrapper[TContext], agent: object, agent_output: object
     ) -> OutputGuardrailResult:
         """Make the check."""
         found = self.verdict(await self.found(context, agent, agent_output))

@@ -62,11 +62,11 @@ class HandoffInputData:
     Not a field: somebody who builds the data anew says nothing about it.
     """
 
-    def clone(self, **kwargs: Any) -> HandoffInputData:
+    def clone(self, **kwargs: object) -> HandoffInputData:
         """The same with some fields replaced."""
         return self.holding(self.held, **kwargs)
 
-    def holding(self, held: tuple[tuple[int, Any], ...], **kwargs: Any) -> HandoffInputData:
+    def holding(self, held: tuple[tuple[int, Any], ...], **kwargs: object) -> HandoffInputData:
         """The same with some fields replaced, and with other items held."""
         made = dataclasses.replace(self, **kwargs)
         made.__dict__["held"] = held
@@ -108,7 +108,7 @@ class Handoff(Generic[TContext, TAgent]):
         """The agent that it leads to, if that is known before the handoff happens."""
         return None if self._agent_ref is None else self._agent_ref()
 
-    def lead_to(self, agent: Any) -> None:
+    def lead_to(self, agent: object) -> None:
         """Say which agent it leads to."""
         self._agent_ref = weakref.ref(agent)
 

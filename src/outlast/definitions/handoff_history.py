@@ -115,11 +115,11 @@ def remove_all_tools(handoff_input_data: HandoffInputData) -> HandoffInputData:
     )
 
 
-def _is_tools(item: Any) -> bool:
+def _is_tools(item: object) -> bool:
     return field_of(item, "type") in _TYPES
 
 
-def _summary_without_tools(item: Any) -> Any:
+def _summary_without_tools(item: object) -> Any:
     """A summary of a conversation without what tools stand in it; anything else as it is."""
     if not isinstance(item, dict):
         return item

@@ -17,7 +17,7 @@ from outlast.definitions.function_tool import FunctionBody, FunctionTool, ToolIn
 class MethodTool(FunctionTool):
     """A tool that cannot be called yet: it lacks the object, or the class, that it belongs to."""
 
-    def __get__(self, instance: Any, owner: type[Any] | None = None) -> FunctionTool:
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> FunctionTool:
         """The tool of ``instance``; of the class, if it is a class method."""
         invoker = self.on_invoke_tool
         assert isinstance(invoker, ToolInvoker)

@@ -39,7 +39,7 @@ class OutputContract:
         return cls(strict)
 
     @classmethod
-    def of_type(cls, kind: Any, subject: str) -> OutputContract:
+    def of_type(cls, kind: object, subject: str) -> OutputContract:
         """The contract that a type states; ``subject`` names where it stands, for the error.
 
         Raises:
@@ -66,7 +66,7 @@ def _no_object(subject: str) -> UserError:
 
 
 def declared_output(
-    output_type: Any, schema: dict[str, Any] | None, annotation: Any, *, infers: bool
+    output_type: object, schema: dict[str, Any] | None, annotation: object, *, infers: bool
 ) -> OutputContract | None:
     """What a function's tool promises, by a type, a schema or, if it ``infers``, its annotation.
 
@@ -86,7 +86,7 @@ def declared_output(
     return OutputContract.of_type(annotation, "A programmatic function tool return annotation")
 
 
-def _is_untyped(annotation: Any) -> bool:
+def _is_untyped(annotation: object) -> bool:
     if typing.get_origin(annotation) is Annotated:
         annotation = typing.get_args(annotation)[0]
     return annotation in (None, type(None), str, Any)

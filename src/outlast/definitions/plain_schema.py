@@ -37,7 +37,7 @@ def plain_schema(name: str, parameters: Sequence[tuple[Parameter, Any]]) -> dict
     return {**result, "title": f"{name}_args", "type": "object"}
 
 
-def _property(parameter: Parameter, kind: Any) -> dict[str, Any] | None:
+def _property(parameter: Parameter, kind: object) -> dict[str, Any] | None:
     name, default = parameter.name, parameter.default
     is_variadic = parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     if is_variadic or name.startswith(("_", "model_")) or name in _SHADOWING:
@@ -54,7 +54,7 @@ def _property(parameter: Parameter, kind: Any) -> dict[str, Any] | None:
     return schema
 
 
-def _of(kind: Any) -> dict[str, Any] | None:
+def _of(kind: object) -> dict[str, Any] | None:
     if kind is Any:
         return {}
     if isinstance(kind, type) and kind in _SCALARS:

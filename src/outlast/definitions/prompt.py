@@ -37,7 +37,7 @@ DynamicPromptFunction: TypeAlias = Callable[[GenerateDynamicPromptData], Prompt 
 
 
 async def resolved_prompt(
-    prompt: Prompt | DynamicPromptFunction | None, context: RunContextWrapper, agent: Any
+    prompt: Prompt | DynamicPromptFunction | None, context: RunContextWrapper, agent: object
 ) -> ResponsePromptParam | None:
     """An agent's prompt in the form that the API takes.
 

@@ -69,7 +69,7 @@ def _with_type(node: Schema) -> Schema:
     return {**node, "type": kinds[0] if len(kinds) == 1 else kinds}
 
 
-def _type_of(value: Any) -> str | None:
+def _type_of(value: object) -> str | None:
     return next((name for kind, name in _TYPE_NAMES.items() if type(value) is kind), None)
 
 

@@ -42,7 +42,7 @@ class PydanticInstance:
     """A class whose instances users' models hold as they are, whatever their fields are typed as."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:
         from pydantic_core import core_schema
 
         return core_schema.is_instance_schema(cls)
@@ -111,5 +111,5 @@ class PydanticFriendly:
         return cls(**given)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:
         return pydantic_schema(cls, "dict", cls.from_dict, cast("Any", cls).to_json_dict)

@@ -73,7 +73,7 @@ class ModelRetryNormalizedError:
     is_network_error: bool = False
     is_timeout: bool = False
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Note which of the fields are given."""
         made = super().__new__(cls)
         names = [each.name for each in dataclasses.fields(cls)]
@@ -332,5 +332,5 @@ class ModelRetrySettings(PydanticFriendly):
         return dataclasses.replace(self, **said)
 
 
-def _said(settings: Any) -> dict[str, Any]:
+def _said(settings: object) -> dict[str, Any]:
     return {name: value for name, value in settings.__dict__.items() if value is not None}

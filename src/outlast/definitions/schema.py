@@ -244,7 +244,7 @@ class Arguments:
         except PydanticInvalidForJsonSchema as error:
             raise self._without_schema(error) from None
 
-    def _check_parameter(self, parameter: Parameter, kind: Any) -> None:
+    def _check_parameter(self, parameter: Parameter, kind: object) -> None:
         name = parameter.name
         if name.startswith("_"):
             raise UserError(
@@ -271,7 +271,7 @@ def _sent_name(name: str, field: FieldInfo) -> str:
     return alias if isinstance(alias, str) else name
 
 
-def _sent(parameter: Parameter, kind: Any) -> str:
+def _sent(parameter: Parameter, kind: object) -> str:
     """The same for a parameter that has no field yet."""
     notes: tuple[Any, ...] = (
         typing.get_args(kind)[1:] if typing.get_origin(kind) is Annotated else ()
@@ -301,7 +301,7 @@ def _is_plain_step(step: Any) -> bool:
     return all(_is_plain_step(inner[key]) for key in keys if key in inner)
 
 
-def _is_context(kind: Any) -> bool:
+def _is_context(kind: object) -> bool:
     if isinstance(kind, typing.TypeVar | str):
         return False
     plain = _unannotated(kind)
@@ -309,7 +309,7 @@ def _is_context(kind: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, RunContextWrapper)
 
 
-def _unannotated(kind: Any) -> Any:
+def _unannotated(kind: object) -> Any:
     return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
 
 
@@ -329,12 +329,12 @@ def _check_context(handler: Handler, parameters: list[Parameter], kinds: list[An
             )
 
 
-def _annotated_text(kind: Any) -> str | None:
+def _annotated_text(kind: object) -> str | None:
     notes = typing.get_args(kind)[1:] if typing.get_origin(kind) is Annotated else ()
     return next((note for note in notes if isinstance(note, str)), None)
 
 
-def _is_fixed_tuple(kind: Any) -> bool:
+def _is_fixed_tuple(kind: object) -> bool:
     plain = _unannotated(kind)
     if typing.get_origin(plain) is not tuple:
         return False
@@ -342,7 +342,7 @@ def _is_fixed_tuple(kind: Any) -> bool:
     return not (len(inner) == 2 and inner[1] is ...)  # noqa: PLR2004 (T, ...)
 
 
-def _field(parameter: Parameter, kind: Any) -> Any:
+def _field(parameter: Parameter, kind: object) -> Any:
     """A parameter as pydantic's `create_model` wants it."""
     from pydantic import Field
 
@@ -354,7 +354,7 @@ def _field(parameter: Parameter, kind: Any) -> Any:
     return kind if parameter.default is Parameter.empty else (kind, parameter.default)
 
 
-def _element(kind: Any) -> Any:
+def _element(kind: object) -> Any:
     """The type of one of many arguments. A `Field` on it constrains it, but has no default or alias."""
     from pydantic.fields import FieldInfo
 

@@ -41,7 +41,7 @@ def _retyped(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _type(schema: Any) -> Any:
+def _type(schema: object) -> Any:
     """A parameter's schema without what only tells of it."""
     if not isinstance(schema, dict):
         return schema

@@ -63,7 +63,7 @@ class _ReasoningField:
             kept = instance.__dict__["reasoning"]
         return kept
 
-    def __set__(self, instance: object, value: Any) -> None:
+    def __set__(self, instance: object, value: object) -> None:
         if value is not None and type(value).__name__ != "Reasoning":
             from openai.types.shared import Reasoning
 
@@ -169,7 +169,7 @@ class ModelSettings(PydanticFriendly):
         return {each: _json(getattr(self, each)) for each in names}
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, PydanticFriendly):
@@ -187,7 +187,7 @@ def copy_settings(settings: ModelSettings) -> ModelSettings:
 
 
 def settings_from(
-    value: Any, what: str, kind: type[ModelSettings] = ModelSettings
+    value: object, what: str, kind: type[ModelSettings] = ModelSettings
 ) -> ModelSettings:
     """`value` as settings, be it settings or a dict.
 
@@ -206,13 +206,13 @@ def settings_from(
 # --- Checks, one for each kind of field. -------------------------------------------------
 
 
-def _check_kind(settings: ModelSettings, name: str, value: Any) -> None:
+def _check_kind(settings: ModelSettings, name: str, value: object) -> None:
     kind = _KINDS[name]
     if not (type(value) is kind if isinstance(kind, type) else value in kind.__args__):
         setattr(settings, name, checked(value, kind, "ModelSettings", name))
 
 
-def _check_timeout(settings: ModelSettings, name: str, value: Any) -> None:
+def _check_timeout(settings: ModelSettings, name: str, value: object) -> None:
     if not (type(value) is float and 0 < value < inf):
         bounds = {"gt": 0, "allow_inf_nan": False}
         settings.timeout = checked(value, float, "ModelSettings", name, **bounds)
@@ -234,13 +234,13 @@ def _check_tool_choice(settings: ModelSettings, name: str, value: Any) -> None:
         checked(value, str, "ModelSettings", name)
 
 
-def _check_mapping(settings: ModelSettings, name: str, value: Any) -> None:
+def _check_mapping(settings: ModelSettings, name: str, value: object) -> None:
     del settings
     if not isinstance(value, Mapping):
         checked(value, dict, "ModelSettings", name)
 
 
-def _check_retry(settings: ModelSettings, name: str, value: Any) -> None:
+def _check_retry(settings: ModelSettings, name: str, value: object) -> None:
     if isinstance(value, dict):
         settings.retry = ModelRetrySettings.from_dict(cast("dict[str, Any]", value), name)
     elif not isinstance(value, ModelRetrySettings):

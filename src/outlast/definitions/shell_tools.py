@@ -182,7 +182,7 @@ def shell_call(item: Mapping[str, Any]) -> ShellCallData:
     )
 
 
-def _commands(raw: Any) -> list[str]:
+def _commands(raw: object) -> list[str]:
     if isinstance(raw, str | bytes | bytearray) or not isinstance(raw, Sequence):
         raise ModelBehaviorError(
             "Shell call action commands must be a sequence of command strings."
@@ -204,7 +204,7 @@ def _timeout_ms(action: Mapping[str, Any]) -> int | None:
     return raw
 
 
-def _output_limit(raw: Any) -> int | None:
+def _output_limit(raw: object) -> int | None:
     return max(raw, 0) if type(raw) is int else None
 
 
@@ -212,7 +212,7 @@ def _first(action: Mapping[str, Any], *names: str) -> Any:
     return next((action[name] for name in names if action.get(name) is not None), None)
 
 
-def shell_result(answered: Any, limit: int | None) -> ShellResult:
+def shell_result(answered: object, limit: int | None) -> ShellResult:
     """What an executor answered, cut to the smaller of its own and the call's ``limit``."""
     if isinstance(answered, str):
         answered = ShellResult([ShellCommandOutput(answered, outcome=ShellCallOutcome("exit", 0))])
@@ -228,7 +228,7 @@ def shell_result(answered: Any, limit: int | None) -> ShellResult:
     return ShellResult(outputs, smallest, answered.provider_data)
 
 
-def _command_output(raw: Any) -> ShellCommandOutput:
+def _command_output(raw: object) -> ShellCommandOutput:
     if isinstance(raw, ShellCommandOutput):
         return raw
     if not isinstance(raw, Mapping):
@@ -294,7 +294,7 @@ def shell_output_item(
     result: ShellResult,
     *,
     status: Literal["completed", "failed"] | None = "completed",
-    caller: Any = None,
+    caller: object = None,
 ) -> dict[str, Any]:
     """The item that answers a shell call; no ``status`` where the call was refused."""
     return answer_item(

@@ -107,7 +107,7 @@ class _Walk:
             strict["type"] = "object"
         return strict
 
-    def strict(self, schema: Any, depth: int, *, in_resource: bool) -> Schema:
+    def strict(self, schema: object, depth: int, *, in_resource: bool) -> Schema:
         """The strict form of one node. ``in_resource``: below a nested ``$id``, refs lead elsewhere."""
         self._spend(depth)
         if not is_dict(schema):
@@ -290,7 +290,7 @@ def _is_object(node: Schema) -> bool:
     return kind == "object" or (is_list(kind) and "object" in kind)
 
 
-def _same_json(one: Any, other: Any) -> bool:
+def _same_json(one: object, other: object) -> bool:
     # In Python True == 1, in JSON they differ; 1 and 1.0 are the same in both.
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other

@@ -310,7 +310,7 @@ def _wants_plain_context(invoke: Callable[..., Any]) -> bool:
 
 
 async def extracted_custom_data(
-    extractor: Callable[[Any], Any] | None, context: Any
+    extractor: Callable[[Any], Any] | None, context: object
 ) -> dict[str, Any] | None:
     """What a tool's `custom_data_extractor` returns for a finished call.
 
@@ -346,7 +346,7 @@ def tool_namespace(
     return [_in_namespace(tool, name, told) for tool in tools]
 
 
-def _in_namespace(tool: Any, name: str, description: str) -> FunctionTool:
+def _in_namespace(tool: object, name: str, description: str) -> FunctionTool:
     if not isinstance(tool, FunctionTool):
         raise UserError(
             f"tool_namespace({name!r}) only supports FunctionTool instances, got "

@@ -47,17 +47,19 @@ class ToolGuardrailFunctionOutput:
     behavior: _Behavior = field(default_factory=lambda: AllowBehavior(type="allow"))
 
     @classmethod
-    def allow(cls, output_info: Any = None) -> ToolGuardrailFunctionOutput:
+    def allow(cls, output_info: object = None) -> ToolGuardrailFunctionOutput:
         """A verdict that lets the call go on."""
         return cls(output_info)
 
     @classmethod
-    def reject_content(cls, message: str, output_info: Any = None) -> ToolGuardrailFunctionOutput:
+    def reject_content(
+        cls, message: str, output_info: object = None
+    ) -> ToolGuardrailFunctionOutput:
         """A verdict that shows the model ``message`` in place of the tool's result."""
         return cls(output_info=output_info, behavior={"type": "reject_content", "message": message})
 
     @classmethod
-    def raise_exception(cls, output_info: Any = None) -> ToolGuardrailFunctionOutput:
+    def raise_exception(cls, output_info: object = None) -> ToolGuardrailFunctionOutput:
         """A verdict that fails the run."""
         return cls(output_info=output_info, behavior={"type": "raise_exception"})
 

@@ -64,7 +64,7 @@ ValidToolOutputPydanticModelsTypeAdapter: TypeAdapter[ValidToolOutputPydanticMod
 _BY_TYPE = {"text": ToolOutputText, "image": ToolOutputImage, "file": ToolOutputFileContent}
 
 
-def part_of(value: Any) -> ValidToolOutputPydanticModels | None:
+def part_of(value: object) -> ValidToolOutputPydanticModels | None:
     """The part that ``value`` is or, as a dict, describes; None if it is neither."""
     if isinstance(value, ToolOutputText | ToolOutputImage | ToolOutputFileContent):
         return value

@@ -31,7 +31,7 @@ class ToolOrigin:
         return {name: value for name, value in facts.items() if value is not None}
 
     @classmethod
-    def from_json_dict(cls, data: Any) -> ToolOrigin | None:
+    def from_json_dict(cls, data: object) -> ToolOrigin | None:
         """What `to_json_dict` wrote; None for anything else."""
         if not isinstance(data, Mapping):
             return None

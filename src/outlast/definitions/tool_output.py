@@ -61,7 +61,7 @@ class FailureText(str):
         return self
 
 
-def answer_item(kind: str, call_id: str, **fields: Any) -> dict[str, Any]:
+def answer_item(kind: str, call_id: str, **fields: object) -> dict[str, Any]:
     """The item that answers a call of a tool that is no function, without fields that are None."""
     given = {name: value for name, value in fields.items() if value is not None}
     return {"type": kind, "call_id": call_id, **given}
@@ -69,7 +69,7 @@ def answer_item(kind: str, call_id: str, **fields: Any) -> dict[str, Any]:
 
 def tool_output_item(
     call_id: str,
-    value: Any,
+    value: object,
     *,
     caller: Mapping[str, Any] | None = None,
     output_json_schema: Mapping[str, Any] | None = None,
@@ -91,7 +91,7 @@ def tool_output_item(
 
 
 def _output(
-    value: Any,
+    value: object,
     caller: Mapping[str, Any] | None,
     schema: Mapping[str, Any] | None,
     adapter: TypeAdapter[Any] | None,
@@ -124,7 +124,7 @@ def _typed_output(value: Any, adapter: TypeAdapter[Any]) -> str:
     return adapter.dump_json(value, by_alias=True).decode()
 
 
-def _object_output(value: Any) -> str:
+def _object_output(value: object) -> str:
     from pydantic_core import from_json, to_json
 
     try:
@@ -136,7 +136,7 @@ def _object_output(value: Any) -> str:
     return to_json(parsed, inf_nan_mode="null").decode()
 
 
-def _program_output(value: Any) -> str:
+def _program_output(value: object) -> str:
     from pydantic_core import to_json
 
     try:
@@ -148,7 +148,7 @@ def _program_output(value: Any) -> str:
         ) from error
 
 
-def _parts(value: Any) -> list[dict[str, Any]] | None:
+def _parts(value: object) -> list[dict[str, Any]] | None:
     # Numbers, None and the like are by far the most common, and need no look at the models.
     if value is None or isinstance(value, int | float | bytes):
         return None

@@ -41,7 +41,7 @@ def nowhere(name: str) -> Any:
     del name
 
 
-def scope_of(*functions: Any) -> Lookup:
+def scope_of(*functions: object) -> Lookup:
     """The classes that functions can see; a class among them is seen itself."""
 
     def find(name: str) -> Any:
@@ -50,7 +50,7 @@ def scope_of(*functions: Any) -> Lookup:
     return find
 
 
-def _seen(function: Any, name: str) -> Any:
+def _seen(function: object, name: str) -> Any:
     is_type = isinstance(function, type) or typing.get_args(function)
     if not is_type:
         function = _innermost(function)
@@ -67,7 +67,7 @@ def _seen(function: Any, name: str) -> Any:
     return found if isinstance(found, type) else None
 
 
-def _innermost(wrapped: Any) -> Any:
+def _innermost(wrapped: object) -> Any:
     """The function behind partials, methods and wrappers."""
     function: Any = wrapped
     for _ in range(_DEEPEST):
@@ -88,7 +88,7 @@ def _held(cell: Any) -> Any:
     return found if isinstance(found, type) else None
 
 
-def _returned(function: Any) -> Any:
+def _returned(function: object) -> Any:
     if not getattr(function, "__annotations__", None):
         return None
     try:
@@ -97,7 +97,7 @@ def _returned(function: Any) -> Any:
         return None
 
 
-def _classes(note: Any) -> Iterable[type]:
+def _classes(note: object) -> Iterable[type]:
     """All classes that an annotation speaks of."""
     if isinstance(note, type) and typing.get_origin(note) is None:
         yield note
@@ -108,7 +108,7 @@ def _classes(note: Any) -> Iterable[type]:
 # --- To JSON. ----------------------------------------------------------------------------
 
 
-def pack(value: Any, see: Lookup = nowhere) -> Any:
+def pack(value: object, see: Lookup = nowhere) -> Any:
     """``value`` as JSON from which `unpack` makes the same.
 
     Raises:
@@ -191,7 +191,7 @@ def _pack_object(held: Any, see: Lookup, depth: int) -> Any:
     raise NotKept(f"a {name} in it would come back as another one")
 
 
-def _dumped(value: Any, kind: Any, see: Lookup, depth: int) -> Iterator[Any]:
+def _dumped(value: object, kind: object, see: Lookup, depth: int) -> Iterator[Any]:
     """The fields of a model or dataclass, in the forms from which it may be validated again."""
     for mode in ("python", "json"):
         for by_alias in (True, False):
@@ -204,14 +204,14 @@ def _dumped(value: Any, kind: Any, see: Lookup, depth: int) -> Iterator[Any]:
                 continue
 
 
-def _as(kind: str, body: Any) -> dict[str, Any]:
+def _as(kind: str, body: object) -> dict[str, Any]:
     return {_KIND: kind, _BODY: body}
 
 
 # --- And back. ---------------------------------------------------------------------------
 
 
-def unpack(packed: Any, see: Lookup = nowhere) -> Any:
+def unpack(packed: object, see: Lookup = nowhere) -> Any:
     """The value that `pack` packed; a class that nobody sees any more leaves its JSON form."""
     if isinstance(packed, list):
         return [unpack(each, see) for each in cast("list[Any]", packed)]
@@ -251,11 +251,11 @@ def _adapter(kind: Any) -> Any:
     return TypeAdapter(kind)
 
 
-def _is_part(kind: Any) -> bool:
+def _is_part(kind: object) -> bool:
     return kind.__module__ == "outlast.definitions.tool_models"
 
 
-def _part(body: Any) -> Any:
+def _part(body: object) -> Any:
     from outlast.definitions.tool_models import part_of
 
     return part_of(body)

@@ -75,7 +75,7 @@ async def _checked_before(
     return [*(await returned(view, run, tool, context, refusal, checks)).events]
 
 
-async def _asked(view: RunView, run: RunTool, tool: Any) -> list[Event]:
+async def _asked(view: RunView, run: RunTool, tool: object) -> list[Event]:
     """The request for a person's word, and that word where it is known already."""
     call = run.call
     item = view.call_item(call.index)
@@ -123,7 +123,7 @@ async def _needs_person(view: RunView, effect: AskApproval, tool: Any) -> bool:
     return _yes_or_no(answer, tool)
 
 
-async def _told(asked: Callable[..., Any], *about: Any) -> Any:
+async def _told(asked: Callable[..., Any], *about: object) -> Any:
     """What an author's function says."""
     answer = asked(*about)
     return await answer if inspect.isawaitable(answer) else answer

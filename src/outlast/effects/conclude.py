@@ -237,7 +237,7 @@ async def _handled(
     return await _end(view, key, agent, output, "handler", message)
 
 
-def _fitting(schema: AgentOutputSchemaBase, output: Any, kind: str) -> tuple[Any, str]:
+def _fitting(schema: AgentOutputSchemaBase, output: object, kind: str) -> tuple[Any, str]:
     """A handler's value as the agent's output type, and its text; no-object types are wrapped."""
     mismatch: ModelBehaviorError | None = None
     for text in (_encoded(output), _encoded({"response": output})):
@@ -250,7 +250,7 @@ def _fitting(schema: AgentOutputSchemaBase, output: Any, kind: str) -> tuple[Any
     ) from mismatch
 
 
-def _encoded(value: Any) -> str:
+def _encoded(value: object) -> str:
     return msgspec.json.encode(value, enc_hook=json_form).decode()
 
 

@@ -322,7 +322,7 @@ def _check_records(config: RunConfig) -> None:
     check_journal(config.journal)
 
 
-def check_journal(journal: Any) -> None:
+def check_journal(journal: object) -> None:
     """Refuse what no run can be kept in.
 
     Raises:
@@ -340,7 +340,7 @@ def check_journal(journal: Any) -> None:
         )
 
 
-def _all_of(given: Any, kind: type[_T], name: str) -> tuple[_T, ...]:
+def _all_of(given: object, kind: type[_T], name: str) -> tuple[_T, ...]:
     """One or several records of a kind, as several."""
     is_list = isinstance(given, list | tuple)
     every = () if given is None else cast("Sequence[Any]", given) if is_list else (given,)
@@ -443,7 +443,7 @@ def _as_metadata(value: object) -> RunMetadata | None:
     return RunMetadata(**fields)
 
 
-def _check_choice(config: RunConfig, name: str, choices: Any) -> None:
+def _check_choice(config: RunConfig, name: str, choices: object) -> None:
     check_choice(name, getattr(config, name), choices)
 
 

@@ -85,7 +85,7 @@ def plain(value: object) -> Any:
     return made
 
 
-def unplain(value: Any) -> Any:
+def unplain(value: object) -> Any:
     """What `plain` was given. JSON that it did not make is returned as it is."""
     if isinstance(value, list):
         return [unplain(each) for each in cast("list[Any]", value)]

@@ -36,7 +36,7 @@ _BEHIND: dict[type[BaseException], tuple[str, ...]] = {
 """What these hold beside their arguments."""
 
 
-def error_facts(error: BaseException, effect_id: str, **data: Any) -> ErrorFacts:
+def error_facts(error: BaseException, effect_id: str, **data: object) -> ErrorFacts:
     """What the log keeps of ``error``. Never raises: what the error cannot say is left out."""
     told = {**data, **_told(error, _DEPTH)}
     return ErrorFacts(type(error).__name__, _text(error), effect_id, told)

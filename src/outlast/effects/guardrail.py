@@ -185,7 +185,7 @@ def check_result(view: RunParts, event: GuardrailChecked) -> Any:
     return OutputGuardrailResult(ended, final_output(view), agent, _output(event, ended))
 
 
-def _output(event: GuardrailChecked, guardrail: Any) -> GuardrailFunctionOutput:
+def _output(event: GuardrailChecked, guardrail: object) -> GuardrailFunctionOutput:
     return GuardrailFunctionOutput(kept_info(event.info, guardrail), event.tripped)
 
 
@@ -211,7 +211,7 @@ def _tool_result(agent: Agent, event: GuardrailChecked) -> Any:
     )
 
 
-def _gone(*_: Any) -> Any:
+def _gone(*_: object) -> Any:
     """Stands for a guardrail that answered and that the program has no more."""
     raise UserError(
         "This guardrail is known from the log of a run only: the program does not have it any more."

@@ -77,7 +77,7 @@ def _halves(items: Sequence[Item]) -> set[int]:
     }
 
 
-def _identity(item: Any) -> Hashable:
+def _identity(item: object) -> Hashable:
     fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
     kind = fields.get("type")
     if kind is None or kind == "message":

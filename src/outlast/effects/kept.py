@@ -16,7 +16,9 @@ from outlast.definitions.tool import FunctionTool
 from outlast.definitions.values import Lookup, NotKept, nowhere, pack, scope_of, unpack
 
 
-def keep_value(tool: Any, name: str, value: Any, item: Item) -> tuple[dict[str, Any] | None, Any]:
+def keep_value(
+    tool: object, name: str, value: object, item: Item
+) -> tuple[dict[str, Any] | None, Any]:
     """What the log keeps of a tool's value beside the output item, and the value as it gives it back.
 
     A value that it cannot keep stays the tool's own object for as long as this process has it.
@@ -31,19 +33,19 @@ def keep_value(tool: Any, name: str, value: Any, item: Item) -> tuple[dict[str, 
     return {"is": packed, "tool": name}, unpack(packed, see)
 
 
-def kept_value(entry: Entry, tool: Any) -> Any:
+def kept_value(entry: Entry, tool: object) -> Any:
     """The value behind a tool's output item, from the log."""
     if entry.value is None or "is" not in entry.value:
         return entry.item.get("output")
     return unpack(entry.value["is"], sees(tool))
 
 
-def sees(tool: Any) -> Lookup:
+def sees(tool: object) -> Lookup:
     """The classes that a tool's function can see."""
     return scope_of(*tool.sources) if isinstance(tool, FunctionTool) else nowhere
 
 
-def sees_output(agent: Agent, *more: Any) -> Lookup:
+def sees_output(agent: Agent, *more: object) -> Lookup:
     """The classes that an agent's final output may be of."""
     tools = [
         each for tool in agent.tools if isinstance(tool, FunctionTool) for each in tool.sources
@@ -58,7 +60,7 @@ def output_classes(agent: Agent) -> list[Any]:
     return [] if declared is None else [declared]
 
 
-def keep_output(output: Any, see: Lookup, who: str) -> Any:
+def keep_output(output: object, see: Lookup, who: str) -> Any:
     """A final output as the log keeps it.
 
     Raises:

@@ -116,7 +116,7 @@ def failure_event(effect: Effect, live: Live, error: Exception) -> EffectFailed:
     return EffectFailed(effect.id, facts, wait_s=longest_wish(error), is_outage=True)
 
 
-def _own(value: Any, memo: dict[int, Any]) -> Any:
+def _own(value: object, memo: dict[int, Any]) -> Any:
     try:
         return copy.deepcopy(value, memo)
     except Exception:  # noqa: BLE001  # a tool may return what cannot be copied, such as a lock

@@ -119,7 +119,7 @@ def local_context(
     )
 
 
-async def _called(function: Callable[..., Any], *args: Any) -> Any:
+async def _called(function: Callable[..., Any], *args: object) -> Any:
     answer = function(*args)
     answer = tame(answer)
     return tame(await answer) if inspect.isawaitable(answer) else answer
@@ -231,7 +231,7 @@ async def _computer(use: Use[ComputerTool]) -> Answer:
     return Answer(out, url, partial(ComputerToolCustomDataContext, *seen))
 
 
-async def _act(computer: Any, action: Item) -> str:
+async def _act(computer: object, action: Item) -> str:
     """Do one action; a screenshot's image, else nothing."""
     kind = str(action.get("type"))
     names, method = _ARGUMENTS.get(kind), getattr(computer, kind, None)
@@ -247,7 +247,7 @@ async def _act(computer: Any, action: Item) -> str:
     return found if kind == "screenshot" else ""
 
 
-async def _moved(method: Callable[..., Any], *args: Any, **more: Any) -> Any:
+async def _moved(method: Callable[..., Any], *args: object, **more: object) -> Any:
     """What a computer's method returns; one that is not async runs in a thread."""
     if inspect.iscoroutinefunction(method):
         return await method(*args, **more)

@@ -11,7 +11,7 @@ from outlast.definitions.hosted_tools import HostedMCPTool
 from outlast.effects.view import RunParts
 
 
-def needs_person(tool: Any, item: Item) -> Any:
+def needs_person(tool: object, item: Item) -> Any:
     """`yes`, `no`, or `ask` where user code has to say."""
     if isinstance(tool, HostedMCPTool):
         is_code = tool.on_approval_request is not None and _is_bindable(item)

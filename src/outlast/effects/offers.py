@@ -6,8 +6,6 @@ with it. The log has where each tool came from, and a hash of what its server sa
 
 from __future__ import annotations
 
-from typing import Any
-
 from outlast.core.decide import standing
 from outlast.core.effects import RunTool
 from outlast.core.events import ApprovalRequested, Call
@@ -17,7 +15,7 @@ from outlast.effects.prepare import tools_on_record
 from outlast.effects.view import RunView
 
 
-def edition_of(tool: Any) -> str:
+def edition_of(tool: object) -> str:
     """A hash of what a server says about its tool; empty for tools of the program's own."""
     source = tool.mcp_source if isinstance(tool, FunctionTool) else None
     return "" if source is None else source.fingerprint

@@ -138,7 +138,7 @@ def _made(view: RunParts, entry: Entry) -> RunItem:
     )
 
 
-def _tool(view: RunParts, agent: Any, item: Item) -> Any:
+def _tool(view: RunParts, agent: object, item: Item) -> Any:
     """The tool of a call or an output: as the call meant it, or else the agent's of that name."""
     known = view.live.tools.get(call_id(item))
     if known is not None or item.get("type") != "function_call":
@@ -154,7 +154,7 @@ def _own_tool(agent: Any, names: set[str]) -> FunctionTool | None:
     return next((tool for tool in own if tool.qualified_name in names), None)
 
 
-def _origin(item: Item, tool: Any) -> ToolOrigin | None:
+def _origin(item: Item, tool: object) -> ToolOrigin | None:
     if item.get("type") == "mcp_call":
         return ToolOrigin(ToolOriginType.MCP, mcp_server_name=item.get("server_label"))
     return tool.origin if isinstance(tool, FunctionTool) else None

@@ -95,12 +95,12 @@ def replied(
     )
 
 
-def _text_or_none(value: Any) -> str | None:
+def _text_or_none(value: object) -> str | None:
     """An id as the log keeps it: some endpoints number their responses."""
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _received(raw: Any) -> tuple[Item, Any]:
+def _received(raw: object) -> tuple[Item, Any]:
     """An item of a reply as it is kept and sent back, and as an object."""
     item = wire(raw)
     try:

@@ -158,7 +158,7 @@ def _news(chosen: list[Any], given: dict[int, bool], rest: list[bytes]) -> list[
     equal one of the ``rest``, the history not chosen, are that one, as often as it stands there.
     """
 
-    def is_new(item: Any) -> bool:
+    def is_new(item: object) -> bool:
         if id(item) in given:
             return given[id(item)]
         key = _key(wire(item))

@@ -50,7 +50,7 @@ async def shorten(effect: ShortenSession, view: RunView, emit: Emit) -> Outcome:
     return Outcome([*events, done])
 
 
-async def _awaited(answer: Any) -> Any:
+async def _awaited(answer: object) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 

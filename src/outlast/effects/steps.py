@@ -53,7 +53,7 @@ class Steps:
         """Begin no step any more: nobody waits for the call, and nothing would be recorded."""
         self._is_closed = True
 
-    async def perform(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+    async def perform(self, name: str, fn: Callable[[], Any], returns: object = None) -> Any:
         """The recorded result of the step, or ``fn``'s, recorded now and read back."""
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
             raise UserError(f"A step needs a name, a text that is not empty; got {name!r}.")
@@ -112,7 +112,7 @@ class Steps:
         """What the whole call came to when it was performed before; see `keep_whole`."""
         return self._known.get(WHOLE)
 
-    async def keep_whole(self, value: Any, see: Lookup) -> None:
+    async def keep_whole(self, value: object, see: Lookup) -> None:
         """Record what the whole call came to: what looks at its value has failed, the call has not."""
         try:
             result = pack(value, see)
@@ -148,7 +148,7 @@ class Steps:
         await self._emit(event)
         return event
 
-    def perform_in_thread(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+    def perform_in_thread(self, name: str, fn: Callable[[], Any], returns: object = None) -> Any:
         """The same from a thread, in which ``fn`` is called while the loop goes on."""
         if _loop_here() is self._loop:
             raise UserError(

@@ -105,11 +105,11 @@ class Handle:
         self.spent: UsageFacts | None = None
         """What the child run took, once it has ended."""
 
-    async def step(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+    async def step(self, name: str, fn: Callable[[], Any], returns: object = None) -> Any:
         """The result of ``fn``, which is called at most until one result is recorded."""
         return await self._steps.perform(name, fn, returns)
 
-    def step_sync(self, name: str, fn: Callable[[], Any], returns: Any = None) -> Any:
+    def step_sync(self, name: str, fn: Callable[[], Any], returns: object = None) -> Any:
         """The same, for a tool's thread."""
         return self._steps.perform_in_thread(name, fn, returns)
 
@@ -140,7 +140,7 @@ class Handle:
         """What it has returned then."""
         return unpack(self._steps.whole.result, sees(tool)) if self._steps.whole else None
 
-    async def keep(self, tool: FunctionTool, value: Any) -> None:
+    async def keep(self, tool: FunctionTool, value: object) -> None:
         """Let the tool not run again for a failure of what looked at its value.
 
         What a tool raised is no value, and a run inside a call has a log of its own.
@@ -232,7 +232,7 @@ def _told_of_end(
 
 
 @asynccontextmanager
-async def _looked_at(handle: Handle, tool: FunctionTool, value: Any) -> AsyncGenerator[None]:
+async def _looked_at(handle: Handle, tool: FunctionTool, value: object) -> AsyncGenerator[None]:
     """A block that may fail without the tool having to run again."""
     try:
         yield
@@ -345,7 +345,7 @@ async def returned(  # one value of a tool and all that it came from
     effect: RunTool,
     tool: FunctionTool,
     context: ToolContext,
-    value: Any,
+    value: object,
     checks: Checks,
 ) -> Outcome:
     """The end of a call that has a value, be it a result or a text in its place."""
@@ -368,7 +368,7 @@ async def returned(  # one value of a tool and all that it came from
 
 
 def _forms(
-    view: RunView, call: Call, tool: FunctionTool, value: Any
+    view: RunView, call: Call, tool: FunctionTool, value: object
 ) -> tuple[Item, dict[str, Any] | None, Any]:
     """A value as the model, the log and the program see it.
 
@@ -390,7 +390,7 @@ def _forms(
 
 
 def _checked_forms(
-    view: RunView, call: Call, tool: FunctionTool, value: Any
+    view: RunView, call: Call, tool: FunctionTool, value: object
 ) -> tuple[Item, dict[str, Any] | None, Any]:
     item = tool_output_item(
         call.id,
@@ -404,7 +404,7 @@ def _checked_forms(
     return item, *keep_value(tool, call.qualified_name, value, item)
 
 
-def failure_facts(value: Any, effect_id: str) -> ErrorFacts | None:
+def failure_facts(value: object, effect_id: str) -> ErrorFacts | None:
     """What a tool raised, where the model is told a text in place of its result."""
     return error_facts(value.error, effect_id) if isinstance(value, FailureText) else None
 

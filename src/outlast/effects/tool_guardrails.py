@@ -66,7 +66,9 @@ class Checks:
         data = ToolInputGuardrailData(context=context, agent=context.agent)
         return await self._ask("tool_input", tool.tool_input_guardrails, data)
 
-    async def ask_about_output(self, context: ToolContext, tool: FunctionTool, value: Any) -> Any:
+    async def ask_about_output(
+        self, context: ToolContext, tool: FunctionTool, value: object
+    ) -> Any:
         """The tool's value as its guardrails leave it.
 
         Raises:
@@ -78,7 +80,7 @@ class Checks:
         blocked = await self._ask("tool_output", tool.tool_output_guardrails, data)
         return value if blocked is None else blocked
 
-    async def _ask(self, stage: _Stage, guardrails: list[Any], data: Any) -> Blocked | None:
+    async def _ask(self, stage: _Stage, guardrails: list[Any], data: object) -> Blocked | None:
         effect, (result, tripped) = self._effect, _STAGES[stage]
         for n, guardrail in enumerate(guardrails):
             # One may change what it is given, and context variables.

@@ -358,7 +358,7 @@ def _unsound(told: list[dict[str, Any]]) -> UserError:
     )
 
 
-def _kind(tool: Any) -> dict[str, str]:
+def _kind(tool: object) -> dict[str, str]:
     """Of a tool that is no function, the kind of its calls and the server that they are of."""
     kind = next((kind for kind, types in _KINDS.items() if isinstance(tool, types)), None)
     if isinstance(tool, HostedMCPTool):

@@ -74,7 +74,7 @@ async def told(view: RunView, kind: Any, effect: Any, default: str, error: Any =
     return answer if isinstance(answer, str) else default
 
 
-def refused(call: Call, text: str, item: Item, tool: Any = None) -> Item:
+def refused(call: Call, text: str, item: Item, tool: object = None) -> Item:
     """The item that answers a call, which is ``item``, with a text in place of a result."""
     caller = item.get("caller")
     match call.kind:

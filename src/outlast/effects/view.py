@@ -7,7 +7,7 @@ performer needs no journal, and can work in a process that has none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -130,7 +130,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         return reply.output[index]
 
 
-def restored_context(value: Any, state: RunState) -> RunContextWrapper:
+def restored_context(value: object, state: RunState) -> RunContextWrapper:
     """The context of a run for a process that performs one effect: what it has cost is in the log."""
     return RunContextWrapper(value, usage_of(state.usage))
 

@@ -155,7 +155,7 @@ class Spans:
         elif facts.kind != ModelBehaviorError.__name__:
             self._blame_agent("Error in agent run", error=self._text(facts.message, REDACTED))
 
-    def _blame_agent(self, message: str, **data: Any) -> None:
+    def _blame_agent(self, message: str, **data: object) -> None:
         if self._agent is not None and self._agent.error is None:
             _mark(self._agent, message, **data)
 
@@ -365,7 +365,7 @@ class Spans:
         return span
 
 
-def _mark(span: _AnySpan | None, message: str, **data: Any) -> None:
+def _mark(span: _AnySpan | None, message: str, **data: object) -> None:
     if span is not None:
         span.set_error({"message": message, "data": data})
 

@@ -13,7 +13,7 @@ from typing import Any
 from outlast.evals.answers import Answer, Check, Verdict
 
 
-def exact(expected: Any = None) -> Check:
+def exact(expected: object = None) -> Check:
     """The output is what is expected, by the case or here."""
 
     def check_exact(answer: Answer) -> Verdict:
@@ -76,7 +76,7 @@ def json_schema(schema: Any) -> Check:
     return _named(check_schema, "json_schema")
 
 
-def called(tool: str, **arguments: Any) -> Check:
+def called(tool: str, **arguments: object) -> Check:
     """The tool was called, with at least these arguments."""
 
     def check_called(answer: Answer) -> Verdict:
@@ -182,7 +182,7 @@ def _texts(expected: Any) -> tuple[str, ...]:
     return (expected,) if isinstance(expected, str) else tuple(map(str, expected))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 

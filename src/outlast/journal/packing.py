@@ -118,7 +118,7 @@ def _part(bodies: list[bytes], parts: dict[str, bytes]) -> str:
     return name
 
 
-def _at(event: Any, path: Sequence[str]) -> Any:
+def _at(event: object, path: Sequence[str]) -> Any:
     for name in path:
         event = getattr(event, name, None)
     return event

@@ -41,7 +41,7 @@ def is_background(kwargs: dict[str, Any]) -> bool:
     return any(holder.get("background") is True for holder in holders)
 
 
-def is_open(response: Any) -> bool:
+def is_open(response: object) -> bool:
     """Whether the provider still works on ``response``."""
     return getattr(response, "status", None) in _OPEN
 

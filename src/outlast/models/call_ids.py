@@ -46,7 +46,7 @@ class CallIds:
         """Events of calls that are not complete, by their place in the output."""
         self._settled: dict[int, Any] = {}
 
-    def settle(self, item: Any) -> Any:
+    def settle(self, item: object) -> Any:
         """``item`` of the reply, a call with an id of its own. A call that came twice stays one."""
         if _of(item, "type") not in _CALLS:
             return item
@@ -81,7 +81,7 @@ class CallIds:
         else:
             yield event
 
-    def _is_held(self, item: Any) -> bool:
+    def _is_held(self, item: object) -> bool:
         """Whether a call cannot be announced under its id before the rest of it is known."""
         call_id = _of(item, "call_id")
         if _of(item, "type") not in _CALLS:
@@ -101,7 +101,7 @@ class CallIds:
                     for new, old in zip(whole, given, strict=True)
                 ]
 
-    def _own(self, item: Any, wire_id: str, asks: str) -> str:
+    def _own(self, item: object, wire_id: str, asks: str) -> str:
         if wire_id and wire_id not in self._taken:
             known = self._known(wire_id)
             # Who keeps the conversation may send what it has sent before, under the item's own id.
@@ -216,13 +216,13 @@ def _about(event: Any, item: Any) -> Any:
     return event
 
 
-def _asks(item: Any) -> str:
+def _asks(item: object) -> str:
     names = ("type", "namespace", "name", "arguments", "input")
     facts = {name: _of(item, name) for name in names}
     return invocation({name: value for name, value in facts.items() if value is not None})
 
 
-def _of(item: Any, name: str) -> Any:
+def _of(item: object, name: str) -> Any:
     if isinstance(item, dict):
         return cast("dict[str, Any]", item).get(name)
     return getattr(item, name, None)

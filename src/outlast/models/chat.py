@@ -123,7 +123,7 @@ class OpenAIChatCompletionsModel(EndpointModel):
             raw_usage=raw_usage(told) if self._keeps_raw_usage(request) else None,
         )
 
-    async def _events(self, request: Request, span: Any) -> AsyncGenerator[Any]:
+    async def _events(self, request: Request, span: object) -> AsyncGenerator[Any]:
         kwargs, stream = await self._ask(request, span, stream=True)
         synthesis = Synthesis(
             _empty_response(self.model, kwargs),
@@ -186,7 +186,7 @@ class OpenAIChatCompletionsModel(EndpointModel):
     def _keeps_raw_usage(self, request: Request) -> bool:
         return self._tells_raw_usage and request.settings.preserve_raw_usage is True
 
-    def _output(self, completion: Any, choice: Any) -> list[Any]:
+    def _output(self, completion: object, choice: object) -> list[Any]:
         told, message = field(choice, "finish_reason"), field(choice, "message")
         if isinstance(message, str):
             raise malformed("the message is no object")
@@ -266,7 +266,7 @@ def _note_usage(span: Any, usage: Usage, request: Request) -> None:
         span.span_data.usage = model_usage_to_span_usage(usage)
 
 
-def _first_choice(completion: Any) -> Any:
+def _first_choice(completion: object) -> Any:
     choices = listed(field(completion, "choices"), "choices")
     if not choices:
         raise error_in(completion) or ModelAnswerFailed(
@@ -304,7 +304,7 @@ def _empty_response(model: str, kwargs: dict[str, Any]) -> Any:
     )
 
 
-def _shown(choice: Any, output: list[Any]) -> dict[str, Any]:
+def _shown(choice: object, output: list[Any]) -> dict[str, Any]:
     """The message as its span shows it; with the refusal that stands for a withheld one."""
     message = field(choice, "message")
     shown: dict[str, Any] = {} if message is None else message.model_dump(warnings=False)

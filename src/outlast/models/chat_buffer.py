@@ -128,7 +128,7 @@ class _Buffer:
             update={"delta": delta.model_copy(update={"tool_calls": passed or None})}
         )
 
-    def _held(self, piece: Any) -> bool:
+    def _held(self, piece: object) -> bool:
         index = field(piece, "index") or 0
         if field(piece, "type") == "custom" or index in self._passed:
             self._passed.add(index)

@@ -63,7 +63,7 @@ class Converter:
     @classmethod
     def message_to_output_items(
         cls,
-        message: Any,
+        message: object,
         provider_data: dict[str, Any] | None = None,
         strict_feature_validation: bool = False,
     ) -> list[Any]:
@@ -91,7 +91,7 @@ class Converter:
         return {"type": "function", "function": function_facts(handoff)}
 
     @classmethod
-    def convert_tool_choice(cls, tool_choice: Any) -> Any:
+    def convert_tool_choice(cls, tool_choice: object) -> Any:
         """What the request says about which tool to call; `openai.omit` for None.
 
         Raises:
@@ -127,7 +127,7 @@ class Converter:
     extract_text_content = staticmethod(text_parts)
 
     @classmethod
-    def maybe_input_message(cls, item: Any) -> Any | None:
+    def maybe_input_message(cls, item: object) -> Any | None:
         """``item`` if it is a message to the model that says that it is a message."""
         known = as_dict(item) or {}
         is_typed = known.get("type") == "message" and is_input_message(known)

@@ -44,13 +44,13 @@ def plain_items(items: Iterable[Wire], left_out: Counter[str]) -> Iterator[Wire]
             left_out[kind] += 1
 
 
-def _call(item: Wire, name: str, arguments: Any) -> Wire:
+def _call(item: Wire, name: str, arguments: object) -> Wire:
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)
     named = str(item.get("name") or name)
     return {"type": "function_call", "call_id": _id(item), "name": named, "arguments": text}
 
 
-def _answer(item: Wire, text: Any) -> Wire:
+def _answer(item: Wire, text: object) -> Wire:
     return {"type": "function_call_output", "call_id": _id(item), "output": text}
 
 

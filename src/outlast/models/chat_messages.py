@@ -215,7 +215,7 @@ class Conversion:
         sent = self._ids.get(call_id, call_id)
         self.messages.append({"role": "tool", "tool_call_id": sent, "content": content})
 
-    def _result(self, output: Any, call_id: str) -> str | list[Wire]:
+    def _result(self, output: object, call_id: str) -> str | list[Wire]:
         if output is None or isinstance(output, str):
             return output or ""
         if not isinstance(output, list | tuple):
@@ -293,7 +293,7 @@ def as_dict(item: Any) -> Wire | None:
     return item.model_dump(exclude_unset=True) if hasattr(item, "model_dump") else None
 
 
-def _known(given: Any) -> Wire:
+def _known(given: object) -> Wire:
     item = as_dict(given)
     if item is None:
         raise _unhandled(type(given).__name__)
@@ -321,7 +321,7 @@ def is_output_message(item: Wire) -> bool:
     return any(said) or "id" in item
 
 
-def _unhandled(kind: Any) -> UserError:
+def _unhandled(kind: object) -> UserError:
     if kind == "item_reference":
         return UserError(
             "Encountered an item_reference, which is not supported by Chat Completions: nothing "

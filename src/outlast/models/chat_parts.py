@@ -48,7 +48,7 @@ def text_parts(
     return parts if isinstance(parts, str) else [p for p in parts if p["type"] == "text"]
 
 
-def _is_sendable(given: Any, left_out: Counter[str]) -> bool:
+def _is_sendable(given: object, left_out: Counter[str]) -> bool:
     try:
         _part(given, is_official=False)
     except UserError:
@@ -57,7 +57,7 @@ def _is_sendable(given: Any, left_out: Counter[str]) -> bool:
     return True
 
 
-def _part_or_name(given: Any, *, is_official: bool, left_out: Counter[str]) -> Wire:
+def _part_or_name(given: object, *, is_official: bool, left_out: Counter[str]) -> Wire:
     try:
         return _part(given, is_official=is_official)
     except UserError:
@@ -69,13 +69,13 @@ def _part_or_name(given: Any, *, is_official: bool, left_out: Counter[str]) -> W
         return {"type": "text", "text": f"[{what} omitted{f': {name}' if name else ''}]"}
 
 
-def _kind(given: Any) -> str:
+def _kind(given: object) -> str:
     if isinstance(given, Mapping):
         return str(cast("Wire", given).get("type"))
     return type(given).__name__
 
 
-def _part(given: Any, *, is_official: bool) -> Wire:
+def _part(given: object, *, is_official: bool) -> Wire:
     if not isinstance(given, Mapping):
         raise UserError(
             f"Unknown content: a {type(given).__name__} stands where a content part should be. "

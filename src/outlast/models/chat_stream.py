@@ -48,7 +48,7 @@ class ChatCmplStreamHandler:
     @classmethod
     def handle_stream(  # noqa: PLR0913 (upstream's signature)
         cls,
-        response: Any,
+        response: object,
         stream: AsyncIterator[Any],
         model: str | None = None,
         strict_feature_validation: bool = False,
@@ -135,7 +135,7 @@ class Synthesis:
 
     # --- Chunks. -------------------------------------------------------------------------
 
-    def _take(self, chunk: Any) -> Events:
+    def _take(self, chunk: object) -> Events:
         yield from self._begin(chunk)
         if (usage := field(chunk, "usage")) is not None:
             self.usage = usage
@@ -152,7 +152,7 @@ class Synthesis:
             for call in listed(field(delta, "tool_calls"), "tool_calls"):
                 yield from self._call(call)
 
-    def _begin(self, chunk: Any) -> Events:
+    def _begin(self, chunk: object) -> Events:
         if self._about is None:
             self._about = origin_of(chunk, self.model)
             yield event_of("response.created", response=self.response)
@@ -175,7 +175,7 @@ class Synthesis:
                 )
         return mine[0] if mine else None
 
-    def _think(self, delta: Any) -> Events:
+    def _think(self, delta: object) -> Events:
         if summary := text_field(delta, "reasoning_content"):
             slot = yield from self._reasoned(is_plain=False)
             yield from slot.summed(summary)
@@ -188,7 +188,7 @@ class Synthesis:
                 slot = yield from self._reasoned(is_plain=False)
                 slot.block(given)
 
-    def _say(self, delta: Any, logprobs: Any) -> Events:
+    def _say(self, delta: object, logprobs: object) -> Events:
         self._has_text = self._has_text or field(delta, "content") is not None
         if text := said(delta):
             message = yield from self._spoken()
@@ -199,7 +199,7 @@ class Synthesis:
             message = yield from self._spoken()
             yield from message.refusal(refusal)
 
-    def _call(self, piece: Any) -> Events:
+    def _call(self, piece: object) -> Events:
         index = field(piece, "index") or 0
         if field(piece, "type") == "custom":
             refuse_custom(is_strict=self.is_strict)

@@ -33,7 +33,7 @@ class Slot(ABC):
     def item(self) -> Any:
         """The item as it is now."""
 
-    def added(self, item: Any) -> Any:
+    def added(self, item: object) -> Any:
         """The event that announces it as ``item``."""
         return event_of("response.output_item.added", item=item, output_index=self.index)
 
@@ -41,7 +41,7 @@ class Slot(ABC):
         """The event that ends it."""
         return event_of("response.output_item.done", item=self.item(), output_index=self.index)
 
-    def event(self, kind: str, **facts: Any) -> Any:
+    def event(self, kind: str, **facts: object) -> Any:
         """An event of something within it."""
         return event_of(kind, item_id=FAKE_RESPONSES_ID, output_index=self.index, **facts)
 
@@ -190,7 +190,7 @@ class ReasoningSlot(Slot):
         blocks = {THINKING_BLOCKS: list(self.blocks)} if self.blocks else {}
         return reasoning_of({**self.about, **marked, **blocks}, summary, content, signature)
 
-    def _summary_event(self, what: str, **facts: Any) -> Any:
+    def _summary_event(self, what: str, **facts: object) -> Any:
         index = len(self.summary) - 1
         return self.event(f"response.reasoning_summary_{what}", summary_index=index, **facts)
 

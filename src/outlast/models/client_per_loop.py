@@ -28,7 +28,7 @@ _first: weakref.WeakKeyDictionary[Any, weakref.ref[asyncio.AbstractEventLoop]] =
 """The loop that used a client first."""
 
 
-def in_this_loop(client: Any, plain: type[Any]) -> Any:
+def in_this_loop(client: object, plain: type[Any]) -> Any:
     """``client``, an HTTP client, for the running loop.
 
     It is itself in the loop that uses it first, and anywhere if it sends by something else than
@@ -57,7 +57,7 @@ def in_this_loop(client: Any, plain: type[Any]) -> Any:
     return made
 
 
-def _fresh(client: Any) -> _Ways | None:
+def _fresh(client: object) -> _Ways | None:
     """The client's ways without the connections that there are; None if they are not known."""
     mounts = client.__dict__["_mounts"]  # They have no public names.
     ways = (client.__dict__["_transport"], *mounts.values())
@@ -67,7 +67,7 @@ def _fresh(client: Any) -> _Ways | None:
     return _Ways(transport, dict(zip(mounts, others, strict=True)))
 
 
-def _is_known(transport: Any) -> bool:
+def _is_known(transport: object) -> bool:
     pool = getattr(transport, "_pool", None)
     return type(transport).__name__ == "AsyncHTTPTransport" and {
         "_connections",
@@ -75,7 +75,7 @@ def _is_known(transport: Any) -> bool:
     } <= set(getattr(pool, "__dict__", ()))
 
 
-def _copied(transport: Any) -> Any:
+def _copied(transport: object) -> Any:
     if transport is None:  # Nothing but the client's own transport is used for those addresses.
         return None
     made = copy.copy(transport)

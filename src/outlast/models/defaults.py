@@ -164,7 +164,7 @@ def resolve_openai_agent_registration_config(
     return ResolvedOpenAIAgentRegistrationConfig(from_env) if from_env else None
 
 
-def resolve_openai_harness_id_for_model_provider(model_provider: Any) -> str | None:
+def resolve_openai_harness_id_for_model_provider(model_provider: object) -> str | None:
     """The harness id that runs over ``model_provider`` are filed under, or None."""
     # A provider of the user's may carry a registration under either name, or none at all.
     config = getattr(model_provider, "agent_registration", None)
@@ -175,7 +175,7 @@ def resolve_openai_harness_id_for_model_provider(model_provider: Any) -> str | N
 
 
 def add_openai_harness_id_to_metadata(
-    metadata: dict[str, Any] | None, *, model_provider: Any
+    metadata: dict[str, Any] | None, *, model_provider: object
 ) -> dict[str, Any] | None:
     """Trace metadata with the harness id in it, unless it already names one."""
     harness_id = resolve_openai_harness_id_for_model_provider(model_provider)
@@ -184,7 +184,7 @@ def add_openai_harness_id_to_metadata(
     return {**(metadata or {}), OPENAI_HARNESS_ID_TRACE_METADATA_KEY: harness_id}
 
 
-def _known_registration(config: Any) -> OpenAIAgentRegistrationConfig | None:
+def _known_registration(config: object) -> OpenAIAgentRegistrationConfig | None:
     if isinstance(config, ResolvedOpenAIAgentRegistrationConfig):
         return OpenAIAgentRegistrationConfig(config.harness_id)
     return config if isinstance(config, OpenAIAgentRegistrationConfig) else None

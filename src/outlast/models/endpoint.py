@@ -168,15 +168,15 @@ class EndpointModel(Model):
         """The span of a call, not yet started."""
 
     @abstractmethod
-    async def _reply(self, request: Request, span: Any) -> ModelResponse:
+    async def _reply(self, request: Request, span: object) -> ModelResponse:
         """The whole answer."""
 
     @abstractmethod
-    def _events(self, request: Request, span: Any) -> AsyncGenerator[Any]:
+    def _events(self, request: Request, span: object) -> AsyncGenerator[Any]:
         """The answer as it comes. The last event has all of it."""
 
     @abstractmethod
-    def _note(self, span: Any, response: Response, request: Request) -> None:
+    def _note(self, span: object, response: Response, request: Request) -> None:
         """Let the span say what a finished stream has answered."""
 
     def _note_end(self, span: Any, event: Any, request: Request) -> None:

@@ -54,7 +54,7 @@ def openai_facts(error: BaseException) -> dict[str, Any]:
     return facts
 
 
-def restore_openai(error: Any, facts: dict[str, Any]) -> None:
+def restore_openai(error: object, facts: dict[str, Any]) -> None:
     """Give ``error`` a request and an answer like those that it had, without their bodies."""
     from openai import APIError, DefaultHttpxClient, LengthFinishReasonError
 

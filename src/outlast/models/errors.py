@@ -181,7 +181,7 @@ def request_error(error: OpenAIError) -> ModelRequestError:
     return made
 
 
-def error_in(answer: Any) -> ModelRequestError | None:
+def error_in(answer: object) -> ModelRequestError | None:
     """The error that stands in the place of an answer of status 200; None if there is none.
 
     Gateways do so when the provider behind them has failed.

@@ -58,7 +58,7 @@ async def let_go(close: Callable[[], Awaitable[Any]]) -> None:
     await asyncio.shield(closing)
 
 
-def closing_of(stream: Any) -> Callable[[], Awaitable[Any]]:
+def closing_of(stream: object) -> Callable[[], Awaitable[Any]]:
     """What closes ``stream``; a stand-in may have no such thing."""
     return getattr(stream, "aclose", None) or getattr(stream, "close", None) or _nothing
 

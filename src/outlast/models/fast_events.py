@@ -27,7 +27,7 @@ def quick(stream: _S) -> _S:
     return opened
 
 
-def noting_end(stream: Any) -> None:
+def noting_end(stream: object) -> None:
     """Let one of the library's streams remember whether its endpoint has marked its end."""
     events = getattr(stream, "_iter_events", None)
     if events is None:
@@ -42,7 +42,7 @@ def noting_end(stream: Any) -> None:
     stream.__dict__["_iter_events"] = noted  # The library keeps the mark to itself.
 
 
-def saw_done(stream: Any) -> bool:
+def saw_done(stream: object) -> bool:
     """Whether the endpoint has marked the end of ``stream``, so that nothing was cut off."""
     return bool(getattr(stream, _SAW_MARK, False))
 
@@ -78,7 +78,7 @@ def _builders() -> dict[Any, type]:
 
     class Event:
         @classmethod
-        def build(cls, *, response: Any, data: Any) -> Any:
+        def build(cls, *, response: object, data: object) -> Any:
             del response
             given: Any = data
             told: Any = given.get("type") if isinstance(data, dict) else None
@@ -89,7 +89,7 @@ def _builders() -> dict[Any, type]:
 
     class Chunk:
         @classmethod
-        def build(cls, *, response: Any, data: Any) -> Any:
+        def build(cls, *, response: object, data: object) -> Any:
             del response
             return fitting(ChatCompletionChunk, data)
 

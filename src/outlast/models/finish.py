@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from outlast.core.errors import ModelAnswerFailed, ModelBehaviorError
 from outlast.definitions.logger import logger
 
@@ -29,7 +27,7 @@ _WORDS = {
 _MEANING = {word: meaning for meaning, words in _WORDS.items() for word in words}
 
 
-def end_of(told: Any) -> str | None:
+def end_of(told: object) -> str | None:
     """A `finish_reason` in OpenAI's words, ``"error"`` if the provider has failed; None for none.
 
     A word that nobody knows stays as it is.
@@ -40,7 +38,7 @@ def end_of(told: Any) -> str | None:
     return _MEANING.get(word, word)
 
 
-def check_end(what: str, told: Any, *, has_answer: bool, has_calls: bool, is_null: bool) -> None:
+def check_end(what: str, told: object, *, has_answer: bool, has_calls: bool, is_null: bool) -> None:
     """Check that an answer has what its end says, be it calls that are left out.
 
     Args:

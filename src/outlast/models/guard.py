@@ -54,7 +54,7 @@ def place_of(url: Any) -> str:
     return url.host if url.port is None else f"{url.host}:{url.port}"
 
 
-def is_guardable(client: Any) -> bool:
+def is_guardable(client: object) -> bool:
     """Whether ``client`` is a real `openai` client over a real HTTP client, with nothing replaced."""
     if not _is_openai_client(client):
         return False
@@ -101,7 +101,7 @@ def _guarded(client: Any, own: ModelLimits | None, *, once: bool) -> Any:
     return made
 
 
-def _is_openai_client(client: Any) -> bool:
+def _is_openai_client(client: object) -> bool:
     openai: Any = sys.modules.get("openai")
     return openai is not None and isinstance(client, openai.AsyncOpenAI)
 
@@ -110,7 +110,7 @@ def _is_derived(kind: type[Any], name: str) -> bool:
     return isinstance(getattr(kind, name, None), functools.cached_property)
 
 
-def _is_original(resource: Any) -> bool:
+def _is_original(resource: object) -> bool:
     if not type(resource).__module__.startswith("openai."):
         return False
     kept: dict[str, Any] = resource.__dict__
@@ -121,7 +121,7 @@ def _is_original(resource: Any) -> bool:
 _CALLS = ("create", "parse", "stream", "retrieve", "with_raw_response", "with_streaming_response")
 
 
-def _http_module(client: Any) -> Any:
+def _http_module(client: object) -> Any:
     """`httpx2` or `httpx`, whichever ``client`` is of; None for anything else."""
     for kind in type(client).__mro__:
         name = kind.__module__.partition(".")[0]

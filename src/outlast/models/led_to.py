@@ -55,7 +55,7 @@ def _misses_partner(error: Exception) -> bool:
     return getattr(error, "status_code", None) == _REFUSED and any(each in text for each in _MISSED)
 
 
-def _without_thoughts(given: Any) -> list[Any] | None:
+def _without_thoughts(given: object) -> list[Any] | None:
     if not isinstance(given, list):
         return None
     items = cast("list[dict[str, Any]]", given)

@@ -147,7 +147,7 @@ def _report(call: Call) -> str:
 _COUNTED = ("content", "text", "output", "arguments", "input")
 
 
-def _count(value: Any) -> int:
+def _count(value: object) -> int:
     """The words in a text, an item or a list of items, by the fields that hold text."""
     if isinstance(value, list):
         entries: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  wire items

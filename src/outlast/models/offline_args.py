@@ -227,7 +227,7 @@ def instance(
     return _fitting(values[0] if values else None, sub, prose)
 
 
-def _plain_schema(schema: Any, root: Schema, way: int = 0) -> tuple[Schema, bool]:
+def _plain_schema(schema: object, root: Schema, way: int = 0) -> tuple[Schema, bool]:
     """A schema without references and alternatives, and whether it may be null.
 
     What is no schema, or leads back to itself, is one that says nothing: servers of others write them.

@@ -141,7 +141,7 @@ def read(given: str | list[Any]) -> Conversation:
 
 
 def next_calls(
-    talk: Conversation, options: list[Option], tool_choice: Any = None
+    talk: Conversation, options: list[Option], tool_choice: object = None
 ) -> tuple[_Calls, list[str]]:
     """What to call now: a handoff, else what reads, else what acts, else nothing.
 
@@ -339,7 +339,7 @@ def _past_call(item: dict[str, Any], outputs: dict[Any, Any]) -> Call:
     return Call(str(item.get("name")), known, value, is_transfer)
 
 
-def _text(content: Any) -> str:
+def _text(content: object) -> str:
     if isinstance(content, list):
         parts = cast("list[dict[str, Any]]", content)  # the wire has objects here
         return " ".join(str(part.get("text", "")) for part in parts)

@@ -140,7 +140,7 @@ def after(text: str, prepositions: str) -> list[str]:
     return [entry for entry in found if words(entry)[0] not in STOP - {"the"}]
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """A JSON value as a person would say it."""
     if isinstance(value, dict):
         pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  parsed JSON

@@ -28,14 +28,14 @@ _PIECES = ("text", "summary", "data")
 _KNOWN = {"google": {"thought_signature"}}
 
 
-def of_message(message: Any) -> Facts:
+def of_message(message: object) -> Facts:
     """The fields of a message, or of a piece of one, that are to go back as they are."""
     found = _present(message, _MESSAGE_FIELDS)
     specific = _present(field(message, "provider_specific_fields"), _SPECIFIC)
     return {**found, "provider_specific_fields": specific} if specific else found
 
 
-def of_call(call: Any) -> Facts:
+def of_call(call: object) -> Facts:
     """The same of a call; without Gemini's signature, which has a place of its own."""
     found = _present(call, _CALL_FIELDS)
     if set(found.get("provider_specific_fields") or ()) <= {"thought_signature"}:
@@ -85,7 +85,7 @@ def _whole(details: Iterable[Any]) -> list[Any]:
     return made
 
 
-def _present(of: Any, names: Iterable[str]) -> Facts:
+def _present(of: object, names: Iterable[str]) -> Facts:
     found = {name: field(of, name) for name in names}
     return {name: value for name, value in found.items() if value}
 

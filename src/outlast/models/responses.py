@@ -77,7 +77,7 @@ class OpenAIResponsesModel(EndpointModel):
     def _span(self, request: Request) -> Any:
         return response_span(disabled=request.tracing.is_disabled())
 
-    async def _reply(self, request: Request, span: Any) -> ModelResponse:
+    async def _reply(self, request: Request, span: object) -> ModelResponse:
         response = await self._response(request)
         self._note(span, response, request)
         return reply_of(response, keep_raw_usage=request.settings.preserve_raw_usage is True)
@@ -103,7 +103,7 @@ class OpenAIResponsesModel(EndpointModel):
             return await background.finished(self._bounded, response)
         return response
 
-    def _events(self, request: Request, span: Any) -> AsyncGenerator[Any]:
+    def _events(self, request: Request, span: object) -> AsyncGenerator[Any]:
         del span
         kwargs = self._kwargs(request, stream=True)
         if background.is_background(kwargs) or background.acceptance().response_of(self._by):

@@ -137,7 +137,7 @@ class Converter:
         *,
         allow_opaque_tool_search_surface: bool = False,
         model: str | None = None,
-        tool_choice: Any = None,
+        tool_choice: object = None,
     ) -> ConvertedTools:
         """Tools, then handoffs, as a request carries them.
 
@@ -185,7 +185,7 @@ def _computer_choice(choice: str, tools: list[Tool], model: str | None) -> str:
 # --- One tool. ---------------------------------------------------------------------------
 
 
-def _tool(tool: Tool, model: str | None, tool_choice: Any) -> Wire:  # noqa: C901, PLR0911, PLR0912 (one case per kind of tool)
+def _tool(tool: Tool, model: str | None, tool_choice: object) -> Wire:  # noqa: C901, PLR0911, PLR0912 (one case per kind of tool)
     match tool:
         case FunctionTool():
             return _function(tool)
@@ -241,7 +241,7 @@ def _callers(tool: FunctionTool | CustomTool | ShellTool | ApplyPatchTool) -> Wi
     return {} if allowed is None else {"allowed_callers": list(allowed)}
 
 
-def _said(**facts: Any) -> Wire:
+def _said(**facts: object) -> Wire:
     """What is said of ``facts``: those that are not None."""
     return {name: value for name, value in facts.items() if value is not None}
 

@@ -112,7 +112,7 @@ def raw_usage_of(response: Response) -> Facts | None:
     return told.model_dump(exclude_unset=True, warnings=False) if is_model else None
 
 
-def event_of(kind: str, **facts: Any) -> Any:
+def event_of(kind: str, **facts: object) -> Any:
     """An event of type ``kind`` of the Responses API, not yet numbered."""
     return event_types()[kind](type=kind, sequence_number=0, **facts)
 
@@ -250,14 +250,14 @@ def _function_call(item: Any, where: Facts, split: Split) -> Iterator[Any]:
     yield from _told("response.function_call_arguments", item.arguments, split, where, **done)
 
 
-def _told(kind: str, text: str, split: Split, at: Facts, /, **done: Any) -> Iterator[Any]:
+def _told(kind: str, text: str, split: Split, at: Facts, /, **done: object) -> Iterator[Any]:
     """The deltas of a text, and the end of them, which says ``done``."""
     for delta in split(text):
         yield event_of(f"{kind}.delta", delta=delta, **at)
     yield event_of(f"{kind}.done", **done, **at)
 
 
-def _nothing(*_: Any) -> Iterator[Any]:
+def _nothing(*_: object) -> Iterator[Any]:
     return iter(())
 
 

@@ -14,7 +14,7 @@ _OWN = "openai.resources.responses.responses"
 _LEAVES = (str, int, float, bool, type(None))
 
 
-def untouched(responses: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+def untouched(responses: object, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``responses.create``, with items that the client has not to look at."""
     given: object = kwargs.get("input")
     if type(given) is not list or not _is_own(responses) or not _is_json(cast("object", given)):

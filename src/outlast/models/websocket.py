@@ -181,7 +181,7 @@ def closed_meanwhile() -> ModelRequestError:
     return error
 
 
-def is_too_big(closed: Any) -> bool:
+def is_too_big(closed: object) -> bool:
     """Whether a connection was closed because of the size of a message that came in."""
     sent: Any = getattr(closed, "sent", None)
     return getattr(sent, "code", None) == _TOO_BIG
@@ -287,7 +287,7 @@ def _both(kind: type[ModelRequestError]) -> type[ResponsesWebSocketError]:
     return type(kind.__name__, (ResponsesWebSocketError, kind), {"__module__": __name__})
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
@@ -324,7 +324,7 @@ class Timeouts(NamedTuple):
     """Until the calls before this one are over."""
 
 
-def url_of(client: AsyncOpenAI, extra_query: Any = None) -> str:
+def url_of(client: AsyncOpenAI, extra_query: object = None) -> str:
     """Where ``client``'s websockets connect."""
     base = str(client.websocket_base_url or client.base_url)
     parts = urlsplit(base)
@@ -383,7 +383,7 @@ def timeouts_of(client: AsyncOpenAI, kwargs: Mapping[str, Any]) -> Timeouts:
     return Timeouts(limit.connect, limit.read, limit.pool)
 
 
-def _merge(into: dict[str, Any], more: Any) -> None:
+def _merge(into: dict[str, Any], more: object) -> None:
     """Add ``more``; what it says is to be left out is taken away."""
     from openai import NotGiven, Omit
 
@@ -394,7 +394,7 @@ def _merge(into: dict[str, Any], more: Any) -> None:
             into[key] = value
 
 
-def _merge_headers(into: dict[str, str], more: Any) -> None:
+def _merge_headers(into: dict[str, str], more: object) -> None:
     """The same, for names of which upper and lower case are one."""
     from openai import NotGiven
 
@@ -407,11 +407,11 @@ def _merge_headers(into: dict[str, str], more: Any) -> None:
             into[key] = value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _pairs(more: Any) -> Iterable[tuple[str, Any]]:
+def _pairs(more: object) -> Iterable[tuple[str, Any]]:
     return more.items() if isinstance(more, Mapping) else ()  # pyright: ignore[reportUnknownVariableType]  # whatever the user gave
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> Any:
     from pydantic import BaseModel
 
     if isinstance(value, BaseModel):

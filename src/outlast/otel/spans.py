@@ -91,7 +91,7 @@ def nanoseconds(at: str | None) -> int | None:
     return int(datetime.fromisoformat(at).timestamp() * 1_000_000) * 1_000
 
 
-def describe(data: Any, *, has_content: bool) -> tuple[str, SpanKind, Facts]:
+def describe(data: object, *, has_content: bool) -> tuple[str, SpanKind, Facts]:
     """The name, the kind and the attributes of a span that is about ``data``."""
     about = _KINDS.get(data.__class__)
     if about is None:
@@ -254,7 +254,7 @@ def _usage(usage: Mapping[str, Any] | None) -> Facts:
     return {name: count for name, count in found.items() if isinstance(count, int)}
 
 
-def _host(url: Any) -> str | None:
+def _host(url: object) -> str | None:
     from urllib.parse import urlsplit
 
     try:
@@ -263,15 +263,15 @@ def _host(url: Any) -> str | None:
         return None
 
 
-def _json(value: Any) -> str | None:
+def _json(value: object) -> str | None:
     return None if value is None else json.dumps(value, default=_model, ensure_ascii=False)
 
 
-def _model(value: Any) -> Any:
+def _model(value: object) -> Any:
     dump: Any = getattr(value, "model_dump", None)
     return dump(mode="json", exclude_unset=True) if dump else str(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """``value`` as an attribute can have it."""
     return value if isinstance(value, str | int | float | bool | None) else _json(value)

@@ -53,7 +53,7 @@ class RecordedModel(Model):
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
 
-    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+    async def get_response(self, *args: object, **kwargs: object) -> ModelResponse:
         """The recorded reply."""
         del args, kwargs
         place = here()
@@ -66,7 +66,7 @@ class RecordedModel(Model):
             request_id=reply.request_id,
         )
 
-    def stream_response(self, *args: Any, **kwargs: Any) -> Any:
+    def stream_response(self, *args: object, **kwargs: object) -> Any:
         """Nobody watches a replay."""
         raise NotImplementedError("A replay is not streamed.")
 

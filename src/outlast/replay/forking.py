@@ -81,7 +81,7 @@ async def fork(  # noqa: PLR0913
     return await _written(kept, new_id or new_run_id(), [*own, *added])
 
 
-def _changes(result: str | None, reply: str | None, given: Any) -> set[str]:
+def _changes(result: str | None, reply: str | None, given: object) -> set[str]:
     named = {"result": result, "reply": reply, "input": given}
     return {name for name, value in named.items() if value is not None}
 

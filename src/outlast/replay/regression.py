@@ -76,7 +76,7 @@ def test_{stem}_goes_as_recorded():
 '''
 
 
-def assert_replays(recording: str | Path, agent: Agent, **options: Any) -> Replay:
+def assert_replays(recording: str | Path, agent: Agent, **options: object) -> Replay:
     """Replay a recording that `export_pytest` wrote.
 
     Args:

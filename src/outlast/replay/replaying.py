@@ -56,8 +56,8 @@ async def replay(
     run_id: str,
     agent: Agent,
     *,
-    journal: Any = None,
-    context: Any = None,
+    journal: object = None,
+    context: object = None,
     run_config: RunConfig | dict[str, Any] | None = None,
 ) -> Replay:
     """Perform a recorded run again: the program as it is now, with what models and tools answered then.
@@ -113,7 +113,7 @@ async def replay(
 
 
 async def _inside(
-    engine: ReplayEngine, config: RunConfig, context: Any
+    engine: ReplayEngine, config: RunConfig, context: object
 ) -> list[tuple[str, Replay]]:
     """The replays of the runs inside one, by the effect that began them."""
     found: list[tuple[str, Replay]] = []
@@ -151,7 +151,7 @@ def _in_order(
 
 
 async def _environment(
-    recording: Recording, agent: Agent, config: RunConfig, context: Any
+    recording: Recording, agent: Agent, config: RunConfig, context: object
 ) -> RunEnv:
     """A run in memory that begins as the recorded one did."""
     memory = MemoryJournal()

@@ -65,7 +65,7 @@ def command_head(by: str | None, why: str | None) -> CommandHead:
     return {"id": new_command_id(), "at": wall_s(), "by": by or "", "why": why or ""}
 
 
-def check_said(**said: Any) -> None:
+def check_said(**said: object) -> None:
     """Refuse what a caller says of a command, by the names of its arguments.
 
     Raises:
@@ -132,7 +132,7 @@ def _as_stored(command: Command) -> Command:
         ) from error
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A value of a class that somebody derived from a plain one, as the plain one."""
     if isinstance(value, str):
         return str.__str__(value)  # Not `str(value)`, which is the class's own.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from outlast.core.decide import decide
 from outlast.core.errors import AlreadyRunning, RunConflict, RunNotFound
 from outlast.core.events import Item, RunAcquired
@@ -75,7 +73,7 @@ def _check_same(run_id: str, state: RunState, request: RunRequest, items: list[I
         raise error
 
 
-def check_session(run_id: str, state: RunState, session: Any) -> None:
+def check_session(run_id: str, state: RunState, session: object) -> None:
     """Refuse to go on with a run whose session is not the one in its log.
 
     Raises:

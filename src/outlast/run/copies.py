@@ -43,7 +43,7 @@ def _agents(env: RunEnv) -> Iterable[Agent]:
     return [*env.agents.known().values(), *behind_tools]
 
 
-def _own(value: Any, memo: dict[int, Any]) -> Any:
+def _own(value: object, memo: dict[int, Any]) -> Any:
     before = set(memo)
     try:
         return copy.deepcopy(value, memo)
@@ -53,5 +53,5 @@ def _own(value: Any, memo: dict[int, Any]) -> Any:
         return value
 
 
-def _left(*_: Any) -> Never:
+def _left(*_: object) -> Never:
     raise RuntimeError("This guardrail came out of a pickle: it has its name and not its function.")

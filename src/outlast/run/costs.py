@@ -29,7 +29,7 @@ def cost_usd(model: str, usage: UsageFacts, at: float) -> float | None:
 
 
 async def report_of(
-    journal: Journal, run_id: str, prices: Any = None, *, log: Sequence[Stored] | None = None
+    journal: Journal, run_id: str, prices: object = None, *, log: Sequence[Stored] | None = None
 ) -> UsageReport:
     """What a run and the runs inside it have used; ``log`` is the run's, where it is read already.
 
@@ -54,7 +54,7 @@ async def report_of(
     return usage_report(logs, run_id, table_of(prices).cost)
 
 
-def report_now(journal: Journal, run_id: str, prices: Any = None) -> UsageReport:
+def report_now(journal: Journal, run_id: str, prices: object = None) -> UsageReport:
     """The same, for whoever cannot wait: Outlast's journals answer at once.
 
     Raises:

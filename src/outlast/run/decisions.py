@@ -65,7 +65,7 @@ async def approve(  # noqa: PLR0913  # each says something about one decision
     await _decide(run_id, command, run_config)
 
 
-def _as_text(arguments: Any) -> str | None:
+def _as_text(arguments: object) -> str | None:
     if arguments is None or isinstance(arguments, str):
         return arguments
     try:

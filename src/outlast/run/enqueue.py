@@ -51,7 +51,7 @@ async def enqueue(
     )
 
 
-async def _begun(journal: Journal, request: RunRequest, value: Any) -> tuple[str, bool]:
+async def _begun(journal: Journal, request: RunRequest, value: object) -> tuple[str, bool]:
     items = as_items(value)
     log = await claimed_log(journal, request, items)
     async with released_on_error(log):

@@ -85,7 +85,7 @@ def _other_failure(env: RunEnv, error: Exception) -> Exception | None:
 # --- Guardrails that tripped, made again from the log. -----------------------------------
 
 
-def _gone(*_: Any) -> Any:
+def _gone(*_: object) -> Any:
     raise errors.UserError("This guardrail is what a log says of it. Ask the program's own.")
 
 

@@ -91,7 +91,7 @@ async def nest(request: RunRequest, place: Place, items: list[Item]) -> None:
     await place.note_child(request.run_id, request.agent.name)
 
 
-def as_items(value: Any) -> list[Item]:
+def as_items(value: object) -> list[Item]:
     """A run's input as items that share nothing with the caller's."""
     if isinstance(value, str):
         return [{"content": value, "role": "user"}]
@@ -105,7 +105,7 @@ def as_items(value: Any) -> list[Item]:
     )
 
 
-def _check_item(index: int, item: Any) -> None:
+def _check_item(index: int, item: object) -> None:
     if not isinstance(item, Mapping) and not hasattr(item, "model_dump"):
         raise UserError(
             f"Item {index} of the input is of type {type(item).__name__}, and an item is a dict such "
@@ -129,7 +129,7 @@ def require_portable(request: RunRequest, context: RunContextWrapper) -> None:
         )
 
 
-def wrapped(context: Any) -> RunContextWrapper:
+def wrapped(context: object) -> RunContextWrapper:
     """The context as tools and hooks get it."""
     if isinstance(context, RunContextWrapper):
         return cast("RunContextWrapper", context)
@@ -171,7 +171,7 @@ def _kept_by_provider(options: dict[str, Any]) -> Options:
 _PLAIN = Options()
 
 
-def _checked_hooks(hooks: Any) -> Any:
+def _checked_hooks(hooks: object) -> Any:
     if hooks is None or isinstance(hooks, RunHooksBase):
         return hooks  # pyright: ignore[reportUnknownVariableType]  # a subclass of any context
     if isinstance(hooks, AgentHooksBase):
@@ -182,7 +182,7 @@ def _checked_hooks(hooks: Any) -> Any:
     raise WrongType(f"Run hooks must be instances of RunHooks. Received {_named(hooks)}")
 
 
-def _checked_handlers(handlers: Any) -> Any:
+def _checked_handlers(handlers: object) -> Any:
     if handlers is None:
         return None
     if not isinstance(handlers, Mapping):
@@ -195,7 +195,7 @@ def _checked_handlers(handlers: Any) -> Any:
     return cast("Any", handlers)
 
 
-def _checked_limit(limit: Any) -> int | None:
+def _checked_limit(limit: object) -> int | None:
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool)):
         raise WrongType(
             f"max_turns must be a number of turns, or None for no limit, got {limit!r:.40}."
@@ -203,7 +203,7 @@ def _checked_limit(limit: Any) -> int | None:
     return limit
 
 
-def _checked_session(session: Any) -> Any:
+def _checked_session(session: object) -> Any:
     if session is None or (hasattr(session, "get_items") and not isinstance(session, type)):
         return session
     raise WrongType(
@@ -214,7 +214,7 @@ def _checked_session(session: Any) -> Any:
 _SESSION_ID = "an id"
 
 
-def _named(value: Any) -> str:
+def _named(value: object) -> str:
     """What somebody passed, and what to do where it is a class."""
     if isinstance(value, type):
         return f"the class {value.__name__}. Make an object of it: {value.__name__}(...)."

@@ -215,7 +215,7 @@ class RunResultBase(PydanticInstance):
         """What this run's own log counts: its model calls and those of its agents used as tools."""
         return self._env.log.state.usage if self._env else UsageFacts()
 
-    def usage_report(self, *, prices: Any = None) -> UsageReport:
+    def usage_report(self, *, prices: object = None) -> UsageReport:
         """What the run, with all runs inside it, has used and cost, by run, agent, model and tool.
 
         Args:

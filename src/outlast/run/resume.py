@@ -27,7 +27,7 @@ from outlast.tracing import trace
 
 
 async def continued(
-    journal: Journal, request: local_runs.RunRequest, state: RunState, context: Any
+    journal: Journal, request: local_runs.RunRequest, state: RunState, context: object
 ) -> RunEnv:
     """A run that goes on from ``state``, with what was decided and added since.
 
@@ -91,7 +91,7 @@ def _check_guarded(log: RunLog, request: local_runs.RunRequest) -> None:
         )
 
 
-def _context(own: RunContextWrapper, given: Any) -> RunContextWrapper:
+def _context(own: RunContextWrapper, given: object) -> RunContextWrapper:
     if given is None:
         return own
     if not isinstance(given, RunContextWrapper):

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def connected_servers(*agents: Any) -> AsyncGenerator[None]:
+async def connected_servers(*agents: object) -> AsyncGenerator[None]:
     """Connect the servers of ``agents``, and of those that they lead to, for as long as this block lasts.
 
     Those that have a connection keep it. They connect at the same time, each in a task of its own that
@@ -44,7 +44,7 @@ async def connected_servers(*agents: Any) -> AsyncGenerator[None]:
         await asyncio.gather(*owners, return_exceptions=True)
 
 
-async def among_servers(work: Coroutine[Any, Any, T], *agents: Any) -> T:
+async def among_servers(work: Coroutine[Any, Any, T], *agents: object) -> T:
     """What ``work`` returns, done while the servers of ``agents`` are connected.
 
     Raises:

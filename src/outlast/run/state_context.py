@@ -92,7 +92,7 @@ def _form_of_object(value: Any, kind: str) -> tuple[dict[str, Any], str]:
     return form, via
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if value is None:
         return "none"
     try:

@@ -38,7 +38,7 @@ _FIRST_WITH_MARKER = 17
 """The first minor version that knows of outputs that were accepted and not saved."""
 
 
-def check_document(data: Any) -> None:
+def check_document(data: object) -> None:
     """Refuse what is not a state that this version reads.
 
     Raises:

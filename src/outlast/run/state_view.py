@@ -122,7 +122,7 @@ def _processed(env: RunEnv, reply: ModelReplied) -> dict[str, Any]:
 _ANSWERS = {"tool_call_output_item", "handoff_output_item", "tool_approval_item"}
 
 
-def _definition(tool: Any, call: Call) -> dict[str, Any]:
+def _definition(tool: object, call: Call) -> dict[str, Any]:
     if not isinstance(tool, FunctionTool):
         return {}
     key = lookup_key(call.name, call.namespace, is_deferred=tool.defer_loading)
@@ -182,7 +182,7 @@ def named(env: RunEnv, agent: Any) -> dict[str, Any]:
     return {"name": agent.name} if known == agent.name else {"name": agent.name, "identity": known}
 
 
-def _json_of(value: Any) -> Any:
+def _json_of(value: object) -> Any:
     """A value of a tool as JSON that can be written; its text, or what it was, where it has none."""
     try:
         form = without_surrogates(msgspec.to_builtins(value, enc_hook=jsonable))
@@ -215,7 +215,7 @@ def _response(response: ModelResponse) -> dict[str, Any]:
     }
 
 
-def normal_input(given: Any) -> Any:
+def normal_input(given: object) -> Any:
     """A run's input with messages of an assistant in full."""
     if not isinstance(given, list):
         return given

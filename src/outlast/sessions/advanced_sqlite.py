@@ -430,7 +430,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _PREVIEW else f"{text[:_PREVIEW]}..."
 
 
-def _texts(content: Any) -> list[str]:
+def _texts(content: object) -> list[str]:
     """The texts that a user's message says."""
     if isinstance(content, str):
         return [content]

@@ -192,7 +192,7 @@ class Branches:
         return row[0] or 0
 
     def store_usage(
-        self, connection: sqlite3.Connection, branch: str, turn: int, usage: Any
+        self, connection: sqlite3.Connection, branch: str, turn: int, usage: object
     ) -> None:
         counts = [getattr(usage, name) for name in USAGE_COUNTS]
         details = [_json(getattr(usage, name)) for name in USAGE_DETAILS]
@@ -204,6 +204,6 @@ class Branches:
         )
 
 
-def _json(details: Any) -> str | None:
+def _json(details: object) -> str | None:
     dump = getattr(details, "model_dump", None)
     return None if details is None else json.dumps(dump() if dump else details, default=vars)

@@ -42,7 +42,7 @@ def plan(stored: Sequence[Any], wanted: Sequence[Any]) -> Plan:
     return Plan(dropped, list(wanted[len(kept) :]))
 
 
-def rewrites_in_one_step(session: Any) -> bool:
+def rewrites_in_one_step(session: object) -> bool:
     """Whether `rewrite_items` may take the place of `clear_session` and `add_items`.
 
     Somebody who has put own code in the place of one of these wants it to be used.

@@ -50,7 +50,7 @@ def sendable(value: dict[str, Any]) -> dict[str, Any]:
     return value if json_size(value) is not None else _cleaned(value, ())
 
 
-def json_size(value: Any) -> int | None:
+def json_size(value: object) -> int | None:
     """The bytes that ``value`` takes as JSON; None if it is none."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -59,7 +59,7 @@ def json_size(value: Any) -> int | None:
         return None
 
 
-def preview(value: Any) -> dict[str, Any]:
+def preview(value: object) -> dict[str, Any]:
     """What stands for a value that cannot be shown."""
     kind = type(value).__name__
     size = f" bytes={len(value)}" if isinstance(value, bytes | bytearray) else ""
@@ -77,7 +77,7 @@ def _without_reasoning(messages: Any) -> Any:
     return messages if kept == list(messages) else kept
 
 
-def _silent(message: Any) -> Any:
+def _silent(message: object) -> Any:
     if not isinstance(message, Mapping):
         return message
     message = cast("Mapping[str, Any]", message)
@@ -92,11 +92,11 @@ def _silent(message: Any) -> Any:
     return kept
 
 
-def _is_of_type(part: Any, *types: str) -> bool:
+def _is_of_type(part: object, *types: str) -> bool:
     return isinstance(part, Mapping) and cast("Any", part).get("type") in types
 
 
-def _billed(usage: Any) -> dict[str, Any] | None:
+def _billed(usage: object) -> dict[str, Any] | None:
     """Usage as two counts and the rest as details; None without both counts."""
     if not isinstance(usage, dict):
         return None
@@ -111,7 +111,7 @@ def _billed(usage: Any) -> dict[str, Any] | None:
     return given if billed == given else billed
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -140,7 +140,7 @@ def _cleaned(value: Any, around: tuple[int, ...]) -> Any:
             return _NOTHING
 
 
-def _key(key: Any) -> Any:
+def _key(key: object) -> Any:
     """A key as JSON writes it."""
     if isinstance(key, str):
         return key.encode("utf-8", "replace").decode()
@@ -149,14 +149,14 @@ def _key(key: Any) -> Any:
     return _NOTHING
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
 # --- What is small enough. ---------------------------------------------------------------
 
 
-def _limited(value: Any) -> Any:
+def _limited(value: object) -> Any:
     size = json_size(value)
     if size is not None and size <= MAX_FIELD_BYTES:
         return value
@@ -233,7 +233,7 @@ def _cut_list(value: Sequence[Any], limit: int) -> list[Any]:
     return kept[::-1]
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     size = json_size(value)
     assert size is not None, "only cleaned values are cut"
     return size

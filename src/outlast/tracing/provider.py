@@ -262,7 +262,7 @@ def _current_parent() -> Trace | Span | None:
     return span if span.trace_id in (trace.trace_id, NO_OP_ID) else trace
 
 
-def _guarded(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+def _guarded(call: Callable[..., None], *args: object, **kwargs: object) -> None:
     try:
         call(*args, **kwargs)
     except Exception as error:  # noqa: BLE001  # a processor must not break what it watches

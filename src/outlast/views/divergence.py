@@ -136,13 +136,13 @@ def _text(name: str | None, read: Blobs) -> Any:
         return data.decode("utf-8", "replace")
 
 
-def difference(before: Any, after: Any) -> str:
+def difference(before: object, after: object) -> str:
     """Two values, line by line."""
     lines = unified_diff(_lines(before), _lines(after), "recorded", "now", lineterm="", n=1)
     return "\n".join(list(lines)[2:])
 
 
-def _lines(value: Any) -> list[str]:
+def _lines(value: object) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str):

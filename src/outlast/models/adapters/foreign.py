@@ -66,7 +66,7 @@ class _Endpoint(NamedTuple):
     check_end: Callable[[Any], None] | None
     base_url: str | None
 
-    async def create(self, **kwargs: Any) -> Any:
+    async def create(self, **kwargs: object) -> Any:
         from openai import omit
 
         given = {name: value for name, value in kwargs.items() if value is not omit}

@@ -80,7 +80,7 @@ class LitellmModel(OpenAIChatCompletionsModel):
     def _fix_tool_message_ordering(self, messages: list[Any]) -> list[Any]:
         return results_at_calls(messages)
 
-    async def _complete(self, **kwargs: Any) -> Any:
+    async def _complete(self, **kwargs: object) -> Any:
         if kwargs.get("tools"):
             # Else LiteLLM looks for MCP servers that its proxy might have.
             kwargs.setdefault("_skip_mcp_handler", True)
@@ -106,7 +106,7 @@ class LitellmProvider(ModelProvider):
         return LitellmModel(get_default_model() if model_name is None else model_name)
 
 
-def _for_litellm(settings: ModelSettings, effort: Any) -> ModelSettings:
+def _for_litellm(settings: ModelSettings, effort: object) -> ModelSettings:
     """The settings with the effort in one place, and what LiteLLM takes as extras among these."""
     extra = {**(settings.extra_args or {})}
     extra.pop(_EFFORT, None)
@@ -137,7 +137,7 @@ def _for_calls_of_others(messages: list[Any]) -> dict[str, Any]:
     return {"tools": [{"type": "function", "function": {"name": n, **about}} for n in names]}
 
 
-def _check_end(stream: Any) -> None:
+def _check_end(stream: object) -> None:
     # None where LiteLLM has made up the `finish_reason`, because the provider sent none.
     received = getattr(stream, "received_finish_reason", "")
     if received is None and not limits_of().lenient_eof:
