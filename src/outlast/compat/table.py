@@ -50,6 +50,8 @@ _ROWS = {
     "agents.extensions.experimental.codex.thread": "extras.codex.thread compat.codex_names",
     "agents.extensions.experimental.codex.thread_options": "extras.codex.options",
     "agents.extensions.experimental.codex.turn_options": "extras.codex.options",
+    "agents.extensions.experimental.hosted_multi_agent": "extras.hosted_multi_agent",
+    "agents.extensions.experimental.hosted_multi_agent.model": "extras.hosted_multi_agent",
     "agents.extensions.handoff_filters": "definitions.handoff_history",
     "agents.extensions.handoff_prompt": "definitions.handoff",
     "agents.extensions.memory": "sessions.backends",
@@ -179,7 +181,7 @@ BORROWED_NAMES: dict[str, tuple[str, ...]] = {
 """The same for modules under names of other packages, which guides import."""
 
 ABSENT = (
-    "agents.extensions.experimental.hosted_multi_agent", "agents.extensions.sandbox",
+    "agents.extensions.sandbox",
     "agents.realtime", "agents.run_internal",
     "agents.sandbox", "agents.util", "agents.voice",
 )  # fmt: skip
