@@ -28,6 +28,7 @@ class Board(MCPServer):
         """What else is told of each tool."""
         self.identity = ""
         self.calls: list[str] = []
+        self.metas: list[Any] = []
 
     @property
     def name(self) -> str:
@@ -52,6 +53,7 @@ class Board(MCPServer):
         from mcp.types import CallToolResult, TextContent
 
         self.calls.append(tool_name)
+        self.metas.append(meta)
         text = f"{self._name}.{tool_name}"
         return CallToolResult(content=[TextContent(type="text", text=text)])
 

@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+from tests.mcp.test_durable import Board
 
 from outlast import Agent, RunContextWrapper, Runner, UserError
+from outlast.core.errors import AgentsException
 from outlast.mcp import MCPUtil, create_static_tool_filter
+from outlast.mcp.library import module
 from outlast.mcp.names import prefixed_names, public_name
+from outlast.mcp.results import output_of
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
 APPROVALS = [
@@ -167,3 +171,74 @@ async def test_agents_share_the_tools_of_a_server_where_they_are_made_alike(stdi
             tool = await offered(name)
             await tool.needs_approval(RunContextWrapper(None), {}, "c")
     assert asked == ["seven", "eight"]
+
+
+FREE = {"type": "object"}
+SHAPE = {"type": "object", "properties": {"a": {"type": "string"}}}
+STRICT: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    (SHAPE, True),
+    ({"type": "object", "additionalProperties": False}, True),
+    ({"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}, "$defs": {"X": SHAPE}}, True),
+    ({"type": "object", "properties": {"type": {"type": "string", "default": FREE}}}, True),
+    (FREE, False),
+    ({"type": "object", "properties": {"x": FREE}}, False),
+    ({"type": "object", "properties": {"x": {"type": ["object", "null"]}}}, False),
+    ({"type": "object", "properties": {"x": {"anyOf": [{"type": "string"}, FREE]}}}, False),
+    ({"type": "object", "properties": {"x": {"type": "array", "items": FREE}}}, False),
+    ({"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}, "$defs": {"X": FREE}}, False),
+    ({"type": "object", "properties": {"x": {"$ref": "#/$defs/Gone"}}}, False),
+    ({"type": "object", "properties": {"x": {**FREE, "additionalProperties": SHAPE}}}, False),
+]
+
+
+def tool_with(**facts: Any) -> Any:
+    return module("types").Tool.model_validate({"name": "act", "inputSchema": SHAPE, **facts})
+
+
+@pytest.mark.parametrize(("schema", "is_strict"), STRICT)
+def test_a_schema_with_an_object_of_any_fields_stays_as_it_is(
+    schema: dict[str, Any], is_strict: bool
+):
+    tool = MCPUtil.to_function_tool(tool_with(inputSchema=schema), Board("b", {}), True)
+    assert tool.strict_json_schema is is_strict
+    if not is_strict:
+        assert tool.params_json_schema == {"properties": {}, **schema}
+
+
+@pytest.mark.parametrize("resolved", [None, {"x": 5, "y": 2}])
+async def test_what_a_server_lists_as_meta_travels_over_what_is_resolved(resolved: Any):
+    board = Board("b", {}, tool_meta_resolver=lambda _: resolved)
+    tool = MCPUtil.to_function_tool(tool_with(_meta={"x": 1}), board, False)
+    body: Any = tool.on_invoke_tool
+    await body.body(tool, RunContextWrapper(None), "{}")
+    assert board.metas == [{**(resolved or {}), "x": 1}]
+
+
+def fails(_: Any) -> Any:
+    raise RuntimeError("no tenant")
+
+
+@pytest.mark.parametrize(
+    ("resolver", "text"), [(lambda _: 5, "must return a dict or None"), (fails, "no tenant")]
+)
+async def test_a_resolver_that_fails_is_an_error_of_ours(resolver: Any, text: str):
+    board = Board("b", {}, tool_meta_resolver=resolver)
+    with pytest.raises(AgentsException, match=f"act on server 'b': .*{text}"):
+        await MCPUtil.invoke_mcp_tool(board, tool_with(), RunContextWrapper(None), "{}")
+    assert board.metas == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "audio", "data": "aGk=", "mimeType": "audio/wav"},
+        {"type": "resource", "resource": {"uri": "file:///x", "text": "t"}},
+        {"type": "resource_link", "uri": "file:///x", "name": "n"},
+    ],
+    ids=lambda block: block["type"],
+)
+def test_a_block_that_is_no_text_and_no_image_is_its_json(block: dict[str, Any]):
+    result = module("types").CallToolResult.model_validate({"content": [block]})
+    expected = {"type": "text", "text": result.content[0].model_dump_json()}
+    assert output_of(result, prefers_structure=False) == expected

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from outlast.core.errors import (
@@ -45,6 +45,10 @@ _RESULTS: WeakKeyDictionary[Any, MCPToolCustomDataContext] = WeakKeyDictionary()
 """By a call's context, what its server answered: for whoever attaches data to its output."""
 
 
+_VALUES = ("default", "enum", "const", "examples")
+"""The parts of a schema that are no schemas."""
+
+
 class _Body:
     """What a tool does that a server performs."""
 
@@ -54,7 +58,12 @@ class _Body:
 
     async def __call__(self, tool: FunctionTool, context: Any, text: str, /) -> Any:
         return await MCPUtil.invoke_mcp_tool(
-            self.server, self.mcp_tool, context, text, tool_display_name=tool.name
+            self.server,
+            self.mcp_tool,
+            context,
+            text,
+            meta=getattr(self.mcp_tool, "meta", None),
+            tool_display_name=tool.name,
         )
 
 
@@ -188,7 +197,12 @@ class MCPUtil:
             logger.debug("Invoking MCP tool %s", shown)
         else:
             logger.debug("Invoking MCP tool %s with input %s", shown, input_json)
-        whole = await _meta(server, tool, context, arguments, meta)
+        try:
+            whole = await _meta(server, tool, context, arguments, meta)
+        except AgentsException:
+            raise
+        except Exception as error:
+            raise AgentsException(f"{_failure_of(server, shown)}: {error}") from error
         with in_call(context):
             result = await _called(server, tool, shown, arguments, whole)
         check_size(server.name, shown, result, server.max_result_bytes)
@@ -278,9 +292,9 @@ def _distinct(made: Sequence[tuple[MCPServer, Tool]]) -> list[Tool]:
         kept.setdefault(tool.name, tool)
     if doubles:
         raise UserError(
-            f"Duplicate tool names found across MCP servers: {sorted(doubles)}. Rename them, filter "
-            "them with tool_filter, or put the server into the names: "
-            'mcp_config={"include_server_in_tool_names": True}.'
+            f"Duplicate tool names found across MCP servers: {', '.join(map(repr, sorted(doubles)))}. "
+            "Rename them, filter them with tool_filter, or put the server into the names: "
+            'mcp_config={"include_server_in_tool_names": True} of the agent.'
         )
     return [*kept.values()]
 
@@ -328,13 +342,41 @@ def _description(tool: Any) -> str:
 def _schema(tool: Any, *, strict: bool) -> tuple[dict[str, Any], bool]:
     schema: dict[str, Any] = copied(value(tool, "input_schema") or {})
     schema.setdefault("properties", {})
-    if not strict:
+    if not strict or _is_open(schema, schema):
         return schema, False
     try:
         return ensure_strict_json_schema(copied(schema)), True
     except Exception as error:  # noqa: BLE001  # of somebody else's schema, which works as it is
         logger.info("The schema of MCP tool %s has no strict form: %s", tool.name, error)
         return schema, False
+
+
+def _is_open(part: Any, root: dict[str, Any]) -> bool:
+    """Whether a schema has an object of any fields in it, or leads nowhere.
+
+    A strict schema allows no field that it does not name: such an object could only be empty.
+    """
+    if isinstance(part, list):
+        return any(_is_open(each, root) for each in cast("list[Any]", part))
+    if not isinstance(part, dict):
+        return False
+    schema = cast("dict[str, Any]", part)
+    kinds, reference = schema.get("type"), schema.get("$ref")
+    is_object = kinds == "object" or (isinstance(kinds, list) and "object" in kinds)
+    is_closed = schema.get("properties") or schema.get("additionalProperties") is False
+    if is_object and not is_closed:
+        return True
+    if isinstance(reference, str) and not _leads_somewhere(reference, root):
+        return True
+    return any(_is_open(each, root) for name, each in schema.items() if name not in _VALUES)
+
+
+def _leads_somewhere(reference: str, root: dict[str, Any]) -> bool:
+    target: Any = root
+    for step in reference.removeprefix("#").split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        target = cast("dict[str, Any]", target).get(name) if isinstance(target, dict) else None
+    return reference.startswith("#") and target is not None
 
 
 def _extracting(extractor: Callable[[Any], Any]) -> Callable[[FunctionToolCustomDataContext], Any]:
@@ -351,11 +393,12 @@ def _extracting(extractor: Callable[[Any], Any]) -> Callable[[FunctionToolCustom
 def _arguments(shown: str, input_json: str) -> dict[str, Any]:
     try:
         parsed: Any = json.loads(input_json) if input_json else {}
+        why = ": expected a JSON object"
     except ValueError:
-        parsed = None
+        parsed, why = None, ""
     if isinstance(parsed, dict):
         return parsed  # pyright: ignore[reportUnknownVariableType]  # JSON
-    text = f"Invalid JSON input for tool {shown}"
+    text = f"Invalid JSON input for tool {shown}{why}"
     raise ModelBehaviorError(text if debug.DONT_LOG_TOOL_DATA else f"{text}: {input_json}")
 
 
@@ -372,14 +415,15 @@ async def _meta(
         about = MCPToolMetaContext(context, server.name, tool.name, copy.deepcopy(arguments))
         resolved = await awaited(resolver(about))
         if resolved is not None and not isinstance(resolved, dict):
-            raise TypeError(
-                f"The tool_meta_resolver of MCP server {public_name(server.name)!r} must return a dict "
-                f"or None, got {type(resolved).__name__}."
-            )
-    fixed = given if given is not None else getattr(tool, "meta", None)
-    if resolved is None and fixed is None:
+            kind = type(resolved).__name__
+            raise TypeError(f"MCP meta resolver must return a dict or None. It returned {kind}.")
+    if resolved is None and given is None:
         return None
-    return {**(resolved or {}), **(copy.deepcopy(fixed) or {})}
+    return {**(resolved or {}), **(copy.deepcopy(given) or {})}
+
+
+def _failure_of(server: MCPServer, shown: str) -> str:
+    return f"Error invoking MCP tool {printable(shown)} on server {public_name(server.name)!r}"
 
 
 async def _called(
@@ -390,7 +434,7 @@ async def _called(
     meta: dict[str, Any] | None,
 ) -> Any:
     more: dict[str, Any] = {} if meta is None else {"meta": meta}
-    about = f"Error invoking MCP tool {printable(shown)} on server {public_name(server.name)!r}"
+    about = _failure_of(server, shown)
     # A task of its own: so it is known whether the run was cancelled, or the server its answer.
     task = asyncio.ensure_future(server.call_tool(tool.name, arguments, **more))
     try:
@@ -402,7 +446,9 @@ async def _called(
     try:
         return task.result()
     except asyncio.CancelledError as error:
-        raise MCPToolCancellationError(f"{about}: the server cancelled the call.") from error
+        where = f"{printable(shown)!r} on MCP server {public_name(server.name)!r}"
+        text = f"Failed to call tool {where}: tool execution was cancelled."
+        raise MCPToolCancellationError(text) from error
     except UserError:
         raise
     except protocol_error() as error:

@@ -96,7 +96,7 @@ class SessionOptions:
                 raise TypeError("retry_backoff_seconds_max must be a number of seconds or None.")
             if not _is_finite(longest) or longest < 0:
                 raise ValueError(
-                    "retry_backoff_seconds_max must be a non-negative finite number or None, got "
+                    "retry_backoff_seconds_max must be a non-negative finite number of seconds or None, got "
                     f"{longest!r}."
                 )
         pages: Any = self.max_list_pages

@@ -91,7 +91,7 @@ def _grouped(setting: Mapping[Any, Any]) -> dict[str, bool]:
             f"Invalid require_approval tool list policy: unexpected keys {unexpected}; expected only "
             "'always' and 'never'."
         )
-    always, never = (_listed(key, setting.get(key)) for key in ("always", "never"))
+    always, never = (_listed(key, setting.get(key, {})) for key in ("always", "never"))
     if both := sorted({*always} & {*never}):
         raise UserError(
             "Invalid require_approval tool list policy: tool names cannot appear in both always and "
@@ -101,8 +101,6 @@ def _grouped(setting: Mapping[Any, Any]) -> dict[str, bool]:
 
 
 def _listed(key: str, group: Any) -> list[str]:
-    if group is None:
-        return []
     place = f"require_approval.{key}"
     if not isinstance(group, Mapping):
         raise UserError(
@@ -214,9 +212,8 @@ async def filtered(
     if not callable(tool_filter):
         return _statically(tool_filter, tools)
     if run_context is None or agent is None:
-        missing = "run_context" if run_context is None else "agent"
         raise UserError(
-            f"{missing} is required for dynamic tool filtering: the tool_filter of MCP server "
+            "run_context and agent are required for dynamic tool filtering: the tool_filter of MCP server "
             f"{public_name(server_name)!r} is a function. Call list_tools(run_context, agent)."
         )
     context = ToolFilterContext(run_context, agent, server_name)

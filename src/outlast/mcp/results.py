@@ -41,8 +41,11 @@ def _block(block: Any) -> ToolOutputItem:
     if kind == "image":
         url = f"data:{value(block, 'mime_type')};base64,{block.data}"
         return {"type": "image", "image_url": url}
-    text = json.dumps(plain(block), ensure_ascii=False)
-    return {"type": "text", "text": without_surrogates(text)}
+    try:
+        text = block.model_dump_json()
+    except (AttributeError, ValueError):  # No model of the library's, or half of a character in it.
+        text = without_surrogates(json.dumps(plain(block), ensure_ascii=False))
+    return {"type": "text", "text": text}
 
 
 def check_size(server: str, tool: str, result: Any, limit: int | None) -> None:
