@@ -57,10 +57,11 @@ async def test_a_run_with_unchanged_tools_of_a_server_costs_what_one_with_functi
         FunctionTool(f"t{n}", "Act.", SCHEMA, answer, strict_json_schema=False) for n in range(200)
     ]
     await cost(mcp_servers=[server])  # Lists them.
-    of_server = [await cost(mcp_servers=[server]) for _ in range(9)]
-    of_functions = [await cost(*functions) for _ in range(9)]
-    # With the first turn, of agents that have not seen the list before.
-    assert min(of_server) < 1.2 * min(of_functions)
+    # In turn, on a machine that others use, too. With the first turn, of agents that have not seen
+    # the list before.
+    pairs = [(await cost(mcp_servers=[server]), await cost(*functions)) for _ in range(12)]
+    of_server, of_functions = (min(times) for times in zip(*pairs, strict=True))
+    assert of_server < 1.2 * of_functions
 
 
 @pytest.mark.slow

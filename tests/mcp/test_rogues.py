@@ -399,16 +399,19 @@ async def test_an_event_may_be_as_large_as_an_answer(
     options: Any = {"client_session_timeout_seconds": 60, "max_result_bytes": limit}
     params: Any = {"url": rogue_url("call is answered with an event of 2 MB")}
     sse = opened("sse").server(max_result_bytes=limit)
-    for server, call in (
-        (MCPServerStreamableHttp(params, **options), ("act", {})),
-        (sse, ("sing", {"letters": 2_000_000})),
+    for server, name, arguments in (
+        (MCPServerStreamableHttp(params, **options), "act", "{}"),
+        (sse, "sing", '{"letters": 2000000}'),
     ):
         async with server:
+            tool = next(each for each in await server.list_tools() if each.name == name)
+            call = MCPUtil.invoke_mcp_tool(server, tool, RunContextWrapper(None), arguments)
             if size is None:
                 with pytest.raises(MCPTooLargeError):
-                    await server.call_tool(*call)
+                    await call
             else:
-                assert len((await server.call_tool(*call)).content[0].text) == size
+                output: Any = await call
+                assert len(output["text"]) == size
             assert await server.list_tools()
 
 

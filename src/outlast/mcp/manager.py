@@ -26,7 +26,8 @@ class _Owner:
         """A clean-up that took longer than anybody waited for."""
         self._steps: asyncio.Queue[tuple[_Step, asyncio.Future[None]]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._step_task: asyncio.Task[None] | None = None
+        self._is_interrupted = False
+        """Whether only the step is cancelled that the task performs."""
 
     async def connect(self, seconds: float | None) -> None:
         """Connect the server.
@@ -77,6 +78,7 @@ class _Owner:
             await asyncio.shield(done)
         except asyncio.CancelledError:
             if not done.done() and self._task is not None:
+                self._is_interrupted = True
                 self._task.cancel()  # The step ends; the task stays, to clean up.
                 await asyncio.wait([done])
             raise
@@ -86,9 +88,14 @@ class _Owner:
             step, done = await self._steps.get()
             try:
                 await step()
-            except BaseException as error:  # noqa: BLE001  # it is raised where the step was wanted
-                _uncancel()
+            except BaseException as error:  # it is raised where the step was wanted
+                is_over = _is_cancelled() and not self._is_interrupted
+                self._is_interrupted = False
+                if not is_over:
+                    _uncancel()
                 done.set_exception(_as_result(error))
+                if is_over:
+                    raise  # The loop ends, and so has this task to.
             else:
                 done.set_result(None)
 
@@ -103,6 +110,11 @@ class _Cancelled(Exception):
 
 def _as_result(error: BaseException) -> BaseException:
     return _Cancelled(error) if isinstance(error, asyncio.CancelledError) else error
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _uncancel() -> None:
@@ -162,6 +174,7 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
         self.connect_in_parallel = connect_in_parallel
         self._active = list(self._all)
         self._errors: dict[MCPServer, BaseException] = {}
+        self._cleanup_errors: dict[MCPServer, BaseException] = {}
         self._owners: dict[MCPServer, _Owner] = {}
         self._gate = asyncio.Lock()
 
@@ -202,8 +215,8 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
 
     @property
     def errors(self) -> dict[MCPServer, BaseException]:
-        """Why the failed servers did not connect."""
-        return dict(self._errors)
+        """Why the failed servers did not connect, and why others were not cleaned up as they should."""
+        return {**self._cleanup_errors, **self._errors}
 
     async def __aenter__(self) -> Self:
         await self.connect_all()
@@ -248,6 +261,7 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
         async def clean() -> None:
             for server in reversed(self._all):
                 await self._cleaned(server)
+            self._refresh()
 
         await self._changed(clean)
 
@@ -263,7 +277,6 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
 
     async def _connect(self, servers: list[MCPServer], *, is_whole: bool) -> None:
         wanted = [server for server in servers if not self._is_connected(server)]
-        before = list(self._active)
         failure: BaseException | None = None
         try:
             if self.connect_in_parallel:
@@ -275,15 +288,11 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
         if failure is not None and is_whole:
             for server in reversed(wanted):
                 await self._cleaned(server)
-        self._refresh(before if failure is not None and is_whole else None)
+        self._refresh()
         if failure is not None:
             raise failure
 
-    def _refresh(self, before: list[MCPServer] | None) -> None:
-        if before is not None:
-            failed = self._errors if self.drop_failed_servers else ()
-            self._active = [server for server in before if server not in failed]
-            return
+    def _refresh(self) -> None:
         self._active = [
             server
             for server in self._all
@@ -292,7 +301,7 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
 
     def _is_connected(self, server: MCPServer) -> bool:
         owner = self._owners.get(server)
-        return owner is not None and owner.is_connected
+        return owner is not None and owner.is_connected and owner.cleaning is None
 
     async def _one_by_one(self, servers: list[MCPServer]) -> BaseException | None:
         for server in servers:
@@ -317,7 +326,7 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
 
     def _raises(self, failure: BaseException) -> bool:
         if isinstance(failure, asyncio.CancelledError):
-            return self.strict or not self.suppress_cancelled_error
+            return not self.suppress_cancelled_error
         return self.strict or not isinstance(failure, Exception)
 
     async def _attempt(self, server: MCPServer) -> BaseException | None:
@@ -353,12 +362,15 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
         owner = self._owners.get(server)
         if owner is None:
             return
+        self._cleanup_errors.pop(server, None)
         try:
             await owner.cleanup(self._cleanup_s)
         except _Cancelled as cancelled:
+            self._cleanup_errors[server] = cancelled.error
             if not self.suppress_cancelled_error:
                 raise cancelled.error from None
         except Exception as error:  # noqa: BLE001  # what cannot be cleaned up stops nobody
+            self._cleanup_errors[server] = error
             logger.error(
                 "Cleaning up MCP server %s: %s.", public_name(server.name), type(error).__name__
             )
