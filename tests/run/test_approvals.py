@@ -20,6 +20,7 @@ from outlast import (
     Runner,
     RunState,
     ShellTool,
+    SQLiteSession,
     ToolContext,
     ToolGuardrailFunctionOutput,
     ToolOutputText,
@@ -578,3 +579,54 @@ async def test_an_error_of_what_says_who_needs_a_person_names_the_tool(*, is_age
     with pytest.raises(UserError, match="Error running tool pay: no policy") as caught:
         await Runner.run(agent, "hi")
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def _boom(_: Any) -> Any:
+    raise ValueError("a secret of the context")
+
+
+@pytest.mark.parametrize(
+    ("way", "function", "said"),
+    [
+        ("context_serializer", lambda _: [1], "serializer must return a mapping"),
+        ("context_serializer", _boom, "serializer failed while serializing"),
+        ("context_deserializer", _boom, "deserializer failed while rebuilding"),
+    ],
+)
+async def test_a_serializer_that_fails_is_an_error_of_ours_without_its_text(
+    way: str, function: Any, said: str
+):
+    agent = Agent(name="A", model=ScriptedModel([]))
+    state = RunState(RunContextWrapper(object()), "hi", agent)
+
+    async def stored_and_read() -> None:
+        if way == "context_serializer":
+            state.to_json(context_serializer=function)
+        stored = state.to_json(context_serializer=lambda _: {"a": 1})
+        await RunState.from_json(agent, stored, context_deserializer=function)
+
+    with pytest.raises(UserError, match=said) as caught:
+        await stored_and_read()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [[5], ["text"], {"role": "user"}, [None]])
+@pytest.mark.parametrize("way", ["staged", "session", "callback"])
+async def test_what_is_no_item_is_named_wherever_it_comes_from(way: str, wrong: Any):
+    class Odd(SQLiteSession):
+        async def get_items(self, limit: int | None = None) -> list[Any]:
+            return list(wrong)
+
+    agent = Agent(name="A", model=ScriptedModel([]))
+    config = RunConfig(session_input_callback=lambda old, new: [*old, *new, *wrong])
+
+    async def brought_in() -> None:
+        if way == "staged":
+            RunState(RunContextWrapper(None), "hi", agent).add_input(wrong)
+        elif way == "session":
+            await Runner.run(agent, "hi", session=Odd("s"))
+        else:
+            await Runner.run(agent, "hi", session=SQLiteSession("s"), run_config=config)
+
+    with pytest.raises(TypeError, match="an item is a dict"):
+        await brought_in()

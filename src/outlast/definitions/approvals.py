@@ -89,20 +89,21 @@ def call_id_of(item: Any) -> str:
     """The id of the call that waits.
 
     Raises:
-        UserError: The item names no call, so that no decision could be tied to it.
+        ModelBehaviorError: The item names no call, so that no decision could be tied to it.
+        UserError: It is a provider's request without an id.
     """
     request = _mcp_request(item.raw_item)
     if request is not None:
         found = field_of(request, "id")
         found = field_of(item.raw_item, "id") if found is None else found
         if not isinstance(found, str) or not found:
-            raise UserError("Hosted MCP approval requires a non-empty request id")
+            raise UserError("Hosted MCP approval decisions require a non-empty request id.")
         return found
     found = field_of(item.raw_item, "call_id") or field_of(item.raw_item, "id")
     if not found:
-        raise UserError(
-            f"The approval item of tool {item.tool_name!r} has no call id; pass an item from"
-            " `result.interruptions`."
+        raise ModelBehaviorError(
+            "Approval decisions require a non-empty call ID for recognized tool invocations. That of tool "
+            f"{item.tool_name!r} has none; pass an item from `result.interruptions`."
         )
     return str(found)
 
@@ -160,10 +161,13 @@ class Approvals:
             )
         call_id, capability = call_id_of(item), capability_of(item)
         if capability.kind == "mcp" and always and not (capability.scope and capability.name):
-            raise UserError("Hosted MCP approval requires a non-empty server_label and tool name")
-        if capability.kind == "mcp" and not capability.scope:
+            raise UserError(
+                "Persistent hosted MCP approval decisions require a non-empty server_label and tool name."
+            )
+        if capability.kind == "mcp" and not (capability.scope and capability.name):
             raise ModelBehaviorError(
-                "The MCP approval request has no canonical invocation identity"
+                "Approval decisions require a canonical invocation identity. The provider's request names "
+                "no server, or no tool of it."
             )
         name = getattr(item.agent, "name", "")
         mark = fingerprint(item.raw_item)

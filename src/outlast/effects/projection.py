@@ -64,7 +64,7 @@ def wire(raw: Any) -> Item:
     """An item as JSON, without what was not set.
 
     Raises:
-        WrongType: It holds something that is no JSON.
+        WrongType: It is no item, or holds something that is no JSON.
     """
     if isinstance(raw, Mapping):
         try:
@@ -74,6 +74,12 @@ def wire(raw: Any) -> Item:
                 f"An item of the input, or of what a filter or a session gave for it, is no JSON: {error}. "
                 "Give texts, numbers, true, false, None, and lists and dicts of these."
             ) from error
+    if not hasattr(raw, "model_dump"):
+        raise WrongType(
+            "An item of the input, or of what a filter or a session gave for it, is of type "
+            f"{type(raw).__name__}, and an item is a dict such as "
+            '{"role": "user", "content": "..."}.'
+        )
     item = raw.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
     item.setdefault("type", raw.type)
     return {key: value for key, value in item.items() if value is not None}

@@ -152,8 +152,8 @@ def _is_known(view: RunView, seen: dict[str, str], call: Call, mark: str) -> boo
     known = view.state.seen_calls.get(call.id) or view.live.past_calls.get(call.id)
     if known is not None and known != mark:
         raise ModelBehaviorError(
-            f"Model reused a completed tool call ID for a different invocation: {call.id!r}, of "
-            f"{call.name!r}. Each invocation needs a unique call ID."
+            "Model reused a completed tool call ID for a different invocation. Use a unique call ID for "
+            f"each tool invocation. It was {call.id!r}, of {call.name!r}."
         )
     return here is not None or known is not None
 

@@ -48,8 +48,8 @@ async def load(effect: LoadSession, view: RunView, emit: Emit) -> Outcome:
     answer = await answer if inspect.isawaitable(answer) else answer
     if not isinstance(answer, list):
         raise UserError(
-            "session_input_callback must return a list of input items, but returned a "
-            f"{type(answer).__name__}."
+            "Session input callback must return a list of input items. It returned a "
+            f"{type(answer).__name__}; write `return history + new_input`."
         )
     chosen = cast("list[Any]", answer)  # checked item by item by `wire`
     named = {id(item) for item in chosen}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, cast
 import msgspec
 from typing_extensions import TypeVar
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
 from outlast.core.events import Event, InputAdded, RunStarted
 from outlast.core.ids import effect_id
 from outlast.core.items import copied
@@ -299,6 +299,11 @@ class RunState(Generic[TContext, TAgent]):
             UserError: Its version is missing or not supported, or it is not Outlast's, or damaged; or the
                 program does not have the agent whose turn it is.
         """
+        if not hasattr(initial_agent, "handoffs"):
+            raise WrongType(
+                "RunState.from_json takes the agent that began the run first, and the state second, got "
+                f"{type(initial_agent).__name__} where the agent belongs."
+            )
         check_document(state_json)
         require_sealed(state_json)
         saved: dict[str, Any] = state_json["context"]
@@ -361,7 +366,7 @@ def _require_next_call(view: RunEnv) -> None:
     state = view.log.state
     if status(state) == "completed":
         raise UserError(
-            "Input cannot be added to a terminal RunState: the run has its output. Start a new run with "
+            "Cannot add input to a terminal RunState: the run has its output. Start a new run with "
             "result.to_input_list() and the new input."
         )
     calls = state.reply.calls if state.reply and state.open_calls else ()
@@ -375,6 +380,6 @@ def _require_next_call(view: RunEnv) -> None:
         if not any(call.name in names or call.qualified_name in names for call in calls):
             return
     raise UserError(
-        "Input cannot be added here: a tool result may end the run before another model call. Add it "
-        "after the waiting calls are decided and answered."
+        "Cannot add input to an interrupted RunState whose tool result may end the run before another "
+        "model call. Add it after the waiting calls are decided and answered."
     )

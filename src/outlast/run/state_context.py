@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -30,13 +30,13 @@ def context_to_json(
     """The context and how it was kept, as the members of a stored state's context.
 
     Raises:
-        UserError: ``strict`` is set and the context is not a mapping.
+        UserError: ``strict`` is set and the context is not a mapping; or the serializer fails.
     """
     kind = _kind(value)
     if value is None:
         form, via = None, "none"
     elif serializer is not None:
-        form, via = dict(serializer(value)), "context_serializer"
+        form, via = _serialized(serializer, value), "context_serializer"
     elif kind == "mapping" and (plain := _form_of_mapping(value)) is not None:
         form, via = plain, "mapping"
     elif strict:
@@ -55,6 +55,20 @@ def context_to_json(
     if via not in ("none", "mapping"):
         meta["class_path"] = _class_path(value)
     return {"context": form, "context_meta": meta}
+
+
+def _serialized(serializer: ContextSerializer, value: Any) -> dict[str, Any]:
+    try:
+        form: Any = serializer(value)
+    except Exception as error:
+        raise UserError(
+            f"Context serializer failed while serializing RunState context. It raised {class_name(error)}."
+        ) from error
+    if not isinstance(form, Mapping):
+        raise UserError(
+            f"Context serializer must return a mapping. It returned a {class_name(form)}."
+        )
+    return dict(cast("Mapping[str, Any]", form))
 
 
 def _class_path(value: object) -> str:
@@ -109,6 +123,10 @@ def _deserialized(deserializer: ContextDeserializer, value: Any) -> Any:
     """The context object. Where reading it ends the process, that is all that is told of it."""
     try:
         return deserializer(value)
+    except Exception as error:
+        raise UserError(
+            f"Context deserializer failed while rebuilding RunState context. It raised {class_name(error)}."
+        ) from error
     except KeyboardInterrupt as error:
         end: BaseException = KeyboardInterrupt()
         error.__traceback__ = None  # Its frames hold what the context holds.

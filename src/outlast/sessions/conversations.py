@@ -68,7 +68,7 @@ class OpenAIConversationsSession(SessionABC):
         """
         if self._session_id is None:
             raise WrongValue(
-                "The conversation has no id yet: it begins with the first get_items(), or "
+                "Session ID not yet available. The conversation begins with the first get_items(), or "
                 "add_items() with a non-empty list. Await one of these first."
             )
         return self._session_id

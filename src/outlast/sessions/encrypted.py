@@ -64,7 +64,7 @@ class EncryptedSession(SessionABC):
         max_scan_items: int | None = None,
     ) -> None:
         if max_scan_items is not None and max_scan_items <= 0:
-            raise WrongValue(f"max_scan_items must be positive, got {max_scan_items}.")
+            raise WrongValue(f"max_scan_items must be positive or None, got {max_scan_items}.")
         self.session_id = session_id
         self.underlying_session = underlying_session
         self.ttl = ttl
@@ -102,9 +102,7 @@ class EncryptedSession(SessionABC):
         if limit is None and self.session_settings is not None:
             limit = self.session_settings.limit
         if limit is not None and limit < 0 and self.max_scan_items is not None:
-            raise WrongValue(
-                f"limit must be non-negative where max_scan_items is set, got {limit}."
-            )
+            raise WrongValue(f"limit must be non-negative when max_scan_items is set, got {limit}.")
         if limit is None or limit <= 0:
             return await self._all_items(limit, wrapper)
         left = self.max_scan_items
@@ -237,7 +235,8 @@ class EncryptedSession(SessionABC):
 
     def _exhausted(self) -> RuntimeError:
         return RuntimeError(
-            f"max_scan_items exhausted: after {self.max_scan_items} stored items of session "
+            "EncryptedSession max_scan_items exhausted before a complete history result could be established: "
+            f"after {self.max_scan_items} stored items of session "
             f"{self.session_id!r} there may be more to read. Raise it, or read fewer items."
         )
 
@@ -260,7 +259,9 @@ def _cipher(encryption_key: str, session_id: str) -> Fernet:
             "key.decode()."
         )
     if not encryption_key:
-        raise WrongValue("encryption_key is empty. Expected a Fernet key or another secret text.")
+        raise WrongValue(
+            "encryption_key not set; required for EncryptedSession. Give a Fernet key or another secret text."
+        )
     fernet = library("cryptography.fernet", "EncryptedSession", "encrypt")
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
