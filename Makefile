@@ -84,6 +84,8 @@ flips: $(DEV)  ## Flip random bits in journals up to 64 MB (ARGS="--flips 200 --
 cluster: $(DEV)  ## Kill workers of a Temporal cluster under runs; ARGS="--kills 300"
 	python3 tests/services.py up temporal
 	eval "$$(python3 tests/services.py env)" && $(BIN)/python tests/temporal/kills.py $(ARGS)
+	eval "$$(python3 tests/services.py env)" && \
+		OUTLAST_TEST_RUNS=200 $(BIN)/python -m pytest -q tests/temporal/test_scaling.py
 
 services: $(DEV)  ## Test on real Redis, PostgreSQL, MongoDB, Dapr and Temporal (builds three, once)
 	python3 tests/services.py up redis postgres mongo dapr temporal

@@ -18,6 +18,8 @@ from temporalio.converter import DataConverter, PayloadCodec
 from outlast import (
     Agent,
     ModelResponse,
+    Price,
+    PriceTable,
     RunConfig,
     Runner,
     SQLiteSession,
@@ -25,7 +27,13 @@ from outlast import (
     UserError,
     function_tool,
 )
-from outlast.core.errors import AlreadyDecided, RunConflict, RunHasEnded, RunNotFound
+from outlast.core.errors import (
+    AlreadyDecided,
+    JournalUnavailable,
+    RunConflict,
+    RunHasEnded,
+    RunNotFound,
+)
 from outlast.definitions.model import Model
 from outlast.models.streaming import reply_events
 from outlast.temporal import DirectoryStore, TemporalSettings
@@ -345,3 +353,67 @@ async def test_tokens_reach_the_caller_while_the_run_goes_on_and_no_history(ther
         history = await client.get_workflow_handle(there.workflow_id(run_id)).fetch_history()
         lengths.append(len(history.events))
     assert lengths[0] == lengths[1]
+
+
+# --- What Temporal is told, and what it tells. ----------------------------------------------
+
+
+async def found_by(there: Cluster, words: str, count: int = 1) -> list[str]:
+    """The runs of this cluster that Temporal finds, once it finds so many: it sees them a little later."""
+    query = f"TaskQueue = '{there.queue}' AND {words}"
+    while True:
+        found = [each.id async for each in there.client.list_workflows(query)]
+        if len(found) == count:
+            return [each.removeprefix(f"{there.queue}/") for each in found]
+        await asyncio.sleep(0.1)
+
+
+async def test_runs_are_found_by_what_they_have_come_to(there: Cluster):
+    prices = PriceTable([Price(model="ScriptedModel", input=1.0, output=1.0)])
+    usage = Usage(requests=1, input_tokens=1000, output_tokens=500, total_tokens=1500)
+    call = function_call("pay", {"amount": 5}, call_id="p")
+    model = ScriptedModel(
+        [ModelResponse([each], usage, None) for each in (call, assistant_message("done"))]
+    )
+    agent = Agent(name="payer", model=model, tools=[pay])
+    config = RunConfig(journal=there.engine.journal, prices=prices)
+    await Runner.run(agent, "pay", run_config=config, run_id="order")
+    assert await found_by(there, "OutlastStatus = 'waiting' AND OutlastWaiting = true") == ["order"]
+    await Runner.approve("order", "p", run_config=config)
+    await Runner.resume("order", agent, run_config=config)
+    done = "OutlastAgent = 'payer' AND OutlastStatus = 'completed' AND OutlastWaiting = false"
+    assert await found_by(there, f"{done} AND OutlastTokens = 3000") == ["order"]
+    assert await found_by(there, "OutlastCost > 0.0029 AND OutlastCost < 0.0031") == ["order"]
+    await there.replay()
+
+
+async def test_a_run_is_found_by_its_conversation(address: str, tmp_path: Path):
+    session = SQLiteSession("chat 7", tmp_path / "chats.db")
+    async with cluster(tmp_path, address) as there:
+        await Runner.run(sleeper(0, 1), "go", engine=there.engine, session=session, run_id="a")
+        assert await found_by(there, "OutlastSession = 'chat 7'") == ["a"]
+
+
+class FailingStore(DirectoryStore):
+    """Cannot be written to by workers for a while."""
+
+    fails = 4
+
+    async def put(self, data: bytes, name: str | None = None) -> str:
+        if activity.in_activity() and self.fails:
+            self.fails -= 1
+            raise JournalUnavailable("The store cannot be used: no space left on device.")
+        return await super().put(data, name)
+
+
+async def test_who_waits_hears_that_an_activity_keeps_failing(
+    address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    store = FailingStore(tmp_path / "store")
+    async with cluster(tmp_path, address, store, retry_first_s=2.0) as there:
+        result = await Runner.run(sleeper(0, 1), "go", engine=there.engine, run_id="slow")
+        assert result.final_output == "done"
+    said = [each.getMessage() for each in caplog.records if "waits for" in each.getMessage()]
+    assert len(said) == 1
+    assert "Run slow waits for outlast.prepare, which has failed" in said[0]
+    assert "JournalUnavailable: The store cannot be used: no space left" in said[0]

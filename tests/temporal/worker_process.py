@@ -151,6 +151,36 @@ def chain_agent(turns: int) -> Agent[Any]:
     return Agent(name="chain", model=Chain(turns), tools=[fetch, charge, parts])
 
 
+# --- Many runs at once. ------------------------------------------------------------------
+
+
+class Busy(Model):
+    """Looks up what it is asked, and answers with that."""
+
+    async def get_response(self, *args: Any, **options: Any) -> ModelResponse:
+        asked = args[1][0]["content"]
+        found = next((item["output"] for item in args[1] if "output" in item), None)
+        call = function_call("look_up", {"what": asked}, call_id="c")
+        return ModelResponse(
+            [call if found is None else assistant_message(found)], Usage(requests=1), None
+        )
+
+    def stream_response(self, *args: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+
+@function_tool
+def look_up(what: str) -> str:
+    """Look something up."""
+    did(f"look {what} by {os.getpid()}")
+    return f"looked up {what}"
+
+
+def busy_agent() -> Agent[Any]:
+    """A program of which many runs go on at once."""
+    return Agent(name="busy", model=Busy(), tools=[look_up])
+
+
 TOOLS = {"pay": pay, "look": look, "pack": pack, "plain": plain, "big": big}
 
 
@@ -163,7 +193,8 @@ async def main(name: str, queue: str) -> None:
     store = DirectoryStore(FOLDER / "store")
     client = await connect(store)
     settings = TemporalSettings(heartbeat_s=4.0)
-    program = Program(agent=chain_agent(8) if name == "chain" else agent(name))
+    others = {"chain": lambda: chain_agent(8), "busy": busy_agent}
+    program = Program(agent=others[name]() if name in others else agent(name))
     await worker_of(client, store, program, queue=queue, settings=settings).run()
 
 

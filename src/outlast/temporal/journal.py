@@ -7,7 +7,6 @@ way. What differs is who performs: a run whose log is kept here is followed, not
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -43,43 +42,26 @@ from outlast.core.identity import content_hash
 from outlast.core.stored import Stored
 from outlast.definitions.budget import budget_facts
 from outlast.definitions.clock import wall_s
-from outlast.definitions.logger import logger
 from outlast.effects.place import here
 from outlast.engine.log import RunLog
 from outlast.journal.health import MemoryHealth
 from outlast.journal.journal import DONE, Change, Lease, RunFilter, RunSummary, fits
 from outlast.run.commands import command_head
+from outlast.temporal.attributes import attributes_of, has_attributes
+from outlast.temporal.following import FollowedRun, Following, Silent
 from outlast.temporal.reading import read_page
 from outlast.temporal.settings import TemporalSettings
 from outlast.temporal.store import Store, ledger_of
 from outlast.temporal.tokens import Show, TokenReader, stream_of
+from outlast.temporal.troubles import Troubles
 from outlast.temporal.workflow import OutlastRun, Start
 from outlast.views.items import contents
-from outlast.views.status import ENDED
 
 _encode = msgspec.json.Encoder().encode
 _NO_WORKER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION}
-_WARN_S, _SERVER_GONE_S = 15.0, 300.0
-_POLL_FIRST_S, _POLL_LONGEST_S = 0.05, 1.0
-_SETTLED = ENDED | {"waiting", "parked", "paused"}
-
-
-class _Silent(JournalUnavailable):
-    """Nobody has answered."""
-
-    is_worker = False
-    """Whether it is a worker that does not, and not the server."""
-
-
-class _Lease(Lease):
-    """A run that somebody follows, and what they know of it."""
-
-    __slots__ = ("is_following", "is_watched")
-
-    def __init__(self, run_id: str, head: int) -> None:
-        super().__init__(run_id, 1, head)
-        self.is_following = False
-        self.is_watched = False
+_ASKED_MOST = 16
+"""Queries at a time: each is work for a worker."""
+_WATCH_S = 0.2
 
 
 class _Inbox:
@@ -147,8 +129,12 @@ class TemporalJournal:
         prefix: str = "",
     ) -> None:
         self._prefix = prefix
-        self._made, self._store, self._queue = client, store, queue
+        self._made, self._store, self.queue = client, store, queue
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
+        self._has_attributes: bool | None = None
+        self._asking: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+            WeakKeyDictionary()
+        )
         self._settings = settings or TemporalSettings()
         self.blobs = _Blobs()
         self.health = MemoryHealth()
@@ -159,61 +145,24 @@ class TemporalJournal:
     async def follow(self, log: RunLog, show: Show | None = None) -> None:
         """Have ``log`` show what the cluster does, until the run has ended or waits for somebody."""
         lease = log.lease
-        assert isinstance(lease, _Lease)
+        assert isinstance(lease, FollowedRun)
         tokens = TokenReader(self._store, stream_of(self._prefix + log.run_id), show)
         lease.is_watched = tokens.is_reading
         if lease.head:
             await tokens.skip()
         await log.commit()
-        events, status = await self._awaited(log.run_id, 0)
-        log.restart(events)
-        lease.is_following = True
-        wait_s = _POLL_FIRST_S
-        while status not in _SETTLED:
-            await self._patience(log.run_id, wait_s)
-            fresh, status = await self._awaited(log.run_id, len(log.events))
-            is_told = await tokens.read()
-            wait_s = _POLL_FIRST_S if fresh or is_told else min(wait_s * 1.5, _POLL_LONGEST_S)
-            for event in fresh:  # Whoever watches hears of each by itself.
-                log.add([event])
-                await log.commit()
-        if status in ENDED:
-            await tokens.end()
+        await Following(self, log, tokens).go()
 
-    async def _patience(self, run_id: str, wait_s: float) -> None:
-        """Wait a while, or until the workflow has ended."""
-        ended = asyncio.ensure_future((await self._handle(run_id)).result())
-        try:
-            await asyncio.wait([ended], timeout=wait_s)
-        finally:
-            ended.cancel()
-            await asyncio.gather(ended, return_exceptions=True)
-
-    async def _awaited(self, run_id: str, known: int) -> tuple[list[Event], str]:
-        """What is new, however long it takes until a worker or the server can say it.
+    async def news(self, run_id: str, known: int) -> tuple[list[Event], str]:
+        """The events of a run behind the first ``known`` ones, and what it has come to.
 
         Raises:
-            JournalUnavailable: The server has not answered for minutes.
+            Silent: No worker or no server answers.
+            JournalUnavailable: No worker can say it.
         """
-        began, has_warned = time.monotonic(), False
-        while True:
-            try:
-                return await self._news(run_id, known)
-            except _Silent as silent:
-                gone_s = time.monotonic() - began
-                if not silent.is_worker and gone_s > _SERVER_GONE_S:
-                    raise
-                if not has_warned and gone_s > _WARN_S:
-                    has_warned = True
-                    who = f"No worker of queue {self._queue!r}" if silent.is_worker else "No server"
-                    logger.warning(
-                        "%s answers about run %s. It goes on when one does.", who, run_id
-                    )
-            await asyncio.sleep(_POLL_LONGEST_S)
-
-    async def _news(self, run_id: str, known: int) -> tuple[list[Event], str]:
         try:
-            answer = await (await self._handle(run_id)).query("log", result_type=bytes)
+            async with self._turn():
+                answer = await (await self.handle(run_id)).query("log", result_type=bytes)
         except RPCError as error:
             raise _error_of(run_id, error) from None
         except WorkflowQueryFailedError as error:
@@ -237,28 +186,28 @@ class TemporalJournal:
     async def acquire(self, run_id: str, *, new: bool = False, force: bool = False) -> Lease:
         del force
         if new:
-            return _Lease(run_id, 0)
-        await self._described(run_id)
-        return _Lease(run_id, 1)
+            return FollowedRun(run_id, 0)
+        await self.described(run_id)
+        return FollowedRun(run_id, 1)
 
     def append(
         self, lease: Lease, events: Sequence[Event], *, barrier: bool = True
     ) -> Awaitable[None]:
         del barrier
-        assert isinstance(lease, _Lease)
+        assert isinstance(lease, FollowedRun)
         if lease.is_following:
             return DONE
         return self._posted(lease, list(events))
 
-    async def _posted(self, lease: _Lease, events: list[Event]) -> None:
+    async def _posted(self, lease: FollowedRun, events: list[Event]) -> None:
         if not lease.head:
             is_new = isinstance(events[0], RunStarted)
             await self._start(lease, events, _outer_budgets(), is_new=is_new)
             lease.head = len(events)
             return
-        described = await self._described(lease.run_id)
+        described = await self.described(lease.run_id)
         if described.status is not WorkflowExecutionStatus.RUNNING:
-            before, _ = await self._news(lease.run_id, 0)
+            before, _ = await self.news(lease.run_id, 0)
             outer = await described.memo_value("outer", [])
             await self._start(lease, [*before, *events], outer, is_new=False)
             return
@@ -268,22 +217,31 @@ class TemporalJournal:
                 await self.post(lease.run_id, command)
 
     async def _start(
-        self, lease: _Lease, events: list[Event], outer: list[Any], *, is_new: bool
+        self, lease: FollowedRun, events: list[Event], outer: list[Any], *, is_new: bool
     ) -> None:
         reuse, run_id = WorkflowIDReusePolicy, lease.run_id
-        start = Start(run_id, self._settings, events, is_watched=lease.is_watched, outer=outer)
-        state = fold(events)
+        client, state = await self.client(), fold(events)
+        is_searchable = await self._is_searchable()
+        start = Start(
+            run_id,
+            self._settings,
+            events,
+            is_watched=lease.is_watched,
+            outer=outer,
+            is_searchable=is_searchable,
+        )
         if outer or state.options.budgets:
             ledger_of(self._store)  # Who cannot count refuses before anything is done.
         try:
-            await (await self.client()).start_workflow(
+            await client.start_workflow(
                 OutlastRun.run,
                 _encode(start),
                 id=self._prefix + run_id,
-                task_queue=self._queue,
+                task_queue=self.queue,
                 id_reuse_policy=reuse.REJECT_DUPLICATE if is_new else reuse.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={"agent": state.agent, **({"outer": outer} if outer else {})},
+                search_attributes=attributes_of(state) if is_searchable else None,
             )
         except WorkflowAlreadyStartedError:
             raise AlreadyRunning(
@@ -293,13 +251,13 @@ class TemporalJournal:
             raise _error_of(run_id, error) from None
 
     async def read(self, run_id: str, *, after: int = -1) -> Sequence[Stored]:
-        await self._described(run_id)
-        events, _ = await self._news(run_id, after + 1)
+        await self.described(run_id)
+        events, _ = await self.news(run_id, after + 1)
         now = wall_s()
         return [Stored(n, now, 1, each) for n, each in enumerate(events, after + 1)]
 
     async def post(self, run_id: str, command: Command) -> None:
-        handle: Any = await self._handle(run_id)
+        handle: Any = await self.handle(run_id)
         try:
             await handle.execute_update("command", _encode(command), id=command.id)
         except WorkflowUpdateFailedError:
@@ -314,16 +272,18 @@ class TemporalJournal:
 
         Its workflow is closed. Another one, which ends at once, has the log from then on.
         """
-        before, _ = await self._news(run_id, 0)
+        before, _ = await self.news(run_id, 0)
         state = fold(before)
         if command.id in state.commands:
             return
         receipt, *changes = taken(state, run_id, command)
         if not changes:
             raise _ended(run_id)
-        outer = await (await self._described(run_id)).memo_value("outer", [])
+        outer = await (await self.described(run_id)).memo_value("outer", [])
         try:
-            await self._start(_Lease(run_id, 1), [*before, receipt, *changes], outer, is_new=False)
+            await self._start(
+                FollowedRun(run_id, 1), [*before, receipt, *changes], outer, is_new=False
+            )
         except AlreadyRunning:  # Somebody goes on with it.
             await self.post(run_id, command)
 
@@ -352,7 +312,7 @@ class TemporalJournal:
         return found
 
     async def _summary(self, run_id: str, each: Any) -> RunSummary:
-        events, status = await self._news(run_id, 0)
+        events, status = await self.news(run_id, 0)
         started = fold(events).started
         assert started is not None
         changed: datetime = each.close_time or each.start_time
@@ -376,12 +336,13 @@ class TemporalJournal:
         )
 
     async def watch(self, run_id: str, *, after: int = -1) -> AsyncIterator[Stored]:
-        seen = after + 1
+        seen, troubles = after + 1, Troubles(run_id, self.described)
         while True:
+            await troubles.look()
             for stored in await self.read(run_id, after=seen - 1):
                 seen = stored.seq + 1
                 yield stored
-            await asyncio.sleep(_POLL_FIRST_S * 4)
+            await asyncio.sleep(_WATCH_S)
 
     async def release(self, lease: Lease, *, waits: bool = False) -> None:
         """Nobody holds a run of a cluster but its workflow."""
@@ -400,7 +361,17 @@ class TemporalJournal:
             self._clients[loop] = await self._made()
         return self._clients[loop]
 
-    async def _handle(self, run_id: str) -> WorkflowHandle[Any, Any]:
+    def _turn(self) -> asyncio.Semaphore:
+        """What is held while a worker is asked."""
+        return self._asking.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_ASKED_MOST))
+
+    async def _is_searchable(self) -> bool:
+        if self._has_attributes is None:
+            self._has_attributes = await has_attributes(await self.client())
+        return self._has_attributes
+
+    async def handle(self, run_id: str) -> WorkflowHandle[Any, Any]:
+        """Temporal's handle of a run's workflow."""
         client = await self.client()
         return client.get_workflow_handle(self._prefix + run_id, result_type=bytes)
 
@@ -408,9 +379,14 @@ class TemporalJournal:
         """Whether a run of this process is open here: runs of a cluster are nobody's."""
         return False
 
-    async def _described(self, run_id: str) -> Any:
+    async def described(self, run_id: str) -> Any:
+        """What Temporal says of a run's workflow.
+
+        Raises:
+            RunNotFound: There is none.
+        """
         try:
-            return await (await self._handle(run_id)).describe()
+            return await (await self.handle(run_id)).describe()
         except RPCError as error:
             raise _error_of(run_id, error) from None
 
@@ -431,7 +407,7 @@ def _ended(run_id: str) -> RunHasEnded:
 def _error_of(run_id: str, error: RPCError) -> Exception:
     if error.status == RPCStatusCode.NOT_FOUND:
         return RunNotFound(f"There is no run {run_id!r} on the cluster.")
-    silent = _Silent(
+    silent = Silent(
         f"The Temporal server did not answer about run {run_id!r}: {error.status.name}. The run itself is "
         "not affected; ask again."
     )

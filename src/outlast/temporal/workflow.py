@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from outlast.core.state import RunState
     from outlast.effects.outcome import Emit, HookCall, Outcome
     from outlast.engine.drive import drive
+    from outlast.temporal.attributes import attributes_of, cost_of, updates
     from outlast.temporal.chain import NOTHING, Reference, name_of, packed
     from outlast.temporal.settings import TemporalSettings
     from outlast.views.status import status
@@ -61,6 +62,8 @@ class Start(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     """Whether somebody wants to see what models say while they speak."""
     outer: list[tuple[dict[str, Any], str]] = []
     """The budgets of the runs that this one is inside of, each with the run that brought it."""
+    is_searchable: bool = False
+    """Whether the namespace has the search attributes of runs."""
 
 
 class OpenEffect(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,10 +95,13 @@ class HistoryLog:
     """The log of a run, kept by Temporal's history: what activities answered is there already."""
 
     def __init__(self, start: Start) -> None:
+        self.start = start
         self.run_id = start.run_id
         self.settings = start.settings
         self.is_watched = start.is_watched
         self.outer = start.outer
+        self.nano_usd = 0
+        """What the run has cost, as far as prices are known."""
         self.events: list[Event] = []
         """Those after `stored`."""
         self.state = RunState()
@@ -113,6 +119,7 @@ class HistoryLog:
         """Begin with these events, of which the store has the first ones."""
         every = list(events)
         self.state = fold(every, self.state)
+        self.nano_usd = cost_of(every)
         self.events, self.stored = every[stored.length :], stored
 
     is_put_down = False
@@ -132,6 +139,7 @@ class HistoryLog:
         fresh = list(events)
         self.events += fresh
         self._fresh += fresh
+        self.nano_usd += cost_of(fresh)
         self.state = fold(fresh, self.state)
 
     async def commit(self) -> None:
@@ -152,7 +160,7 @@ class HistoryLog:
         )
         await self.quiet()  # Somebody may have said something while it was kept.
         later = self.events[length - self.stored.length :]
-        start = Start(self.run_id, self.settings, later, kept, length, self.is_watched, self.outer)
+        start = msgspec.structs.replace(self.start, events=later, name=kept, length=length)
         workflow.continue_as_new(arg=_encode(start))
 
     def take(self) -> None:
@@ -288,10 +296,22 @@ class OutlastRun:
         engine = Activities(log)
         await drive(log, engine)
         while not log.state.ended:
+            self._note()
             await self._told()
+            log.take()
+            self._note()
             await drive(log, engine)
+        self._note()
         await log.quiet()
         return self._page()
+
+    def _note(self) -> None:
+        """Let Temporal find the run by what it has come to."""
+        if self._start.is_searchable:
+            found = attributes_of(self._log.state, self._log.nano_usd)
+            changed = updates(workflow.info().typed_search_attributes, found)
+            if changed:
+                workflow.upsert_search_attributes(changed)  # pyright: ignore[reportUnknownMemberType]  # Temporal's own types
 
     async def _told(self) -> None:
         """Wait until somebody says something, or a provider is to be asked again."""
