@@ -110,8 +110,7 @@ class FolderLedger:
             self._sign()
 
     def _sign(self) -> None:
-        now = wall_us() * 1000
-        beat = _Beat(time.monotonic_ns(), int(BEAT_S * 1000), now // 1000)
+        beat = _Beat(time.monotonic_ns(), int(BEAT_S * 1000), wall_us())
         _replace(self._owner_file(self.owner), _encode(beat))
         self._heart.has_signed = True
 
