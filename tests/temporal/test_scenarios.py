@@ -51,13 +51,7 @@ async def played(scenario: str, world: World) -> tuple[Any, Any, Any]:
     return outcome, await logs(world.journal), done
 
 
-NOT_THERE = {"shortened", "deep_approval"}
-"""A scenario that measures its conversation by
-what its process has seen of the call before; and one that does not come to its end there yet: a decision of
-a state about a call three runs deep, see the guide."""
-
-
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS.keys() - RACES.keys() - NOT_THERE))
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS.keys() - RACES.keys()))
 @pytest.mark.parametrize("events_per_history", [2000, 12], ids=["whole", "continued"])
 async def test_a_cluster_comes_to_the_same_end_by_the_same_log(
     scenario: str, events_per_history: int, address: str, tmp_path: Path

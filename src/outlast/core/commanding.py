@@ -75,8 +75,8 @@ def wanted(event: Event, **head: Any) -> Command | None:
     """
     match event:
         case ApprovalDecided() | ApprovalVoted():
-            names = (name for name in ("call_id", *_SAID) if hasattr(event, name))
-            return Decide(**head, **{name: getattr(event, name) for name in names})
+            said = {name: getattr(event, name) for name in _SAID if hasattr(event, name)}
+            return Decide(**head, call_id=approval_key(event), **said)
         case MessageReceived():
             return Send(**head, items=event.items)
         case RunCancelled() | CancelRequested():

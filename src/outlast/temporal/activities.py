@@ -53,6 +53,7 @@ from outlast.temporal.workflow import OpenEffect
 _encode = msgspec.json.Encoder().encode
 _opened = msgspec.json.Decoder(OpenEffect).decode
 _STATES_KEPT = 2000
+_NOTHING_SENT: tuple[str, list[Any]] = ("", [])
 _KINDS: tuple[EffectKind, ...] = (
     "prepare", "model", "tool", "handoff", "guardrail", "approval", "conclude", "recover", "session", "timer",
 )  # fmt: skip
@@ -129,6 +130,8 @@ class Performers:
         self._states: OrderedDict[str, RunState] = OrderedDict()
         """By the name of a log's last piece. Losing one costs reading it."""
         self._contexts: OrderedDict[str, Any] = OrderedDict()
+        self._sent: OrderedDict[str, Any] = OrderedDict()
+        """What runs asked their models last: how far an estimate of its length was off. See `Live.sent`."""
 
     def activities(self) -> list[Callable[..., Awaitable[Any]]]:
         """All activities, each under its name: one a kind of effect, and those that carry logs."""
@@ -159,7 +162,10 @@ class Performers:
             return _encode(Outcome([]))
         outcome = await self._performed(effect, said, state)
         events = list(outcome.events)
-        while said.goes_on or isinstance(effect, Prepare):
+        # What shortens a conversation says so in the middle of a call, and has to be told behind what the
+        # call follows.
+        may_go_on = said.goes_on and self._program.run_config.compaction is None
+        while may_go_on or isinstance(effect, Prepare):
             state = fold(outcome.events, state)
             following = _following(effect, state) if not outcome.hooks else None
             if following is None:
@@ -185,6 +191,8 @@ class Performers:
             with self._place(view, effect.id).entered():
                 async with view.scope:
                     outcome = await perform(effect, view, self._emit)
+        if isinstance(effect, CallModel) and self._program.run_config.compaction is not None:
+            _keep(self._sent, view.run_id, view.live.sent)
         for name, data in outcome.blobs.items():
             await self._store.put(data, name)
         hooks = outcome.hooks if _hears(view, outcome.hooks) else ()
@@ -231,9 +239,8 @@ class Performers:
             before = self._states.get(told.before)
             if before is None:
                 before = fold(await log_behind(self._store, Reference(told.before, told.at)))
-            state = self._states[name] = fold(told.events, before)
-            while len(self._states) > _STATES_KEPT:
-                self._states.popitem(last=False)
+            state = fold(told.events, before)
+            _keep(self._states, name, state)
         return state
 
     def _view(self, said: OpenEffect, state: RunState) -> RunView:
@@ -249,7 +256,7 @@ class Performers:
             hooks=program.hooks,
             session=self._session(state),
             error_handlers=program.error_handlers,
-            live=Live(),
+            live=Live(sent=self._sent.get(run_id, _NOTHING_SENT)),
             blobs=self._blob,
             health=lambda: self._health,
             durability="power",
@@ -272,9 +279,7 @@ class Performers:
         make = self._program.context
         if make is not None and run_id not in self._contexts:
             assert state.started is not None
-            self._contexts[run_id] = make(state.started)
-            while len(self._contexts) > _STATES_KEPT:
-                self._contexts.popitem(last=False)
+            _keep(self._contexts, run_id, make(state.started))
         return restored_context(self._contexts.get(run_id), state)
 
     def _session(self, state: RunState) -> Session | None:
@@ -290,6 +295,13 @@ class Performers:
 
     async def _blob(self, name: str) -> bytes:
         return await self._store.get(name)
+
+
+def _keep(kept: OrderedDict[str, Any], name: str, value: Any) -> None:
+    """Keep a value with the others, and forget the oldest ones."""
+    kept[name] = value
+    while len(kept) > _STATES_KEPT:
+        kept.popitem(last=False)
 
 
 def _following(effect: Effect, state: RunState) -> Effect | None:
