@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,16 @@ def test_the_guide_s_commands_run_the_same_program_on_a_cluster(address: str, tm
         words = [sys.executable if word == "python" else word for word in words]
         return subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
 
-    worker = start(commands[3])
+    worker = start(f"{commands[3]} --alive alive")
     assert worker.stdout is not None
     try:
         assert "Working for" in worker.stdout.readline()
+        while not (tmp_path / "alive").exists():
+            time.sleep(0.05)
         output, _ = start(commands[4]).communicate(timeout=60)
         assert "refunded order 17" in output
         worker.terminate()
-        assert worker.wait(20) in {0, 143}
+        assert worker.wait(30) == 0
     finally:
         worker.kill()
         worker.stdout.close()

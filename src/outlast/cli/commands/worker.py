@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +22,8 @@ from outlast.cli.serving import app_at, log_as_json, work
 if TYPE_CHECKING:
     from outlast.temporal import Program
     from outlast.temporal.place import ClusterPlace
+
+_BEAT_S = 10.0
 
 
 @command("""
@@ -37,7 +44,7 @@ def worker(  # noqa: PLR0913  # a command has the options that it has
     namespace: Annotated[str, typer.Option(help="Of the server.")] = "",
     concurrency: Annotated[int, typer.Option(min=1, help="Runs at a time, of a journal.")] = 50,
     grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that runs get to end what they do, of a journal.")
+        float, typer.Option(min=0, help="Seconds that runs get to end what they do.")
     ] = 20.0,
     queues: Annotated[
         str, typer.Option(metavar="A,B", help="Only agents of these queues, of a journal.")
@@ -45,6 +52,10 @@ def worker(  # noqa: PLR0913  # a command has the options that it has
     json_logs: Annotated[
         bool, typer.Option("--json-logs", help="A line of JSON of what becomes of each run.")
     ] = False,
+    alive: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Touch it every ten seconds, of a cluster: for a probe."),
+    ] = "",
     once: Annotated[
         bool, typer.Option("--once", help="End when nothing of a journal is due.")
     ] = False,
@@ -58,7 +69,7 @@ def worker(  # noqa: PLR0913  # a command has the options that it has
         raise Missing("Missing", "A worker needs temporalio.", "pip install temporalio")
     where = _cluster(temporal, store, queue, namespace)
     program = _program(place)
-    finish(_work(where, program))
+    finish(_work(where, program, grace, alive))
     return 0
 
 
@@ -96,14 +107,28 @@ def _program(place: str) -> Program:
     return Program(agent=load_program(place).agent)
 
 
-async def _work(where: ClusterPlace, program: Program) -> None:
+async def _work(where: ClusterPlace, program: Program, grace_s: float, alive: str) -> None:
     from outlast.run.servers import connected_servers
     from outlast.temporal import connect, worker_of
 
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
     store = where.open_store()
     client = await connect(store, where.address, namespace=where.namespace)
-    console().print(
-        f"Working for {where.address}, queue {where.queue!r}, as {client.identity}. Ctrl-C stops."
+    worker = worker_of(
+        client,
+        store,
+        program,
+        queue=where.queue,
+        graceful_shutdown_timeout=timedelta(seconds=grace_s),
     )
-    async with connected_servers(program.agent, *program.agents):
-        await worker_of(client, store, program, queue=where.queue).run()
+    async with connected_servers(program.agent, *program.agents), worker:
+        console().print(
+            f"Working for {where.address}, queue {where.queue!r}, as {client.identity}. Ctrl-C stops."
+        )
+        while not told.is_set():
+            if alive:  # By the loop itself: where that hangs the file grows old.
+                Path(alive).touch()  # noqa: ASYNC240  # a moment, every ten seconds
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), _BEAT_S)
