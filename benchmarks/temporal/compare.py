@@ -8,6 +8,7 @@ plug-in in `.bench`. Times are of one busy machine: read the ratios.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,7 @@ def main() -> None:
         "",
         "One tool call of 5 KB a turn, 3 KB of instructions, per turn: Outlast / plug-in = ratio. The tool is a",
         "plain function here and an activity of its own there. Written by `benchmarks/temporal/compare.py`.",
+        f"The machine has {os.cpu_count()} cores, and a load of {os.getloadavg()[1]:.0f} as this began.",
         "",
         "| turns | history, bytes | history, events | worker's CPU, ms | wall, ms |",
         "|--:|--:|--:|--:|--:|",
