@@ -43,9 +43,8 @@ class Troubles:
 
     def _warn(self, activity: Any) -> None:
         failure = activity.last_failure
-        kind = (
-            failure.application_failure_info.type or failure.WhichOneof("failure_info") or "error"
-        )
+        info = failure.WhichOneof("failure_info") or "error"
+        kind = failure.application_failure_info.type or info.removesuffix("_failure_info")
         if (activity.activity_id, kind) in self._warned:
             return
         self._warned.add((activity.activity_id, kind))
@@ -56,5 +55,5 @@ class Troubles:
             activity.activity_type.name,
             activity.attempt - 1,
             kind,
-            failure.message[:_TEXT],
+            f"{failure.message[:_TEXT].rstrip('.')}.",
         )
