@@ -21,7 +21,6 @@ from temporalio.common import (
 from temporalio.service import RPCError
 
 from outlast.core.budgets import NANO
-from outlast.core.events import Event, ModelReplied, UsageAdded
 from outlast.core.state import RunState
 from outlast.views.status import status
 
@@ -43,11 +42,6 @@ TYPES = {
     "OutlastCost": "Double",
 }
 """Each with its type."""
-
-
-def cost_of(events: Sequence[Event]) -> int:
-    """What calls have cost, in billionths of a dollar, as far as their prices are known."""
-    return sum(each.nano_usd or 0 for each in events if isinstance(each, ModelReplied | UsageAdded))
 
 
 async def has_attributes(client: Client) -> bool:

@@ -34,9 +34,10 @@ with workflow.unsafe.imports_passed_through():
     from outlast.core.state import RunState
     from outlast.effects.outcome import Emit, HookCall, Outcome
     from outlast.engine.drive import drive
-    from outlast.temporal.attributes import attributes_of, cost_of, updates
+    from outlast.temporal.attributes import attributes_of, updates
     from outlast.temporal.chain import NOTHING, Reference, name_of, packed
     from outlast.temporal.settings import TemporalSettings
+    from outlast.views.costs import cost_of
     from outlast.views.status import status
 
 _MINUTE = timedelta(minutes=1)

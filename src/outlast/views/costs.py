@@ -107,6 +107,11 @@ class UsageReport:
         return {"total": self.total.to_json(), **shares}
 
 
+def cost_of(events: Sequence[Event]) -> int:
+    """What calls have cost, in billionths of a dollar, as far as it was recorded with them."""
+    return sum(each.nano_usd or 0 for each in events if isinstance(each, ModelReplied | UsageAdded))
+
+
 def children_of(log: Sequence[Stored]) -> list[str]:
     """The runs that began inside a run."""
     return [each.event.run_id for each in log if isinstance(each.event, ChildStarted)]
