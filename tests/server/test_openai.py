@@ -161,6 +161,34 @@ async def test_a_conversation_of_five_is_kept_by_its_id():
     assert made.conversation.id == "cust-88"
 
 
+async def test_a_conversation_is_made_gone_on_with_listed_and_forgotten():
+    model = ScriptedModel([[assistant_message("Ana.")]])
+    async with client_of(App(agents=[desk_of(model)])) as client:
+        said = [
+            {"role": "user", "content": "I am Ana."},
+            {"role": "assistant", "content": "Hello."},
+        ]
+        made = await client.conversations.create(items=said, metadata={"topic": "names"})  # pyright: ignore[reportArgumentType]
+        asked = await client.responses.create(model="desk", input="Who am I?", conversation=made.id)
+        assert [item["content"] for item in model.calls[-1].input][:2] == ["I am Ana.", "Hello."]
+        assert asked.conversation is not None
+        assert (await client.conversations.retrieve(made.id)).metadata == {"topic": "names"}
+        found = [
+            item async for item in client.conversations.items.list(made.id, limit=3, order="asc")
+        ]
+        texts = [item.content[0].text for item in found]
+        assert texts == ["I am Ana.", "Hello.", "Who am I?", "Ana."]
+        more = await client.conversations.items.create(
+            made.id, items=[{"role": "user", "content": "Bye.", "type": "message"}]
+        )
+        assert more.data[0].type == "message"
+        assert (await client.conversations.delete(made.id)).deleted
+        await client.responses.delete(asked.id)
+        for gone in (client.responses.retrieve(asked.id), client.conversations.retrieve("other")):
+            with pytest.raises(openai.NotFoundError):
+                await gone
+
+
 @pytest.mark.parametrize(("approve", "ends"), [(True, "Refunded."), (False, "Not refunded.")])
 async def test_an_approval_is_asked_for_and_answered_as_that_of_an_mcp_tool(
     approve: bool, ends: str

@@ -37,7 +37,7 @@ from outlast.server.chunks import CHUNKS, Chunks
 from outlast.server.database import Database
 from outlast.server.keys import ApiKeys
 from outlast.server.metrics import Metrics
-from outlast.server.openai import chat, models, responses
+from outlast.server.openai import chat, conversations, models, responses
 from outlast.server.problems import on_error
 from outlast.server.registry import Agents
 from outlast.server.routes import (
@@ -87,7 +87,7 @@ _ROUTERS = (
     simple_chat.router,
     socket.router,
 )
-_SURFACES = {"openai": (models.router, chat.router, responses.router)}
+_SURFACES = {"openai": (models.router, chat.router, responses.router, conversations.router)}
 """The APIs of others, each with its routers."""
 _EXPOSED = ["Location", "Retry-After", "Outlast-Run-Id", "X-Request-Id", "Idempotency-Replayed"]
 
@@ -316,7 +316,8 @@ class App:
 
     def _begin_own(self, service: Service) -> None:
         """Open the server's own file: schedules, webhooks, and who performs what has a limit."""
-        database = Database(self.folder() / "server.db", SCHEDULES + SLOTS + WEBHOOKS)
+        tables = SCHEDULES + SLOTS + WEBHOOKS + conversations.CONVERSATIONS
+        database = self.api.state.database = Database(self.folder() / "server.db", tables)
         schedules = Schedules(database, self._schedules)
         schedules.begin(wall_s())
         if self._limits_of:

@@ -166,6 +166,18 @@ class Service:
         is_open = status(fold([each.event for each in log])) == "running"
         return run_state(run_id, log, is_held=is_open and await self.is_held(run_id))
 
+    async def delete(self, run_id: str, caller: Caller) -> None:
+        """Delete a run that has ended, and all runs inside it."""
+        state = fold([each.event for each in await self.log(run_id, caller)])
+        if status(state) not in ENDED:
+            raise Problem(409, "run-busy", f"Run {run_id!r:.150} has not ended. Cancel it first.")
+        delete: Any = getattr(self.journal, "delete", None)
+        if delete is None:
+            raise Problem(
+                405, "method-not-allowed", "The journal of this server keeps runs for ever."
+            )
+        await delete(run_id)
+
     async def is_held(self, run_id: str) -> bool:
         """Whether a living process performs a run."""
         if self.worker.performs(run_id):

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from outlast.run import control
-from outlast.server.callers import Caller, Reader, Writer
+from outlast.server.callers import Caller, Deleter, Reader, Writer
 from outlast.server.openai.chat import WAIT_S
 from outlast.server.openai.requests import new_id, object_of, order_of, refused, require_plain
 from outlast.server.openai.response import response_of, run_of
@@ -147,6 +147,14 @@ async def cancelled(response_id: str, request: Request, caller: Writer) -> Json:
     await service.log(run_id, caller)
     await control.cancel(run_id, by=caller.id, run_config={"journal": service.journal})
     return response_of(run_id, said_in(await service.log(run_id, caller)))
+
+
+@router.delete("/responses/{response_id}", operation_id="deleteResponse")
+async def deleted(response_id: str, request: Request, caller: Deleter) -> Json:
+    """Delete what a response has come to, with its log."""
+    service, run_id = service_of(request), run_of(response_id)
+    await service.delete(run_id, caller)
+    return {"id": response_id, "object": "response", "deleted": True}
 
 
 @router.get("/responses/{response_id}/input_items", operation_id="listInputItems")

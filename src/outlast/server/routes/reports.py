@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -11,10 +10,8 @@ from fastapi import APIRouter, Request
 from outlast.core.surrogates import without_surrogates
 from outlast.run.costs import costs_of
 from outlast.server.callers import Deleter, Reader
-from outlast.server.problems import Problem
 from outlast.server.service import service_of
 from outlast.server.shown import Json, moment
-from outlast.views.status import ENDED
 from outlast.views.steps import timeline
 from outlast.views.timeline import Step, Takeover
 
@@ -49,11 +46,4 @@ async def usage(run_id: str, request: Request, caller: Reader) -> Json:
 @router.delete("/runs/{run_id}", operation_id="deleteRun", status_code=204)
 async def deleted(run_id: str, request: Request, caller: Deleter) -> None:
     """Delete a run that has ended, and all runs inside it."""
-    service = service_of(request)
-    state = timeline(await service.log(run_id, caller))
-    if state.status not in ENDED:
-        raise Problem(409, "run-busy", f"Run {run_id!r:.150} has not ended. Cancel it first.")
-    delete: Any = getattr(service.journal, "delete", None)
-    if delete is None:
-        raise Problem(405, "method-not-allowed", "The journal of this server keeps runs for ever.")
-    await delete(run_id)
+    await service_of(request).delete(run_id, caller)
