@@ -29,6 +29,7 @@ from outlast.definitions.agent import Agent
 from outlast.definitions.clock import wall_s
 from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
+from outlast.engine.log import RunsElsewhere
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
 from outlast.run.servers import connected_servers
@@ -108,6 +109,8 @@ class App:
         session: Makes the session of an id; by default a `SQLiteSession` in the journal's folder. The id
             is the caller's, behind ``"TENANT/"`` where they have one.
         journal: Where runs are kept, as in `RunConfig`.
+        engine: In place of a journal: who performs runs, as in `Runner.run`. With a `TemporalEngine`, the
+            workers of the cluster do, and this process takes requests only.
         run_config: Settings of all runs.
         hosts: The names that the server goes by, beside those of this machine; ``"*"`` for any.
         schedules: What begins by the clock, in whichever process of the server looks at it first.
@@ -137,6 +140,7 @@ class App:
         context: MakeContext | None = None,
         session: Callable[[str], Any] | None = None,
         journal: Journal | str | None = None,
+        engine: RunsElsewhere | None = None,
         run_config: RunConfig | None = None,
         hosts: Iterable[str] = (),
         schedules: Sequence[Schedule] = (),
@@ -155,11 +159,14 @@ class App:
         self.hosts = {*hosts}
         self.grace_s = grace_s
         self._config = run_config or RunConfig()
-        self._journal = journal if journal is not None else self._config.journal
+        if engine is not None and journal is not None:
+            raise UserError("An App takes an engine or a journal: an engine has its own.")
+        own = engine.journal if engine is not None else self._config.journal
+        self._journal = own if journal is None else journal
         self._session = session
         self._context = context
         self.concurrency = concurrency
-        self.performs = performs
+        self.performs = performs and engine is None
         self._reaches_private = webhooks_reach_private
         self.served_queues: frozenset[str] | None = None
         self._queues, self._limits_of = dict(queues or {}), dict(max_concurrent or {})
