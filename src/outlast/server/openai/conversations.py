@@ -119,7 +119,7 @@ def _row(place: int, item: Any) -> Json:
     content = fields.get("content")
     if fields["type"] == "message" and isinstance(content, str):
         kind = "output_text" if fields.get("role") == "assistant" else "input_text"
-        more = {"annotations": []} if kind == "output_text" else {}
+        more: Json = {"annotations": []} if kind == "output_text" else {}
         fields["content"] = [{"type": kind, "text": content, **more}]
     return {"status": "completed", **fields, "id": f"item_{place}"}
 
