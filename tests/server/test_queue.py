@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.server.conftest import PATIENCE_S, served
 
 from outlast import Agent, function_tool
@@ -107,22 +108,27 @@ async def test_a_worker_of_a_queue_leaves_the_runs_of_others_alone(tmp_path: Pat
     assert rows == {"Desk": "running", "Planner": "completed"}
 
 
-async def test_a_run_that_nobody_gets_on_with_is_paused_until_somebody_resumes_it(tmp_path: Path):
-    app = App(
-        [Agent(name="Desk", model="offline")], journal=str(tmp_path / "journal.db"), performs=False
-    )
+@pytest.mark.parametrize(
+    ("times", "status"), [(1, "completed"), (8, "interrupted"), (ATTEMPTS, "paused")]
+)
+async def test_a_run_that_nobody_gets_on_with_waits_and_at_last_rests_until_it_is_resumed(
+    tmp_path: Path, times: int, status: str
+):
+    file = str(tmp_path / "journal.db")
+    app = App([Agent(name="Desk", model="offline")], journal=file, performs=False)
     async with app.lifespan():
         await app.service.begin(Order(input="Hi", run_id="r"), Caller("me"))
         journal = app.service.journal
-        for _ in range(ATTEMPTS):
+        for _ in range(times):
             lease = await journal.acquire("r")
             await journal.append(lease, [RunAcquired("somebody")])
             await journal.release(lease)
         await app.service.worker.until_idle()
-        state = await app.service.state("r", Caller("me"))
-        assert state["status"] == "paused"
-        await control.unpause("r", by="me", run_config={"journal": journal})
-        await app.service.worker.until_idle()
+        assert (await app.service.state("r", Caller("me")))["status"] == status
+        if status == "paused":
+            await control.unpause("r", by="me", run_config={"journal": journal})
+        await app.service.worker.offer("r", goes_on=True)
+        await app.service.wait("r", PATIENCE_S)
         assert (await app.service.state("r", Caller("me")))["status"] == "completed"
 
 

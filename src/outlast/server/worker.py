@@ -38,8 +38,11 @@ LOOK_S = 1.0
 _ALL_LOOKS = 5
 """Every so many looks, runs that wait for a time are looked at too, which takes reading their logs."""
 _PAUSE_MAX_S = 600.0
-ATTEMPTS = 5
+ATTEMPTS = 12
 """A run that so many have begun to go on with, in vain, is paused: it may be what kills them."""
+_QUICK_ATTEMPTS = 3
+"""After so many, the next one waits, twice as long each time: a run that only was there when processes
+were killed goes on, and one that kills them does so ever more rarely."""
 
 Own = Callable[[RunSummary], Any | Awaitable[Any]]
 """Makes a run's own session or context."""
@@ -223,10 +226,7 @@ class Worker:
                     run.run_id, by="worker", why="It is too late to begin.", run_config=config
                 )
                 return
-            if run.events > ATTEMPTS and not goes_on and await self._is_poison(run):
-                why = f"PoisonRun: {ATTEMPTS} processes have died or given up on it without getting on."
-                config = {"journal": self._journal}
-                await control.pause(run.run_id, by="worker", why=why, run_config=config)
+            if run.events > _QUICK_ATTEMPTS and not goes_on and await self._is_poison(run):
                 return
             await self._performed(run, goes_on=goes_on)
         except (AlreadyRunning, RunFailedBefore):
@@ -240,8 +240,20 @@ class Worker:
                 self._hold_back(run.run_id)
 
     async def _is_poison(self, run: RunSummary) -> bool:
-        """Whether so many have taken it up, one after the other, and nothing has come of it."""
-        return vain_takeovers(await self._journal.read(run.run_id)) >= ATTEMPTS
+        """Whether so many have taken it up, one after the other, in vain that it is not to go on now."""
+        log = await self._journal.read(run.run_id)
+        times = vain_takeovers(log)
+        if times >= ATTEMPTS:
+            why = f"PoisonRun: {times} processes have died or given up on it without getting on."
+            config = {"journal": self._journal}
+            await control.pause(run.run_id, by="worker", why=why, run_config=config)
+            return True
+        pause_s = min(2.0 ** (times - _QUICK_ATTEMPTS), _PAUSE_MAX_S)
+        wait_s = log[-1].at + pause_s - wall_s() if times >= _QUICK_ATTEMPTS else 0.0
+        if wait_s > 0:
+            until = asyncio.get_running_loop().time() + min(wait_s, _PAUSE_MAX_S)
+            self._held_back[run.run_id] = (0, until)
+        return wait_s > 0
 
     async def _is_left(self, run_id: str) -> bool:
         """Whether a run has not ended, although performing it has failed: it was never begun."""
