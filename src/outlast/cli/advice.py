@@ -12,7 +12,7 @@ import outlast
 
 _COROUTINE = "A coroutine wants `await`. Without a coroutine around it, call Runner.run_sync(...)."
 _ADVICE = {
-    r"'coroutine' object (has no attribute|is not)": _COROUTINE,
+    r"'coroutine' object (has no attribute|is not)|unsupported operand.*'coroutine'": _COROUTINE,
     r"asyncio.run\(\) cannot be called from a running": "In a coroutine, write `await` in its place.",
     r"'(await|async for|async with)' outside": (
         "Put it into `async def main():` and call asyncio.run(main()), or use Runner.run_sync(...)."

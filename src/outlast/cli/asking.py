@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, cast
@@ -17,6 +16,7 @@ from typing import Any, cast
 from outlast.cli.text import chunks, is_hidden, plain
 from outlast.core.events import Item
 from outlast.views.waiting import WaitingCall
+from outlast.views.words import command_line
 
 CUT = 600
 """Characters of a value that are shown. What is cut is counted, in a line of its own."""
@@ -53,9 +53,7 @@ def call_lines(
 
 
 def _typed(command: str, *words: str) -> str:
-    """A command as it is typed; what begins with a dash is no option behind ``--``."""
-    end = ["--"] if any(word.startswith("-") for word in words) else []
-    return plain(shlex.join(["outlast", command, *end, *words]))
+    return plain(command_line(command, *words))
 
 
 def fields(item: Item) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ from outlast.definitions.agent import Agent
 from outlast.effects.config import RunConfig
 from outlast.run.runner import Runner, get_default_agent_runner
 from outlast.run.servers import connected_servers
+from outlast.views.words import command_line
 
 PROMPT, MORE = "> ", ". "
 FENCE = '"""'
@@ -249,9 +250,8 @@ def _run(loop: asyncio.Runner, talk: Conversation, rest: str) -> None:
         _say("Nothing was said yet.")
         return
     _say(f"run {plain(talk.run_id)}", "bold")
-    _say(
-        f"agent {plain(talk.agent.name)}, {len(talk.items)} items\noutlast show {plain(talk.run_id)}"
-    )
+    show = plain(command_line("show", talk.run_id))
+    _say(f"agent {plain(talk.agent.name)}, {len(talk.items)} items\n{show}")
 
 
 def _retry(loop: asyncio.Runner, talk: Conversation, rest: str) -> None:

@@ -22,8 +22,10 @@ from outlast.cli.running import (
 )
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
+from outlast.core.errors import UserError
 from outlast.journal.journal import TERMINAL
 from outlast.views.waiting import WaitingCall
+from outlast.views.words import command_line
 
 
 class Answer(NamedTuple):
@@ -59,7 +61,14 @@ def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool 
     waiting = finish(calls_of(run_id))
     if not (call or waiting):
         finish(say_nothing_waits(run_id))
-    keys = [call] if call else [each.question_id for each in waiting]
+    questions = [each for each in waiting if each.request.question] if answer.approved else []
+    questions = [] if call else questions
+    keys = [call] if call else [each.question_id for each in waiting if each not in questions]
+    if not keys:
+        raise UserError(
+            f"Run {run_id!r} waits for answers, which no yes to all calls gives. See: "
+            f"{command_line('approvals', run_id)}"
+        )
     view, _ = finish(read_run(run_id))
     program = program_of(run_id, view, place) if place else None
     before = finish(decided_before(run_id, call)) if call else ""
@@ -70,6 +79,7 @@ def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool 
     if not as_json:
         said = before or f"{word} {', '.join(keys)}"
         console().print(Text(plain(said), style="bold"), soft_wrap=True)
+        _say_left(run_id, questions)
     if before and view.status in TERMINAL and not view.can_go_on:
         if as_json:
             print_json({**facts, "go_on": []})
@@ -82,6 +92,12 @@ def decide(run_id: str, call: str, answer: Answer, place: str, *, as_json: bool 
         return 0
     require_nothing_else(run_id, before="The decision is recorded. ")
     return finish(perform(program, "", run_id, facts=facts if as_json else None))
+
+
+def _say_left(run_id: str, questions: list[WaitingCall]) -> None:
+    if questions:
+        console().print("A yes to all calls answers no question. Left:", style="yellow")
+        show_waiting(run_id, questions, is_full=False)
 
 
 def one_or_all(call: str, *, everything: bool) -> None:

@@ -135,6 +135,9 @@ def _of_program(error: BaseException) -> Problem:
         what = "The folder that this shell is in was removed."
         return Problem("No folder", what, fix=("cd to another one.",), status=2)
     where = place_of(error)
+    if isinstance(error, OSError) and error.filename and error.strerror and not where:
+        what = f"{str(error.filename)!r} cannot be used: {error.strerror}. Name another place."
+        return Problem(_NOWHERE, what, fix=(_TRACE,))
     title = "The program failed" if where else _NOWHERE
     return Problem(title, _said(error), where, (*advice(error), _TRACE))
 

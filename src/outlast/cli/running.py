@@ -37,6 +37,7 @@ from outlast.run.runner import get_default_agent_runner
 from outlast.run.servers import connected_servers
 from outlast.views.timeline import Timeline
 from outlast.views.waiting import WaitingCall
+from outlast.views.words import command_line
 
 
 async def matching_run(run_id: str) -> str:
@@ -165,10 +166,7 @@ def how_to_go_on(run_id: str, program: str, word: str = "resume") -> str:
     if program.endswith(".py"):  # The agent is in no variable.
         file, variable = program, "FUNCTION"
     place = shlex.quote(plain(f"{near(file)}:{variable}")) if program else "FILE[:AGENT]"
-    run = shlex.quote(plain(run_id))
-    if run_id.startswith("-"):
-        return f"outlast {word} --agent {place} -- {run}"
-    return f"outlast {word} {run} --agent {place}"
+    return plain(command_line(word, run_id, options=f"--agent {place}"))
 
 
 def need_key(agent: Agent, model: str = "") -> None:
@@ -303,12 +301,12 @@ def _how_to_top_up(error: BudgetExceeded, run_id: str) -> str:
     option = {"cost_usd": "usd", "tool_calls": "calls"}.get(error.measure, error.measure)
     whose = error.budget.rpartition(" of ")[2].removeprefix("the ").split()[0]
     per = f" --per {whose}" if whose in ("agent", "user", "tenant", "journal") else ""
-    return f"outlast topup {shlex.quote(plain(run_id))} --{option} N{per}"
+    return plain(command_line("topup", run_id, options=f"--{option} N{per}"))
 
 
 def _another(error: RunConflict) -> Missing:
     """What a command line says of an id that is another run's: how to go on is a command there."""
-    show = f"outlast show {shlex.quote(plain(error.run_id))}" if error.run_id else "outlast runs"
+    show = plain(command_line("show", error.run_id)) if error.run_id else "outlast runs"
     what = error.what or str(error)
     return Missing("Another run", what, f"{show}   what that run did", "--id OTHER for other work")
 
@@ -336,8 +334,7 @@ async def _ways_on(run_id: str, program: Program, again: str) -> tuple[str, ...]
 
 async def _how_to_show(run_id: str) -> str:
     known = await with_namesakes([run_id])
-    dashes = "-- " if run_id.startswith("-") else ""
-    return f"outlast show {dashes}{shlex.quote(plain(short_id(run_id, known)))}"
+    return plain(command_line("show", short_id(run_id, known)))
 
 
 def show_waiting(run_id: str, calls: list[WaitingCall], *, is_full: bool = False) -> None:

@@ -74,7 +74,7 @@ def run_tree(
 
 def run_summary(view: Timeline, *, full: bool = False) -> RenderableType:
     """What a run came to, below its tree."""
-    made = [counted(len({step.id for step in view.steps})), f"{view.duration_s:.1f} s"]
+    made = [counted(len({step.id for step in view.steps})), _sum_of_times(view)]
     if view.usage.total_tokens:
         made.append(f"{view.usage.total_tokens:,} tokens")
     lines = [Text(" · ".join(made), style="dim")]
@@ -87,6 +87,13 @@ def run_summary(view: Timeline, *, full: bool = False) -> RenderableType:
         said = "\n".join(text_lines(view.output)) if full else short(view.output, 400)
         lines.insert(0, Text(f"→ {said}"))
     return Group(*lines)
+
+
+def _sum_of_times(view: Timeline) -> str:
+    """How long it has worked, and beside that, where it has waited, how long it took."""
+    if view.duration_s - view.work_s < _SHORT_WAIT_S:
+        return f"{view.duration_s:.1f} s"
+    return f"{view.work_s:.1f} s at work, {duration(view.duration_s)} in all"
 
 
 def takeover_line(takeover: Takeover) -> Text:

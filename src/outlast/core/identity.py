@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from hashlib import blake2b, sha256
+from math import isfinite
 from typing import Any, cast
 from unicodedata import category
 
@@ -65,6 +66,7 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
             if value is not None and not isinstance(value, str):
                 raise WrongType(f"RunMetadata.{name} must be a text or None, got {_kind(value)}.")
             msgspec.structs.force_setattr(self, name, without_surrogates(value))
+        _check_numbers(self)
 
     def has(
         self,
@@ -81,6 +83,21 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         return tag is None or tag in self.tags
 
 
+def _check_numbers(metadata: RunMetadata) -> None:
+    urgency: Any = metadata.priority
+    if type(urgency) is not int or not 0 <= urgency <= _MOST_URGENT:
+        raise WrongType(
+            f"RunMetadata.priority must be a whole number from 0 to {_MOST_URGENT}, got {urgency!r:.40}."
+        )
+    for name in ("not_before", "begins_before"):
+        at: Any = getattr(metadata, name)
+        if at is not None and (type(at) not in (int, float) or not isfinite(at)):
+            raise WrongType(
+                f"RunMetadata.{name} must be a time in seconds since 1970 or None, got {at!r:.40}."
+            )
+
+
+_MOST_URGENT = 9
 NO_METADATA = RunMetadata()
 
 

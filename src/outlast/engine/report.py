@@ -31,6 +31,7 @@ from outlast.core.records import ErrorFacts
 from outlast.definitions import debug
 from outlast.definitions.clock import utc
 from outlast.tracing import watching
+from outlast.views.words import command_line
 
 log_runs = logging.getLogger("outlast.runs")
 
@@ -68,7 +69,8 @@ def log_left_behind(run_id: str, session_id: str, last: str, status: str) -> Non
     other = _plain(last)
     text = (
         f"begins in session {_plain(session_id)} although its last run, {other}, is {status} and has yet to "
-        f"save what it says; outlast resume {other} goes on with it, outlast cancel {other} ends it"
+        f"save what it says; {_plain(command_line('resume', last))} goes on with it, "
+        f"{_plain(command_line('cancel', last))} ends it"
     )
     _log(run_id, Line(logging.WARNING, text), "session")
 

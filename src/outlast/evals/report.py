@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from outlast.views.words import command_line
+
 _Z = 1.96
 """For 95 of 100 cases."""
 
@@ -145,7 +147,7 @@ class Report:
             if not case.passed:
                 said = case.error or "; ".join(_failed(case))
                 ET.SubElement(entry, "failure", {"message": _xml(said)}).text = _xml(case.output)
-            ET.SubElement(entry, "system-out").text = _xml(f"outlast show {case.run_id}")
+            ET.SubElement(entry, "system-out").text = _xml(command_line("show", case.run_id))
         return ET.tostring(root, encoding="unicode", xml_declaration=True)
 
     def rows(self, before: Report | None = None) -> list[tuple[str, ...]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import shlex
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +26,7 @@ from outlast.mcp.elicitation import (
 )
 from outlast.mcp.library import is_v2, module
 from outlast.run.runner import Runner
+from outlast.views.words import command_line
 
 PAUSE_S = 0.5
 """How long to wait before looking again at a run that somebody else performs."""
@@ -214,8 +214,8 @@ def _progress_text(event: Any) -> str:
 def _waiting_text(run_id: str, waiting: list[Any]) -> str:
     lines = [f"Run {run_id!r} waits for a person, who decides in the folder of the server:"]
     for item in waiting:
-        call = shlex.join([run_id, item.question_id])
-        lines += [f"- {question(item)}", f"  outlast approve {call}", f"  outlast reject {call}"]
+        ways = [command_line(word, run_id, item.question_id) for word in ("approve", "reject")]
+        lines += [f"- {question(item)}", *(f"  {way}" for way in ways)]
     return "\n".join([*lines, f"Then ask again with the same key; {run_id!r} is one, too."])
 
 

@@ -320,9 +320,7 @@ class Reader:
         if asking is not None and asking.outcome == "open":
             # The tool's step ends here: it begins anew when a person has said yes.
             asking.outcome, asking.detail, asking.ended_at = "ignored", "stopped to ask", stored.at
-        why = {"policy": "needs a person", "in_doubt": "its outcome is unknown: run it again?"}
-        detail = why.get(event.reason, "a run inside it waits")
-        step = self._finish(stored, _approval_step(event), "approval", "waiting", detail)
+        step = self._finish(stored, _approval_step(event), "approval", "waiting", _wish(event))
         step.name = event.name or step.name
         step.started_at, step.ended_at = stored.at, None
         step.key, step.stage = approval_id(event.id), event.reason
@@ -337,11 +335,8 @@ class Reader:
     def decided(self, stored: Stored, event: ApprovalDecided) -> None:
         """A person has decided about a call."""
         if (key := _approval_step(event)) in self._open:
-            said = "approved" if event.approved else "rejected"
-            said = f"{said} by {event.by}" if event.by else said
-            detail = f"{said}, for all calls of this tool" if event.always else said
             outcome: Outcome = "ok" if event.approved else "rejected"
-            step = self._finish(stored, key, "approval", outcome, detail)
+            step = self._finish(stored, key, "approval", outcome, _word(event))
             if event.approved:
                 step.detail += _NOT_BEGUN
                 self._agreed.setdefault(self._asked[step.id], []).append(step)
@@ -401,6 +396,23 @@ _READERS: dict[type, Callable[[Reader, Stored, Any], None]] = {
 
 _NOT_BEGUN = ", not begun"
 """What is said of an approved call until it begins: a process may have died in between."""
+
+
+def _wish(event: ApprovalRequested) -> str:
+    """What a person is asked for."""
+    if event.question:
+        return f"asks: {event.question}" + f" ({', '.join(event.choices)})" * bool(event.choices)
+    why = {"policy": "needs a person", "in_doubt": "its outcome is unknown: run it again?"}
+    return why.get(event.reason, "a run inside it waits")
+
+
+def _word(event: ApprovalDecided) -> str:
+    """What a person has said."""
+    said = "approved" if event.approved else "rejected"
+    said = said if event.answer is None else "answered"
+    said = f"{said} by {event.by}" if event.by else said
+    said = said if event.answer is None else f"{said}: {event.answer}"
+    return f"{said}, for all calls of this tool" if event.always else said
 
 
 def _approval_step(event: ApprovalRequested | ApprovalDecided) -> str:

@@ -158,6 +158,7 @@ class Timeline:
     started_at: float = 0.0
     """When its first event was written, in seconds since the epoch."""
     duration_s: float = 0.0
+    """From its first event to its last, with what it has waited in between."""
     last_epoch: int = 0
     salt: str = ""
     """What tells the run from one of the same id in another journal."""
@@ -173,6 +174,23 @@ class Timeline:
     def steps(self) -> tuple[Step, ...]:
         """The rows that are steps."""
         return tuple(row for row in self.rows if isinstance(row, Step))
+
+    @property
+    def work_s(self) -> float:
+        """How long something was performed, however much of it at once; waiting is no work."""
+        total, until = 0.0, 0.0
+        spans = [
+            (step.started_at, step.ended_at)
+            for step in self.steps
+            if step.kind not in ("approval", "wait")
+            and step.duration_s is not None
+            and step.started_at is not None
+            and step.ended_at is not None
+        ]
+        for start, end in sorted(spans):
+            total += max(end - max(start, until), 0.0)
+            until = max(until, end)
+        return total
 
     def is_reused(self, step: Step) -> bool:
         """Whether an earlier process performed ``step`` and the last one found it recorded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any, cast
 
 from outlast.core.events import Item
@@ -11,6 +12,14 @@ from outlast.core.events import Item
 def counted(number: int) -> str:
     """That many steps, in words."""
     return f"{number} step" if number == 1 else f"{number} steps"
+
+
+def command_line(command: str, *words: str, options: str = "") -> str:
+    """A command of ours as it is typed; what begins with a dash is no option behind ``--``."""
+    is_dashed = any(word.startswith("-") for word in words)
+    named = ["--", shlex.join(words)] if is_dashed else [shlex.join(words)]
+    parts = [options, *named] if is_dashed else [*named, options]
+    return " ".join(filter(None, ["outlast", command, *parts]))
 
 
 def arguments_of(call: Item) -> str:

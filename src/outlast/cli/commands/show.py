@@ -12,16 +12,17 @@ import typer
 from rich.text import Text
 
 from outlast.cli.approvals import waits_to_go_on
-from outlast.cli.command import STOPPED, AsJson, Full, RunId, command, finish
+from outlast.cli.command import STOPPED, AsJson, Full, Limit, command, finish, known_ids
 from outlast.cli.decided import as_facts, decision_lines, records_of
 from outlast.cli.following import follow as follow_run, status_now, why_nobody
-from outlast.cli.logs import read_run
+from outlast.cli.logs import journal_place, read_run
 from outlast.cli.page import run_page
 from outlast.cli.running import matching_run, say_ways_on
 from outlast.cli.screen import console, print_json
 from outlast.cli.show import run_summary, run_tree
 from outlast.cli.text import plain
-from outlast.core.errors import JournalError
+from outlast.cli.transcript import talk_lines, talk_of
+from outlast.core.errors import JournalError, UserError
 from outlast.journal.opening import open_journal
 from outlast.views.timeline import Step, Takeover, Timeline
 
@@ -33,9 +34,15 @@ outlast show order-17 --follow     its steps as they happen
 outlast show order-17 --html run.html      one page that needs no network
 outlast show order-17 --decisions  who decided what, when and why
 outlast show order-17 --json
+outlast show --session ada         a whole conversation: what was said, and done for it
 """)
-def show(
-    run_id: RunId,
+def show(  # noqa: PLR0913  # a command has the options that it has
+    run_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run's id, or the start of one.", autocompletion=known_ids
+        ),
+    ] = "",
     full: Full = False,
     as_json: AsJson = False,
     html: Annotated[
@@ -51,8 +58,17 @@ def show(
     decisions: Annotated[
         bool, typer.Option("--decisions", help="Show what people decided, when and why.")
     ] = False,
+    session: Annotated[
+        str | None, typer.Option("--session", help="Show what was said in this conversation.")
+    ] = None,
+    limit: Limit = 30,
 ) -> int:
     """Show what a run did: its steps, and where a process died."""
+    if session is not None:
+        _require_alone(run_id, html or follow or decisions)
+        return _show_talk(session, limit or None, full=full, as_json=as_json)
+    if not run_id:
+        raise UserError("Which run? Name it, or a conversation with --session. See: outlast runs")
     found = finish(matching_run(run_id))
     if decisions:
         return _show_decisions(found, as_json=as_json)
@@ -75,6 +91,31 @@ def show(
         why = "decided, waits to go on:" if is_decided else f"{why_nobody(view)}; go on:"
         screen.print(Text(why, style="cyan"))
         say_ways_on(found, view.program)
+    return 0
+
+
+def _require_alone(run_id: str, other: object) -> None:
+    if run_id or other:
+        raise UserError(
+            "A conversation has several runs: --session goes with --limit, --full and --json."
+        )
+
+
+def _show_talk(session: str, limit: int | None, *, full: bool, as_json: bool) -> int:
+    talk = finish(talk_of(session, limit))
+    if as_json:
+        print_json([{"run_id": run_id, **_facts(view)} for run_id, view in talk])
+        return 0
+    screen = console()
+    for line in talk_lines(talk, screen.width, full=full):
+        screen.print(line, soft_wrap=full)
+    if not talk:
+        known = f"No runs of the session {plain(session)!r} in {plain(journal_place())}."
+        screen.print(
+            Text(f"{known} What a file of sessions holds: outlast sessions FILE"), soft_wrap=True
+        )
+    elif len(talk) == limit:
+        screen.print(Text("The last of them; all: --limit 0", style="dim"))
     return 0
 
 
@@ -132,6 +173,7 @@ def _facts(view: Timeline) -> dict[str, Any]:
         "error": view.error,
         "program": view.program,
         "duration_s": view.duration_s,
+        "work_s": view.work_s,
         "tokens": view.usage.total_tokens,
         "rows": [_row(row) for row in view.rows],
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from outlast.cli.problem import Missing
 from outlast.cli.running import account, say, whole_run
 from outlast.cli.text import plain
 from outlast.run.control import top_up
+from outlast.views.words import command_line
 
 _PER = ("run", "agent", "user", "tenant", "journal")
 
@@ -40,7 +40,7 @@ def topup(  # noqa: PLR0913  # a command has the options that it has
             "Usage",
             "outlast topup adds to a budget: give it an amount above 0.",
             "--usd, --tokens, --requests, --calls or --seconds",
-            f"outlast topup {shlex.quote(plain(run_id))} --usd 0.50",
+            plain(command_line("topup", run_id, options="--usd 0.50")),
         )
     run_id = finish(whole_run(run_id))
     finish(
