@@ -26,6 +26,7 @@ from outlast.core.errors import (
 from outlast.core.events import (
     Event,
     ModelReplied,
+    RunAcquired,
     RunCancelled,
     RunCompleted,
     RunFailed,
@@ -193,7 +194,7 @@ class RunLog:
         if self._broken is not None:
             # What failed to be written is in the state: writing on would leave a hole in the log.
             raise self._broken
-        if not self._waiting:
+        if not self._waiting or self._only_looked():
             return
         ending = None
         if self.state.ended and not self.durable.ended:
@@ -218,6 +219,16 @@ class RunLog:
             if (heard := listener(events)) is not None:
                 await heard
 
+    def _only_looked(self) -> bool:
+        """Whether all that happened is that somebody took the run up, and found nothing to do.
+
+        That stands in the log with what follows it; of a run that waits nobody need read how often it
+        was asked for.
+        """
+        before, said = self.durable, self._waiting
+        is_touched = before.in_flight or before.abandoned or before.held_back
+        return not is_touched and all(map(_only_takes_up, said))
+
     def _reconsider(self, events: list[Event]) -> None:
         """Go back to before the run's end, unless somebody has asked for that."""
         added = [*events, *self._waiting]
@@ -226,6 +237,11 @@ class RunLog:
         self.state, self._waiting = fold(added, self.durable), added
         self.events += added
         self.has_commands = True
+
+
+def _only_takes_up(event: Event) -> bool:
+    is_one = isinstance(event, RunAcquired)
+    return is_one and not (event.options or event.ending or event.has_limit)
 
 
 def _follows_by_itself(event: Event) -> bool:
