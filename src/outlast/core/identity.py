@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from hashlib import blake2b, sha256
 from math import isfinite
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from unicodedata import category
 
 import msgspec
@@ -183,20 +183,28 @@ def short_hash(data: bytes) -> str:
     return sha256(data).hexdigest()[:8]
 
 
-def input_difference(recorded: list[dict[str, Any]], offered: list[dict[str, Any]]) -> str:
-    """How two inputs differ, without showing either; empty where they are the same."""
+class Difference(NamedTuple):
+    """How two inputs differ, without a word of either."""
+
+    where: str
+    details: str
+
+
+def input_difference(
+    recorded: list[dict[str, Any]], offered: list[dict[str, Any]]
+) -> Difference | None:
+    """How two inputs differ; None where they are the same."""
     old, new = list(map(canonical, recorded)), list(map(canonical, offered))
     if old == new:
-        return ""
+        return None
     place = next(
         (n for n, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), None
     )
     if place is None:
-        return (
-            f"this id was used with another input ({len(old)} items, and this call has {len(new)})"
-        )
+        return Difference(f"{len(old)} items then, {len(new)} now", "")
     was, now = old[place], new[place]
-    return (
-        f"this id was used with another input (item {place + 1} of {len(old)} had {len(was)} bytes "
-        f"with hash {short_hash(was)}, and has {len(now)} with hash {short_hash(now)} in this call)"
+    return Difference(
+        "" if len(old) == len(new) == 1 else f"item {place + 1} differs",
+        f"The item had {len(was)} bytes with hash {short_hash(was)}, and has {len(now)} with hash "
+        f"{short_hash(now)} in this call.",
     )

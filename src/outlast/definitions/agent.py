@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType, NoneType
-from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, Self, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
@@ -315,7 +315,11 @@ def _kind(name: str, value: object) -> str:
 def _is_behavior(value: object) -> bool:
     if isinstance(value, str):
         return value in ("run_llm_again", "stop_on_first_tool")
-    return isinstance(value, dict) or callable(value)
+    if not isinstance(value, dict):
+        return callable(value)
+    names: Any = cast("dict[str, Any]", value).get("stop_at_tool_names", [])
+    is_list = isinstance(names, list | tuple | set | frozenset)  # A text is looked for letters.
+    return is_list and all(isinstance(each, str) for each in cast("list[Any]", names))
 
 
 # What isinstance wants, or a function that says whether a value is fine; and how that reads.

@@ -370,7 +370,10 @@ class ToolContext(RunContextWrapper[TContext]):
 
     def ask_sync(self, question: str, choices: Sequence[str] = ()) -> str:
         """`ask` for tools that are plain functions."""
-        is_wrong = isinstance(choices, str) or not all(isinstance(each, str) for each in choices)  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
+        is_wrong = not isinstance(choices, list | tuple) or not all(  # A set has no order.
+            isinstance(each, str)  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
+            for each in choices
+        )
         if not isinstance(question, str) or not question or is_wrong:  # pyright: ignore[reportUnnecessaryIsInstance]  # user code
             raise UserError(
                 f"ask takes a question, and a list of texts to choose from; got {question!r:.60} and "

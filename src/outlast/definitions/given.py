@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
-from outlast.core.errors import WrongType, WrongValue
+from outlast.core.errors import UserError, WrongType, WrongValue
+from outlast.core.shown import shown
 
 
 def check_number(
@@ -44,6 +46,28 @@ def check_names(name: str, value: object) -> None:
     is_list = isinstance(value, list | tuple | set | frozenset)
     if not is_list or not all(isinstance(each, str) for each in cast("list[object]", value)):
         raise WrongType(f"{name} must be a list of texts, got {value!r:.40}.")
+
+
+def names_of(name: str, value: Iterable[str], known: Collection[str] = ()) -> tuple[str, ...]:
+    """The texts of a list or of anything like one; a text alone would be read letter by letter.
+
+    Args:
+        name: The setting's, for the error.
+        value: What stands there.
+        known: What the texts may be; empty for anything.
+
+    Raises:
+        WrongType: It is something else.
+        UserError: One of them is none of ``known``.
+    """
+    given: Any = value
+    is_one = isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable)
+    names: tuple[Any, ...] = () if is_one else tuple(cast("Iterable[Any]", given))
+    if is_one or not all(isinstance(each, str) for each in names):
+        raise WrongType(f"{name} must be a list of texts, got {shown(value)[:60]!r}.")
+    if wrong := [each for each in names if known and each not in known]:
+        raise UserError(f"{name} has {wrong[0]!r:.40}. Known are {', '.join(sorted(known))}.")
+    return names
 
 
 def check_text(name: str, value: object) -> None:

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from outlast.definitions.choices import check_choice
 from outlast.definitions.context import RunContextWrapper
+from outlast.definitions.given import check_names
 from outlast.definitions.tool_callers import OnApprovalFunctionResult, check_callers
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class FileSearchTool:
     include_search_results: bool = False
     ranking_options: RankingOptions | None = None
     filters: Filters | None = None
+
+    def __post_init__(self) -> None:
+        check_names("FileSearchTool vector_store_ids", self.vector_store_ids)
 
 
 _ContextSize = Literal["low", "medium", "high"]

@@ -18,6 +18,7 @@ from outlast.core.errors import (
 from outlast.core.events import Event
 from outlast.core.identity import NO_METADATA, content_hash
 from outlast.definitions.clock import wall_s, wall_us
+from outlast.definitions.given import names_of
 from outlast.journal.codec import Row, decode, encode, seal
 from outlast.journal.health import MemoryHealth
 from outlast.journal.inbox import MemoryInbox
@@ -37,6 +38,7 @@ from outlast.journal.journal import (
 from outlast.journal.ledger import MemoryLedger
 from outlast.journal.retention import Pruned
 from outlast.journal.watch import Watchers
+from outlast.views.status import STATUSES
 
 _BLOB_BYTES_MAX = 256 * 2**20
 
@@ -217,7 +219,10 @@ class MemoryJournal:
         **metadata: Unpack[MetadataFilter],
     ) -> Pruned:
         """See `SqliteJournal.prune`."""
-        before, wanted = wall_s() - older_than_s, frozenset(statuses)
+        before, wanted = (
+            wall_s() - older_than_s,
+            frozenset(names_of("prune(statuses=...)", statuses, STATUSES)),
+        )
         roots = [
             each.run_id
             for each in await self.runs(**metadata)

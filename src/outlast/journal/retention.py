@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 
 from outlast.core.errors import AlreadyRunning, JournalError, RunNotFound, UserError
 from outlast.definitions.clock import wall_s
+from outlast.definitions.given import names_of
 from outlast.journal.blobs import is_settled, stamp
 from outlast.journal.codec import metadata_of
 from outlast.journal.database import STORAGE_ERRORS, connect, storage_error, transaction
@@ -28,6 +29,7 @@ from outlast.journal.ledger import forget_accounts
 from outlast.journal.mark import forget
 from outlast.journal.owner import described
 from outlast.journal.rows import COLUMNS, RunRow, checked, find
+from outlast.views.status import STATUSES
 
 logger = logging.getLogger("outlast.journal")
 _BUSY_MS = 10_000
@@ -184,7 +186,7 @@ def prune_runs(
                 db.execute(_FORGET_CHANGES)
         return trees
 
-    wanted = frozenset(statuses)
+    wanted = frozenset(names_of("prune(statuses=...)", statuses, STATUSES))
     return _in_file(path, work, shrinks=not dry_run)
 
 

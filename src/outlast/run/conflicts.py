@@ -60,14 +60,17 @@ def _check_same(run_id: str, state: RunState, request: RunRequest, items: list[I
     differences: list[str] = []
     if started.agent != agent:
         differences.append(f"it began with agent {started.agent!r}, and this call has {agent!r}")
-    if difference := input_difference(started.input, items):
-        differences.append(difference)
+    difference = input_difference(started.input, items)
+    if difference is not None:
+        where = f" ({difference.where})" if difference.where else ""
+        differences.append(f"this id was used with another input{where}")
     if differences:
         what = f"Run {run_id!r} is another one: {'; '.join(differences)}."
         error = _conflict(
             run_id,
             f"{what} Use another run_id for other work, Runner.resume to go on with this run, or "
-            'RunConfig(on_conflict="return") to get what it came to.',
+            'RunConfig(on_conflict="return") to get what it came to. '
+            f"{difference.details if difference else ''}".rstrip(),
         )
         error.what = what
         raise error

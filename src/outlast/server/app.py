@@ -27,6 +27,7 @@ from starlette.routing import Route
 from outlast.core.errors import AgentsException, UserError
 from outlast.definitions.agent import Agent
 from outlast.definitions.clock import wall_s
+from outlast.definitions.given import names_of
 from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
 from outlast.engine.log import RunsElsewhere
@@ -156,7 +157,7 @@ class App:
     ) -> None:
         self.agents = Agents(agents)
         self.auth: Auth = auth
-        self.hosts = {*hosts}
+        self.hosts = {*names_of("App(hosts=...)", hosts)}
         self.grace_s = grace_s
         self._config = run_config or RunConfig()
         if engine is not None and journal is not None:
@@ -179,7 +180,9 @@ class App:
         self._open = AsyncExitStack()
         self._starting = asyncio.Lock()
         self._local: LocalToken | None = None
-        self.api = self._api(list(cors), frozenset(expose))
+        self.api = self._api(
+            list(names_of("App(cors=...)", cors)), frozenset(names_of("App(expose=...)", expose))
+        )
 
     # --- The agents. ---------------------------------------------------------------------
 

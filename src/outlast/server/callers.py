@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import SecurityScopes
 
+from outlast.definitions.given import names_of
 from outlast.server.logs import note
 from outlast.server.problems import Problem
 
@@ -35,6 +36,9 @@ class Caller:
     tenant: str | None = None
     scopes: frozenset[str] = frozenset({ALL})
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        names_of("Caller(scopes=...)", self.scopes)
 
     def may(self, scope: str) -> bool:
         """Whether a scope is theirs."""

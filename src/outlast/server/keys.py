@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from outlast.core.errors import UserError
 from outlast.definitions.clock import wall_s
+from outlast.definitions.given import names_of
 from outlast.server.callers import Caller, credential
 from outlast.server.database import Database
 from outlast.server.problems import Problem
@@ -98,7 +99,7 @@ class ApiKeys:
         Raises:
             UserError: A scope is none.
         """
-        wanted = sorted({*scopes})
+        wanted = sorted({*names_of("The scopes of a key", scopes)})
         if wrong := [each for each in wanted if each not in SCOPES and not _is_of_agent(each)]:
             raise UserError(
                 f"There is no scope {wrong[0]!r}. Scopes are {', '.join(SCOPES)}, agents:NAME:run."
