@@ -217,7 +217,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _said(error: BaseException) -> str:
     text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    notes: Any = getattr(error, "__notes__", ())
+    notes = cast("list[Any]", notes) if isinstance(notes, list) else []
+    return "\n".join([said, *(note for note in notes if isinstance(note, str))])
 
 
 def _syntax(error: SyntaxError) -> Problem:

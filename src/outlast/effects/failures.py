@@ -10,6 +10,7 @@ imported or called.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
@@ -278,3 +279,10 @@ def _loaded(kind: type[Exception]) -> Iterator[type[Exception]]:
             seen.add(each)
             waiting += type.__subclasses__(each)
             yield each
+
+
+def note_once(error: BaseException, note: str) -> None:
+    """Add a note to an error that has not got it, unless its class has done something else with notes."""
+    with contextlib.suppress(Exception):  # An attribute of a user's error.
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)

@@ -25,6 +25,7 @@ from outlast.definitions.tool_guardrail import (
     ToolOutputGuardrailResult,
 )
 from outlast.definitions.tool_output import FailureText
+from outlast.effects.failures import note_once
 from outlast.effects.kept import keep_info
 from outlast.effects.view import RunView
 
@@ -84,7 +85,7 @@ class Checks:
         effect, (result, tripped) = self._effect, _STAGES[stage]
         for n, guardrail in enumerate(guardrails):
             # One may change what it is given, and context variables.
-            (output,) = await gathered(guardrail.run(copy.copy(data)))
+            output = await _answer(guardrail, copy.copy(data))
             key = tool_check_id(effect.id, stage, n)
             self._results[key] = result(guardrail=guardrail, output=output)
             behavior = output.behavior["type"]
@@ -112,3 +113,12 @@ class Checks:
     def keep(self) -> None:
         """Show the results to the caller. Those of a call that failed are not shown."""
         self._view.live.checks |= self._results
+
+
+async def _answer(guardrail: Any, data: Any) -> Any:
+    try:
+        (output,) = await gathered(guardrail.run(data))
+    except Exception as error:
+        note_once(error, f"The guardrail is {guardrail.get_name()!r}.")
+        raise
+    return output

@@ -9,7 +9,8 @@ from outlast.core import errors
 from outlast.core.errors import AgentsException
 from outlast.core.events import ErrorFacts
 from outlast.core.failing import why_final
-from outlast.core.state import RunState, blocked_output
+from outlast.core.ids import EffectId
+from outlast.core.state import RunState, blocked_output, guardrail_of
 from outlast.definitions.clock import wall_s
 from outlast.definitions.guardrail import (
     GuardrailFunctionOutput,
@@ -24,7 +25,7 @@ from outlast.definitions.tool_guardrail import (
     ToolOutputGuardrail,
 )
 from outlast.effects.error_values import unplain
-from outlast.effects.failures import error_of
+from outlast.effects.failures import error_of, note_once
 from outlast.effects.guardrail import check_result
 from outlast.engine.env import RunEnv
 from outlast.run.result import details
@@ -51,9 +52,22 @@ def failure(env: RunEnv, facts: ErrorFacts, *, goes_on: bool = False) -> Excepti
         error.run_data = details(env)
     if error.__context__ is None and error.__cause__ is None:
         error.__context__ = _other_failure(env, error)
-    if goes_on and (why := why_final(env.log.run_id, facts)):
-        error.add_note(why)
+    notes = [_which_guardrail(env.log.state, facts)]
+    notes += [why_final(env.log.run_id, facts)] if goes_on else []
+    for note in notes:
+        if note:
+            note_once(error, note)
     return error
+
+
+def _which_guardrail(state: RunState, facts: ErrorFacts) -> str:
+    """Which of the guardrails it was; empty if it was none. openai-agents' messages name their class."""
+    name = facts.data.get("guardrail") or ""
+    if state.tripped is not None and state.tripped.id == facts.source:
+        name = state.tripped.name
+    elif EffectId.parse(facts.source).kind == "guardrail":
+        name = guardrail_of(state, facts.source)[0]
+    return f"The guardrail is {name!r}." if name else ""
 
 
 def parked(run_id: str, state: RunState) -> errors.RunParked:
