@@ -49,4 +49,4 @@ def test_at_forty_columns_only_examples_are_longer_than_the_terminal(name):
 def test_usage_puts_in_brackets_what_can_be_left_out():
     assert "Usage: outlast run [OPTIONS] [FILE[:AGENT]] [MESSAGE]...\n" in helped("run")
     assert "Usage: outlast approve [OPTIONS] [RUN] [CALL]\n" in helped("approve")
-    assert "Usage: outlast show [OPTIONS] RUN\n" in helped("show")
+    assert "Usage: outlast show [OPTIONS] [RUN]\n" in helped("show")

@@ -34,7 +34,7 @@ SHARED = {
         "answer",
     },
     "--follow": {"show"},
-    "--limit": {"runs", "approvals", "sessions", "stats"},
+    "--limit": {"runs", "approvals", "sessions", "show", "stats"},
     "--agent": {
         "fork",
         "runs",

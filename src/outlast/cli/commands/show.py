@@ -34,7 +34,7 @@ outlast show order-17 --follow     its steps as they happen
 outlast show order-17 --html run.html      one page that needs no network
 outlast show order-17 --decisions  who decided what, when and why
 outlast show order-17 --json
-outlast show --session ada         a whole conversation: what was said, and done for it
+outlast show --session ada         a whole conversation
 """)
 def show(  # noqa: PLR0913  # a command has the options that it has
     run_id: Annotated[
