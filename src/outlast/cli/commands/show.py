@@ -74,6 +74,10 @@ def show(  # noqa: PLR0913  # a command has the options that it has
         return _show_decisions(found, as_json=as_json)
     if follow and not _followed(found):
         return STOPPED + signal.SIGINT
+    return _show_run(found, html, full=full, as_json=as_json)
+
+
+def _show_run(found: str, html: Path | None, *, full: bool, as_json: bool) -> int:
     view, children = finish(read_run(found))
     view = replace(view, status=finish(status_now(found)) or view.status)
     if as_json:
