@@ -180,9 +180,7 @@ class App:
         self._open = AsyncExitStack()
         self._starting = asyncio.Lock()
         self._local: LocalToken | None = None
-        self.api = self._api(
-            list(names_of("App(cors=...)", cors)), frozenset(names_of("App(expose=...)", expose))
-        )
+        self.api = self._api(cors, expose)
 
     # --- The agents. ---------------------------------------------------------------------
 
@@ -351,7 +349,8 @@ class App:
         assert self._context is not None
         return self._context(Caller(who.user or "", who.tenant), json.loads(sent) if sent else None)
 
-    def _api(self, cors: list[str], expose: frozenset[str]) -> FastAPI:
+    def _api(self, cors: Sequence[str], expose: Iterable[Surface]) -> FastAPI:
+        surfaces = frozenset(names_of("App(expose=...)", expose))
         api = FastAPI(
             title="Outlast",
             version=__version__,
@@ -362,22 +361,22 @@ class App:
         )
         for router in _ROUTERS:
             api.include_router(router)
-        if unknown := expose - {*get_args(Surface)}:
+        if unknown := surfaces - {*get_args(Surface)}:
             known = ", ".join(map(repr, get_args(Surface)))
             raise UserError(f"expose takes {known}, got {', '.join(sorted(unknown))}.")
-        for surface in sorted(expose):
+        for surface in sorted(surfaces):
             for router in _SURFACES.get(surface, ()):
                 api.include_router(router)
-        if "a2a" in expose:
+        if "a2a" in surfaces:
             _mount_a2a(api, self.agents)
-        if "ag-ui" in expose:
+        if "ag-ui" in surfaces:
             _include_agui(api)
         for kind in (AgentsException, HTTPException, RequestValidationError, Exception):
             api.add_exception_handler(kind, on_error)
         if cors:
             api.add_middleware(
                 CORSMiddleware,
-                allow_origins=cors,
+                allow_origins=list(names_of("App(cors=...)", cors)),
                 allow_methods=["GET", "POST", "DELETE"],
                 allow_headers=[
                     "Authorization",
