@@ -122,7 +122,7 @@ def test_the_whole_traceback_is_there_for_who_asks(cli, tmp_path):
         (("doctor", "--mend"), "mend goes with --sessions"),
         (("runs", "--limit", "x"), "'--limit': expected a whole number."),
         (("costs", "--by", "foo"), "by 'foo' is not one of those there are"),
-        (("mcp", "inspect", "nosuch"), "The command 'nosuch' cannot be started"),
+        (("mcp", "inspect", "nosuch"), "The command 'nosuch' of an MCP server cannot be started"),
     ],
 )
 def test_wrong_usage_is_a_panel_with_status_2(cli, tmp_path, words, said):

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, cast
 
 from outlast.core.events import Item
-from outlast.core.pairs import OUTPUT_OF, is_call, pair_of
+from outlast.core.pairs import OUTPUT_OF, is_call, pair_of, unanswered
 from outlast.models.fake_id import FAKE_RESPONSES_ID
 
 
@@ -51,6 +51,27 @@ def paired(items: Sequence[Item], is_new: Sequence[bool]) -> list[Item]:
             leads_to = "call" if call else ""
             kept.append(item)
     return kept[::-1]
+
+
+def whole(items: list[Item], given: int) -> list[Item]:
+    """What a handoff's filter left, with nothing twice and without calls that no item answers.
+
+    What the filter moved stays where it put it.
+
+    Args:
+        items: The conversation.
+        given: How many of its items are the run's input, in which calls may stand alone.
+    """
+    alone = unanswered(items)
+    is_kept = [
+        n < given or not (pair_of(item) in alone if is_call(item) else _is_thought(item))
+        for n, item in enumerate(items)
+    ]
+    return unrepeated(paired(items, is_kept) if alone else items)
+
+
+def _is_thought(item: Item) -> bool:
+    return item.get("type") == "reasoning"
 
 
 def _halves(items: Sequence[Item]) -> set[int]:

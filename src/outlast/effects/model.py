@@ -39,7 +39,7 @@ from outlast.definitions.settings import ModelSettings
 from outlast.effects.compaction import after_overflow, within_context
 from outlast.effects.config import CallModelData, ModelInputData
 from outlast.effects.failures import error_facts
-from outlast.effects.history import paired, unrepeated
+from outlast.effects.history import paired, unrepeated, whole
 from outlast.effects.hooks import tell
 from outlast.effects.live import failure_event
 from outlast.effects.outcome import Emit, HookCall, Outcome
@@ -213,6 +213,8 @@ def model_input(state: RunState) -> list[Item]:
     if state.has_shell_calls:
         # One that the provider runs may come without its output, and is refused when sent back.
         items = paired(items, [n < len(state.head) for n in range(len(items))])
+    if state.model_entries is not state.entries:  # A handoff's filter may copy and tear apart.
+        items = whole(items, len(state.head))
     if options.omits_reasoning_ids:
         items = list(map(without_reasoning_id, items))
     return items
