@@ -35,7 +35,7 @@ class NoComparison:
 def deep() -> list[Any]:
     outer: list[Any] = []
     inner = outer
-    for _ in range(5_000):
+    for _ in range(100_000):  # Beyond what any version of Python writes down.
         inner.append([])
         inner = inner[0]
     return outer

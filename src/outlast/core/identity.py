@@ -84,14 +84,32 @@ class RunMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 def _check_numbers(metadata: RunMetadata) -> None:
-    urgency: Any = metadata.priority
-    if type(urgency) is not int or not 0 <= urgency <= _MOST_URGENT:
+    if type(cast("Any", metadata.priority)) is not int:
         raise WrongType(
-            f"RunMetadata.priority must be a whole number from 0 to {_MOST_URGENT}, got {urgency!r:.40}."
+            f"RunMetadata.priority must be a whole number, got {_kind(metadata.priority)}."
         )
     for name in ("not_before", "begins_before"):
         at: Any = getattr(metadata, name)
-        if at is not None and (type(at) not in (int, float) or not isfinite(at)):
+        if at is not None and type(at) not in (int, float):
+            raise WrongType(f"RunMetadata.{name} must be a number or None, got {_kind(at)}.")
+
+
+def check_begin(metadata: RunMetadata) -> None:
+    """Refuse an urgency or a time to begin that nobody can keep to.
+
+    It is asked when a run is begun and not when a log is read: what a later version allows is readable.
+
+    Raises:
+        WrongType: One is out of its range.
+    """
+    if not 0 <= metadata.priority <= _MOST_URGENT:
+        raise WrongType(
+            f"RunMetadata.priority must be a whole number from 0 to {_MOST_URGENT}, got "
+            f"{metadata.priority!r:.40}."
+        )
+    for name in ("not_before", "begins_before"):
+        at: Any = getattr(metadata, name)
+        if at is not None and not isfinite(at):
             raise WrongType(
                 f"RunMetadata.{name} must be a time in seconds since 1970 or None, got {at!r:.40}."
             )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, T
 from outlast.calls.health import CircuitBreaker
 from outlast.calls.prices import PriceTable
 from outlast.core.errors import WrongType, WrongValue
-from outlast.core.identity import RunMetadata
+from outlast.core.identity import NO_METADATA, RunMetadata, check_begin
 from outlast.definitions.agent import Agent
 from outlast.definitions.approval_rules import ApprovalRules, every_rule
 from outlast.definitions.budget import Budget
@@ -276,6 +276,7 @@ class RunConfig:
             _check_choice(self, "on_abandon", OnAbandon)
         self.compaction = _coerced(self.compaction, Compaction, "run_config.compaction")
         self.metadata = _as_metadata(self.metadata)
+        check_begin(self.metadata or NO_METADATA)
         self.budgets = _all_of(self.budgets, Budget, "budgets")
         self.approval_rules = _all_of(self.approval_rules, ApprovalRules, "approval_rules")
         if self.durability is not None:

@@ -8,21 +8,14 @@ commands that somebody has posted to the run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol, cast
 
 from outlast.calls.health import HealthStore
 from outlast.core.budgets import Ledger as SpentLedger
 from outlast.core.commanding import taken
 from outlast.core.commands import Command
-from outlast.core.errors import (
-    IncompatibleRun,
-    JournalError,
-    RunHasEnded,
-    RunNotFound,
-    StorageBusy,
-    WrongType,
-)
+from outlast.core.errors import IncompatibleRun, JournalError, RunHasEnded, RunNotFound, StorageBusy
 from outlast.core.events import (
     Event,
     ModelReplied,
@@ -264,30 +257,6 @@ class Follower(Protocol):
 def follower(journal: object) -> Follower | None:
     """The journal as one to follow; None where its runs are performed here."""
     return cast("Follower", journal) if hasattr(journal, "follow") else None
-
-
-class RunsElsewhere(Protocol):
-    """An engine that performs whole runs in other processes."""
-
-    @property
-    def journal(self) -> Any:
-        """The `Journal` of its runs, which is a `Follower` too."""
-        ...
-
-
-def engine_of(options: Mapping[str, Any]) -> RunsElsewhere | None:
-    """The engine that a runner's keywords name.
-
-    Raises:
-        WrongType: It is none.
-    """
-    engine = options.get("engine")
-    if engine is None or hasattr(engine, "journal"):
-        return engine
-    raise WrongType(
-        f"engine must be one that performs whole runs, such as a TemporalEngine, got "
-        f"{type(engine).__name__}. Leave it out to perform the run in this process."
-    )
 
 
 def require_known(log: RunLog) -> None:

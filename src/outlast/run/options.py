@@ -11,7 +11,7 @@ from outlast.definitions.context import RunContextWrapper, TContext
 from outlast.definitions.hooks import RunHooks
 from outlast.effects.config import RunConfig
 from outlast.effects.error_handlers import RunErrorHandlers
-from outlast.engine.log import RunsElsewhere
+from outlast.engine.elsewhere import RunsElsewhere
 from outlast.journal.journal import RunSummary
 from outlast.sessions.session import SessionLike
 

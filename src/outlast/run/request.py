@@ -18,8 +18,9 @@ from outlast.effects.config import RunConfig, check_journal, ruled
 from outlast.effects.history import unrepeated
 from outlast.effects.place import Place
 from outlast.effects.projection import wire
+from outlast.engine.elsewhere import engine_of
 from outlast.engine.local_runs import RunRequest
-from outlast.engine.log import engine_of, follower
+from outlast.engine.log import follower
 from outlast.journal.journal import Journal
 from outlast.journal.opening import open_journal
 from outlast.run.resume import check_request

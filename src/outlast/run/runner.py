@@ -20,9 +20,9 @@ from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.effects.error_handlers import RunErrorHandlers
 from outlast.effects.place import here
 from outlast.engine.drive import Engine
+from outlast.engine.elsewhere import RunsElsewhere, engine_of
 from outlast.engine.env import RunEnv
 from outlast.engine.local import LocalEngine
-from outlast.engine.log import RunsElsewhere, engine_of
 from outlast.run.abandon import finished_anyway, in_background
 from outlast.run.call import Call
 from outlast.run.control import cancel, pause, raise_limit, send, top_up, unpause

@@ -30,7 +30,7 @@ from outlast.definitions.clock import wall_s
 from outlast.definitions.given import names_of
 from outlast.definitions.logger import logger
 from outlast.effects.config import RunConfig
-from outlast.engine.log import RunsElsewhere
+from outlast.engine.elsewhere import RunsElsewhere
 from outlast.journal.journal import Journal, RunSummary
 from outlast.run.request import journal_of
 from outlast.run.servers import connected_servers
