@@ -110,3 +110,18 @@ def test_a_broken_conversation_is_reported_and_mended(place: Path):
     checks = json.loads(said("doctor", "--sessions", "chats.db", "--json"))
     assert [each["verdict"] for each in checks if each["name"] == "sessions"] == ["good"]
     session.close()
+
+
+def test_a_text_with_other_line_separators_is_moved(place: Path):
+    session = SQLiteSession("s4", place / "chats.db")
+    text = "a\u2028b\u2029c\x85d"
+    asyncio.run(session.add_items([{"role": "user", "content": text}]))
+    session.close()
+    lines = said("sessions", "chats.db", "--session", "s4", "--export")
+    (place / "s4.jsonl").write_text(lines, "utf-8")
+    assert "Added 1" in said("sessions", "new.db", "--session", "s4", "--import", "s4.jsonl")
+    assert json.loads(said("sessions", "new.db", "--session", "s4", "--export"))["content"] == text
+
+
+def test_a_word_that_is_no_text_is_wrong_usage(place: Path):
+    assert "no UTF-8" in said("runs", "--user", "\udcff", status=2)

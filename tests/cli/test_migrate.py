@@ -36,6 +36,8 @@ def outlast(*words, cwd):
         ("x = 'é'; from  agents  import Agent", "x = 'é'; from  outlast  import Agent"),
         ("if x:\r\n    from agents import Agent\r\n", "if x:\r\n    from outlast import Agent\r\n"),
         ("import agentsmith\nfrom my.agents import x\nfrom .agents import y", None),
+        ("x = 1\f\nfrom agents import Agent", "x = 1\f\nfrom outlast import Agent"),
+        ("x = '\u2028'\nimport agents.run", "x = '\u2028'\nimport outlast as agents, outlast.run"),
         ("import os", None),
     ],
 )

@@ -167,3 +167,11 @@ def test_an_item_that_stands_there_twice_is_held_twice():
     twice = said("a")
     nested = nest_handoff_history(before((), (), (twice, twice)))
     assert held_positions(nested, (twice, twice, twice)) == [0, 1]
+
+
+def test_a_summary_keeps_the_line_separators_of_a_text():
+    text = "a\u2028b\u2029c\x85d"
+    first = nest_handoff_history(before(({"role": "user", "content": text},), ()))
+    again = nest_handoff_history(before(first.input_history, ()))
+    assert again.input_history == first.input_history
+    assert text in str(again.input_history[0]["content"])  # pyright: ignore[reportArgumentType, reportIndexIssue, reportUnknownMemberType]

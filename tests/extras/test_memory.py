@@ -171,3 +171,13 @@ async def test_a_providers_vectors_are_asked_for_by_its_client():
     assert [each.text for each in await memory.recall("tea", user="ada")] == ["tea"]
     assert client.asked[0] == {"model": "m", "input": ["tea"], "dimensions": 2}
     memory.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "limit"), [(None, 5), (7, 5), ("x", 1.5), ("x", -1), ("x", None)]
+)
+async def test_what_cannot_be_looked_up_is_refused(memory: Memory, query: Any, limit: Any):
+    with pytest.raises(UserError, match="must be a"):
+        await memory.recall(query, user="ada", limit=limit)
+    with pytest.raises(UserError, match="must be a text"):
+        await memory.remember(query if query != "x" else None, user="ada")

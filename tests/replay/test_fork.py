@@ -138,3 +138,18 @@ class Named(ScriptedModel):
     def __init__(self, model: str, steps: list[Any]) -> None:
         super().__init__(steps)
         self.model = model
+
+
+@pytest.mark.parametrize(
+    ("at", "changed"),
+    [
+        (5, {}),
+        (None, {}),
+        ("t1.c1", {"result": float("nan")}),
+        ("m2", {"reply": 7}),
+        ("m2", {"message": []}),
+    ],
+)
+async def test_what_is_no_text_changes_nothing(recorded: str, at: Any, changed: Any):
+    with pytest.raises(UserError, match="must be a text"):
+        await fork("order-1", at, journal=recorded, **changed)

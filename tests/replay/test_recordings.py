@@ -124,3 +124,11 @@ def test_forms_of_keys_are_known(text: str):
 def test_plain_words_stay():
     text = "The bearer of this note asks for a token of good will, and a skeleton key."
     assert without_secrets(text) == text
+
+
+@pytest.mark.parametrize("line", ['{"request": "a", "out', "[]", '{"request": "a"}'])
+def test_a_cassette_that_was_cut_short_is_an_error_that_names_the_line(tmp_path: Path, line: str):
+    path = tmp_path / "cassette.jsonl"
+    path.write_text(line)
+    with pytest.raises(UserError, match="line 1 is no recorded call"):
+        RecordingModel(None, path)

@@ -78,7 +78,7 @@ async def test_the_runs_of_a_server_are_read_and_told_as_those_of_a_journal():
     model = ScriptedModel([[REFUND], [assistant_message("Refunded.")]])
     app = App(agents=[desk_of(model)])
     async with server_of(app) as url, Client(url, app.token) as client:
-        run = await client.start("Refund it", wait_s=PATIENCE_S, metadata={"ticket": "T-1"})
+        run = await client.start("Refund\u2028it", wait_s=PATIENCE_S, metadata={"ticket": "T-1"})
         journal = ServerJournal(url, app.token)
         own = open_journal()
         assert [row[:4] for row in await journal.runs()] == [row[:4] for row in await own.runs()]
@@ -88,6 +88,8 @@ async def test_the_runs_of_a_server_are_read_and_told_as_those_of_a_journal():
         await Runner.approve(run["run_id"], call["key"], run_config={"journal": journal})
         done = await client.get(run["run_id"], wait_s=PATIENCE_S)
         assert done["output"] == "Refunded."
+        heard = [repr(each) async for each in client.events(run["run_id"])]
+        assert any("Refund\\u2028it" in each for each in heard)
         with pytest.raises(RunHasEnded):
             await Runner.cancel(run["run_id"], run_config={"journal": journal})
         with pytest.raises(ServerProblem) as refused:

@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
@@ -25,6 +26,7 @@ from outlast.cli.program import with_dashes
 from outlast.cli.remote import use_server
 from outlast.cli.text import plain
 from outlast.core.errors import AgentsException
+from outlast.core.surrogates import is_sound
 from outlast.journal.journal import RunFilter
 from outlast.version import __version__
 
@@ -45,6 +47,11 @@ class Commands(Group):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Note whether the words of a command stand behind `--`, which click takes away."""
+        for word in args:
+            if not is_sound(word) and not Path(word).exists():
+                raise typer.BadParameter(
+                    f"{word!r:.80} has bytes that are no UTF-8. Expected a text, or a file that exists."
+                )
         args = with_dashes(args)
         ctx.meta[BEHIND_DASHES] = "--" in args
         return super().parse_args(ctx, args)

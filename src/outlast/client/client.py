@@ -230,7 +230,7 @@ class Client:
             if answer.is_error:
                 await answer.aread()
                 raise _problem(answer)
-            async for line in answer.aiter_lines():
+            async for line in _lines(answer.aiter_text()):
                 if line:
                     name, _, value = line.partition(": ")
                     fields[name] = value
@@ -279,6 +279,15 @@ class _Reading:
     params: Json
     is_over: bool = False
     deadline: float = field(default_factory=lambda: time.monotonic() + _PATIENCE_S)
+
+
+async def _lines(texts: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The lines of a stream of the server's, which end with a line feed: a text has other separators."""
+    rest = ""
+    async for text in texts:
+        *lines, rest = (rest + text).split("\n")
+        for line in lines:
+            yield line
 
 
 def _is_safe(method: str, what: Json) -> bool:

@@ -60,7 +60,7 @@ def migrations(path: Path) -> Iterator[Migration]:
 def migrated(file: Path, text: str, tree: ast.AST) -> Migration:
     """What becomes of a file with this text."""
     # The lines of bytes: positions in the tree count those.
-    lines = [line.encode() for line in text.splitlines(keepends=True)]
+    lines = text.encode().splitlines(keepends=True)
     result = Migration(file, text, text)
     for node in _imports(tree):
         if reason := _why_it_stays(node, file):
@@ -68,8 +68,8 @@ def migrated(file: Path, text: str, tree: ast.AST) -> Migration:
         else:
             _rewrite(node, lines)
     result.after = b"".join(lines).decode()
-    for number, line in enumerate(text.splitlines(), 1):
-        if _TEXT.search(line):
+    for number, line in enumerate(text.encode().splitlines(), 1):
+        if _TEXT.search(line.decode()):
             result.left.append((number, "names a module in a text"))
     result.left.sort()
     return result

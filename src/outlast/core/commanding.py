@@ -34,6 +34,7 @@ from outlast.core.events import (
     RunUnparked,
     RunUnpaused,
 )
+from outlast.core.items import is_of_run
 from outlast.core.state import (
     RunState,
     approval_key,
@@ -114,6 +115,7 @@ def _changes(state: RunState, run_id: str, command: Command) -> Sequence[Event]:
             return _topped_up(state, run_id, command)
         case Send():
             _require_open(state, run_id)
+            _require_said(command)
             names = state.started.guardrails if state.started else GuardrailNames()
             return [MessageReceived(command.id, command.items, command.by, names)]
         case Pause():
@@ -165,6 +167,17 @@ def _require_open(state: RunState, run_id: str) -> None:
             "for more."
         )
         raise _Refusal("RunHasEnded", message, run_id=run_id, status="running")
+
+
+def _require_said(command: Send) -> None:
+    """Refuse items that only the run adds, such as an answer of a call: each call has one answer."""
+    kinds = sorted({str(item["type"]) for item in command.items if is_of_run(item)})
+    if kinds:
+        raise _Refusal(
+            "UserError",
+            f"What was sent has items that only the run itself adds: {', '.join(kinds)}. Send a text, or "
+            "messages; a call that waits is answered by a decision about it. Nothing was changed.",
+        )
 
 
 def _gone_on(state: RunState, command: GoOn) -> Sequence[Event]:

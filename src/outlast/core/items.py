@@ -23,6 +23,17 @@ _KINDS = {
     "function_call_output": "tool_output",
     "program_output": "tool_output",
 }
+_OF_RUNS = {
+    "additional_tools", "compaction", "compaction_summary", "compaction_trigger", "configuration_update",
+    "mcp_approval_request", "mcp_approval_response", "mcp_list_tools", "program", "reasoning",
+}  # fmt: skip
+"""What a model, a tool or a decision says in a run, besides calls and their outputs."""
+
+
+def is_of_run(item: Item) -> bool:
+    """Whether only a run itself adds such an item to its conversation: a call, an answer of one, ..."""
+    kind = str(item.get("type", ""))
+    return kind in _OF_RUNS or kind.endswith(("_call", "_output"))
 
 
 def copied(item: Any) -> Any:

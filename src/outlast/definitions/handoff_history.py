@@ -248,7 +248,7 @@ def _unfolded(item: dict[str, Any]) -> Transcript:
 def _records(body: str) -> list[str]:
     """The numbered records of a summary. A line without the next number belongs to the one before."""
     records: list[str] = []
-    for line in body.splitlines():
+    for line in body.split("\n"):
         numbered = _RECORD.match(line)
         if numbered is not None and int(numbered.group(1)) == len(records) + 1:
             records.append(line[numbered.end() :])

@@ -54,6 +54,9 @@ async def fork(  # noqa: PLR0913
         UserError: It has no such step, or what is changed does not belong there.
         RunConflict: There is a run called ``new_id`` already.
     """
+    for name, value in {"at": at, "result": result, "reply": reply, "message": message}.items():
+        if not isinstance(value, str | None) or (name == "at" and value is None):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise UserError(f"{name} must be a text; got {value!r:.40}. Nothing was forked.")
     kept = journal_of(RunConfig(journal=journal))
     log = [each.event for each in await kept.read(run_id)]
     place = EffectId.parse(at)

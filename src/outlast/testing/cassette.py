@@ -43,8 +43,7 @@ class RecordingModel(Model):
         if mode == "record":
             self._path.unlink(missing_ok=True)
         elif self._path.exists():
-            for line in self._path.read_text("utf-8").splitlines():
-                call: dict[str, Any] = json.loads(line)
+            for call in _recorded(self._path):
                 self._calls.setdefault(call["request"], []).append(call)
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
@@ -100,6 +99,25 @@ class RecordingModel(Model):
             file.write(f"{line}\n")
 
 
+def _recorded(path: Path) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            call = json.loads(line)
+        except ValueError:
+            call = None
+        if not isinstance(call, dict) or not cast("dict[str, Any]", call).keys() >= _PARTS:
+            raise UserError(
+                f"{path}, line {number} is no recorded call; it may have been cut short. Expected what "
+                "RecordingModel writes: take the line out, and it is recorded anew."
+            )
+        calls.append(cast("dict[str, Any]", call))
+    return calls
+
+
+_PARTS = {"request", "output", "usage", "response_id"}
 _ASKED = ("system_instructions", "input", "model_settings", "tools", "output_schema", "handoffs")
 
 

@@ -50,7 +50,7 @@ def sessions(  # noqa: PLR0913  # a command has the options that it has
     if import_ is not None:
         if not import_.is_file():
             raise NoSuchThing(f"There is no file {str(import_)!r}. Name what --export has written.")
-        count = finish(imported(_opened(file, session), import_.read_text("utf-8").splitlines()))
+        count = finish(imported(_opened(file, session), import_.read_text("utf-8").split("\n")))
         console().print(f"Added {count} items.", highlight=False)
         return 0
     archive = SessionFile(file)
