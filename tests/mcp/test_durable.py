@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from outlast.core.errors import IncompatibleRun
 from outlast.core.events import ModelReplied, TurnPrepared
 from outlast.journal import MemoryJournal
 from outlast.mcp import MCPServer
-from outlast.mcp.calls import IDEMPOTENCY_KEY
+from outlast.mcp.calls import IDEMPOTENCY_KEY, RunCall
 from outlast.testing import ScriptedModel, assistant_message, function_call
 
 
@@ -136,6 +138,19 @@ async def test_a_resumed_call_reaches_its_own_tool_whatever_changed(change: str)
     assert result.final_output == "done"
 
 
+async def test_a_call_in_the_log_is_known_by_the_name_that_its_tool_had_then(monkeypatch: Any):
+    journal, name = MemoryJournal(), "sse: https://x/sse?k=v"
+    prefix: dict[str, Any] = {"mcp_config": {"include_server_in_tool_names": True}}
+    then = Board(name, {"ship": "Ship it."}, require_approval="always")
+    with monkeypatch.context() as patch:
+        patch.setattr("outlast.mcp.functions.prefixed_names", lambda *_: ["mcp_with_k_v__ship"])
+        await interrupted(journal, then, calls=("mcp_with_k_v__ship",), **prefix)
+    await Runner.approve("r", "c0", run_config=RunConfig(journal=journal))
+    now = Board(name, {"ship": "Ship it."}, require_approval="always")
+    result = await resumed(journal, now, **prefix)
+    assert (now.calls, result.final_output) == (["ship"], "done")
+
+
 @pytest.mark.parametrize(
     "servers",
     [
@@ -212,6 +227,27 @@ async def test_progress_is_heard_live_and_keeps_a_call_from_being_late(shop: Any
     assert heard == [(n, 4, f"part {n}") for n in (1, 2, 3, 4)]
     output = next(item for item in result.new_items if item.type == "tool_call_output_item")
     assert output.output == {"type": "text", "text": "packed"}
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ((1.0, 2.0, "a"), [(1.0, 2.0, "a")]),
+        ((1.0, math.inf, None), [(1.0, None, None)]),
+        ((math.inf, 2.0, None), []),
+        ((-math.inf, None, None), []),
+        ((math.nan, math.nan, "a"), []),
+    ],
+)
+async def test_progress_that_is_no_number_is_not_shown(told: Any, shown: Any):
+    heard: list[Any] = []
+
+    def hear(*progress: Any) -> None:
+        heard.append(progress)
+
+    context: Any = SimpleNamespace(idempotency_key="", report_progress=hear)
+    await RunCall(context).options(5.0)["progress_callback"](*told)
+    assert heard == shown
 
 
 async def test_a_cancelled_run_cancels_the_call_at_the_server(shop: Any):

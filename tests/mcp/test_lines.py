@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from outlast.mcp.lines import TOO_LARGE, messages
+from outlast.mcp.lines import TOO_LARGE, UNREADABLE, messages
 
 LIMIT = 10_000
 BIG = "x" * 300_000
@@ -42,3 +42,30 @@ async def test_a_line_that_is_too_long_is_an_error_of_the_call_that_it_answers(
         wire = big.message.model_dump(mode="json")
         assert (wire["id"], wire["error"]["code"]) == (number, TOO_LARGE)
     assert small.message.model_dump()["id"] == 6
+
+
+DEEP = '{"a":' * 400 + "1" + "}" * 400
+UNREAD: list[tuple[str, Any]] = [
+    ('{"jsonrpc":"2.0","id":5,"result":%s}', 5),
+    ('{"result":%s,"id":"a-1","jsonrpc":"2.0"}', "a-1"),
+    ('{"jsonrpc":"2.0","id":5,"result":{"a":', 5),
+    ('{"jsonrpc":"2.0","id":5,"method":"roots/list","params":%s}', None),
+    ('{"jsonrpc":"2.0","id":null,"result":%s}', None),
+    ('{"id":5,"level":"info"}', None),
+    ("welcome", None),
+]
+
+
+@pytest.mark.parametrize(("line", "number"), UNREAD)
+async def test_a_line_that_cannot_be_read_is_an_error_of_the_call_that_it_answers(
+    line: str, number: Any
+):
+    reader = asyncio.StreamReader()
+    reader.feed_data(line.replace("%s", DEEP).encode() + b"\n")
+    reader.feed_eof()
+    (told,) = [each async for each in messages(reader, LIMIT)]
+    if number is None:
+        assert isinstance(told, Exception)
+    else:
+        wire = told.message.model_dump(mode="json")
+        assert (wire["id"], wire["error"]["code"]) == (number, UNREADABLE)

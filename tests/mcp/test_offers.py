@@ -101,6 +101,32 @@ async def test_two_servers_with_a_tool_of_one_name_are_refused_or_told_apart(std
     assert {"mcp_a__price", "mcp_b__price"} <= {tool.name for tool in tools}
 
 
+URL = "streamable_http: https://u:S3cret@x/mcp?k=S3cret"
+
+
+@pytest.mark.parametrize(
+    ("given", "stem"),
+    [
+        ([URL], "mcp_streamable_http__https___x_mcp__ship"),
+        (["docs=postgres://u:S3cret@x"], "mcp_a_server__ship"),
+        ([f"{URL}1", f"{URL}2"], "mcp_streamable_http__https___x_mcp__ship_"),
+    ],
+)
+async def test_names_of_tools_hold_no_secret_of_the_name_of_their_server(
+    given: list[str], stem: str
+):
+    offered: list[list[str]] = []
+    for servers in (given, given[::-1]):
+        boards: list[Any] = [Board(name, {"ship": "Ship it."}) for name in servers]
+        config: Any = {"include_server_in_tool_names": True}
+        agent = Agent(name="Clerk", mcp_servers=boards, mcp_config=config)
+        offered.append([each.name for each in await agent.get_mcp_tools(RunContextWrapper(None))])
+    assert offered[1] == offered[0][::-1]  # Whatever the order of the servers.
+    assert len({*offered[0]}) == len(given)
+    assert all(name.startswith(stem) and "S3cret" not in name for name in offered[0])
+    assert len(given) > 1 or offered[0] == [stem]
+
+
 NAMES = [
     ([("s1", "a"), ("s1", "b"), ("s2", "a")], ["mcp_s1__a", "mcp_s1__b", "mcp_s2__a"]),
     (

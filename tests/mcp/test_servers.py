@@ -9,6 +9,7 @@ import pytest
 
 from outlast import Agent, Runner, UserError
 from outlast.journal import open_journal
+from outlast.mcp import MCPConnectionError
 from outlast.testing import ScriptedModel, assistant_message, function_call
 from outlast.views.steps import timeline
 
@@ -137,6 +138,31 @@ async def test_a_stream_that_ended_is_opened_again(opened: Any):
         shop.start()
         again = await server.call_tool("price", {"item": "tea"})
     assert again.content[0].text == "tea: 7 EUR"
+
+
+async def asked_the_price(server: Any) -> str:
+    return (await server.call_tool("price", {"item": "tea"})).content[0].text
+
+
+async def test_a_server_that_was_asked_while_it_was_down_is_asked_again_once_it_is_up(shop: Any):
+    async with shop.server(client_session_timeout_seconds=10, max_retry_attempts=1) as server:
+        await asked_the_price(server)
+        params: Any = server.params
+        script: Any = params.args if shop.transport == "stdio" else []
+        if script:
+            os.kill(shop.calls()[-1]["pid"], signal.SIGKILL)
+            await asyncio.wait_for(server._stderr.is_over.wait(), 10)
+            params.args = ["no such file"]
+        shop.stop()
+        for ask in (asked_the_price(server), server.list_tools(), server.list_prompts()):
+            with pytest.raises(MCPConnectionError):
+                await ask
+        shop.start()
+        if script:
+            params.args = script
+        assert await asked_the_price(server) == "tea: 7 EUR"
+    with pytest.raises(UserError, match="Server not initialized"):
+        await asked_the_price(server)
 
 
 async def test_structured_content_takes_the_place_of_text_where_it_is_wanted(shop: Any):

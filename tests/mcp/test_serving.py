@@ -163,6 +163,23 @@ async def test_a_call_that_waits_is_asked_about_at_the_client(desk: Path, answer
     assert result.content[0].text == status
 
 
+async def test_a_question_that_is_dismissed_is_not_asked_again_in_that_call(desk: Path):
+    asked: list[Any] = []
+
+    async def dismissed(context: Any, params: Any) -> Any:
+        asked.append(params)
+        return module("types").ElicitResult(action="cancel")
+
+    async with over_stdio(desk, f"{desk}:desk", elicitation_callback=dismissed) as server:
+        for count in (1, 2):
+            text = (
+                (await server.call_tool("pay_desk", {"message": "pay", "key": "k"})).content[0].text
+            )
+            assert len(asked) == count
+            assert "outlast approve mcp-" in text
+            assert "with the same key" in text
+
+
 async def test_a_client_that_asks_nobody_is_told_how_to_go_on_and_the_same_key_goes_on(desk: Path):
     async with over_stdio(desk, f"{desk}:desk") as server:
         first = await server.call_tool("pay_desk", {"message": "pay", "key": "k"})

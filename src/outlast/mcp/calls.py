@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -49,6 +50,9 @@ class RunCall:
         deadline, seconds = self._deadline, self._timeout_s
         if deadline is not None and seconds is not None and not deadline.expired():
             deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+        if not math.isfinite(progress):
+            return  # A sign of life, and nothing that a log could hold.
+        total = total if total is not None and math.isfinite(total) else None
         text = None if message is None else printable(message)
         self._context.report_progress(progress, total, text)
 

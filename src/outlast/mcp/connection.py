@@ -73,6 +73,8 @@ class ConnectedServer(MCPServer):
         self._link: Link | None = None
         self._owner: asyncio.Task[None] | None = None
         self._closing: asyncio.Event | None = None
+        self._is_wanted = False
+        """Whether there is to be a connection: from the first that succeeded until `cleanup`."""
         self._gate = asyncio.Lock()
         self._seen: Failures | None = None
         """What has gone wrong in HTTP for whoever owns the connection."""
@@ -104,15 +106,24 @@ class ConnectedServer(MCPServer):
             MCPCommandNotFound: Its command does not exist.
         """
         async with self._gate:
-            if self.session is not None and not self._is_gone():
-                return
-            await self._close()
-            await self._open()
+            await self._connect()
+
+    async def _connect(self) -> None:
+        if self.session is not None and not self._is_gone():
+            return
+        await self._close()
+        await self._open()
+        self._is_wanted = True
+
+    async def _connect_again(self) -> None:
+        async with self._gate:
+            if self._is_wanted:  # Nobody has cleaned up meanwhile.
+                await self._connect()
 
     def _is_gone(self) -> bool:
-        """Whether there was a connection, and it has ended by itself."""
+        """Whether there was a connection that nobody has closed, and there is none any more."""
         if self._owner is None or self._closing is None:
-            return False
+            return self._is_wanted
         return self._owner.done() or self._closing.is_set() or self._has_ended()
 
     def _has_ended(self) -> bool:
@@ -213,6 +224,7 @@ class ConnectedServer(MCPServer):
     async def cleanup(self) -> None:
         """Stop talking to the server. Does nothing if there is no connection."""
         async with self._gate:
+            self._is_wanted = False
             await self._close()
 
     async def _close(self) -> None:
@@ -248,15 +260,15 @@ class ConnectedServer(MCPServer):
     # --- Requests. -------------------------------------------------------------------------
 
     async def _live(self) -> Any:
-        """The session to use now. One that has ended by itself is opened again."""
+        """The session to use now. One that has ended by itself is opened again, until that succeeds."""
+        if self._is_gone():
+            logger.warning("Connecting again to MCP server %s.", public_name(self.name))
+            await self._connect_again()
         if self.session is None:
             raise UserError(
                 "Server not initialized. Make sure you call `connect()` first: MCP server "
                 f"{public_name(self.name)!r} has no connection. `async with server:` makes one."
             )
-        if self._is_gone():
-            logger.warning("Connecting again to MCP server %s.", public_name(self.name))
-            await self.connect()
         return self.session
 
     async def _request(self, doing: str, ask: Callable[[Any], Awaitable[T]]) -> T:

@@ -65,14 +65,18 @@ def resumed_run(ctx: Any) -> str:
     return state if isinstance(state, str) and RUN_ID.fullmatch(state) else ""
 
 
-async def take_answers(run_id: str, ctx: Any, config: RunConfig | None) -> None:
-    """Record what a client says that a person has said."""
+async def take_answers(run_id: str, ctx: Any, config: RunConfig | None) -> set[str]:
+    """Record what a client says that a person has said; returns the questions that were dismissed."""
+    dismissed = set[str]()
     answers: dict[str, Any] = (getattr(ctx, "input_responses", None) if is_v2() else None) or {}
     for call_id, answer in answers.items():
-        if answer.action != "cancel":
-            content: dict[str, Any] = answer.content or {}
-            is_fine = answer.action == "accept" and content.get("approve") is True
-            await decide(run_id, call_id, (is_fine, str(content.get("reason") or "")), config)
+        if answer.action == "cancel":
+            dismissed.add(call_id)
+            continue
+        content: dict[str, Any] = answer.content or {}
+        is_fine = answer.action == "accept" and content.get("approve") is True
+        await decide(run_id, call_id, (is_fine, str(content.get("reason") or "")), config)
+    return dismissed
 
 
 async def decide(

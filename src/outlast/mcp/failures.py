@@ -23,7 +23,7 @@ from outlast.mcp.library import (
     protocol_error,
     timeout_code,
 )
-from outlast.mcp.lines import TOO_LARGE
+from outlast.mcp.lines import TOO_LARGE, UNREADABLE
 from outlast.mcp.names import printable, public_name, public_url
 
 SHOWN = 500
@@ -161,6 +161,8 @@ def _told(error: BaseException) -> str:
             return "it closed the connection."
         if code == timeout_code():
             return "it did not answer in time."
+        if code == UNREADABLE:
+            return f"it sent {each}."
         if code is not None:
             return f"it says {quoted(str(each))} (code {code})."
         if type(each).__name__ == "ValidationError":
@@ -213,6 +215,10 @@ def _answer_failure(
             "client_session_timeout_seconds, or ask for less."
         )
         return _as_both(MCPTimeoutError, text, error)
+    if code == UNREADABLE:
+        unread = MCPRequestError(f"{start}it sent {error}. Mend that server, or leave it out.")
+        unread.to_model = "Its answer cannot be read; it may have done something or not."
+        return unread
     if code is not None:
         text = quoted(str(error))
         refusal = _as_both(MCPRequestError, f"{start}it says {text} (code {code}).", error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -250,13 +251,18 @@ def _once(server: MCPServer, tools: Sequence[Any]) -> list[Any]:
 def _offers(
     servers: Sequence[MCPServer], listed: Sequence[Sequence[Any]]
 ) -> list[tuple[str, int, str]]:
-    twins: dict[str, int] = {}
-    offers: list[tuple[str, int, str]] = []
-    for server, offered in zip(servers, listed, strict=True):
-        twin = twins.get(server.name, 0)
-        twins[server.name] = twin + 1
-        offers += [(server.name, twin, tool.name) for tool in offered]
-    return offers
+    """What tools are named after. A server's name is a public one there: names go to models and logs."""
+    twins = dict[int, int]()
+    counts = Counter[str]()
+    for index in sorted(range(len(servers)), key=lambda i: (servers[i].name, i)):
+        name = public_name(servers[index].name)
+        twins[index] = counts[name]
+        counts[name] += 1
+    return [
+        (public_name(server.name), twins[index], tool.name)
+        for index, (server, offered) in enumerate(zip(servers, listed, strict=True))
+        for tool in offered
+    ]
 
 
 def _usable(tool: Any, server: MCPServer, *settings: Any) -> FunctionTool | None:

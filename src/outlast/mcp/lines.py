@@ -19,6 +19,8 @@ PART_BYTES = 2**18
 ID_IS_WITHIN = 4_096
 TOO_LARGE = -32_098
 """The code of an error of ours, in place of an answer that is too long."""
+UNREADABLE = -32_097
+"""And in place of one that is no JSON, or that is nested more deeply than the library reads."""
 _PAIR = rb'\s*"(\w+)"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}"|null|true|false)\s*'
 _FIRST = re.compile(_PAIR + rb",")
 _LAST = re.compile(rb",(?:" + _PAIR + rb",)*" + _PAIR + rb"\}\s*$")
@@ -31,7 +33,21 @@ async def messages(reader: asyncio.StreamReader, limit: int | None) -> AsyncIter
         try:
             yield message_of(line)
         except Exception as error:  # noqa: BLE001  # somebody else's text; the session is told
-            yield error
+            yield _refused(line) or error
+
+
+def _refused(line: bytes) -> Any:
+    """What to tell whoever waits for an answer that cannot be read; None if that is not known."""
+    fields = _outer_fields(line)
+    number = fields.get("id")
+    if fields.get("jsonrpc") != "2.0" or "method" in fields or type(number) not in (int, str):
+        return None
+    return message_of(_error(number, UNREADABLE, "what is broken, or nested too deeply to be read"))
+
+
+def _error(number: Any, code: int, text: str) -> bytes:
+    error = {"code": code, "message": text}
+    return json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode()
 
 
 async def _lines(reader: asyncio.StreamReader, limit: int | None) -> AsyncIterator[bytes]:
@@ -63,9 +79,7 @@ def _joined(parts: list[bytes], end: bytes, size: int, limit: int | None) -> byt
     fields = _outer_fields(b"".join((*parts, end)))
     if "id" not in fields or "method" in fields:
         return b"{}"  # Nobody waits for it. It is no message, and so an exception.
-    text = f"more than {limit} bytes"
-    error = {"code": TOO_LARGE, "message": text}
-    return json.dumps({"jsonrpc": "2.0", "id": fields["id"], "error": error}).encode()
+    return _error(fields["id"], TOO_LARGE, f"more than {limit} bytes")
 
 
 def _outer_fields(line: bytes) -> dict[str, Any]:

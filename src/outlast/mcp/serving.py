@@ -157,12 +157,14 @@ class _Runs:
                 self._going.pop(run_id, None)
 
     async def _performed(self, run_id: str, message: str, ctx: Any) -> Any:
-        await take_answers(run_id, ctx, self._config)
+        dismissed = await take_answers(run_id, ctx, self._config)
         result = await self._finished(run_id, message, ctx)
         for _ in range(MAX_QUESTIONS):
             waiting = list(result.interruptions)
             if not waiting:
                 return _text(result.final_output)
+            if any(item.question_id in dismissed for item in waiting):
+                break  # Who does not want to say is not asked again.
             if waits_by_answer(ctx):
                 return input_required(run_id, waiting)
             answer = await asked_directly(ctx, question(waiting[0]))
