@@ -21,6 +21,7 @@ from outlast.core.evolve import fold
 from outlast.effects.config import RunConfig, coerce_run_config
 from outlast.journal.journal import Journal
 from outlast.run.commands import check_said, command_head, command_run, events_of
+from outlast.run.edited import check_edited
 from outlast.run.request import journal_of
 
 
@@ -52,6 +53,7 @@ async def approve(  # noqa: PLR0913  # each says something about one decision
         AlreadyDecided: Somebody else was first; the error says who, and what.
         CallNotFound: No such call waits.
         RunNotFound: There is no such run.
+        UserError: The arguments do not fit the tool. Nothing was decided.
         StorageBusy: The journal was locked for too long. Nothing was decided; try again.
     """
     check_said(run_id=run_id, call_id=call_id, always=always)
@@ -138,7 +140,9 @@ async def reject(  # noqa: PLR0913  # each says something about one decision
 async def _decide(run_id: str, command: Decide, config: Any) -> None:
     journal = journal_of(coerce_run_config(config))
     run_id, call_id = await _where_it_is_asked(journal, run_id, command.call_id)
-    await command_run(journal, run_id, msgspec.structs.replace(command, call_id=call_id))
+    command = msgspec.structs.replace(command, call_id=call_id)
+    await check_edited(journal, run_id, command)
+    await command_run(journal, run_id, command)
 
 
 async def _where_it_is_asked(journal: Journal, run_id: str, call_id: str) -> tuple[str, str]:
