@@ -20,6 +20,7 @@ from outlast.definitions.tool import FunctionTool, Tool
 from outlast.effects.hooks import hook_context, tell
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.place import at_effect
+from outlast.effects.ruled_tools import warn_of_rules
 from outlast.effects.shared_agents import is_consistent, require_consistent
 from outlast.effects.turn import (
     AnyAgent,
@@ -85,6 +86,9 @@ async def _enabled(view: RunParts, agent: AnyAgent) -> tuple[list[Tool], list[An
     tools, handoffs = await gathered(
         agent.get_all_tools(view.context), _enabled_handoffs(view, agent)
     )
+    started = view.state.started
+    if agent.mcp_servers and started is not None and not started.parent:
+        warn_of_rules(view.agents.first, view.config)  # Its servers have listed their tools now.
     return [await _with_computer(view, tool) for tool in tools], handoffs
 
 

@@ -51,6 +51,7 @@ from outlast.effects.place import Place
 from outlast.effects.projection import approval_item
 from outlast.effects.purse import Purse, own_budgets, purse_of
 from outlast.effects.registry import AnyAgent, Registry
+from outlast.effects.ruled_tools import warn_of_rules
 from outlast.effects.scope import RunScope
 from outlast.engine.env import Live, RunEnv
 from outlast.engine.fit import asks_at_end
@@ -194,6 +195,8 @@ def begin(log: RunLog, request: RunRequest, items: list[Item], *, is_text: bool)
     if rules := every_rule(config.approval_rules):
         facts = [rules_facts(each) for each in rules]
         options = msgspec.structs.replace(options, approval_rules=facts)
+        if not request.parent:  # The agent of an inner run has only its own tools.
+            warn_of_rules(request.agent, config)
     if own := own_budgets(config, request.purse):
         options = msgspec.structs.replace(options, budgets=[budget_facts(each) for each in own])
     log.add(
@@ -285,6 +288,8 @@ def take_over(env: RunEnv, request: RunRequest) -> None:
         said["budgets"] = [budget_facts(each) for each in own]
     if rules := every_rule(request.config.approval_rules):
         said["approval_rules"] = [rules_facts(each) for each in rules]
+        if not request.parent:
+            warn_of_rules(request.agent, request.config)
     changed = {key: value for key, value in said.items() if getattr(before, key) != value}
     agent = env.agents.find(turn.agent) if turn and turn.ending == "text" else None
     ending = "asked" if agent is not None and asks_at_end(env, agent) else ""
