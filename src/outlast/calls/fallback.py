@@ -21,16 +21,16 @@ from outlast.core.errors import (
     ModelUnavailable,
     UserError,
 )
-from outlast.definitions.model import Model
+from outlast.definitions.model import Model, ModelProvider
 from outlast.models.normalized import normalized_error
-from outlast.models.provider import MultiProvider
+from outlast.models.provider import MissingKey, MultiProvider
 
 if TYPE_CHECKING:
     from outlast.definitions.openai_types import TResponseStreamEvent
     from outlast.definitions.run_items import ModelResponse
 
 _MENDABLE = (
-    ConnectionError, ModelAuthError, ModelRateLimited, ModelReplyMalformed, ModelStreamTruncated,
+    ConnectionError, MissingKey, ModelAuthError, ModelRateLimited, ModelReplyMalformed, ModelStreamTruncated,
     ModelTimeoutError, ModelUnavailable,
 )  # fmt: skip
 _MENDED_ELSEWHERE = {401, 402, 403, 404, 408, 429}
@@ -126,7 +126,8 @@ class FallbackModel(Model):
                     await events.aclose()
 
     def _models(self) -> list[Model]:
-        return [_found(member.model) for member in self.members]
+        provider = MultiProvider()
+        return [member_model(member.model, provider) for member in self.members]
 
 
 class Paced(Model):
@@ -180,6 +181,38 @@ class Paced(Model):
     def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
         """The model's answer as it comes, at once: only a run can wait."""
         return _found(self.inner).stream_response(*args, **kwargs)
+
+
+class _Keyless(Model):
+    """Stands for a model of which there is no key: to ask it fails, and the next one is asked."""
+
+    def __init__(self, model: str, why: MissingKey) -> None:
+        self.model = model
+        self._why = why
+
+    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """Nothing."""
+        del args, kwargs
+        raise self._why
+
+    async def stream_response(
+        self, *args: Any, **kwargs: Any
+    ) -> AsyncGenerator[TResponseStreamEvent]:
+        """Nothing."""
+        del args, kwargs
+        for _ in ():
+            yield _
+        raise self._why
+
+
+def member_model(model: str | Model, provider: ModelProvider) -> Model:
+    """One of several models, also where it cannot be asked: then that is its failure."""
+    if not isinstance(model, str):
+        return model
+    try:
+        return provider.get_model(model)
+    except MissingKey as error:
+        return _Keyless(model, error)
 
 
 def members_of(model: str | Model) -> tuple[Member, ...]:

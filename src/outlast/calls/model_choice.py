@@ -25,6 +25,7 @@ from outlast.calls.fallback import (
     endpoint_of,
     health_key,
     is_mendable,
+    member_model,
     members_of,
 )
 from outlast.calls.health import (
@@ -356,8 +357,10 @@ class _Choosing:
         return at if at is not None and 0 <= wall_s() - at < _SLOT_S else None
 
     def _resolved(self, member: Member) -> Model:
-        named = member.model
-        return self._question.provider.get_model(named) if isinstance(named, str) else named
+        named, provider = member.model, self._question.provider
+        if isinstance(self._question.model, FallbackModel):
+            return member_model(named, provider)
+        return provider.get_model(named) if isinstance(named, str) else named
 
     def _reachable(self, members: tuple[Member, ...]) -> list[Member]:
         """The members that know the conversation, where their provider keeps it."""

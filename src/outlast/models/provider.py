@@ -52,6 +52,10 @@ _ADAPTERS = {
 }
 
 
+class MissingKey(UserError):
+    """There is no key for a model: what is raised is this, and the provider's own kind of error."""
+
+
 class MultiProviderMap:
     """Which provider answers for which prefix."""
 
@@ -401,7 +405,7 @@ def _check_mode(name: str, mode: str, allowed: tuple[str, ...]) -> None:
 
 def _missing_key(openai_error: type[Exception], model: str) -> UserError:
     # Both families: callers of openai-agents have learned to catch the library's own error.
-    kind = type("MissingApiKey", (UserError, openai_error), {})
+    kind = type("MissingApiKey", (MissingKey, openai_error), {})
     meant = meant_model(model)
     return kind(
         f"There is no OpenAI API key.{meant if OFFLINE in meant else ''} Set OPENAI_API_KEY, or call set_default_openai_key(...). "

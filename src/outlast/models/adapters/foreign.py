@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from outlast.core.errors import AgentsException, ModelRequestError
+from outlast.core.errors import AgentsException, ModelAuthError, ModelRequestError
 from outlast.models.errors import HOST, kind_of_status
 from outlast.models.normalized import retry_after
 
@@ -176,6 +176,8 @@ def _request_error(error: Exception) -> ModelRequestError:
     status = status if isinstance(status, int) else None
     told = type(error).__name__ if status is None else f"{type(error).__name__} (status {status})"
     kind = ModelRequestError if status is None else kind_of_status(status)
+    if type(error).__name__ == "MissingApiKeyError":  # any-llm's, before anybody was asked.
+        kind = ModelAuthError
     made = kind(
         f"The request to the model failed: {told}. Check the model's name, its key and its base URL."
     )
