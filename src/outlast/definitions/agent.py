@@ -32,6 +32,7 @@ from outlast.definitions.members import (
     check_exclusive,
     check_guardrails,
     check_handoffs,
+    check_keys,
     check_servers,
     check_tools,
 )
@@ -93,6 +94,8 @@ class MCPConfig(TypedDict):
     include_server_in_tool_names: NotRequired[bool]
 
 
+_MCP_KEYS = tuple(MCPConfig.__annotations__)
+_STOP_KEYS = tuple(StopAtTools.__annotations__)
 WATCHED: dict[int, Callable[[], None]] = {}
 """By an agent's identity, who wants to hear of it when the agent's list of tools is replaced."""
 
@@ -197,6 +200,9 @@ class Agent(AgentBase[TContext]):
         check_handoffs(self, self.handoffs)
         check_servers(self, self.mcp_servers)
         owner = f"agent {self.name!r}"
+        check_keys(f"mcp_config of {owner}", {**self.mcp_config}, _MCP_KEYS)
+        if isinstance(self.tool_use_behavior, dict):
+            check_keys(f"tool_use_behavior of {owner}", {**self.tool_use_behavior}, _STOP_KEYS)
         check_guardrails(owner, "input", self.input_guardrails)
         check_guardrails(owner, "output", self.output_guardrails)
         if self.model_settings is _UNSET:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
 from outlast.definitions.calling import awaited
 from outlast.definitions.context import RunContextWrapper, TContext
 
@@ -84,15 +85,34 @@ class Check:
         """What its function returned, if that can be a verdict.
 
         Raises:
-            UserError: It is something else.
+            UserError: It is something else, or says neither yes nor no.
         """
         if hasattr(found, "tripwire_triggered") and hasattr(found, "output_info"):
+            said: Any = getattr(found, "tripwire_triggered", None)
+            if not _is_yes_or_no(said):
+                raise WrongType(
+                    f"Guardrail function {self.get_name()} returned a tripwire_triggered that is neither "
+                    f"True nor False, but of type {type(said).__name__}, which would always stop the run. "
+                    "Return GuardrailFunctionOutput(output_info=..., tripwire_triggered=True or False)."
+                )
             return found
         raise UserError(
             f"Guardrail function {self.get_name()} returned an object of type "
             f"{type(found).__name__}. Return GuardrailFunctionOutput(output_info=..., "
             "tripwire_triggered=...)."
         )
+
+
+def _is_yes_or_no(said: Any) -> bool:
+    """Whether ``said`` can be read as yes or no: what is counted, measured or found can; a text cannot.
+
+    Neither can what was forgotten to be called, awaited or looked into.
+    """
+    if said is None or isinstance(said, bool | re.Match):
+        return True
+    if isinstance(said, str | bytes | dict):
+        return False
+    return hasattr(type(said), "__bool__") or hasattr(type(said), "__len__")
 
 
 def _refused(function: Callable[..., Any], args: tuple[Any, ...]) -> inspect.Signature | None:

@@ -5,20 +5,23 @@ A forgotten decorator shows when the agent is made, and not in the middle of its
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import types
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongValue
 from outlast.definitions.callables import is_tool_name
 from outlast.definitions.function_tool import FunctionTool
 from outlast.definitions.given import check_list
 from outlast.definitions.guardrail import InputGuardrail, OutputGuardrail
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.method_tool import MethodTool
+from outlast.definitions.tool import Tool
+from outlast.definitions.tool_guardrail import ToolInputGuardrail, ToolOutputGuardrail
 
 
 def check_tools(agent: Any, tools: Iterable[Any]) -> None:
@@ -70,10 +73,11 @@ def check_handoffs(agent: Any, handoffs: Iterable[Any]) -> None:
     for index, target in enumerate(handoffs):
         if isinstance(target, Handoff):
             continue
-        if _is_plain(target) or not isinstance(getattr(target, "name", None), str):
+        if _is_plain(target) or not _is_agent(target):
+            instead = _instead(target) or ""
             raise UserError(
                 f"handoffs[{index}] of agent {agent.name!r} is {_what(target)}, which is neither an "
-                "agent nor a handoff. Pass the agent itself, or handoff(agent, ...)."
+                f"agent nor a handoff. Pass the agent itself, or handoff(agent, ...).{instead}"
             )
 
 
@@ -84,10 +88,26 @@ def check_servers(agent: Any, servers: Iterable[Any]) -> None:
         UserError: An entry is something else.
     """
     for index, server in enumerate(servers):
-        if not callable(getattr(server, "list_tools", None)):
+        if isinstance(server, type) or not _is_server(server):
+            instead = _instead(server) or ""
             raise UserError(
                 f"mcp_servers[{index}] of agent {agent.name!r} is {_what(server)}, which is no MCP server. "
-                "Pass MCPServerStdio(...), MCPServerStreamableHttp(...), or another MCPServer."
+                f"Pass MCPServerStdio(...), MCPServerStreamableHttp(...), or another MCPServer.{instead}"
+            )
+
+
+def check_keys(place: str, given: dict[str, Any], known: Collection[str]) -> None:
+    """Refuse keys of a setting that it does not have: a mistyped one would change nothing.
+
+    Raises:
+        WrongValue: There is one.
+    """
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, 1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            raise WrongValue(
+                f"{place} has no key {key!r:.60}.{meant} Known are: {', '.join(known)}."
             )
 
 
@@ -102,11 +122,14 @@ def check_guardrails(owner: str, kind: str, guardrails: Iterable[Any]) -> None:
     )
     check_list(f"{kind}_guardrails of {owner}", guardrails)
     for index, each in enumerate(guardrails):
-        if isinstance(each, right) or not (isinstance(each, wrong) or _is_plain(each)):
+        is_other = isinstance(each, wrong | ToolInputGuardrail | ToolOutputGuardrail)
+        is_own = not (is_other or _is_plain(each)) and callable(getattr(each, "run", None))
+        if isinstance(each, right) or is_own:
             continue
+        instead = _instead(each)
         advice = (
-            f"Pass what @{kind}_guardrail makes of a function, or {right.__name__}(...)."
-            if (name := _name(each)) is None
+            f"Pass what @{kind}_guardrail makes of a function, or {right.__name__}(...).{instead or ''}"
+            if instead or (name := _name(each)) is None
             else f"Decorate it with @{kind}_guardrail, or write {kind}_guardrails="
             f"[{kind}_guardrail({name})]."
         )
@@ -127,11 +150,40 @@ def _about_tool(tool: Any) -> str | None:
         return "Pass the function itself, decorated with @function_tool, and do not call it."
     if hasattr(tool.__class__, "as_tool"):
         return "Write agent.as_tool(tool_name=..., tool_description=...), or put it into handoffs."
+    if not isinstance(tool, Tool) and (instead := _instead(tool)):
+        return instead.lstrip()
     if _is_plain(tool) or not isinstance(getattr(tool, "name", None), str):
         if callable(tool):
             return "Write tools=[function_tool(the_object)]."
         return "Pass what @function_tool makes of a function, or a tool such as WebSearchTool()."
     return None
+
+
+def _instead(value: Any) -> str | None:
+    """Where in an agent a value belongs that stands in the wrong list; None if in none."""
+    if isinstance(value, InputGuardrail):
+        return " Put it into input_guardrails."
+    if isinstance(value, OutputGuardrail):
+        return " Put it into output_guardrails."
+    if isinstance(value, ToolInputGuardrail | ToolOutputGuardrail):
+        kind = "input" if isinstance(value, ToolInputGuardrail) else "output"
+        return f" A tool has it: function_tool(..., tool_{kind}_guardrails=[...])."
+    if isinstance(value, Handoff) or _is_agent(value):
+        return " Put it into handoffs."
+    if _is_plain(value):
+        return None
+    if _is_server(value):
+        return " Put it into mcp_servers."
+    return " Put it into tools." if isinstance(value, Tool) else None
+
+
+def _is_agent(value: Any) -> bool:
+    """Whether ``value`` has what a handoff reads of an agent."""
+    return isinstance(getattr(value, "name", None), str) and hasattr(value, "handoff_description")
+
+
+def _is_server(value: Any) -> bool:
+    return callable(getattr(value, "list_tools", None))
 
 
 _INSTEAD: dict[tuple[type[Any], ...], str] = {

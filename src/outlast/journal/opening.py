@@ -86,7 +86,7 @@ def open_journal(path: str | Path | None = None, durability: Durability = "power
             ever there, logs are kept in memory instead, with one warning.
         JournalCorrupt: There is something else, or a damaged journal.
         StorageBusy: Another process has it locked. Try again.
-        UserError: The path is one that no file can have.
+        UserError: The path is one that no file can have, or a word that means none.
     """
     wanted, home = (path, "") if path else _default()
     # Every run asks. Resolving the path costs 50 µs; the answer depends on these only.
@@ -191,6 +191,23 @@ def _elsewhere(url: str) -> Any:
     return known[scheme].load()(url)
 
 
+def _check_word(wanted: str | Path, path: str) -> None:
+    """Refuse a word that means no file, unless there is one of that name."""
+    word = str(wanted).strip().lower()
+    meant = next((mode for mode, words in _MEANT.items() if word in words), None)
+    if isinstance(wanted, str) and meant is not None and not Path(path).exists():
+        raise UserError(
+            f"A journal is a file, a URL, 'memory' or 'off', got {wanted!r}. Did you mean {meant!r}? For a "
+            f"file of that name write './{wanted}'."
+        )
+
+
+_MEANT = {
+    "off": ("none", "no", "false", "0", "disabled", "null", "nil", "disable"),
+    "memory": (":memory:", "mem", "ram", "in-memory", "in_memory", "inmemory"),
+}  # fmt: skip
+
+
 def _settled(wanted: str | Path, home: str) -> str:
     """The absolute path of a place, the same for the whole process."""
     path = _places.paths.get((wanted, home))
@@ -199,6 +216,7 @@ def _settled(wanted: str | Path, home: str) -> str:
         try:
             if wanted:  # Whoever names a place may name it by a link.
                 path = os.path.realpath(wanted)
+                _check_word(wanted, path)
             elif home:
                 path = os.path.join(os.path.realpath(home), "journal.db")  # noqa: PTH118
             else:

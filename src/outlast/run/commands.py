@@ -74,7 +74,7 @@ def check_said(**said: object) -> None:
     for name, value in said.items():
         is_switch = name == "always"
         if name in _IDS and (not isinstance(value, str) or not value or not is_sound(value)):
-            raise UserError(f"{name} must be a text, and a whole id; got {value!r:.40}.")
+            raise UserError(f"{name} must be a text, and a whole id; got {_seen(name, value)}")
         if is_switch and not isinstance(value, bool):
             raise UserError(f"{name} must be True or False; got {value!r:.40}.")
         if name not in _IDS and not is_switch and not isinstance(value, str | None):
@@ -86,6 +86,17 @@ def check_said(**said: object) -> None:
 
 
 _IDS = ("run_id", "call_id")
+
+
+def _seen(name: str, value: object) -> str:
+    """What was given in place of an id, and what to write instead where it has that id."""
+    if value is None or isinstance(value, str | int | float):
+        return f"{value!r:.40}."
+    kind = type(value).__name__
+    for field in ("question_id", "call_id") if name == "call_id" else ("run_id",):
+        if isinstance(getattr(value, field, None), str):
+            return f"an object of type {kind}. Pass its .{field}."
+    return f"an object of type {kind}."
 
 
 async def command_run(journal: Journal, run_id: str, command: Command) -> None:

@@ -12,6 +12,7 @@ from outlast.core.errors import UserError
 from outlast.core.events import Event, RunReopened
 from outlast.core.evolve import fold
 from outlast.core.state import Options
+from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, approvals_of
 from outlast.effects.projection import as_items, wire
 from outlast.effects.registry import Registry
@@ -144,7 +145,7 @@ def check_request(request: local_runs.RunRequest) -> None:
         UserError: There is no agent, or the provider keeps the conversation, and so would something
             else.
     """
-    if not hasattr(request.agent, "name"):
+    if not isinstance(request.agent, Agent):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
         raise UserError(
             f"A run takes an Agent first and its input second, got {type(request.agent).__name__} "
             'where the agent belongs. Write Runner.run(agent, "...").'

@@ -21,6 +21,7 @@ from outlast.sessions.sqlite_tables import (
     decoded,
     is_busy,
     make_private,
+    naming,
 )
 from outlast.sessions.stored import StoredSession, run_to_end
 
@@ -187,16 +188,17 @@ class AsyncSQLiteSession(StoredSession):
 
         if self._path:
             make_private(self._path)
-        connection = await aiosqlite.connect(
-            self._path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None
-        )
-        try:
-            await _switch_to_wal(connection)
-            await connection.executescript(self._tables.schema)
-        except BaseException:
-            await connection.close()
-            raise
-        return connection
+        with naming(self._path):
+            connection = await aiosqlite.connect(
+                self._path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None
+            )
+            try:
+                await _switch_to_wal(connection)
+                await connection.executescript(self._tables.schema)
+            except BaseException:
+                await connection.close()
+                raise
+            return connection
 
 
 async def _switch_to_wal(connection: aiosqlite.Connection) -> None:

@@ -54,7 +54,7 @@ class SQLiteSession(SessionABC):
         session_settings: How the session is read where a run does not say.
 
     Raises:
-        sqlite3.OperationalError: The file cannot be opened or made.
+        UserError: The file cannot be opened or made; a `sqlite3.OperationalError`, too.
         TypeError: ``session_settings`` has a key that is no setting.
     """
 

@@ -7,11 +7,11 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, cast
 
-from outlast.core.errors import WrongType
+from outlast.core.errors import UserError, WrongType
 
 BUSY_TIMEOUT_S = 5.0
 _RETRY_S = 0.01
@@ -86,23 +86,67 @@ def make_private(path: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
+@contextlib.contextmanager
+def naming(path: str) -> Generator[None]:
+    """A block in which a file is opened: where it cannot be, the error names it.
+
+    Raises:
+        UserError: The file cannot be opened or made, or is no database; it is SQLite's error, too.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not path or getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_FILE:
+            raise
+        raise _unavailable(Path(path), error) from error
+
+
+_OF_THE_FILE = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def _unavailable(file: Path, error: sqlite3.DatabaseError) -> Exception:
+    if file.is_dir():
+        why = "it is a folder. Name a file in it."
+    elif not file.parent.is_dir():
+        why = f"there is no folder {file.parent}. Make the folder first, or name another file."
+    else:
+        why = f"{error}. Let this program read and write it and its folder, or name another file."
+    # Both families: callers of openai-agents have learned to catch SQLite's error.
+    kind = type("SessionFileUnavailable", (UserError, type(error)), {})
+    made: Any = kind(f"The conversations' file {file} cannot be opened: {why}")
+    made.sqlite_errorcode, made.sqlite_errorname = error.sqlite_errorcode, error.sqlite_errorname
+    return made
+
+
 def open_database(path: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
     """A connection that any thread may use, one at a time, to a database that ``prepare`` has seen.
 
     A call on it does not wait for a database that is busy.
+
+    Raises:
+        UserError: The file cannot be opened or made, or is no database; it is SQLite's error, too.
     """
     if path:
         make_private(path)
-    connection = sqlite3.connect(
-        path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        _switch_to_wal(connection)
-        prepare(connection)
-        connection.execute("PRAGMA busy_timeout = 0")
-    except BaseException:
-        connection.close()
-        raise
+    with naming(path):
+        connection = sqlite3.connect(
+            path or ":memory:",
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            _switch_to_wal(connection)
+            prepare(connection)
+            connection.execute("PRAGMA busy_timeout = 0")
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
