@@ -35,18 +35,18 @@ FINE: dict[str, Any] = {"lines": [{"article": "cup"}], "urgency": "low", "limit"
 TOOLS = [function_tool(order), function_tool(order, strict_mode=False)]
 
 
+MORE: list[dict[str, Any]] = [
+    {},
+    {"price": 2},
+    {"note": None},
+    {"note": "x"},
+    {"lines": []},
+    {"tree": {"below": [{"below": []}]}},
+]
+
+
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"price": 2},
-        {"note": None},
-        {"note": "x"},
-        {"lines": []},
-        {"tree": {"below": [{"below": []}]}},
-    ],
-)
+@pytest.mark.parametrize("more", MORE)
 def test_what_the_tool_takes_fits(tool: Any, more: dict[str, Any]):
     assert misfits(tool.params_json_schema, {**FINE, **more}) == []
 

@@ -201,8 +201,10 @@ class Agent(AgentBase[TContext]):
         check_servers(self, self.mcp_servers)
         owner = f"agent {self.name!r}"
         check_keys(f"mcp_config of {owner}", {**self.mcp_config}, _MCP_KEYS)
-        if isinstance(self.tool_use_behavior, dict):
-            check_keys(f"tool_use_behavior of {owner}", {**self.tool_use_behavior}, _STOP_KEYS)
+        behavior: Any = self.tool_use_behavior
+        if isinstance(behavior, dict):
+            given = cast("dict[str, Any]", behavior)
+            check_keys(f"tool_use_behavior of {owner}", given, _STOP_KEYS)
         check_guardrails(owner, "input", self.input_guardrails)
         check_guardrails(owner, "output", self.output_guardrails)
         if self.model_settings is _UNSET:

@@ -112,7 +112,8 @@ def _is_yes_or_no(said: Any) -> bool:
         return True
     if isinstance(said, str | bytes | dict):
         return False
-    return hasattr(type(said), "__bool__") or hasattr(type(said), "__len__")
+    kind: Any = said.__class__
+    return hasattr(kind, "__bool__") or hasattr(kind, "__len__")
 
 
 def _refused(function: Callable[..., Any], args: tuple[Any, ...]) -> inspect.Signature | None:

@@ -123,7 +123,7 @@ def check_guardrails(owner: str, kind: str, guardrails: Iterable[Any]) -> None:
     check_list(f"{kind}_guardrails of {owner}", guardrails)
     for index, each in enumerate(guardrails):
         is_other = isinstance(each, wrong | ToolInputGuardrail | ToolOutputGuardrail)
-        is_own = not (is_other or _is_plain(each)) and callable(getattr(each, "run", None))
+        is_own = not (is_other or _is_plain(each)) and _can_run(each)
         if isinstance(each, right) or is_own:
             continue
         instead = _instead(each)
@@ -150,7 +150,7 @@ def _about_tool(tool: Any) -> str | None:
         return "Pass the function itself, decorated with @function_tool, and do not call it."
     if hasattr(tool.__class__, "as_tool"):
         return "Write agent.as_tool(tool_name=..., tool_description=...), or put it into handoffs."
-    if not isinstance(tool, Tool) and (instead := _instead(tool)):
+    if not isinstance(tool, _TOOLS) and (instead := _instead(tool)):
         return instead.lstrip()
     if _is_plain(tool) or not isinstance(getattr(tool, "name", None), str):
         if callable(tool):
@@ -174,7 +174,7 @@ def _instead(value: Any) -> str | None:
         return None
     if _is_server(value):
         return " Put it into mcp_servers."
-    return " Put it into tools." if isinstance(value, Tool) else None
+    return " Put it into tools." if isinstance(value, _TOOLS) else None
 
 
 def _is_agent(value: Any) -> bool:
@@ -182,10 +182,16 @@ def _is_agent(value: Any) -> bool:
     return isinstance(getattr(value, "name", None), str) and hasattr(value, "handoff_description")
 
 
+def _can_run(value: Any) -> bool:
+    return callable(getattr(value, "run", None))
+
+
 def _is_server(value: Any) -> bool:
+    """Whether ``value`` has what an agent asks of a server of tools."""
     return callable(getattr(value, "list_tools", None))
 
 
+_TOOLS: Any = Tool
 _INSTEAD: dict[tuple[type[Any], ...], str] = {
     (
         functools.partial,
