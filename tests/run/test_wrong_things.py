@@ -44,6 +44,8 @@ async def test_what_is_no_agent_is_refused_in_words_of_the_call(agent: Any):
     config = _config()
     with pytest.raises(UserError, match=r"Write Runner\.run\(agent"):
         await Runner.run(agent, "hi", run_config=config)
+    model = ScriptedModel([[DONE]])
+    await Runner.run(Agent(name="Desk", model=model), "hi", run_id="r", run_config=config)
     with pytest.raises(UserError, match=r"second.*Write Runner\.resume\(run_id, agent\)"):
         await Runner.resume("r", agent, run_config=config)
 

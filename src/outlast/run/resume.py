@@ -146,6 +146,11 @@ def check_request(request: local_runs.RunRequest) -> None:
             else.
     """
     if not isinstance(request.agent, Agent):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+        if request.goes_on:
+            raise UserError(
+                "Runner.resume takes the agent that the run began with second, after the run's id, and got "
+                f"{type(request.agent).__name__}. Write Runner.resume(run_id, agent)."
+            )
         raise UserError(
             f"A run takes an Agent first and its input second, got {type(request.agent).__name__} "
             'where the agent belongs. Write Runner.run(agent, "...").'

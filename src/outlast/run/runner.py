@@ -313,11 +313,6 @@ class Runner:
                 f"Runner.resume takes the id of a run first, and got {type(run_id).__name__}. "
                 "Write Runner.resume(run_id, agent)."
             )
-        if not isinstance(starting_agent, Agent):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
-            raise UserError(
-                "Runner.resume takes the agent that the run began with second, after the run's id, and got "
-                f"{type(starting_agent).__name__}. Write Runner.resume(run_id, agent)."
-            )
         told: dict[str, Any] = {**options, "run_id": run_id, "goes_on": True}
         return await shortened(_resumed)(starting_agent, run_id, told)
 
