@@ -125,3 +125,23 @@ def test_a_text_with_other_line_separators_is_moved(place: Path):
 
 def test_a_word_that_is_no_text_is_wrong_usage(place: Path):
     assert "no UTF-8" in said("runs", "--user", "\udcff", status=2)
+
+
+@pytest.mark.parametrize("more", [(), ("--export",), ("--search", "cello")])
+def test_a_conversation_that_there_is_not_is_an_error(place: Path, more: tuple[str, ...]):
+    text = said("sessions", "chats.db", "--session", "s3", *more, status=2)
+    assert "There is no conversation 's3'" in text
+
+
+def test_conversations_that_were_served_are_found_beside_the_journal(place: Path):
+    text = " ".join(said("sessions", "journal.db", status=1).replace("│", " ").split())
+    assert "sessions.db" not in text
+    (place / "chats.db").rename(place / "sessions.db")
+    text = " ".join(said("sessions", "journal.db", status=1).replace("│", " ").split())
+    assert "Conversations that were served are in 'sessions.db'" in text
+    assert "s1" in said("sessions")
+
+
+def test_conversations_of_a_server_say_where_they_are(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OUTLAST_JOURNAL", "http://127.0.0.1:9")
+    assert "/api/v1/sessions" in said("sessions", status=2)

@@ -87,6 +87,7 @@ def test_every_command_and_option_is_listed():
         for name, command in group.commands.items()
         for option in command.params
         if option.param_type_name == "option" and option.name not in EVERYWHERE
+        if not option.hidden
     }
     page = (REFERENCE / "commands.md").read_text()
     assert set(re.findall(r"^\| `(\w+ --[a-z-]+)", page, re.MULTILINE)) == options

@@ -391,3 +391,18 @@ class Node(BaseModel):
 def test_an_output_that_contains_itself_fits_its_schema():
     made = instance(Node.model_json_schema(), Source("Take 5"), "prose")
     assert Node.model_validate(made).others
+
+
+@pytest.mark.parametrize(
+    ("request_", "told", "is_called"),
+    [
+        ("Cancel order A-1", "Cancel an order.", True),
+        ("Do not cancel order A-1", "Cancel an order.", False),
+        ("Where is order A-1?", "Cancel an order.", False),
+        ("Tell me of order A-1", "Tell the customer of an order.", False),
+    ],
+)
+def test_a_tool_acts_on_what_its_description_begins_with(request_: str, told: str, is_called: bool):
+    schema = {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]}
+    calls, _ = next_calls(read(request_), [Option("g", told, schema)])
+    assert bool(calls) is is_called

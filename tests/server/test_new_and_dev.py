@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import outlast
 from outlast import Runner
+from outlast.cli.app import app
 from outlast.cli.commands.new import TEMPLATES, new
 from outlast.cli.program import load_program
+from outlast.cli.serving import usual_file
 
 CHROMIUM = os.environ.get("OUTLAST_TEST_CHROMIUM") or shutil.which("chromium")
 PATIENCE_S = 60
@@ -66,6 +70,47 @@ def link_of(process: subprocess.Popen[str]) -> str:
         if found := re.search(r"http://127[^ ]+", line):
             return found[0].strip()
     raise AssertionError("It has ended.")
+
+
+@pytest.mark.slow
+def test_dev_says_what_is_wrong_with_a_saved_file_and_serves_the_next_one(tmp_path: Path):
+    folder = made(tmp_path, "hello")
+    agent = folder / "agent.py"
+    right = agent.read_text()
+    with developed(folder) as process:
+        port = link_of(process).partition("/?")[0]
+        assert process.stdout is not None
+        for wrong in ("oops(\n", "no_such_name\n"):
+            agent.write_text(wrong)
+            assert any("until the next save" in line for line in process.stdout)
+        agent.unlink()
+        assert any("until the next save" in line for line in process.stdout)
+        agent.write_text(right)
+        assert link_of(process).startswith(port)
+
+
+def test_the_lines_of_a_readme_work_as_they_are_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = made(tmp_path, "approvals")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    lines = re.findall(r"^    (\S.*?)(?:  .*)?$", (folder / "README.md").read_text(), re.MULTILINE)
+    assert lines[0] == "export OUTLAST_OFFLINE=1"
+    monkeypatch.setenv("OUTLAST_OFFLINE", "1")
+    typed = [shlex.split(line)[1:] for line in lines if line.startswith("outlast ")]
+    assert {words[0] for words in typed} >= {"run", "chat", "dev", "serve"}
+    for words in (each for each in typed if each[0] in ("run", "chat", "runs")):
+        done = CliRunner().invoke(app, words, input="")
+        assert done.exit_code == 0, done.output
+    assert usual_file("serve") == "agent.py"
+
+
+def test_a_folder_with_a_blank_in_its_name_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert "cd 'my desk' && outlast dev" in CliRunner().invoke(app, ["new", "my desk"]).output
 
 
 @pytest.fixture(scope="module")

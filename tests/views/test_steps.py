@@ -16,7 +16,9 @@ from outlast.core.events import (
     ModelReplied,
     RunAcquired,
     RunFailed,
+    RunPaused,
     RunStarted,
+    RunUnpaused,
     SessionLoaded,
     SessionSaved,
     TurnPrepared,
@@ -96,6 +98,15 @@ def test_an_ask_step_in_doubt_waits_for_a_person():
     assert kinds(view)[2:] == [("t1.b", "in doubt"), ("approval /b", "waiting")]
     assert "a person is asked" in str(takeovers(view)[0])
     assert view.status == "waiting"
+
+
+def test_a_crash_is_as_old_as_the_last_word_of_the_process_that_died():
+    told = [RunPaused(), RunUnpaused()]
+    second = [RunAcquired(owner="b"), begun("t1.b", "pay", 2), answer("t1.b", "b", "paid")]
+    log = log_of([*opening(), *told], [*second, *ending()])
+    (crash,) = takeovers(timeline(log))
+    assert crash.was_crash
+    assert crash.gap_s == 3.0
 
 
 def test_a_crash_between_two_steps_has_nothing_in_doubt():

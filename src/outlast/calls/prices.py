@@ -8,17 +8,19 @@ your own comes first, and may be a JSON file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
 from outlast.core.budgets import NANO
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
 from outlast.core.events import UsageFacts
 from outlast.definitions.clock import utc
+from outlast.definitions.given import check_number
 
 _MILLION = 1_000_000
 _OFFLINE = "offline"
@@ -44,6 +46,24 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cached_input: float | None = None
     cache_write: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what would be a TypeError in the middle of a run.
+
+        Raises:
+            WrongType: A price is no number, the model no text, or the day no date.
+            WrongValue: A price is below 0.
+        """
+        if not isinstance(self.model, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # anybody's
+            raise WrongType(f"Price(model=...) must be a model's name, got {self.model!r:.40}.")
+        if not isinstance(self.since, date):  # pyright: ignore[reportUnnecessaryIsInstance]  # anybody's
+            raise WrongType(
+                f"Price(since=...) must be a date such as date(2026, 1, 1), got {self.since!r:.40}."
+            )
+        for name in ("input", "output", "cached_input", "cache_write"):
+            value = getattr(self, name)
+            if value is not None or name in ("input", "output"):
+                check_number(f"Price({name}=...)", value)
+
 
 class _File(msgspec.Struct, frozen=True):
     prices: list[Price]
@@ -54,9 +74,17 @@ class PriceTable:
 
     def __init__(self, prices: Iterable[Price] = (), *, knows_public: bool = True) -> None:
         """``knows_public``: ask the table of `genai-prices` for models that are not among ``prices``."""
+        given: Any = prices
+        is_many = isinstance(given, Iterable) and not isinstance(given, str | Mapping)
+        kept: list[Any] = list(cast("Iterable[Any]", given)) if is_many else []
+        if not is_many or not all(isinstance(each, Price) for each in kept):
+            raise WrongType(
+                f"PriceTable takes a list of Price(...), got {prices!r:.40}. The path of a file is for "
+                "PriceTable.from_file."
+            )
         self._prices: dict[str, list[Price]] = {}
         self._knows_public = knows_public
-        for price in sorted(prices, key=lambda each: each.since, reverse=True):
+        for price in sorted(kept, key=lambda each: each.since, reverse=True):
             self._prices.setdefault(price.model, []).append(price)
 
     @classmethod

@@ -94,7 +94,8 @@ _SAID = {
     r"^Invalid value: ": "",
     r"Input should be a valid integer.*": "expected a whole number.",
     r"Input should be a valid number.*": "expected a number.",
-    r"Input should be (greater|less) than or equal to (\S+)": r"expected a number that is not \1 than \2.",
+    r"Input should be greater than or equal to (\S+)": r"expected a number from \1 on.",
+    r"Input should be less than or equal to (\S+)": r"expected a number up to \1.",
 }
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from rich.text import Text
 
 from outlast.cli.key import has_key
-from outlast.cli.problem import Missing
+from outlast.cli.panel import panel
+from outlast.cli.problem import LoadError, Missing, problem_of
 from outlast.cli.program import find_file
 from outlast.cli.screen import console
 from outlast.cli.serving import (
@@ -22,25 +23,35 @@ from outlast.cli.serving import (
     listener_of,
     require_libraries,
     run_server,
+    usual_file,
 )
 
-_USUAL = ("agent.py", "main.py", "app.py")
 _LOOK_S = 0.3
 _GRACE_S = 2.0
-_AGAIN = "--no-open"
+_AGAIN = ("--no-open", "--again")
 
 
-def develop(place: str, port: int, *, opens: bool) -> int:
+def develop(place: str, port: int, *, opens: bool, again: bool = False) -> int:
     """Serve the agent at ``FILE[:APP]`` with a chat page, until Ctrl-C. Wants no running loop.
+
+    A file with a mistake in it is said, and waited for: whoever writes it saves it again.
 
     Raises:
         Missing: There is no such file, or the server's libraries are not installed.
     """
     require_libraries()
-    place = place or _usual_file()
+    place = place or usual_file("dev")
     if not has_key():
         os.environ.setdefault("OUTLAST_OFFLINE", "1")
-    app = app_at(place)
+    folder = _folder_of(place, again=again)
+    before = _stamps(folder)
+    try:
+        app = app_at(place)
+    except (LoadError, Missing, SyntaxError) as error:
+        if isinstance(error, Missing) and not again:
+            raise
+        _await_mending(error, folder, before)
+        return _serve_anew(place, str(port))
     app.show_chat()
     how = Serving(host="127.0.0.1", port=port, grace_s=_GRACE_S)
     listener = listener_of(how)
@@ -52,27 +63,36 @@ def develop(place: str, port: int, *, opens: bool) -> int:
         screen.print(Text("A stand-in plays the model: there is no OPENAI_API_KEY.", style="dim"))
     if opens:
         threading.Timer(0.5, webbrowser.open, [link]).start()
-    folder = find_file(place)[0].parent
-    is_changed = run_server(app, how, listener, until=lambda: _wait_for_change(folder))
-    if is_changed:
-        screen.print(Text("changed: serving anew", style="dim"))
-        words = ["dev", place, "--port", address.rpartition(":")[2], _AGAIN]
-        os.execv(sys.executable, [sys.executable, "-m", "outlast", *words])  # noqa: S606  # ourselves
-    return 0
+    is_changed = run_server(app, how, listener, until=lambda: _wait_for_change(folder, before))
+    return _serve_anew(place, address.rpartition(":")[2]) if is_changed else 0
 
 
-def _usual_file() -> str:
-    found = [name for name in _USUAL if Path(name).is_file()] or sorted(
-        map(str, Path().glob("*.py"))
-    )
-    if not found or (len(found) > 1 and found[0] not in _USUAL):
-        raise Missing("Which file?", "Name the Python file that has the agent.", "outlast dev FILE")
-    return found[0]
+def _folder_of(place: str, *, again: bool) -> Path:
+    try:
+        return find_file(place)[0].parent
+    except Missing:
+        if not again:
+            raise
+        return Path(place).absolute().parent  # An editor may be about to put the file back.
 
 
-def _wait_for_change(folder: Path) -> None:
-    """Return when a Python file in a folder was changed, made or removed."""
-    before = _stamps(folder)
+def _await_mending(error: Exception, folder: Path, before: dict[Path, int]) -> None:
+    """Say what is wrong with the program, and return when it was saved again."""
+    panel(problem_of(error))
+    console().print(Text("Nothing is served until the next save.", style="dim"))
+    _wait_for_change(folder, before)
+
+
+def _serve_anew(place: str, port: str) -> int:
+    """Begin again as a new process, which has none of the old program in it."""
+    console().print(Text("changed: serving anew", style="dim"))
+    sys.stdout.flush()
+    words = ["dev", place, "--port", port, *_AGAIN]
+    os.execv(sys.executable, [sys.executable, "-m", "outlast", *words])  # noqa: S606  # ourselves
+
+
+def _wait_for_change(folder: Path, before: dict[Path, int]) -> None:
+    """Return when the Python files in a folder are other ones than they were, or have changed."""
     while _stamps(folder) == before:
         time.sleep(_LOOK_S)
 

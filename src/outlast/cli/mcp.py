@@ -243,8 +243,8 @@ class _Kind(NamedTuple):
     """The method that lists them."""
     field: str
     """Where they stand in what that returns; empty if it returns them."""
-    about: Callable[[Any], str]
-    """What there is to say of one besides its name and description."""
+    about: Callable[[Any], list[str]]
+    """What there is to say of one besides its name and description, in lines."""
 
 
 async def _add_kind(table: Table, server: Any, kind: _Kind) -> Exception | None:
@@ -256,34 +256,31 @@ async def _add_kind(table: Table, server: Any, kind: _Kind) -> Exception | None:
     except AgentsException as error:
         return None if error_code(error) == METHOD_NOT_FOUND else error
     for each in value(found, kind.field) if kind.field else found:
-        head = Text(plain(each.name), style="bold")
-        more = kind.about(each)
-        cell = Text("\n").join([head, Text(plain(more))]) if more else head
+        more = [Text(plain(line)) for line in kind.about(each) if line]
+        cell = Text("\n").join([Text(plain(each.name), style="bold"), *more])
         table.add_row(kind.word, cell, Text(plain(each.description or "")))
     return None
 
 
-def _about_tool(tool: Any) -> str:
+def _about_tool(tool: Any) -> list[str]:
     from outlast.mcp.library import value
 
     schema: dict[str, Any] = value(tool, "input_schema") or {}
     needed: list[str] = schema.get("required") or []
     properties: dict[str, Any] = schema.get("properties") or {}
     takes = [name if name in needed else f"{name}?" for name in properties]
-    lines = [" ".join(takes), _hints(tool)]
-    return "\n".join(line for line in lines if line)
+    return [" ".join(takes), _hints(tool)]
 
 
-def _about_prompt(prompt: Any) -> str:
-    return " ".join(
-        each.name if each.required else f"{each.name}?" for each in prompt.arguments or ()
-    )
+def _about_prompt(prompt: Any) -> list[str]:
+    takes = [each.name if each.required else f"{each.name}?" for each in prompt.arguments or ()]
+    return [" ".join(takes)]
 
 
-def _address(resource: Any) -> str:
+def _address(resource: Any) -> list[str]:
     from outlast.mcp.library import value
 
-    return str(getattr(resource, "uri", None) or value(resource, "uri_template") or "")
+    return [str(getattr(resource, "uri", None) or value(resource, "uri_template") or "")]
 
 
 _KINDS = (

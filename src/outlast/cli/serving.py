@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -26,6 +27,7 @@ from outlast.cli.text import plain
 if TYPE_CHECKING:
     from outlast.server.app import App
 
+_USUAL = ("agent.py", "main.py", "app.py")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PORTS_TRIED = 100
 _BACKLOG = 2048
@@ -47,7 +49,7 @@ class Serving:
 
 
 def serve(place: str, how: Serving) -> int:
-    """Serve the app or the agent at ``FILE[:APP]``, until SIGTERM or Ctrl-C. Wants no running loop.
+    """Serve the app or the agent at ``FILE[:APP]``, or of the usual file, until SIGTERM or Ctrl-C. Wants no running loop.
 
     Raises:
         Missing: The server's libraries are not installed, or the port is taken, or anybody could ask.
@@ -55,7 +57,7 @@ def serve(place: str, how: Serving) -> int:
     require_libraries()
     if how.logs_as_json:
         log_as_json()
-    app = app_at(place)
+    app = app_at(place or usual_file("serve"))
     if app.auth == "local" and how.host not in _LOOPBACK:
         raise Missing(
             "Anybody could ask",
@@ -102,6 +104,22 @@ def app_at(place: str) -> App:
     agent = load_program(place).agent
     need_key(agent)
     return App(agents=[agent])
+
+
+def usual_file(word: str) -> str:
+    """The file in this folder that has the agent, where the command ``word`` names none.
+
+    Raises:
+        Missing: There is none, or there are several.
+    """
+    found = [name for name in _USUAL if Path(name).is_file()] or sorted(
+        map(str, Path().glob("*.py"))
+    )
+    if not found or (len(found) > 1 and found[0] not in _USUAL):
+        raise Missing(
+            "Which file?", "Name the Python file that has the agent.", f"outlast {word} FILE"
+        )
+    return found[0]
 
 
 def listener_of(how: Serving) -> socket.socket:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+from outlast.core.errors import WrongType
+from outlast.definitions.given import check_names, check_text
 from outlast.views.timeline import Step, Timeline
 
 
@@ -47,6 +49,20 @@ class Case:
     calls: tuple[str, ...] = ()
     """The tools that it is expected to call, in that order, for `trajectory`."""
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail in the middle of an evaluation.
+
+        Raises:
+            WrongType: What is asked, or a check, is of another type than it has to be.
+        """
+        if not isinstance(self.input, str | list):
+            kind = type(self.input).__name__
+            raise WrongType(f"Case(input=...) must be a text or a list of items, got {kind}.")
+        check_text("Case(id=...)", self.id)
+        check_checks("Case(checks=...)", self.checks)
+        check_names("Case(tags=...)", self.tags)
+        check_names("Case(calls=...)", self.calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +111,31 @@ class Answer:
 
 Said: TypeAlias = "Verdict | bool | float"
 Check: TypeAlias = Callable[[Answer], "Said | Awaitable[Said]"]
+
+
+def check_checks(name: str, value: object) -> None:
+    """Refuse what is no list of checks: one alone, or a maker of checks that was not called.
+
+    Raises:
+        WrongType: It is something else.
+    """
+    if not isinstance(value, list | tuple):
+        kind = getattr(value, "__name__", type(value).__name__)
+        raise WrongType(f"{name} must be a list, got {kind}. Put it into [ ].")
+    for each in cast("Sequence[Any]", value):
+        if not callable(each):
+            raise WrongType(f"{name} must be a list of functions, got {each!r:.40} in it.")
+        if _makes_checks(each):
+            raise WrongType(f"{name} has {each.__name__} itself in it. Call it: {each.__name__}().")
+
+
+def _makes_checks(function: Any) -> bool:
+    """Whether a function of ours returns a check, and is none: those are made inside another one."""
+    is_ours = str(getattr(function, "__module__", "")).startswith(_OURS)
+    return is_ours and "<locals>" not in str(getattr(function, "__qualname__", "<locals>"))
+
+
+_OURS = f"{__package__}."
 
 
 def _is_call(step: Step) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from outlast.core.errors import UserError
+from outlast.core.missing import NoSuchThing
 from outlast.effects.config import RunConfig
 from outlast.evals.answers import Case
 from outlast.run.request import journal_of
@@ -21,8 +22,12 @@ def read_cases(file: str | Path) -> list[Case]:
     """The cases of a file: a line of JSON for each, with the fields of `Case` that are data.
 
     Raises:
-        UserError: A line is none.
+        UserError: There is no such file, or a line is none.
     """
+    if not Path(file).is_file():
+        raise NoSuchThing(
+            f"There is no file {str(file)!r}. Name one with a case in JSON on each line."
+        )
     found: list[Case] = []
     for number, line in enumerate(Path(file).read_bytes().splitlines(), 1):
         if not line.strip():

@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from outlast.core.errors import WrongValue
+from outlast.core.missing import NoSuchThing
 from outlast.views.words import command_line
 
 _Z = 1.96
@@ -124,12 +126,17 @@ class Report:
         """A report that `save` wrote.
 
         Raises:
-            ValueError: The file holds none.
+            NoSuchThing: There is no such file.
+            WrongValue: The file holds none.
         """
+        if not Path(file).is_file():
+            raise NoSuchThing(
+                f"There is no file {str(file)!r}. Name a report that --save or Report.save has written."
+            )
         try:
             return msgspec.json.decode(Path(file).read_bytes(), type=cls)
         except msgspec.MsgspecError as error:
-            raise ValueError(f"{file} holds no report of an evaluation: {error}.") from error
+            raise WrongValue(f"{file} holds no report of an evaluation: {error}.") from error
 
     def junit(self) -> str:
         """The report in the form of JUnit, which build servers read."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from outlast.core.errors import JournalError, UserError
+from outlast.core.errors import JournalError, UserError, WrongType
 from outlast.definitions.agent import Agent
 from outlast.definitions.fingerprint import fingerprint
+from outlast.definitions.given import check_list, check_number, check_text
 from outlast.effects.config import RunConfig, coerce_run_config
-from outlast.evals.answers import Answer, Case, Check, Verdict
+from outlast.evals.answers import Answer, Case, Check, Verdict, check_checks
 from outlast.evals.checks import name_of
 from outlast.evals.judging import CONFIG
 from outlast.evals.report import CaseReport, Report
@@ -40,6 +41,26 @@ class Suite:
     run_config: RunConfig | dict[str, Any] | None = None
     max_turns: int | None = 10
 
+    def __post_init__(self) -> None:
+        """Refuse what would fail in the middle of an evaluation.
+
+        Raises:
+            WrongType: A setting is of another type than it has to be.
+            WrongValue: It is out of range.
+        """
+        check_text("Suite(name=...)", self.name)
+        if not isinstance(self.agent, Agent):  # pyright: ignore[reportUnnecessaryIsInstance]  # anybody's
+            raise WrongType(f"Suite(agent=...) must be an Agent, got {type(self.agent).__name__}.")
+        check_list("Suite(cases=...)", self.cases)
+        for case in self.cases:
+            if not isinstance(case, Case):  # pyright: ignore[reportUnnecessaryIsInstance]  # anybody's
+                raise WrongType(
+                    f"Suite(cases=...) must be a list of Case, got {case!r:.40} in it. "
+                    'Write Case(input="...").'
+                )
+        check_checks("Suite(checks=...)", self.checks)
+        check_number("Suite(repeats=...)", self.repeats, least=1, whole=True)
+
 
 async def evaluate(
     suite: Suite,
@@ -65,8 +86,7 @@ async def evaluate(
     Raises:
         UserError: Two cases have one id, or ``workers`` is not a number from 1 on.
     """
-    if workers < 1:
-        raise UserError(f"workers must be a number from 1 on, got {workers!r}.")
+    check_number("workers", workers, least=1, whole=True)
     cases = _numbered(suite)
     config = coerce_run_config(suite.run_config)
     if model is not None:
@@ -186,4 +206,7 @@ async def _verdict(check: Check, answer: Answer) -> Verdict:
         return said
     if isinstance(said, bool):
         return Verdict(said)
+    if not isinstance(said, int | float):
+        wanted = "A check returns True, False, a number from 0 to 1, or a Verdict."
+        return Verdict(passed=False, why=f"returned {type(said).__name__}. {wanted}")
     return Verdict(passed=float(said) >= 1.0, score=float(said))

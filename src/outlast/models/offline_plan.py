@@ -12,6 +12,7 @@ from typing import Any, cast
 from outlast.definitions.tool_origin import MCPSource
 from outlast.models.offline_args import Filled, Schema, Source, filled
 from outlast.models.offline_text import (
+    STOP,
     clauses,
     is_negated,
     meet,
@@ -77,6 +78,12 @@ class Option:
         if self.source is not None and self.source.is_read_only is not None:
             return self.source.is_read_only
         return not _READS.isdisjoint(words(self.name))
+
+    @property
+    def deed(self) -> list[str]:
+        """The first word of its description, where that says what it does: ["cancel"] of "Cancel it."."""
+        first = words(self.description)[:1]
+        return [stem(each) for each in first if each not in STOP and each not in _VAGUE]
 
     @property
     def verb(self) -> str:
@@ -242,6 +249,7 @@ class _Plan:
             rest = option.name_stems[1:]
             others = {s for o in self.tools if o is not option for s in o.name_stems}
             decisive = [s for s in rest if s not in others] or rest or decisive
+        decisive += option.deed
         hits = [s for s in decisive if meet([s], self.said)]
         return not all(is_negated(self.talk.request, s) for s in hits)
 

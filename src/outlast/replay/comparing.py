@@ -95,8 +95,8 @@ async def diff(first: str, second: str, *, journal: Any = None) -> RunDiff:
 
 async def run_cost(journal: Journal, run_id: str) -> float | None:
     """What a run and those inside it cost in US dollars; None where a price is not known."""
-    report = await report_of(journal, run_id)
-    return report.total.whole_cost_usd
+    total = (await report_of(journal, run_id)).total
+    return None if total.unpriced else total.cost_usd
 
 
 async def _seen(journal: Journal, run_id: str) -> Timeline:

@@ -26,6 +26,10 @@ _OF_BRANCHES = {"message_structure", "turn_usage", "branch_reservations"}
 _TABLES = ("agent_sessions", "agent_messages")
 
 
+SERVED = "sessions.db"
+"""The file that a server keeps conversations in, beside its journal."""
+
+
 class Found(NamedTuple):
     """An item that has the words."""
 
@@ -79,7 +83,7 @@ class SessionFile:
         if messages_table not in self._names:
             raise UserError(
                 f"The file {str(path)!r} has no table {messages_table!r}, so it holds no conversations. "
-                "Name the file of a SQLiteSession."
+                f"Name the file of a SQLiteSession.{_beside(self.path)}"
             )
 
     @property
@@ -187,3 +191,9 @@ async def imported(session: SessionLike, lines: Iterable[str]) -> int:
     if items:
         await ask_session(cast("Any", session), "add_items", items)
     return len(items)
+
+
+def _beside(path: Path) -> str:
+    """What to say of a file beside a journal that has the conversations that were served."""
+    served = path.with_name(SERVED)
+    return f" Conversations that were served are in {str(served)!r}." if served.is_file() else ""

@@ -84,6 +84,8 @@ class Reader:
         self._first: Stored | None = None
         self._last: Stored | None = None
         self._epoch: int = 0
+        self._own_at = 0.0
+        """When the process that performs the run last wrote of it."""
         self._source = ""
 
     def add(self, stored: Stored) -> None:
@@ -93,7 +95,7 @@ class Reader:
             is_begun = self._last is not self._first
             if self._last and is_begun and self.state.started and stored.epoch != self._epoch:
                 self._take_over(stored, self._last)
-            self._epoch = stored.epoch
+            self._epoch, self._own_at = stored.epoch, stored.at
         if read := _READERS.get(type(stored.event)):
             read(self, stored, stored.event)
         self.state = evolve(self.state, stored.event)
@@ -131,12 +133,13 @@ class Reader:
         steps = [row for row in self._rows if isinstance(row, Step)]
         doubts = [step for step in steps if step.outcome == "open"]
         is_left = not isinstance(last.event, TOLD) and decide(self.state)
+        was_crash = not self.state.abandoned and bool(doubts or is_left)
         takeover = Takeover(
-            was_crash=not self.state.abandoned and bool(doubts or is_left),
+            was_crash=was_crash,
             reused=sum(step.is_recorded for step in steps),
             settled=dict.fromkeys((step.id for step in doubts), "open"),
             at=stored.at,
-            gap_s=max(stored.at - last.at, 0.0),
+            gap_s=max(stored.at - (self._own_at if was_crash else last.at), 0.0),
             owner=stored.event.owner if isinstance(stored.event, RunAcquired) else "",
             epoch=stored.epoch,
         )

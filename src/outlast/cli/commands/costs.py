@@ -15,7 +15,7 @@ from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain
 from outlast.journal.opening import open_journal
 from outlast.run.costs import report_of
-from outlast.views.costs import Shares, UsageReport
+from outlast.views.costs import Shares, Spent, UsageReport
 
 _BY = ("run", "agent", "model", "tool")
 
@@ -91,5 +91,10 @@ def _table(by: str, shares: Shares, report: UsageReport) -> Table:
     )
     for name, spent in [*rows, ("total", report.total)]:
         cells = [f"{getattr(spent, _COLUMNS[column]):,}" for column in shown]
-        table.add_row(Text(plain(name)), *cells, f"{spent.cost_usd:.4f}")
+        table.add_row(Text(plain(name)), *cells, _dollars(spent))
     return table
+
+
+def _dollars(spent: Spent) -> str:
+    """What it cost, as far as that is known; in words where nothing of it is."""
+    return "not known" if spent.unpriced and not spent.nano_usd else f"{spent.cost_usd:.4f}"

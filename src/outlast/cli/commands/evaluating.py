@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,9 +41,12 @@ def eval(  # noqa: A001, PLR0913  # what it is called
     ] = "",
     workers: Annotated[int, typer.Option(min=1, help="How many cases at once.")] = 8,
     model: Annotated[str, typer.Option(help="Models to ask instead, with commas.")] = "",
-    repeat: Annotated[int, typer.Option(min=0, help="How often each case is asked.")] = 0,
+    repeat: Annotated[int | None, typer.Option(min=1, help="How often each case is asked.")] = None,
     least: Annotated[
-        float | None, typer.Option("--min", help="The part that has to pass; 1 without a baseline.")
+        float | None,
+        typer.Option(
+            "--min", min=0, max=1, help="The part that has to pass; 1 without a baseline."
+        ),
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An earlier report; regressions fail.")
@@ -57,10 +61,12 @@ def eval(  # noqa: A001, PLR0913  # what it is called
     """Ask an agent many things and check what it answers. Killed and started again, it goes on."""
     if add:
         return _add(Path(place), add)
+    before = Report.load(baseline) if baseline else None
+    for file in filter(None, (save, junit)):
+        _check_writable(file)
     suite = _suite(place, agent)
     if repeat:
         suite = replace(suite, repeats=repeat)
-    before = Report.load(baseline) if baseline else None
     status = 0
     for each in model.split(",") if model else [None]:
         asking = evaluate(suite, workers=workers, id=eval_id or None, model=each)
@@ -74,6 +80,18 @@ def eval(  # noqa: A001, PLR0913  # what it is called
         is_worse = before is not None and bool(report.compared(before).regressions)
         status = max(status, int(report.rate < wanted or is_worse))
     return status
+
+
+def _check_writable(file: Path) -> None:
+    """Refuse a place where no report can be written, before anything is asked."""
+    if not file.absolute().parent.is_dir():
+        where = plain(file.absolute().parent)
+        raise Missing(
+            "No folder", f"There is no folder {where}. Nothing was asked.", "Make it first."
+        )
+    if file.is_dir():
+        what = f"{plain(file)} is a folder. Nothing was asked."
+        raise Missing("No file", what, "Name a file in it.")
 
 
 def _add(file: Path, run_id: str) -> int:
@@ -101,11 +119,20 @@ def _suite(place: str, agent: str) -> Suite:
         return found[name]
     if len(found) == 1 and not name:
         return next(iter(found.values()))
-    names = ", ".join(sorted(found)) or "none"
+    if not found:
+        raise Missing(
+            "No suite",
+            f"{plain(file.name)} has no Suite at its top level. Write one into it, or into another file:",
+            "from outlast.evals import Case, Suite, contains",
+            'suite = Suite(name="first", agent=AGENT, checks=[contains()],',
+            '              cases=[Case(input="...", expected="...")])',
+            "Cases alone, as lines of JSON: outlast eval cases.jsonl --agent FILE",
+        )
+    names = ", ".join(sorted(found))
     raise Missing(
         "Which suite?",
         f"{plain(file.name)} has these suites: {names}.",
-        f"outlast eval {place}:NAME",
+        f"outlast eval {shlex.quote(plain(place.removesuffix(f':{name}') if name else place))}:NAME",
     )
 
 
@@ -121,11 +148,13 @@ def _show(report: Report, before: Report | None, model: str | None) -> None:
     screen.print(table)
     low, high = report.interval
     cost = "cost not known" if report.cost is None else f"${report.cost:.4f}"
+    # Where no model has counted a token, nobody knows that it was for nothing.
+    used = f"{report.tokens:,} tokens{f' · {cost}' if report.tokens else ''}"
     who = f"{report.id}{f' on {model}' if model else ''}"
     screen.print(
         Text(
             f"\n{plain(who)}: {report.passed} of {len(report.cases)} passed, {report.rate:.1%} "
-            f"(95 % between {low:.1%} and {high:.1%}) · {report.tokens:,} tokens · {cost}",
+            f"(95 % between {low:.1%} and {high:.1%}) · {used}",
             style="bold",
         )
     )

@@ -55,6 +55,8 @@ def fork(
     made = finish(forked(source, at, new_id=new_id or None, **of_log))
     console().print(Text(f"forked {plain(source)} at {plain(at)}: {plain(made)}", style="bold"))
     if program is None:
+        rests = "Nothing of it is performed until somebody goes on with it; until then it is `abandoned`."
+        console().print(Text(rests, style="dim"), soft_wrap=True)
         console().print(Text(f"\n{how_to_go_on(made, '')}", style="dim"), soft_wrap=True)
         return 0
     of_program = {name: wanted[name] for name in _OF_PROGRAM if name in wanted}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +44,8 @@ def new(
     for file, text in texts.items():
         (folder / file).write_text(text, "utf-8")
     console().print(
-        Text(f"Made {plain(name)}. Now:  cd {plain(name)} && outlast dev"), soft_wrap=True
+        Text(f"Made {plain(name)}. Now:  cd {shlex.quote(plain(name))} && outlast dev"),
+        soft_wrap=True,
     )
     return 0
 

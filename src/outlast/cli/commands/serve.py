@@ -11,12 +11,13 @@ from outlast.cli.serving import Serving, serve as serve_app
 
 
 @command("""
+outlast serve                              the file here that has an agent
 outlast serve desk.py
 outlast serve desk.py:app --port 9000
 outlast serve desk.py --no-worker          another process performs the runs
 """)
 def serve(  # noqa: PLR0913  # a command has the options that it has
-    place: Annotated[str, typer.Argument(metavar="FILE[:APP]", help="An App, or an Agent.")],
+    place: Annotated[str, typer.Argument(metavar="FILE[:APP]", help="An App, or an Agent.")] = "",
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8400,
     allow_host: Annotated[

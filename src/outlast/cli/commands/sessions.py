@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,27 +12,29 @@ import typer
 from rich.table import Table
 
 from outlast.cli.command import AsJson, Full, Limit, command, finish
+from outlast.cli.problem import Missing
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import plain, short
 from outlast.core.errors import UserError
 from outlast.core.missing import NoSuchThing
-from outlast.sessions.archive import Found, SessionFile, exported, imported
+from outlast.sessions.archive import SERVED, Found, SessionFile, exported, imported
 from outlast.sessions.sqlite import SQLiteSession
 
 SessionPath = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The SQLite file that conversations are in.")
+    Path | None, typer.Argument(metavar="FILE", help="The SQLite file that conversations are in.")
 ]
 _WIDTH = 100
 
 
 @command("""
+outlast sessions                      those of this folder's server
 outlast sessions conversations.db
 outlast sessions conversations.db --search "refund cello"
 outlast sessions conversations.db --session ada --export > ada.jsonl
 outlast sessions other.db --session ada --import ada.jsonl
 """)
 def sessions(  # noqa: PLR0913  # a command has the options that it has
-    file: SessionPath,
+    file: SessionPath = None,
     session: Annotated[str | None, typer.Option(help="Only this conversation.")] = None,
     search: Annotated[str, typer.Option(help="Items that have all of these words.")] = "",
     export: Annotated[
@@ -47,6 +51,7 @@ def sessions(  # noqa: PLR0913  # a command has the options that it has
 
     `--export` writes the items of a conversation, `--import` adds those of such a file to one.
     """
+    file = file or _served()
     if import_ is not None:
         if not import_.is_file():
             raise NoSuchThing(f"There is no file {str(import_)!r}. Name what --export has written.")
@@ -54,6 +59,8 @@ def sessions(  # noqa: PLR0913  # a command has the options that it has
         console().print(f"Added {count} items.", highlight=False)
         return 0
     archive = SessionFile(file)
+    if session is not None:
+        _require(archive, session)
     if export:
         for line in finish(exported(_opened(file, session))):
             sys.stdout.write(line + "\n")
@@ -72,6 +79,36 @@ def sessions(  # noqa: PLR0913  # a command has the options that it has
         table.add_row(name if full else short(name, _WIDTH), str(each.items), each.updated_at)
     console().print(table)
     return 0
+
+
+def _served() -> Path:
+    """The file that a server of this folder keeps conversations in.
+
+    Raises:
+        Missing: The server is elsewhere.
+    """
+    place = os.environ.get("OUTLAST_JOURNAL", "")
+    if place.startswith(("http://", "https://")):
+        raise Missing(
+            "On the server",
+            "Conversations of a server are not listed from here.",
+            f"Ask it: GET {plain(place.rstrip('/'))}/api/v1/sessions",
+            "On its machine, in the folder that it serves from: outlast sessions",
+        )
+    is_file = place not in ("", "memory", "off") and "://" not in place
+    home = Path(os.environ.get("OUTLAST_HOME") or ".outlast")
+    return (Path(place).parent if is_file else home) / SERVED
+
+
+def _require(archive: SessionFile, session: str) -> None:
+    known = [each.session_id for each in archive.conversations()]
+    if session not in known:
+        near = difflib.get_close_matches(session, known, 1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise NoSuchThing(
+            f"There is no conversation {session!r} in {str(archive.path)!r}.{meant} "
+            "Without --session, all of them are listed."
+        )
 
 
 def _opened(file: Path, session: str | None) -> SQLiteSession:
