@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -19,7 +20,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote
 
-from outlast.core.errors import AgentsException
+from outlast.core.errors import AgentsException, WrongType, WrongValue
+from outlast.definitions.given import check_number, check_text
 
 if TYPE_CHECKING:
     import httpx2
@@ -28,6 +30,7 @@ Json = dict[str, Any]
 _API = "/api/v1"
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.2
+_LONGEST_WAIT_S = 10**9
 
 
 class ServerProblem(AgentsException):
@@ -58,6 +61,10 @@ class Client:
         key: The key, or the token that the server has printed.
         timeout_s: Seconds for a request; what waits for a run gets as many more as it waits.
         transport: Sends requests in another way, such as `httpx2.ASGITransport(app)`.
+
+    Raises:
+        WrongType: The address or the key is no text, or the time no number.
+        WrongValue: The address is no ``http://`` or ``https://`` one.
     """
 
     def __init__(
@@ -65,6 +72,9 @@ class Client:
     ) -> None:
         import httpx2
 
+        check_address("Client", url)
+        check_text("Client(key=...)", key, may_be_none=False)
+        check_number("Client(timeout_s=...)", timeout_s, above=True)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._timeout_s = timeout_s
         self._http = httpx2.AsyncClient(
@@ -105,13 +115,22 @@ class Client:
             wait_s: Seconds to wait until it ends or waits for somebody.
             key: Names the request: the same key means the same run.
             more: What `POST /runs` takes besides: `run_id`, `session_id`, `context`, `metadata`, …
+
+        Raises:
+            WrongType: The input is neither a text nor a list, or another argument is none of its kind.
         """
+        if not isinstance(input, str | list):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise WrongType(f"input must be a text or a list of items, got {type(input).__name__}.")
+        check_text("agent, its name,", agent, may_be_none=False)
+        check_text("key", key, may_be_none=False)
+        _check_wait(wait_s)
         headers = {"Idempotency-Key": key or uuid.uuid4().hex, "Prefer": f"wait={wait_s:.0f}"}
         body = {"input": input, "agent": agent, **more}
         return await self._ask("POST", "/runs", json=body, headers=headers, wait_s=wait_s)
 
     async def get(self, run_id: str, *, wait_s: float = 0) -> Json:
         """A run as it is; with ``wait_s``, once it has ended or waits for somebody."""
+        _check_wait(wait_s)
         return await self._ask("GET", _place(run_id), params={"wait": wait_s}, wait_s=wait_s)
 
     async def runs(self, *, limit: int | None = None, **which: Any) -> list[Json]:
@@ -121,6 +140,8 @@ class Client:
             limit: As many at most.
             which: What they have to be: `status`, `agent`, `session`, `user`, `tag`, `since`, `until`.
         """
+        if limit is not None:
+            check_number("limit", limit, whole=True)
         return await self._all("/runs", limit, which)
 
     async def items(self, run_id: str) -> list[Json]:
@@ -294,7 +315,33 @@ def _is_safe(method: str, what: Json) -> bool:
     return method == "GET" or "Idempotency-Key" in what.get("headers", ())
 
 
+def check_address(what: str, url: object) -> None:
+    """Refuse what is no address of a server.
+
+    Args:
+        what: What the address was given to.
+        url: The address.
+
+    Raises:
+        WrongType: It is no text.
+        WrongValue: It does not begin with ``http://`` or ``https://``, and a host behind that.
+    """
+    check_text(f"{what}: the address of the server", url, may_be_none=False)
+    text = str(url)
+    if not _ADDRESS.match(text):
+        host = text.rpartition("//")[2].rpartition("@")[2] or "127.0.0.1:8400"
+        raise WrongValue(f"{what} takes a URL: http://{host:.80}")
+
+
+_ADDRESS = re.compile(r"https?://[^/?#\s]+\S*\Z", re.IGNORECASE)
+
+
+def _check_wait(wait_s: object) -> None:
+    check_number("wait_s", wait_s, most=_LONGEST_WAIT_S)
+
+
 def _place(run_id: str) -> str:
+    check_text("run_id", run_id, may_be_none=False)
     return f"/runs/{quote(run_id, safe='')}"
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Unpack, cast
 import msgspec
 
 from outlast.calls.health import HealthStore
-from outlast.client.client import Client, Json, ServerProblem, ServerUnreachable
+from outlast.client.client import Client, Json, ServerProblem, ServerUnreachable, check_address
 from outlast.core.budgets import Ledger
 from outlast.core.commands import Command, Inbox, Reader
 from outlast.core.errors import AlreadyRunning, JournalCorrupt, JournalUnavailable, RunNotFound
@@ -42,6 +42,7 @@ class ServerJournal:
     durability = "power"
 
     def __init__(self, url: str, key: str = "", *, transport: Any = None) -> None:
+        check_address("ServerJournal", url)
         self.url = url
         self._key = key
         self._transport = transport

@@ -70,14 +70,15 @@ def names_of(name: str, value: Iterable[str], known: Collection[str] = ()) -> tu
     return names
 
 
-def check_text(name: str, value: object) -> None:
-    """Refuse what is neither a text nor None.
+def check_text(name: str, value: object, *, may_be_none: bool = True) -> None:
+    """Refuse what is neither a text nor, where that may be, None.
 
     Raises:
         WrongType: It is something else.
     """
-    if value is not None and not isinstance(value, str):
-        raise WrongType(f"{name} must be a text or None, got {_kind(value)}.")
+    if not isinstance(value, str) and not (value is None and may_be_none):
+        or_none = " or None" if may_be_none else ""
+        raise WrongType(f"{name} must be a text{or_none}, got {_kind(value)}.")
 
 
 def check_flag(name: str, value: object) -> None:

@@ -62,6 +62,7 @@ from outlast.server.schedules.schedule import Schedule
 from outlast.server.schedules.scheduler import Scheduler
 from outlast.server.schedules.store import SCHEDULES, Schedules
 from outlast.server.service import Service
+from outlast.server.settings import check_settings, hosts_of, origins_of, require_agents
 from outlast.server.shield import LOOPBACK, Limits, Receive, Scope, Send, Shield
 from outlast.server.slots import SLOTS, Slots
 from outlast.server.webhooks.deliverer import Deliverer
@@ -128,7 +129,8 @@ class App:
         on_stop: Called when it ends.
 
     Raises:
-        UserError: Two agents would have one address, or a setting is none.
+        UserError: Two agents would have one address, a setting is none, or it names an agent that is not
+            among them.
     """
 
     def __init__(  # noqa: PLR0913  # settings, each by its name
@@ -155,17 +157,15 @@ class App:
         on_start: Sequence[Hook] = (),
         on_stop: Sequence[Hook] = (),
     ) -> None:
+        check_settings({**locals()})
         self.agents = Agents(agents)
         self.auth: Auth = auth
-        self.hosts = {*names_of("App(hosts=...)", hosts)}
+        self.hosts = hosts_of(hosts)
         self.grace_s = grace_s
         self._config = run_config or RunConfig()
-        if engine is not None and journal is not None:
-            raise UserError("An App takes an engine or a journal: an engine has its own.")
         own = engine.journal if engine is not None else self._config.journal
         self._journal = own if journal is None else journal
-        self._session = session
-        self._context = context
+        self._session, self._context = session, context
         self.concurrency = concurrency
         self.performs = performs and engine is None
         self._reaches_private = webhooks_reach_private
@@ -180,7 +180,8 @@ class App:
         self._open = AsyncExitStack()
         self._starting = asyncio.Lock()
         self._local: LocalToken | None = None
-        self.api = self._api(cors, expose)
+        self._require_agents(are_all=False)
+        self.api = self._api(origins_of(cors), expose)
 
     # --- The agents. ---------------------------------------------------------------------
 
@@ -227,6 +228,7 @@ class App:
         async with self._starting:
             if self._service is not None:
                 return
+            self._require_agents()
             service = self._made()
             if service.performs:
                 agents = self.agents.by_name.values()
@@ -308,6 +310,12 @@ class App:
     def _open_journal(self) -> Journal:
         return journal_of(RunConfig(journal=self._journal))
 
+    def _require_agents(self, *, are_all: bool = True) -> None:
+        if not (are_all or self.agents.by_name):
+            return  # They are registered later.
+        by_agent = {"max_concurrent": self._limits_of, "queues": self._queues}
+        require_agents(self.agents, self._schedules, by_agent)
+
     def _made(self) -> Service:
         journal = self._open_journal()
         worker = Worker(self.agents, journal, self._config, concurrency=self.concurrency)
@@ -376,7 +384,7 @@ class App:
         if cors:
             api.add_middleware(
                 CORSMiddleware,
-                allow_origins=list(names_of("App(cors=...)", cors)),
+                allow_origins=list(cors),
                 allow_methods=["GET", "POST", "DELETE"],
                 allow_headers=[
                     "Authorization",

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
 from outlast.definitions.clock import wall_s
-from outlast.definitions.given import names_of
+from outlast.definitions.given import check_number, check_text, names_of
 from outlast.server.callers import Caller, credential
 from outlast.server.database import Database
 from outlast.server.problems import Problem
@@ -75,6 +75,8 @@ class ApiKeys:
     """
 
     def __init__(self, file: str | Path | None = None) -> None:
+        if not isinstance(file, str | Path | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's
+            raise WrongType(f"ApiKeys takes the path of a file, got {type(file).__name__}.")
         self.file = Path(file) if file is not None else None
         self._database: Database | None = None
 
@@ -97,8 +99,13 @@ class ApiKeys:
             per_minute: Requests that it may make in a minute.
 
         Raises:
-            UserError: A scope is none.
+            UserError: A scope is none, or another argument is of a wrong type.
         """
+        check_text("A key's name", name, may_be_none=False)
+        check_text("A key's tenant", tenant)
+        check_number("A key's per_minute", per_minute, least=1, whole=True)
+        if expires_at is not None:
+            check_number("A key's expires_at", expires_at)
         wanted = sorted({*names_of("The scopes of a key", scopes)})
         if wrong := [each for each in wanted if each not in SCOPES and not _is_of_agent(each)]:
             raise UserError(

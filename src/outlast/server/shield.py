@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from outlast.definitions.given import check_number
 from outlast.definitions.logger import logger
 from outlast.server.logs import begin_request
 from outlast.server.problems import Problem, answer
@@ -50,6 +51,11 @@ class Limits:
     header_bytes: int = 32 * 2**10
     url_bytes: int = 8 * 2**10
     body_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in ("body_bytes", "header_bytes", "url_bytes"):
+            check_number(f"Limits({name}=...)", getattr(self, name), above=True, whole=True)
+        check_number("Limits(body_s=...)", self.body_s, above=True)
 
 
 class Shield:

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ConfigDict
 
-from outlast.core.errors import UserError
+from outlast.core.errors import UserError, WrongType
+from outlast.definitions.choices import check_choice
+from outlast.definitions.given import check_flag, check_number, check_text
 from outlast.server.registry import slug
 
+Overlap: TypeAlias = Literal["skip", "queue", "cancel", "allow"]
+CatchUp: TypeAlias = Literal["none", "last", "all"]
 ON_TIME_S = 60.0
 """An instant that nobody has looked at for longer was missed."""
 
@@ -59,8 +63,8 @@ class Schedule:
     every_s: float | None = None
     at: str | None = None
     timezone: str = "UTC"
-    overlap: Literal["skip", "queue", "cancel", "allow"] = "skip"
-    catch_up: Literal["none", "last", "all"] = "none"
+    overlap: Overlap = "skip"
+    catch_up: CatchUp = "none"
     catch_up_max: int = 10
     jitter_s: float = 0.0
     paused: bool = False
@@ -70,6 +74,7 @@ class Schedule:
     priority: int = 0
 
     def __post_init__(self) -> None:
+        self._check_types()
         if not self.name or self.name != slug(self.name) or len(self.name) > _NAME_MAX:
             raise UserError(
                 f"A schedule's name has small letters, digits, dots and dashes, at most {_NAME_MAX}; got "
@@ -79,13 +84,39 @@ class Schedule:
             raise UserError(
                 f"Schedule {self.name!r} needs one of cron, every_s and at. Say when it is due."
             )
-        if self.every_s is not None and not (self.every_s >= 1 and math.isfinite(self.every_s)):
-            raise UserError(f"every_s must be at least 1, got {self.every_s}.")
+        if self.every_s is not None and not 1 <= self.every_s <= _RAREST_S:
+            raise UserError(f"every_s must be 1 to {_RAREST_S}, got {self.every_s}.")
         if not 0 <= self.priority <= _MOST_URGENT:
             raise UserError(f"A priority is between 0 and {_MOST_URGENT}, got {self.priority}.")
         if self.catch_up_max < 1 or not 0 <= self.jitter_s < math.inf:
             raise UserError("catch_up_max must be at least 1, and jitter_s not below 0.")
         self.following(datetime(2026, 1, 1, tzinfo=UTC))
+
+    def _check_types(self) -> None:
+        """A word mistyped here would do harm only much later, at night."""
+        called = f"Schedule {self.name!r:.{_NAME_MAX}} "
+        for field in ("name", "agent", "cron", "timezone"):
+            check_text(called + field, getattr(self, field), may_be_none=False)
+        for field in ("at", "session_id"):
+            check_text(called + field, getattr(self, field))
+        check_choice(called + "overlap", self.overlap, Overlap)
+        check_choice(called + "catch_up", self.catch_up, CatchUp)
+        check_flag(called + "paused", self.paused)
+        numbers = {"jitter_s": False, "catch_up_max": True, "priority": True}
+        numbers |= {"every_s": False} if self.every_s is not None else {}
+        for field, whole in numbers.items():
+            check_number(called + field, getattr(self, field), least=-math.inf, whole=whole)
+        if self.max_turns is not None:
+            check_number(called + "max_turns", self.max_turns, least=1, whole=True)
+        given: Any = (self.input, self.context)
+        if not isinstance(given[0], str | list):
+            raise WrongType(
+                f"{called}input must be a text or a list of items, got {type(given[0]).__name__}."
+            )
+        if given[1] is not None and not isinstance(given[1], dict):
+            raise WrongType(
+                f"{called}context must be a dict or None, got {type(given[1]).__name__}."
+            )
 
     def following(self, after: datetime, began: datetime | None = None) -> Iterator[datetime]:
         """The instants behind one, in UTC.
@@ -121,6 +152,7 @@ class Schedule:
 
 _NAME_MAX = 64
 _MOST_URGENT = 9
+_RAREST_S = 10**9
 
 
 def _steps(every_s: float, began: datetime, after: datetime) -> Iterator[datetime]:
@@ -137,4 +169,7 @@ def _parsed(text: str) -> datetime:
         raise UserError(f"at is {text!r:.60}. Write it like '2026-12-01T09:00:00Z'.") from error
     if instant.tzinfo is None:
         raise UserError(f"at is {text!r}, in no time zone. Write it like '2026-12-01T09:00:00Z'.")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise UserError(f"at is {text!r}, before the first year or after the last.") from error

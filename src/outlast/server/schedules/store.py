@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from outlast.core.errors import UserError
+from outlast.definitions.logger import logger
 from outlast.server.database import Database
 from outlast.server.schedules.schedule import Schedule
 
@@ -63,6 +65,7 @@ class Schedules:
     def __init__(self, database: Database, code: tuple[Schedule, ...] = ()) -> None:
         self._database = database
         self._code = {each.name: each for each in code}
+        self._refused = set[str]()
 
     def begin(self, now: float) -> None:
         """Remember of each schedule of the program since when it is there."""
@@ -79,11 +82,21 @@ class Schedules:
 
     def _entry(self, row: Any) -> Entry | None:
         body, is_code = row["body"], not row["body"]
-        own = self._code.get(row["name"]) if is_code else Schedule(**msgspec.json.decode(body))
+        own = self._code.get(row["name"]) if is_code else self._stored(row["name"], body)
         if own is None:
             return None
         times = (row["began_at"], row["seen_until"])
         return Entry(row["tenant"], own, row["user"], bool(row["paused"]), *times, is_code)
+
+    def _stored(self, name: str, body: str) -> Schedule | None:
+        """One that was kept before; None, said once, if this version takes no such schedule."""
+        try:
+            return Schedule(**msgspec.json.decode(body))
+        except (UserError, TypeError) as error:
+            if name not in self._refused:
+                logger.warning("Schedule %r rests, for it is none: %s", name, error)
+            self._refused.add(name)
+            return None
 
     def find(self, tenant: str, name: str) -> Entry | None:
         """The one of that name."""
