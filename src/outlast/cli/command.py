@@ -79,7 +79,10 @@ _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
 def _say_usage(error: Any) -> int:
     fix = (f"See: {error.ctx.command_path} -h",) if error.ctx else ()
-    panel(Problem("Usage", _in_words(error.format_message()), fix=fix))
+    said = _in_words(error.format_message())
+    if getattr(error, "option_name", "") == "--server":
+        said = "Write --server URL before the command: outlast --server URL runs"
+    panel(Problem("Usage", said, fix=fix))
     return error.exit_code
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Unpack
 
 from outlast.cli.problem import Missing
+from outlast.cli.remote import server_url
 from outlast.cli.text import SHORTEST
 from outlast.core.errors import RunNotFound
 from outlast.journal.journal import Journal, RunFilter, RunSummary
@@ -46,6 +47,8 @@ def journal_place() -> str:
     """Where runs are looked for, and why there."""
     file = journal_file()
     named = os.environ.get("OUTLAST_JOURNAL", "")
+    if url := server_url():
+        return f"{url} (--server)"
     if "://" in named:
         return f"{named.partition('?')[0]} (OUTLAST_JOURNAL)"
     if file is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from outlast.cli.advice import advice
+from outlast.client.client import ServerProblem
 from outlast.core.errors import (
     AgentsException,
     AlreadyDecided,
@@ -67,6 +68,8 @@ class LoadError(RunError):
         self.run_id, self.is_script = run_id, is_script
 
 
+_UNKNOWN_CALLER = 401
+_SERVER_KEY = "export OUTLAST_SERVER_KEY=...  a key of it, or the token that it has printed"
 _GUARD = (
     "The file is executed to find its agent:",
     'put what it does under `if __name__ == "__main__":`',
@@ -115,6 +118,9 @@ def _ours(error: BaseException) -> Problem | None:
     for kind, (said, status) in _TITLES.items():
         if isinstance(error, kind):
             return Problem(said, str(error), where, status=status)
+    if isinstance(error, ServerProblem):
+        fix = (_SERVER_KEY,) if error.status == _UNKNOWN_CALLER else ()
+        return Problem("The server has refused", str(error), where, fix)
     if isinstance(error, JournalError):
         return Problem("The journal", _said(error), where)
     if isinstance(error, UserError):

@@ -6,15 +6,33 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import typer
+
+from outlast.core.errors import UserError
 from outlast.journal.opening import place_journal
 
 
 def use_server(url: str) -> None:
-    """Have every command of this process look at the runs of a server."""
-    from outlast.client import ServerJournal
+    """Have every command of this process look at the runs of a server.
 
+    Raises:
+        typer.BadParameter: It is no URL.
+    """
+    from outlast.client import ServerJournal
+    from outlast.client.client import check_address
+
+    try:
+        check_address("--server", url)
+    except UserError as error:
+        raise typer.BadParameter(str(error)) from None
     place_journal(url, ServerJournal(url, _key_for(url)))
     os.environ["OUTLAST_JOURNAL"] = url
+
+
+def server_url() -> str:
+    """The server that `--server` has named; empty where runs are in a journal."""
+    named = os.environ.get("OUTLAST_JOURNAL", "")
+    return named if named.lower().startswith(("http://", "https://")) else ""
 
 
 def _key_for(url: str) -> str:

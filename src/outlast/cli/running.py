@@ -22,6 +22,7 @@ from outlast.cli.live import LiveScreen
 from outlast.cli.logs import journal_place, list_runs, read_run, with_namesakes
 from outlast.cli.problem import Missing, RunError, near
 from outlast.cli.program import Program, line_of, load_program
+from outlast.cli.remote import server_url
 from outlast.cli.screen import console, print_json
 from outlast.cli.text import lines, plain, short_id
 from outlast.core.errors import AgentsException, BudgetExceeded, RunConflict, RunNotFound
@@ -150,6 +151,8 @@ def _file(program: str) -> str:
 
 async def ways_on(run_id: str, program: str, word: str = "resume") -> tuple[str, ...]:
     """How to go on with a run that began in ``program``: a command, or in the program what only that can."""
+    if url := server_url():
+        return (plain(f"The server goes on by itself: outlast --server {url} show {run_id}"),)
     needs = _needs((await state_of(open_journal(), run_id)).options)
     file = _file(program)
     if needs:
