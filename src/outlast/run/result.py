@@ -62,7 +62,7 @@ _MADE_WHEN_READ: dict[str, Callable[[RunEnv], Any]] = {
     "raw_responses": raw_responses,
 }
 """Fields that most callers never look at, and what makes them."""
-_OF_PROCESS = {"_env", "_released", "_feed", "run_loop_task", "trace"}
+_OF_PROCESS = {"_env", "_released", "_feed", "_first_state", "run_loop_task", "trace"}
 """Fields that mean nothing outside of the process that the run is in."""
 
 
@@ -230,8 +230,19 @@ class RunResultBase(PydanticInstance):
         return report_now(env.log.journal, env.log.run_id, table)
 
     def to_state(self) -> RunState:
-        """The run as something to approve calls on, to store, and to give back to `Runner.run`."""
-        assert self._env
+        """The run as something to approve calls on, to store, and to give back to `Runner.run`.
+
+        It has what the run has recorded so far: the call of a tool that has begun is in it, and is
+        performed again, or not, as the tool's `on_uncertain` says.
+
+        Raises:
+            UserError: The result was released, or has been pickled.
+        """
+        if self._env is None:
+            raise UserError(
+                "This result has no run behind it, because its agents were released or because it comes "
+                "from a pickle, and a state is made from the run. Call to_state() before that."
+            )
         return RunState.of(self._env)
 
 

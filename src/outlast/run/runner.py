@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Unpack
+from copy import copy
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from outlast.core.errors import UserError, WrongPlace
 from outlast.core.identity import check_run_id
@@ -91,6 +92,7 @@ class AgentRunner:
             **empty(call.context),
             current_agent=starting_agent,
             max_turns=call.request.max_turns,
+            _first_state=lambda: _before(call),
         )
         result.input = "" if isinstance(call.input, RunState) else copied(call.input)
         call.on_abandon = result.on_abandon = call.request.config.on_abandon or "finish"
@@ -99,6 +101,24 @@ class AgentRunner:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         result.run_loop_task = task
         return result
+
+
+def _before(call: Call) -> RunState:
+    """The state of a run that has not begun."""
+    given = call.input
+    if isinstance(given, RunState):
+        return copy(cast("RunState[Any, Any]", given))
+    request, options = call.request, call.request.options
+    state = RunState(
+        call.context,
+        given,
+        request.agent,
+        request.max_turns,
+        conversation_id=options.conversation_id,
+        previous_response_id=options.previous_response_id,
+        auto_previous_response_id=options.chains_responses,
+    )
+    return copy(state)
 
 
 async def _watched(call: Call, result: RunResultStreaming) -> None:

@@ -82,7 +82,7 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
     is_chained = options.chains_responses or options.previous_response_id is not None
     document: dict[str, Any] = {
         "$schemaVersion": CURRENT_SCHEMA_VERSION,
-        "current_turn": state.turn,
+        "current_turn": current_turn(state) if events else 0,
         "current_agent": named(env, env.agents.named(state.agent)),
         "original_input": normal_input(given_input(env)),
         "context": {
@@ -118,6 +118,12 @@ def document_of(env: RunEnv, events: list[Event], context: dict[str, Any]) -> di
     if is_closed(state):
         document["terminal_unrecoverable"] = True
     return document
+
+
+def current_turn(state: Folded) -> int:
+    """The turn that a run is in: one whose model has not answered counts from its beginning on."""
+    is_asking = state.prepared is not None and state.reply is None
+    return max(state.turn + is_asking, 1)
 
 
 def read_events(document: dict[str, Any]) -> tuple[str, list[Event]]:

@@ -27,6 +27,7 @@ from outlast.engine.env import RunEnv
 from outlast.run.abandon import note_departure
 from outlast.run.commands import new_command_id
 from outlast.run.result import RunResultBase, described, fill
+from outlast.run.run_state import RunState
 from outlast.run.tracebacks import is_of_setup, shorten
 from outlast.views.items import tool_error
 from outlast.views.news import News, news
@@ -137,6 +138,8 @@ class RunResultStreaming(RunResultBase):
     on_abandon: OnAbandon = field(default="finish", repr=False, kw_only=True)
     """What becomes of the run when its only reader goes away; see `RunConfig`."""
     _error: BaseException | None = field(default=None, repr=False, kw_only=True)
+    _first_state: Callable[[], RunState] | None = field(default=None, repr=False, kw_only=True)
+    """Makes the state of the run as long as it has not begun."""
 
     def __post_init__(self) -> None:
         self._last_agent = self.current_agent
@@ -150,6 +153,17 @@ class RunResultStreaming(RunResultBase):
             f"- Max turns: {self.max_turns}",
             f"- Is complete: {self.is_complete}",
         )
+
+    def to_state(self) -> RunState:
+        """See `RunResultBase.to_state`. A run that has not begun yet has the state of its input."""
+        if self._env is None and self._first_state is not None:
+            return self._first_state()
+        return super().to_state()
+
+    def release_agents(self, *, release_new_items: bool = True) -> None:
+        """See `RunResultBase.release_agents`."""
+        super().release_agents(release_new_items=release_new_items)
+        self._first_state = None  # It holds the agent.
 
     @property
     def run_loop_exception(self) -> BaseException | None:
@@ -267,7 +281,7 @@ class RunResultStreaming(RunResultBase):
 
     def attach(self, env: RunEnv) -> None:
         """Follow a run from here on."""
-        self._env = env
+        self._env, self._first_state = env, None
         env.show = self._show
         env.log.listeners.append(self._heard)
         self._past = {id(event) for event in env.log.events}
