@@ -148,7 +148,7 @@ ORPHANS ?= 40
 # Each in an environment of its own: the proxy wants another openai than we do. The versions are
 # exact, because what is tested here is theirs as much as ours.
 NEEDS_client := -e . litellm==1.83.0 any-llm-sdk==1.40.2 \
-  pytest==9.0.3 pytest-asyncio==1.4.0 pytest-timeout==2.4.0
+  hypothesis pytest==9.0.3 pytest-asyncio==1.4.0 pytest-timeout==2.4.0
 NEEDS_inference := xllamacpp==2026.10.11549 gguf==0.19.0
 NEEDS_litellm := 'litellm[proxy]==1.106.2'
 
