@@ -18,8 +18,8 @@ TOP = Path(__file__).parents[1]
 PLACE = TOP / ".venv-newest"
 MINORS = range(15, sys.version_info.minor, -1)
 LIBRARIES = (
-    "aiosqlite", "cryptography", "genai-prices", "hypothesis", "litellm", "mcp", "pytest", "pytest-asyncio", "pytest-timeout",
-    "pytest-xdist", "SQLAlchemy[asyncio]", "websockets",
+    "aiosqlite", "cryptography", "genai-prices", "hypothesis", "litellm", "mcp", "pytest",
+    "pytest-asyncio", "pytest-timeout", "pytest-xdist", "SQLAlchemy[asyncio]", "websockets",
 )  # fmt: skip
 FOLDERS = (
     "core",

@@ -10,7 +10,7 @@ from typing import Any, cast
 from outlast.core.errors import UserError, WrongType, WrongValue
 from outlast.definitions.given import check_flag, check_function, check_number, names_of
 from outlast.effects.config import RunConfig, check_journal
-from outlast.engine.log import engine_of
+from outlast.engine.elsewhere import engine_of
 from outlast.server.registry import Agents
 from outlast.server.schedules.schedule import Schedule
 from outlast.server.shield import Limits
