@@ -189,6 +189,8 @@ class AsyncSQLiteSession(StoredSession):
         if self._path:
             make_private(self._path)
         with naming(self._path):
+            if self._path:  # A thread of aiosqlite that cannot open its file may outlive the loop.
+                sqlite3.connect(self._path).close()
             connection = await aiosqlite.connect(
                 self._path or ":memory:", timeout=BUSY_TIMEOUT_S, isolation_level=None
             )
