@@ -139,12 +139,14 @@ def fingerprint(raw: Any) -> str:
 class Approvals:
     """The decisions of one run, shared by all its contexts."""
 
-    __slots__ = ("_calls", "_sticky", "decisions")
+    __slots__ = ("_answers", "_calls", "_sticky", "decisions")
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
         """In the order in which they were made."""
         self._calls: dict[tuple[Capability, str], Decision] = {}
+        self._answers: dict[tuple[Capability, str], Decision] = {}
+        """By the questions that they answer, as runs inside a run may have calls of one id."""
         self._sticky: dict[Capability, Decision] = {}
 
     def decide(self, item: Any, *, approved: bool, always: bool, message: str | None) -> None:
@@ -174,7 +176,7 @@ class Approvals:
         about = str(getattr(item, "question_id", ""))
         decision = Decision(approved, capability, call_id, name, always, message, mark, about)
         before = self._calls.get((capability, call_id))
-        if before is not None:
+        if before is not None and _call_of(before.question) == _call_of(about):
             _check_same(before, mark)
         self.add(decision)
 
@@ -182,14 +184,17 @@ class Approvals:
         """Remember a decision that was made elsewhere."""
         self.decisions.append(decision)
         self._calls[decision.capability, decision.call_id] = decision
+        if decision.question:
+            self._answers[decision.capability, decision.question] = decision
         if decision.always:
             self._sticky[decision.capability] = decision
 
     def about(self, item: Any, call_id: str) -> Decision | None:
         """The decision that covers a call like `item`: the call's own, else the sticky one."""
         capability = capability_of(item)
-        own = self._calls.get((capability, call_id))
-        if own is None or (own.question and own.question != item.question_id):
+        asked = str(getattr(item, "question_id", ""))
+        own = self._answers.get((capability, asked)) or self._calls.get((capability, call_id))
+        if own is None or own.question not in ("", asked, _short(item, call_id)):
             return self._sticky.get(capability)
         if field_of(item.raw_item, "call_id") == call_id:
             _check_same(own, fingerprint(item.raw_item))
@@ -254,6 +259,15 @@ class Approvals:
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
         return pydantic_schema(cls, "list", cls.from_json, cls.to_json)
+
+
+def _call_of(question: str) -> str:
+    return question.rpartition("@")[0]
+
+
+def _short(item: Any, call_id: str) -> str:
+    """A question as decisions named it that were stored before the calls of nested runs had whole names."""
+    return f"{call_id}@{getattr(item, 'question_number', 1)}"
 
 
 def _check_same(decided: Decision, mark: str) -> None:

@@ -276,6 +276,8 @@ class ToolApprovalItem(_OfCall):
     """Who may decide, and until when."""
     question_number: int = field(default=1, kw_only=True)
     """How often the call has asked, this time included."""
+    call_key: str = field(default="", kw_only=True)
+    """The call's id in the run that is told the decision: that of a nested run's call is longer."""
     _allow_bare_name_alias: bool = field(default=False, kw_only=True, repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -303,7 +305,7 @@ class ToolApprovalItem(_OfCall):
     @property
     def question_id(self) -> str:
         """What a decision about this is told as: no later question of the call has this id."""
-        return f"{self.call_id}@{self.question_number}"
+        return f"{self.call_key or self.call_id}@{self.question_number}"
 
     @property
     def arguments(self) -> str | None:

@@ -287,6 +287,7 @@ def approval_item(
             tool_namespace=item.get("namespace"),
             change=request.change,
             question_number=_number(view.state, key, request),
+            call_key=key,
         )
         if known.agent is not None and item.get("type") == "function_call":
             tool = _own_tool(known.agent, {qualified(request.name, item.get("namespace"))})

@@ -32,7 +32,7 @@ from outlast.core.events import (
 )
 from outlast.core.items import invocation
 from outlast.core.shown import class_name, shown
-from outlast.core.state import idempotency_key
+from outlast.core.state import approval_key, idempotency_key
 from outlast.core.surrogates import without_surrogates
 from outlast.definitions.approval_rules import rules_for
 from outlast.definitions.arguments import told_fault
@@ -335,6 +335,7 @@ def _waiting(view: RunView, effect: RunTool, child: Interrupted) -> list[Event]:
             change=item.change,
             inner_number=item.question_number,
         )
+        item.call_key = approval_key(request)  # From here on it is decided in this run.
         view.live.waiting[live_question(request)] = item
         events.append(request)
     return events

@@ -57,6 +57,9 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
     key = approval_key(event)
     request = state.requested.get(key)
     own, number = own_call_id(request) if request else key, state.questions.get(key, 1)
+    names = [key, question_id(key, number)]
+    if not _waits_too(state, key, own):
+        names += [own, question_id(own, number)]
     answers = state.told_answers
     if request is not None and request.ask and not request.child and event.answer is not None:
         own_answers = {**answers.get(request.id, {}), request.ask: event.answer}
@@ -65,18 +68,20 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
         flushed(state),
         told_answers=answers,
         decided={**state.decided, key: event},
-        verdicts={
-            **state.verdicts,
-            key: event,
-            own: event,
-            question_id(key, number): event,
-            question_id(own, number): event,
-        },
+        verdicts={**state.verdicts, **dict.fromkeys(names, event)},
         activated=False,
     )
     if not event.always:
         return state
     return replace(state, standing={**state.standing, (event.agent, event.name): event})
+
+
+def _waits_too(state: RunState, key: str, own: str) -> bool:
+    """Whether another call waits that its model gave the same id: that names the other from now on."""
+    return any(
+        each != key and each not in state.decided and own_call_id(request) == own
+        for each, request in state.requested.items()
+    )
 
 
 def _voted(state: RunState, event: ApprovalVoted) -> RunState:
