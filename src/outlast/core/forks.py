@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from outlast.core.events import ApprovalDecided, EffectStarted, Event, ToolReturned
+from msgspec.structs import replace
+
+from outlast.core.events import ApprovalDecided, EffectStarted, Event, Policy, ToolReturned
 from outlast.core.evolve import fold
 from outlast.core.ids import effect_id
 from outlast.core.state import RunState, approval_key, idempotency_key
@@ -28,6 +30,31 @@ def begun(events: Sequence[Event], since: Sequence[Event]) -> list[Event]:
             case _:
                 pass
     return list(starts.values())
+
+
+def begun_inside(start: EffectStarted, logs: Sequence[Sequence[Event]]) -> EffectStarted | None:
+    """The start of an effect as one in doubt, because of what the runs inside it have begun.
+
+    Args:
+        start: The effect's own.
+        logs: Those of the runs inside it, and of the runs inside them.
+
+    Returns:
+        A start under the strictest policy of their calls; None where all of them may run again.
+    """
+    policies: dict[tuple[int, str], Policy] = {}
+    for number, log in enumerate(logs):
+        for event in log:
+            match event:
+                case EffectStarted(kind="tool") if event.policy != "retry":
+                    policies[number, event.id] = event.policy
+                case ToolReturned(outcome="rejected"):
+                    policies.pop((number, event.id), None)  # The tool has not been called.
+                case _:
+                    pass
+    if not policies:
+        return None
+    return replace(start, policy="once" if "once" in policies.values() else "ask")
 
 
 def has_begun(run_id: str, events: Sequence[Event], state: RunState, key: str) -> bool:

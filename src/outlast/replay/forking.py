@@ -6,15 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from outlast.core import events as facts, forks
-from outlast.core.errors import RunConflict, UserError
+from outlast.core.errors import RunConflict, RunNotFound, UserError
 from outlast.core.evolve import fold
-from outlast.core.ids import EffectId
+from outlast.core.ids import EffectId, effect_id
 from outlast.core.missing import NoSuchThing
+from outlast.core.state import RunState
 from outlast.effects.config import RunConfig
 from outlast.engine.local_runs import new_run_id, open_log
 from outlast.journal.journal import Journal
 from outlast.run.request import as_items, journal_of
-from outlast.views.branch import events_before, replied, returned, with_input
+from outlast.views.branch import (
+    events_before,
+    replied,
+    returned,
+    runs_inside,
+    starts_of,
+    with_input,
+)
 
 
 async def fork(  # noqa: PLR0913
@@ -32,8 +40,9 @@ async def fork(  # noqa: PLR0913
 
     Nothing before the step is performed again: no model is asked, no tool performed. Nothing is
     performed at all until somebody goes on with the fork, as `Runner.resume` does. Calls beside the step
-    keep their answers. Of a call that may take effect only once, and has begun, the model is told that
-    its outcome is unknown, unless ``result`` says what it came to.
+    keep their answers. Of a call that may take effect only once, and has begun, or that an agent answers
+    in whose run such a call has, the model is told that its outcome is unknown, unless ``result`` says
+    what it came to.
 
     Args:
         run_id: The run that it comes from.
@@ -66,7 +75,7 @@ async def fork(  # noqa: PLR0913
         own = with_input(own, as_items(input), is_text=isinstance(input, str))
     state = fold(own)
     added: list[facts.Event] = [facts.RunForked(run_id, len(own))]
-    begun = forks.begun(own, log)
+    begun = [*forks.begun(own, log), *await _begun_inside(kept, state, log)]
     if result is not None:
         begun = [event for event in begun if getattr(event, "id", "") != at]
         answer = returned(state, at, result)
@@ -82,6 +91,39 @@ async def fork(  # noqa: PLR0913
         added.append(facts.MessageReceived("fork", as_items(message)))
     added.append(facts.RunAbandoned("leave"))  # Nobody goes on with it until asked to.
     return await _written(kept, new_id or new_run_id(), [*own, *added])
+
+
+async def _begun_inside(
+    journal: Journal, state: RunState, log: Sequence[facts.Event]
+) -> list[facts.Event]:
+    """The starts of open calls that agents answer, whose runs have begun what must not begin again.
+
+    The fork makes such a call in a run of its own, which knows nothing of what that one has done. Where
+    the run has asked a person the fork has a copy of it, which goes on from there.
+    """
+    found: list[facts.Event] = []
+    for call_id in state.open_calls:
+        at = effect_id("tool", state.turn, call_id)
+        starts = starts_of(log, at)
+        if at in state.children or not starts:
+            continue
+        children = [e.run_id for e in runs_inside(log) if e.id == at and not e.is_nested]
+        start = forks.begun_inside(starts[-1], await _logs_of(journal, children))
+        found += [] if start is None else [start]
+    return found
+
+
+async def _logs_of(journal: Journal, run_ids: Sequence[str]) -> list[list[facts.Event]]:
+    """The logs of these runs and of all runs inside them, where they are kept here."""
+    logs: list[list[facts.Event]] = []
+    due = list(run_ids)
+    while due:
+        try:
+            logs.append([each.event for each in await journal.read(due.pop())])
+        except RunNotFound:
+            continue
+        due += [each.run_id for each in runs_inside(logs[-1])]
+    return logs
 
 
 def _changes(result: str | None, reply: str | None, given: object) -> set[str]:

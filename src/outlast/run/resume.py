@@ -8,9 +8,10 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
-from outlast.core.errors import UserError
+from outlast.core.errors import RunNotFound, UserError
 from outlast.core.events import Event, RunReopened
 from outlast.core.evolve import fold
+from outlast.core.ids import EffectId
 from outlast.core.state import Options
 from outlast.definitions.agent import Agent
 from outlast.definitions.context import RunContextWrapper, approvals_of
@@ -36,6 +37,7 @@ async def continued(
 
     Raises:
         UserError: The run has nothing left to do, or its session is missing.
+        RunNotFound: An agent answers one of its calls, whose run the journal does not hold.
     """
     parts = state.parts()
     for text in parts.texts.values():
@@ -45,6 +47,7 @@ async def continued(
     )
     async with local_runs.released_on_error(log):
         _check(log, request)
+        await _require_inner(journal, log, parts.run_id)
         own = _context(parts.context, context)
         env = local_runs.environment(request, log, own, parts.live.copied())
         env.live.has_usage = own is parts.context
@@ -56,6 +59,30 @@ async def continued(
             local_runs.record_decisions(env)
             log.add(parts.added)
     return env
+
+
+async def _require_inner(journal: Journal, log: RunLog, run_id: str) -> None:
+    """Refuse to go on without the run inside a call: it would begin anew, and do twice what it has done.
+
+    Raises:
+        RunNotFound: The journal does not hold it.
+    """
+    state = log.state
+    asking = {request.child for request in state.requested.values()}
+    is_brought = state.started is not None and not log.durable.started and log.run_id == run_id
+    for key, child in state.children.items():
+        call_id = EffectId.parse(key).key
+        if call_id not in state.open_calls or not (is_brought or child in asking):
+            continue
+        try:
+            await journal.read(child)
+        except RunNotFound:
+            raise RunNotFound(
+                f"Call {call_id!r} of run {run_id!r} is answered by an agent in a run of its own, "
+                f"{child!r}, which this journal does not hold. A stored state has the log of its own run "
+                "and none of the runs inside it, which would begin anew and repeat what they have done. "
+                "Nothing was done. Go on with it in the journal that it waited in (RunConfig(journal=...))."
+            ) from None
 
 
 def _check(log: RunLog, request: local_runs.RunRequest) -> None:

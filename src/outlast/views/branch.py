@@ -27,6 +27,7 @@ def events_before(
     if place.kind in ("prepare", "model") and not keeps_prompt:
         # The prompt is asked for again: it may be what has changed.
         at = effect_id("prepare", place.turn)
+    asking = {event.child for event in log if isinstance(event, facts.ApprovalRequested)}
     kept: list[facts.Event] = []
     for event in log:
         if place.kind in ("tool", "handoff"):
@@ -34,9 +35,19 @@ def events_before(
                 break
         elif _id(event) == at:
             break
-        if not isinstance(event, _ENDS) and not (_id(event) == at and not _asks(event)):
+        if not isinstance(event, _ENDS) and not (_id(event) == at and not _asks(event, asking)):
             kept.append(event)
     return _settled(kept)
+
+
+def starts_of(log: Sequence[facts.Event], at: str) -> list[facts.EffectStarted]:
+    """The attempts at one effect."""
+    return [event for event in log if isinstance(event, facts.EffectStarted) and event.id == at]
+
+
+def runs_inside(log: Sequence[facts.Event]) -> list[facts.ChildStarted]:
+    """The runs that began inside a run's calls."""
+    return [event for event in log if isinstance(event, facts.ChildStarted)]
 
 
 def whole(log: Sequence[facts.Event]) -> list[facts.Event]:
@@ -67,8 +78,13 @@ def _id(event: facts.Event) -> str:
     return str(getattr(event, "id", ""))
 
 
-def _asks(event: facts.Event) -> bool:
-    """Whether it is about a person's word on a call, which holds for the fork too."""
+def _asks(event: facts.Event, asking: set[str]) -> bool:
+    """Whether it is about a person's word on a call, which holds for the fork too.
+
+    So does the run inside the call that has asked: the fork has a copy of it, as it was then.
+    """
+    if isinstance(event, facts.ChildStarted):
+        return event.run_id in asking
     return isinstance(event, facts.ApprovalRequested | facts.ApprovalWaived)
 
 
