@@ -61,6 +61,8 @@ _encode = msgspec.json.Encoder().encode
 _NO_WORKER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION}
 _ASKED_MOST = 16
 """Queries at a time: each is work for a worker."""
+_ASKED = 3
+"""Attempts at a query that the server cancels."""
 _WATCH_S = 0.2
 
 
@@ -162,7 +164,7 @@ class TemporalJournal:
         """
         try:
             async with self._turn():
-                answer = await (await self.handle(run_id)).query("log", result_type=bytes)
+                answer = await self._log_of(run_id)
         except RPCError as error:
             raise _error_of(run_id, error) from None
         except WorkflowQueryFailedError as error:
@@ -175,6 +177,16 @@ class TemporalJournal:
                 with suppress(JournalCorrupt):
                     self.blobs.put(await self._store.get(name), name)
         return events, status
+
+    async def _log_of(self, run_id: str) -> bytes:
+        """What the run's workflow says. A question that a busy server gives up is put again."""
+        for attempt in range(_ASKED, 0, -1):
+            try:
+                return await (await self.handle(run_id)).query("log", result_type=bytes)
+            except RPCError as error:
+                if error.status != RPCStatusCode.CANCELLED or attempt == 1:
+                    raise
+        raise AssertionError("The last attempt returns or raises.")
 
     @property
     def ledger(self) -> Ledger:
