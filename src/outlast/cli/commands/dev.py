@@ -18,7 +18,9 @@ def dev(
     place: Annotated[str, typer.Argument(metavar="FILE[:APP]", help="An App, or an Agent.")] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8400,
     no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
-    again: Annotated[bool, typer.Option("--again", hidden=True)] = False,
+    again: Annotated[
+        bool, typer.Option("--again", hidden=True, help="After a change of the file.")
+    ] = False,
 ) -> int:
     """Talk with an agent in the browser, and serve it again whenever its file changes.
 
