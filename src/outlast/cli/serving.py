@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-import os
 import signal
 import socket
 import threading
@@ -198,20 +197,25 @@ def run_server(
         server_header=False,
         timeout_graceful_shutdown=int(how.grace_s) + 5,
     )
-    # The server hands a signal on to whoever had it before: the process, which would die of it.
-    before = {number: signal.signal(number, _ignored) for number in (signal.SIGTERM, signal.SIGINT)}
+    server = uvicorn.Server(config)
     is_over = threading.Event()
+
+    def leave(*_: object) -> None:
+        server.should_exit = True
 
     def watch() -> None:
         assert until is not None
         until()
         is_over.set()
-        os.kill(os.getpid(), signal.SIGTERM)  # As somebody would who wants it to leave.
+        leave()
 
+    # Uvicorn hears signals while it serves, and hands them on afterwards to whoever had them before:
+    # to the process, which would die of them. One that comes before it serves counts as well.
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
     if until is not None:
         threading.Thread(target=watch, daemon=True).start()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -250,7 +254,3 @@ async def _worked(app: App, *, once: bool) -> None:
     )
     waiting.cancel()
     await app.stop()
-
-
-def _ignored(*_: object) -> None:
-    """The server has heard it."""
