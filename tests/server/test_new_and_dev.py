@@ -148,3 +148,32 @@ def test_a_chat_in_the_browser_asks_for_approval_and_outlives_a_change(
         page.locator(".agent", has_text="is refunded").wait_for()
         assert told == []
         page.close()
+
+
+# Sends a message while the page waits for the conversation's runs, and holds them until it was sent.
+HURRY = """
+const real = window.fetch;
+window.fetch = async (place, options) => {
+  if (place.includes("/runs?session=")) {
+    document.getElementById("text").value = "Refund order A-1007";
+    document.getElementById("form").requestSubmit();
+    await new Promise((then) => setTimeout(then, 2000));
+    setTimeout(() => { document.body.dataset.listed = "yes"; }, 1000);
+  }
+  return real(place, options);
+};
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium; name it in OUTLAST_TEST_CHROMIUM")
+def test_a_message_sent_while_the_page_loads_is_asked_about_once(browser: Any, tmp_path: Path):
+    with developed(made(tmp_path, "approvals")) as process:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.add_init_script(HURRY)
+        page.goto(link_of(process))
+        page.locator(".ask").first.wait_for()
+        page.locator("body[data-listed]").wait_for()
+        assert page.locator(".ask").count() == page.locator(".you").count() == 1
+        page.close()

@@ -77,6 +77,7 @@ form.addEventListener("submit", async (event) => {
   const input = text.value.trim();
   if (!input) return;
   text.value = "";
+  await begun;  // The runs that it lists are those before this one.
   say("you", input);
   try {
     const run = await ask("POST", "/runs", { agent: agents.value, input, session_id: session });
@@ -101,4 +102,4 @@ async function begin() {
     if (["running", "queued", "interrupted"].includes(run.status)) follow(run_id); else shown(run);
   }
 }
-begin().catch((error) => say("note", error.message));
+const begun = begin().catch((error) => say("note", error.message));
