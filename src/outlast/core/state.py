@@ -131,6 +131,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     requested: dict[str, ApprovalRequested] = {}
     """Calls that wait, or waited, for a person, by call id (`child/call id` for a child's)."""
+    requested_as: dict[str, tuple[str, ...]] = {}
+    """Their keys by the ids that models gave them, which several runs' calls may have in common."""
     decided: dict[str, ApprovalDecided] = {}
     verdicts: dict[str, ApprovalDecided] = {}
     """The decisions of all turns: of each question by its id, and of calls that have not asked again

@@ -40,10 +40,12 @@ def _requested(state: RunState, event: ApprovalRequested) -> RunState:
     for name in (key, own, question_id(key, number), question_id(own, number)):
         verdicts = without(verdicts, name)
     requested = {**state.requested, key: event}
+    keys = tuple(each for each in state.requested_as.get(own, ()) if each != key)
     votes = {each: cast for each, cast in state.votes.items() if each != key}
     state = replace(
         state,
         requested=requested,
+        requested_as={**state.requested_as, own: (*keys, key)},
         decided=decided,
         verdicts=verdicts,
         votes=votes,
@@ -78,10 +80,8 @@ def _decided(state: RunState, event: ApprovalDecided) -> RunState:
 
 def _waits_too(state: RunState, key: str, own: str) -> bool:
     """Whether another call waits that its model gave the same id: that names the other from now on."""
-    return any(
-        each != key and each not in state.decided and own_call_id(request) == own
-        for each, request in state.requested.items()
-    )
+    keys = state.requested_as.get(own, ())
+    return any(each != key and each not in state.decided for each in keys)
 
 
 def _voted(state: RunState, event: ApprovalVoted) -> RunState:

@@ -41,6 +41,7 @@ def _prepared(state: RunState, event: TurnPrepared) -> RunState:
         is_settled=False,
         handed_to="",
         requested={},
+        requested_as={},
         decided={},
         waived=frozenset(),
         steps={},
