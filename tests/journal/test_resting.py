@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,18 @@ async def test_a_journal_in_use_keeps_its_files(tmp_path: Path):
     await journal.append(again, [step(1)])
     assert [stored.event for stored in await journal.read("r")] == [STARTED, step(1)]
     await journal.close()
+    assert journal.rest()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
+async def test_a_journal_whose_folder_is_gone_keeps_no_other_from_work(tmp_path: Path):
+    folder = tmp_path / "gone"
+    journal = SqliteJournal(folder / "journal.db", durability="process")
+    await journal.release(await begin(journal), waits=True)
+    if (child := os.fork()) == 0:  # Closes the connections of the parent, too.
+        os._exit(0)
+    os.waitpid(child, 0)  # noqa: ASYNC222  # it ends at once
+    shutil.rmtree(folder)
     assert journal.rest()
 
 

@@ -160,7 +160,8 @@ class Committer:
             if self._checkpoint is not None:  # The last connection to close removes the log file.
                 self._checkpoint.join()
             with self._lock:
-                self.db.close()
+                if self._db is not None:
+                    self._db.close()
 
     def is_idle(self) -> bool:
         """Whether nothing waits to be written, and no thread writes."""
