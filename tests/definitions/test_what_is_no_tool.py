@@ -4,6 +4,7 @@ import functools
 import json
 import operator
 from dataclasses import dataclass
+from unittest.mock import Mock
 
 import pytest
 from pydantic import BaseModel
@@ -190,6 +191,13 @@ async def test_a_part_of_ones_own_is_left_alone():
 
     agent = Agent(name="Clerk", tools=[Own()], handoffs=[Agent(name="Other")])
     assert agent.tools[0].name == "own"
+
+
+def test_a_stand_in_of_a_test_may_be_any_part():
+    tool, target, server = Mock(), Mock(), Mock()
+    tool.name, target.name = "look_up", "Other"
+    agent = Agent(name="Clerk", tools=[tool], handoffs=[target], mcp_servers=[server])
+    assert (agent.tools, agent.handoffs, agent.mcp_servers) == ([tool], [target], [server])
 
 
 @pytest.mark.parametrize(

@@ -168,13 +168,18 @@ def _instead(value: Any) -> str | None:
     if isinstance(value, ToolInputGuardrail | ToolOutputGuardrail):
         kind = "input" if isinstance(value, ToolInputGuardrail) else "output"
         return f" A tool has it: function_tool(..., tool_{kind}_guardrails=[...])."
-    if isinstance(value, Handoff) or _is_agent(value):
+    if isinstance(value, Handoff) or (_is_agent(value) and _has(value, "handoff_description")):
         return " Put it into handoffs."
     if _is_plain(value):
         return None
-    if _is_server(value):
+    if _is_server(value) and _has(value, "list_tools"):
         return " Put it into mcp_servers."
     return " Put it into tools." if isinstance(value, _TOOLS) else None
+
+
+def _has(value: Any, name: str) -> bool:
+    """Whether ``value`` has an attribute of its own accord: a stand-in answers to every name."""
+    return inspect.getattr_static(value, name, _NONE) is not _NONE
 
 
 def _is_agent(value: Any) -> bool:
@@ -191,6 +196,7 @@ def _is_server(value: Any) -> bool:
     return callable(getattr(value, "list_tools", None))
 
 
+_NONE = object()
 _TOOLS: Any = Tool
 _INSTEAD: dict[tuple[type[Any], ...], str] = {
     (
