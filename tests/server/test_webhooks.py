@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from fastapi import FastAPI, Request, Response
 from standardwebhooks import Webhook as Verifier
 from tests.server.conftest import PATIENCE_S, desk_of, served, server_of
 
-from outlast.core.errors import UserError
+from outlast.core.errors import JournalError, UserError
 from outlast.server import App, Caller, verify_webhook
+from outlast.server.webhooks.deliverer import LOOK_S
 
 
 class Receiver:
@@ -108,6 +111,43 @@ async def test_what_a_receiver_that_was_down_has_missed_comes_later_and_in_order
             await deliverer.look(client)
     assert receiver.kinds == ["approval.requested", "run.completed"]
     assert "refunded" in json.loads(receiver.taken[1][1])["data"]["output"]
+
+
+async def test_one_that_cannot_be_told_keeps_no_other_from_hearing(tmp_path: Path):
+    receiver = Receiver()
+    async with server_of(receiver.api) as url, served(app_of(tmp_path)) as client:
+        hook = (await client.post("/api/v1/webhooks", json={"url": f"{url}/hooks"})).json()
+        with closing(sqlite3.connect(tmp_path / "server.db")) as db, db:
+            row = "(id, webhook, run_id, type, body, state, attempts, due_at, created_at)"
+            for which, webhook in (("of one that has left", "gone"), ("that is none", hook["id"])):
+                db.execute(
+                    f"INSERT INTO delivery {row} VALUES (?, ?, ?, 'run.completed', 1.5, 'pending', 0, 0, 0)",
+                    (which, webhook, which),
+                )
+        body = {"input": "Hello", "run_id": "r"}
+        await client.post("/api/v1/runs", json=body, headers={"Prefer": "wait=30"})
+        await until(lambda: receiver.kinds)
+
+
+async def test_a_server_whose_file_failed_goes_on_when_it_is_back(tmp_path: Path):
+    receiver = Receiver()
+    app = app_of(tmp_path)
+    async with server_of(receiver.api) as url, served(app) as client:
+        await client.post("/api/v1/webhooks", json={"url": f"{url}/hooks"})
+        with closing(sqlite3.connect(tmp_path / "server.db")) as db:
+            for table in ("webhook", "schedule"):
+                db.execute(f"ALTER TABLE {table} RENAME TO {table}_away")
+            answer = await client.get("/api/v1/webhooks")
+            assert answer.status_code == 503
+            with pytest.raises(JournalError, match="server's file"):
+                await app.scheduler.look()
+            await asyncio.sleep(2.5 * LOOK_S)  # Those who look have seen that it is away.
+            for table in ("webhook", "schedule"):
+                db.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
+        schedule = {"name": "often", "agent": "Desk", "input": "Hello", "every_s": 1}
+        answer = await client.post("/api/v1/schedules", json=schedule)
+        assert answer.status_code == 201, answer.text
+        await until(lambda: receiver.kinds)
 
 
 @pytest.mark.parametrize(

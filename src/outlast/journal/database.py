@@ -70,13 +70,13 @@ STORAGE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite raises; the latter for a message that quotes a damaged name."""
 
 
-def storage_error(error: Exception, path: Path) -> JournalError:
-    """What an error of SQLite means for the caller."""
+def storage_error(error: Exception, path: Path, what: str = "journal") -> JournalError:
+    """What an error of SQLite means for the caller. ``what`` names the file's use."""
     if isinstance(error, UnicodeDecodeError):
-        return JournalCorrupt(f"The journal {str(path)!r} is damaged. Restore it from a copy.")
+        return JournalCorrupt(f"The {what} {str(path)!r} is damaged. Restore it from a copy.")
     code = getattr(error, "sqlite_errorcode", None)  # Errors of the module itself have none.
     kind, advice = _ERRORS.get(-1 if code is None else code & 0xFF, (JournalUnavailable, "failed"))
-    return kind(f"The journal {str(path)!r} {advice} (SQLite: {error}).")
+    return kind(f"The {what} {str(path)!r} {advice} (SQLite: {error}).")
 
 
 def closed_error(path: Path, run_id: str = "") -> JournalUnavailable:

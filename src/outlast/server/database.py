@@ -9,9 +9,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from outlast.journal.database import storage_error
+
 
 class Database:
     """A file that all processes of a machine share. It is made and opened when it is first used.
+
+    Whatever keeps it from being read or written is a `JournalError`, as for the journal.
 
     Args:
         file: Where it is.
@@ -28,19 +32,18 @@ class Database:
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows that a query finds."""
-        with self._lock, closing(self._opened().execute(query, values)) as cursor:
+        with self._used() as db, closing(db.execute(query, values)) as cursor:
             return cursor.fetchall()
 
     def write(self, query: str, values: Sequence[Any] = ()) -> int:
         """How many rows a statement has changed. They are committed, unless `alone` does that."""
-        with self._lock, closing(self._opened().execute(query, values)) as cursor:
+        with self._used() as db, closing(db.execute(query, values)) as cursor:
             return cursor.rowcount
 
     @contextmanager
     def alone(self) -> Generator[None]:
         """A time in which no other process writes; what is written in it is committed at its end."""
-        with self._lock:
-            db = self._opened()
+        with self._used() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -55,6 +58,14 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    @contextmanager
+    def _used(self) -> Generator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._opened()
+            except sqlite3.Error as error:
+                raise storage_error(error, self._file, "server's file") from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -11,9 +11,12 @@ import asyncio
 from typing import NamedTuple
 
 from outlast.core.ids import effect_id
+from outlast.server.background import tried
 from outlast.server.chunks import Chunks
 
 _LOOK_S = 0.1
+_REST_S = 5.0
+"""After a look that failed."""
 _ASK_LOOKS = 50
 """Every so many looks, others are told again who reads here."""
 
@@ -85,12 +88,16 @@ class LiveTexts:
         looks = 0
         while True:
             await self._is_needed.wait()
-            self._show(chunks)
-            self._fetch(chunks, asks=looks % _ASK_LOOKS == 0)
-            if not (self._drafts or self._bells or self._shown):
-                self._is_needed.clear()
+            look = self._look(chunks, asks=looks % _ASK_LOOKS == 0)
+            pause_s = _LOOK_S if await tried("Sharing texts that are written", look) else _REST_S
             looks += 1
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(pause_s)
+
+    async def _look(self, chunks: Chunks, *, asks: bool) -> None:
+        self._show(chunks)
+        self._fetch(chunks, asks=asks)
+        if not (self._drafts or self._bells or self._shown):
+            self._is_needed.clear()
 
     def _show(self, chunks: Chunks) -> None:
         for run_id in [each for each in self._shown if each not in self._drafts]:

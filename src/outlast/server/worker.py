@@ -26,6 +26,7 @@ from outlast.run import control
 from outlast.run.recover import due_runs, left_runs
 from outlast.run.runner import get_default_agent_runner
 from outlast.run.stream import RunResultStreaming
+from outlast.server.background import tried
 from outlast.server.live import LiveTexts
 from outlast.server.metrics import Metrics
 from outlast.server.registry import Agents
@@ -101,10 +102,7 @@ class Worker:
         looks = 0
         while True:
             self._bell.clear()
-            try:
-                await self.look(is_whole=looks % _ALL_LOOKS == 0)
-            except AgentsException as error:  # The journal may be back next time.
-                logger.warning("Looking for runs failed: %s.", type(error).__name__)
+            await tried("Looking for runs", self.look(is_whole=looks % _ALL_LOOKS == 0))
             looks += 1
             pause_s = LOOK_S * random.uniform(0.8, 1.2)  # noqa: S311  # no secret
             with contextlib.suppress(TimeoutError):

@@ -13,12 +13,10 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from outlast.core.errors import AgentsException
 from outlast.definitions.clock import utc, wall_s
-from outlast.definitions.logger import logger
 from outlast.run import control
+from outlast.server.background import tried
 from outlast.server.callers import Caller
-from outlast.server.problems import Problem
 from outlast.server.schedules.schedule import ON_TIME_S
 from outlast.server.schedules.store import Entry, Firing, Schedules
 from outlast.server.service import Order, Service
@@ -48,7 +46,7 @@ class Scheduler:
     async def work(self) -> None:
         """Look at the clock, until cancelled."""
         while not self._service.leaving.is_set():
-            await self.look()
+            await tried("Looking for schedules", self.look())
             await asyncio.sleep(LOOK_S * random.uniform(0.8, 1.2))  # noqa: S311  # no secret
 
     async def look(self) -> None:
@@ -56,12 +54,7 @@ class Scheduler:
         for entry in await asyncio.to_thread(self.schedules.list):
             if entry.paused or self._service.agents.find(entry.schedule.agent) is None:
                 continue
-            try:
-                await self._catch_up(entry, self.clock())
-            except (AgentsException, Problem) as error:  # It may be mended by the next look.
-                logger.warning(
-                    "Schedule %r failed of %s.", entry.schedule.name, type(error).__name__
-                )
+            await tried(f"Schedule {entry.schedule.name!r}", self._catch_up(entry, self.clock()))
 
     async def trigger(self, entry: Entry) -> Firing:
         """Begin a run now, whatever the clock says."""

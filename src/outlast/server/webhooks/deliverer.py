@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import msgspec
 
-from outlast.core.errors import AgentsException, UserError
 from outlast.core.evolve import fold
 from outlast.definitions.clock import wall_s
 from outlast.definitions.logger import logger
 from outlast.journal.journal import RunSummary
+from outlast.server.background import tried
 from outlast.server.service import Service
 from outlast.server.shown import Json, approval, moment, output_of, whose
 from outlast.server.webhooks.addresses import address_of, check_url
@@ -56,22 +56,26 @@ class Deliverer:
         """Look and send, until cancelled."""
         async with httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client:
             while not self._service.leaving.is_set():
-                try:
-                    await self.look(client)
-                except AgentsException as error:  # The journal may be back next time.
-                    logger.warning("Looking for webhooks failed: %s.", type(error).__name__)
+                await tried("Looking for webhooks", self.look(client))
                 await asyncio.sleep(LOOK_S * random.uniform(0.8, 1.2))  # noqa: S311  # no secret
 
     async def look(self, client: Any) -> None:
         """Remember what receivers are to be told, and tell them what is due."""
         receivers = {each.id: each for each in await asyncio.to_thread(self.webhooks.list)}
         for webhook in receivers.values():
-            await self._hear(webhook)
+            await tried(f"What webhook {webhook.id} is to be told", self._hear(webhook))
         if not receivers:
             return
         due = await asyncio.to_thread(self.webhooks.due, self.clock())
-        own = [each for each in due if self.webhooks.take(each, self.clock())]
-        await asyncio.gather(*(self._send(client, receivers[each.webhook], each) for each in own))
+        # A receiver may be there, or have left, since they were read.
+        known = [each for each in due if each.webhook in receivers]
+        own = [each for each in known if self.webhooks.take(each, self.clock())]
+        await asyncio.gather(
+            *(
+                tried(f"Webhook {each.webhook}", self._send(client, receivers[each.webhook], each))
+                for each in own
+            )
+        )
 
     async def newest_place(self) -> int:
         """Where the feed ends now: a new receiver hears of what comes behind it."""
@@ -128,7 +132,7 @@ class Deliverer:
                 extensions={"sni_hostname": parts.hostname},
             )
             code = answer.status_code
-        except (httpx2.HTTPError, UserError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it counts as an attempt
             logger.info("Webhook %s was not delivered: %s.", webhook.id, type(error).__name__)
         is_over = code is not None and _OK <= code < _REDIRECTS
         self.webhooks.settle(delivery, code, self.clock(), is_over=is_over)

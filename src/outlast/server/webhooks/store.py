@@ -97,8 +97,9 @@ class Webhooks:
 
     def delete(self, webhook_id: str) -> None:
         """Tell a receiver nothing more."""
-        self._database.write("DELETE FROM webhook WHERE id = ?", (webhook_id,))
-        self._database.write("DELETE FROM delivery WHERE webhook = ?", (webhook_id,))
+        with self._database.alone():
+            self._database.write("DELETE FROM webhook WHERE id = ?", (webhook_id,))
+            self._database.write("DELETE FROM delivery WHERE webhook = ?", (webhook_id,))
 
     def add(
         self,
@@ -109,6 +110,8 @@ class Webhooks:
     ) -> None:
         """Remember what a receiver is to be told, and up to where it has heard: both or neither.
 
+        Nothing for one that was deleted meanwhile.
+
         Args:
             webhook: The receiver.
             messages: Of each the run, the kind, what makes it another one than others of that kind, and the body.
@@ -116,6 +119,8 @@ class Webhooks:
             now: The time.
         """
         with self._database.alone():
+            if self.find(webhook.id) is None:
+                return
             for run_id, kind, which, body in messages:
                 named = f"{webhook.id} {run_id} {kind} {which}".encode()
                 message_id = f"msg_{hashlib.sha256(named).hexdigest()[:32]}"
