@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings, strategies as st
 
-from outlast.effects.session_marks import held_of, mark_of, place_behind
+from outlast.effects.session_marks import held_of, mark_of, place_behind, rest_behind
 
 OURS = st.lists(
     st.one_of(
@@ -73,3 +73,19 @@ def test_a_session_that_was_emptied_meanwhile_is_all_new(history: list[Any], bat
     start = [{"role": "user", "content": "gone"}]
     assert place_behind(batch, len(history) + 1, mark_of([*history, *start])) == 0
     assert held_of(batch, [], batch) == len(batch)
+
+
+@FEW
+@given(OURS, OURS, OURS, OURS, st.data())
+def test_what_others_are_known_to_have_written_is_theirs_though_it_equals_ours(
+    earlier: list[Any], written: list[Any], batch: list[Any], theirs: list[Any], data: Any
+):
+    arrived = data.draw(st.integers(0, len(batch)))
+    between = theirs[: data.draw(st.integers(0, len(theirs)))]
+    rest = rest_behind(theirs, between)
+    session = [*earlier, *between, *mixed(data, [*written, *batch[:arrived]], rest)]
+    behind = session[len(earlier) + len(between) :]
+    assert rest == theirs[len(between) :]
+    assert held_of(batch, written, behind, [rest]) == arrived
+    elsewhere = [*theirs, {"role": "user", "content": "of another session"}]
+    assert held_of(batch, written, behind, [elsewhere, rest]) == arrived

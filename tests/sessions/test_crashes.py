@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.sessions.backends import EVERY_BACKEND, opened
 
-from outlast import Agent, RunConfig, Runner, StorageFull, function_tool
+from outlast import Agent, RunConfig, Runner, SQLiteSession, StorageFull, function_tool
 from outlast.journal import MemoryJournal
 from outlast.testing import (
     CrashingJournal,
@@ -120,6 +120,53 @@ async def test_a_session_that_failed_anywhere_is_written_once(
             config = RunConfig(journal=journal)
             await Runner.resume("r", agent, session=session, run_config=config)
             assert kinds(await session.get_items()) == WHOLE, point
+
+
+async def say(journal: Any, session: Any, run_id: str, text: str | None) -> None:
+    """Begin a run, or go on with it where there is no text."""
+    agent = Agent(name="clerk", model=ScriptedModel([[assistant_message("Done.")]]))
+    config = RunConfig(journal=journal)
+    if text is None:
+        await Runner.resume(run_id, agent, session=session, run_config=config)
+    else:
+        await Runner.run(agent, text, session=session, run_id=run_id, run_config=config)
+
+
+def texts(items: list[Any]) -> list[str]:
+    return [
+        item["content"] if item["role"] == "user" else item["content"][0]["text"] for item in items
+    ]
+
+
+@pytest.mark.parametrize("theirs", ["Next.", "Another."])
+@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("name", EVERY_BACKEND)
+async def test_what_another_run_wrote_is_not_taken_for_what_a_failed_one_was_about_to_write(
+    name: str, is_written: bool, theirs: str, tmp_path: Path
+):
+    async with opened(name, tmp_path) as backend:
+        for point in (1, 2):
+            session: Any = Failing(backend.open(f"s{point}"), point, is_written=is_written)
+            journal = MemoryJournal()
+            await say(journal, backend.open(f"s{point}"), "before", "Next.")
+            with pytest.raises(ConnectionError):
+                await say(journal, session, "r", "Next.")
+            await say(journal, backend.open(f"s{point}"), "other", theirs)
+            await say(journal, session, "r", None)
+            found = texts(await session.get_items())
+            assert sorted(found) == sorted(["Next.", "Done."] * 2 + [theirs, "Done."]), point
+
+
+@pytest.mark.parametrize("name", EVERY_BACKEND)
+async def test_a_run_of_another_session_of_that_id_changes_nothing(name: str, tmp_path: Path):
+    async with opened(name, tmp_path) as backend:
+        session: Any = Failing(backend.open("s"), 2, is_written=True)
+        journal = MemoryJournal()
+        with pytest.raises(ConnectionError):
+            await say(journal, session, "r", "Next.")
+        await say(journal, SQLiteSession("s"), "other", "Next.")
+        await say(journal, session, "r", None)
+        assert texts(await session.get_items()) == ["Next.", "Done."]
 
 
 @pytest.mark.parametrize("name", EVERY_BACKEND)

@@ -20,7 +20,7 @@ from outlast.effects.config import RunConfig
 from outlast.effects.history import paired, unrepeated
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.projection import wire
-from outlast.effects.session_marks import held_of, mark_of, place_behind
+from outlast.effects.session_marks import held_of, mark_of, place_behind, rest_behind
 from outlast.effects.view import RunView
 from outlast.sessions.session import SelectiveSession, SyncedSession, ask_session
 
@@ -137,11 +137,27 @@ async def _held(view: RunView, items: list[Item]) -> int:
     state = view.state
     # A session with a limit of its own hides the rest from who names none.
     found = await _items(view, None if _limit(view) is None else _ALL)
+    place, written = _place(state, found), _written(state)
+    held = held_of(items, written, found[place:])
+    if not held or view.neighbours is None:
+        return held
+    others = [
+        rest_behind(_written(other), found[_place(other, found) : place])
+        for other in await view.neighbours()
+    ]
+    return held_of(items, written, found[place:], others)
+
+
+def _place(state: RunState, found: list[Item]) -> int:
+    """Where in the session that begins which came after the history that a run has read."""
     loaded = state.loaded
-    place = place_behind(found, loaded.held, loaded.mark) if loaded else 0
+    return place_behind(found, loaded.held, loaded.mark) if loaded else 0
+
+
+def _written(state: RunState) -> list[Item]:
+    """What a run has written to its session, as far as its log knows."""
     written = list(state.new_input) if state.is_input_saved else []
-    written += [entry.item for entry in state.entries.since(0)[: state.saved]]
-    return held_of(items, written, found[place:])
+    return written + [entry.item for entry in state.entries.since(0)[: state.saved]]
 
 
 _ALL = 2**31 - 1

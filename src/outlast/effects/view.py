@@ -6,7 +6,7 @@ performer needs no journal, and can work in a process that has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -118,6 +118,9 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """Owns what is made for the run, and the agents that it uses."""
     purse: Purse | None = None
     """What the run may spend; None where it has no budget and no prices of its own."""
+    neighbours: Callable[[], Awaitable[Sequence[RunState]]] | None = None
+    """Reads the other runs of its session that have done something since it began; None where nobody
+    knows them."""
     show: Callable[[StreamEvent], None] | None = None
     """Where live events of the model go; None when nobody watches."""
     watcher: Watcher | None = None

@@ -7,6 +7,7 @@ Those who perform its effects get a `RunView` of it, which has no log.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -27,6 +28,7 @@ from outlast.effects.scope import RunScope
 from outlast.effects.turn import PreparedTurn
 from outlast.effects.view import RunView
 from outlast.engine.log import RunLog
+from outlast.engine.neighbours import neighbours_of
 from outlast.journal.journal import durability_of
 from outlast.sessions.session import Session
 
@@ -125,6 +127,7 @@ class RunEnv(msgspec.Struct, kw_only=True):
             durability=durability_of(log.journal),
             scope=self.scope,
             purse=self.purse,
+            neighbours=partial(neighbours_of, log.journal, log.run_id),
             show=self.show,
             watcher=self.spans,
         )
