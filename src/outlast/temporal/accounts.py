@@ -25,6 +25,7 @@ from outlast.core.errors import JournalCorrupt, JournalUnavailable, StorageBusy
 from outlast.definitions.clock import wall_us
 from outlast.journal.heartbeat import BEAT_S, Heart, Pulses
 from outlast.journal.owner import life, this_process
+from outlast.temporal.files import write_whole
 
 _BUSY_S = 30.0
 _PAUSE_S = (0.002, 0.02)
@@ -111,7 +112,7 @@ class FolderLedger:
 
     def _sign(self) -> None:
         beat = _Beat(time.monotonic_ns(), int(BEAT_S * 1000), wall_us())
-        _replace(self._owner_file(self.owner), _encode(beat))
+        write_whole(self._owner_file(self.owner), _encode(beat))
         self._heart.has_signed = True
 
     # --- Files -------------------------------------------------------------------------------
@@ -144,7 +145,7 @@ class FolderLedger:
         if self._held and self._heart.start():
             self._sign()  # Nobody may see a hold of a process that does not seem to live.
         for key, account in changed.items():
-            _replace(self._file(key), _encode(_Entry(key, account)))
+            write_whole(self._file(key), _encode(_Entry(key, account)))
 
     def _is_mine(self, hold: Hold) -> bool:
         return hold.owner == self.owner
@@ -197,17 +198,3 @@ def _read(path: Path) -> Account:
             f"What was spent cannot be read: {path.name} in the store was damaged or changed by something "
             "other than Outlast. Restore it from a copy."
         ) from None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise

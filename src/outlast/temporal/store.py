@@ -19,6 +19,7 @@ from outlast.core.budgets import Ledger
 from outlast.core.errors import JournalCorrupt, JournalUnavailable, UserError
 from outlast.journal.opening import open_journal
 from outlast.temporal.accounts import FolderLedger
+from outlast.temporal.files import write_whole
 
 _HEAD = 4
 """Bytes before each part of a stream, which say how long it is."""
@@ -172,17 +173,9 @@ class DirectoryStore:
 
 
 def _write(path: Path, data: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(path)
+        write_whole(path, data)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise _unavailable(error) from None
 
 
