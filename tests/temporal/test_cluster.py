@@ -113,9 +113,17 @@ async def test_a_run_in_flight_is_cancelled(there: Cluster):
 
 
 async def test_a_run_hears_what_is_sent_to_it(there: Cluster):
-    running = asyncio.create_task(
-        Runner.run(sleeper(0.5), "go", engine=there.engine, run_id="nap", max_turns=5)
-    )
+    is_sent = asyncio.Event()
+
+    @function_tool
+    async def look() -> str:
+        """Look until it is said."""
+        await is_sent.wait()
+        return "seen"
+
+    turns = [[function_call("look", {}, call_id="l")], [assistant_message("done")]]
+    agent = Agent[Any](name="looker", model=ScriptedModel(turns), tools=[look])
+    running = asyncio.create_task(Runner.run(agent, "go", engine=there.engine, run_id="nap"))
     while True:
         try:
             await until(there, "nap", "ModelReplied")
@@ -123,6 +131,7 @@ async def test_a_run_hears_what_is_sent_to_it(there: Cluster):
         except RunNotFound:
             await asyncio.sleep(0.05)
     await Runner.send("nap", "and wake up", run_config=RunConfig(journal=there.engine.journal))
+    is_sent.set()
     result = await running
     texts = [item.get("content") for item in result.to_input_list()]
     assert "and wake up" in texts

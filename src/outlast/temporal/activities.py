@@ -42,6 +42,7 @@ from outlast.effects.scope import RunScope
 from outlast.effects.view import RunView, restored_context
 from outlast.journal.health import MemoryHealth
 from outlast.sessions.session import Session
+from outlast.temporal.asking import answered
 from outlast.temporal.chain import Reference, name_of, unpacked
 from outlast.temporal.journal import TemporalJournal
 from outlast.temporal.reading import log_behind, read_page
@@ -231,7 +232,7 @@ class Performers:
         if name not in self._states:
             await self._store.put(piece, name)  # What comes next goes on from it.
         if activity.info().attempt > 1:
-            answer = await self._workflow().query("log", result_type=bytes)
+            answer = await answered(lambda: self._workflow().query("log", result_type=bytes))
             return fold((await read_page(self._store, answer))[0])
         state = self._states.get(name)
         if state is None:

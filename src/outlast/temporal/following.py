@@ -11,6 +11,7 @@ import time
 from typing import Any, Protocol
 
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError
 
 from outlast.core.errors import JournalUnavailable
 from outlast.core.events import Event
@@ -81,7 +82,8 @@ class Following:
         events, status = await self._awaited(0)
         log.restart(events)
         lease.is_following = True
-        closing = asyncio.ensure_future((await self._cluster.handle(log.run_id)).result())
+        handle = await self._cluster.handle(log.run_id)
+        closing = asyncio.ensure_future(handle.result())
         try:
             while status not in _SETTLED:
                 await asyncio.wait([closing], timeout=self._wait_s)
@@ -89,11 +91,19 @@ class Following:
                 status = await self._heard()
                 if is_closed and status not in _SETTLED:
                     await self._require_open()
+                    closing = await self._listening_again(handle, closing)
         finally:
             closing.cancel()
             await asyncio.gather(closing, return_exceptions=True)
         if status in ENDED:
             await self._tokens.end()
+
+    async def _listening_again(self, handle: Any, closing: asyncio.Future[Any]) -> Any:
+        """Wait for the workflow's end once more, where the server gave that up and nothing has ended."""
+        if not isinstance(closing.exception(), RPCError):
+            return closing
+        await asyncio.sleep(self._wait_s)
+        return asyncio.ensure_future(handle.result())
 
     async def _heard(self) -> str:
         """Take what is new; what the run has come to."""

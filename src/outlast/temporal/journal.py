@@ -47,6 +47,7 @@ from outlast.engine.log import RunLog
 from outlast.journal.health import MemoryHealth
 from outlast.journal.journal import DONE, Change, Lease, RunFilter, RunSummary, fits
 from outlast.run.commands import command_head
+from outlast.temporal.asking import answered
 from outlast.temporal.attributes import attributes_of, has_attributes
 from outlast.temporal.following import FollowedRun, Following, Silent
 from outlast.temporal.reading import read_page
@@ -61,8 +62,6 @@ _encode = msgspec.json.Encoder().encode
 _NO_WORKER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION}
 _ASKED_MOST = 16
 """Queries at a time: each is work for a worker."""
-_ASKED = 3
-"""Attempts at a query that the server cancels."""
 _WATCH_S = 0.2
 
 
@@ -164,7 +163,8 @@ class TemporalJournal:
         """
         try:
             async with self._turn():
-                answer = await self._log_of(run_id)
+                handle: Any = await self.handle(run_id)
+                answer = await answered(lambda: handle.query("log", result_type=bytes))
         except RPCError as error:
             raise _error_of(run_id, error) from None
         except WorkflowQueryFailedError as error:
@@ -177,16 +177,6 @@ class TemporalJournal:
                 with suppress(JournalCorrupt):
                     self.blobs.put(await self._store.get(name), name)
         return events, status
-
-    async def _log_of(self, run_id: str) -> bytes:
-        """What the run's workflow says. A question that a busy server gives up is put again."""
-        for attempt in range(_ASKED, 0, -1):
-            try:
-                return await (await self.handle(run_id)).query("log", result_type=bytes)
-            except RPCError as error:
-                if error.status != RPCStatusCode.CANCELLED or attempt == 1:
-                    raise
-        raise AssertionError("The last attempt returns or raises.")
 
     @property
     def ledger(self) -> Ledger:
@@ -271,7 +261,9 @@ class TemporalJournal:
     async def post(self, run_id: str, command: Command) -> None:
         handle: Any = await self.handle(run_id)
         try:
-            await handle.execute_update("command", _encode(command), id=command.id)
+            await answered(
+                lambda: handle.execute_update("command", _encode(command), id=command.id)
+            )
         except WorkflowUpdateFailedError:
             await self._post_late(run_id, command)
         except RPCError as error:
@@ -398,7 +390,7 @@ class TemporalJournal:
             RunNotFound: There is none.
         """
         try:
-            return await (await self.handle(run_id)).describe()
+            return await answered((await self.handle(run_id)).describe)
         except RPCError as error:
             raise _error_of(run_id, error) from None
 
