@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings, strategies as st
 
-from outlast.effects.session_marks import held_of, mark_of, place_behind, rest_behind
+from outlast.effects.session_marks import Writer, held_of, mark_of, place_behind, unclaimed
 
 OURS = st.lists(
     st.one_of(
@@ -52,7 +52,7 @@ def test_what_was_written_is_found_behind_any_history_and_among_what_others_wrot
     place = place_behind(session, held, mark_of(history))
     if is_counted:
         assert place == len(history)
-    found = held_of(batch, written, session[len(history) :])
+    found = held_of(batch, unclaimed(len(history), session, written, []))
     assert found == arrived
     assert [*written, *batch[:found], *batch[found:]] == [*written, *batch]
 
@@ -72,20 +72,37 @@ def test_a_history_of_which_only_the_end_was_read_is_found_again(
 def test_a_session_that_was_emptied_meanwhile_is_all_new(history: list[Any], batch: list[Any]):
     start = [{"role": "user", "content": "gone"}]
     assert place_behind(batch, len(history) + 1, mark_of([*history, *start])) == 0
-    assert held_of(batch, [], batch) == len(batch)
+    assert held_of(batch, unclaimed(0, batch, [], [])) == len(batch)
+
+
+BATCHES = st.lists(st.sampled_from("ab"), min_size=1, max_size=2).map(
+    lambda texts: [{"role": "user", "content": text} for text in texts]
+)
+
+
+ACTS = st.lists(st.tuples(st.integers(0, 3), BATCHES), min_size=1, max_size=16)
 
 
 @FEW
-@given(OURS, OURS, OURS, OURS, st.data())
-def test_what_others_are_known_to_have_written_is_theirs_though_it_equals_ours(
-    earlier: list[Any], written: list[Any], batch: list[Any], theirs: list[Any], data: Any
+@given(ACTS, st.integers(0, 15), BATCHES, st.integers(0, 2))
+def test_what_other_runs_wrote_is_never_taken_for_the_write_in_doubt(
+    acts: list[tuple[int, list[Any]]], death: int, batch: list[Any], arrived: int
 ):
-    arrived = data.draw(st.integers(0, len(batch)))
-    between = theirs[: data.draw(st.integers(0, len(theirs)))]
-    rest = rest_behind(theirs, between)
-    session = [*earlier, *between, *mixed(data, [*written, *batch[:arrived]], rest)]
-    behind = session[len(earlier) + len(between) :]
-    assert rest == theirs[len(between) :]
-    assert held_of(batch, written, behind, [rest]) == arrived
-    elsewhere = [*theirs, {"role": "user", "content": "of another session"}]
-    assert held_of(batch, written, behind, [elsewhere, rest]) == arrived
+    """Runs of equal words read the session at their first act, and write at each later one."""
+    session: list[Any] = []
+    runs: dict[int, Writer] = {}
+    dead = acts[min(death, len(acts) - 1)][0]
+    for n, (run, items) in enumerate(acts):
+        if run not in runs:
+            runs[run] = Writer(len(session), mark_of(session), [])
+        elif run != dead or n < death:
+            runs[run] = runs[run]._replace(written=[*runs[run].written, *items])
+            session += items
+        if n == min(death, len(acts) - 1):
+            session += batch[:arrived]
+    own = runs.pop(dead)
+    place = place_behind(session, own.held, own.mark)
+    stranger = Writer(0, (), [*batch, {"role": "user", "content": "to another store"}])
+    others = [stranger, *runs.values()]
+    spare = unclaimed(place, session, own.written, others)
+    assert held_of(batch, spare) == min(arrived, len(batch))

@@ -20,7 +20,7 @@ from outlast.effects.config import RunConfig
 from outlast.effects.history import paired, unrepeated
 from outlast.effects.outcome import Emit, Outcome
 from outlast.effects.projection import wire
-from outlast.effects.session_marks import held_of, mark_of, place_behind, rest_behind
+from outlast.effects.session_marks import Writer, held_of, mark_of, place_behind, unclaimed
 from outlast.effects.view import RunView
 from outlast.sessions.session import SelectiveSession, SyncedSession, ask_session
 
@@ -134,30 +134,26 @@ async def _items(view: RunView, limit: int | None) -> list[Item]:
 
 async def _held(view: RunView, items: list[Item]) -> int:
     """How many of the first of ``items`` the session holds already, whoever wrote to it meanwhile."""
-    state = view.state
     # A session with a limit of its own hides the rest from who names none.
     found = await _items(view, None if _limit(view) is None else _ALL)
-    place, written = _place(state, found), _written(state)
-    held = held_of(items, written, found[place:])
+    own = _writer(view.state)
+    place = place_behind(found, own.held, own.mark)
+    held = held_of(items, unclaimed(place, found, own.written, []))
     if not held or view.neighbours is None:
         return held
-    others = [
-        rest_behind(_written(other), found[_place(other, found) : place])
-        for other in await view.neighbours()
-    ]
-    return held_of(items, written, found[place:], others)
+    others = [_writer(each) for each in await view.neighbours()]
+    return held_of(items, unclaimed(place, found, own.written, others))
 
 
-def _place(state: RunState, found: list[Item]) -> int:
-    """Where in the session that begins which came after the history that a run has read."""
-    loaded = state.loaded
-    return place_behind(found, loaded.held, loaded.mark) if loaded else 0
-
-
-def _written(state: RunState) -> list[Item]:
-    """What a run has written to its session, as far as its log knows."""
+def _writer(state: RunState) -> Writer:
+    """What a run's log says of its session."""
     written = list(state.new_input) if state.is_input_saved else []
-    return written + [entry.item for entry in state.entries.since(0)[: state.saved]]
+    entries = [entry.item for entry in state.entries.since(0)[: state.saved]]
+    written += [item for item in entries if item.get("call_id") not in state.left_out]
+    ahead = [entry.item for entry in answered(state)]
+    written += [item for item in ahead if item.get("call_id") in state.saved_ahead]
+    loaded = state.loaded
+    return Writer(loaded.held, loaded.mark, written) if loaded else Writer(0, (), written)
 
 
 _ALL = 2**31 - 1

@@ -3,20 +3,33 @@
 A session has four methods and knows nothing of runs, and others write to it too. So a run notes, when
 it reads its history, how far that reaches: how many items there are, and hashes of the last ones. What
 the run has written is behind that place, wherever others have written in between: an item is held if
-the session has it there more often than the run had written it before, and other runs after it.
+the session has it there more often than the run had written it before. Runs of one conversation say
+equal things ("Next.", "Done."), so what their logs say that they have written there is not the run's.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from outlast.core.events import Item
 from outlast.core.identity import canonical, short_hash
 
 _MARK = 4
 """Items whose hashes are noted."""
+
+
+class Writer(NamedTuple):
+    """What the log of a run says of the session."""
+
+    held: int | None
+    """How many items the session held when the run read it, if that is known."""
+    mark: tuple[str, ...]
+    """What `mark_of` said then."""
+    written: Sequence[Item]
+    """What the run has written, in that order."""
 
 
 def mark_of(history: Sequence[Item]) -> tuple[str, ...]:
@@ -44,37 +57,50 @@ def place_behind(items: Sequence[Item], held: int | None, mark: tuple[str, ...])
     return 0  # Somebody has emptied the session, or taken items back: all of it is new.
 
 
-def rest_behind(written: Sequence[Item], between: Iterable[Item]) -> Sequence[Item]:
-    """What a run has written behind ``between``, which the session holds before that."""
-    keys = [canonical(item) for item in written]
-    count = 0
-    for item in between:
-        if count < len(keys) and canonical(item) == keys[count]:
-            count += 1
-    return list(islice(written, count, None))
+def unclaimed(
+    place: int, items: Sequence[Item], written: Sequence[Item], others: Sequence[Writer]
+) -> Counter[bytes]:
+    """What a session holds behind a place and no run's log says that it has written.
 
-
-def held_of(
-    batch: Sequence[Item],
-    written: Sequence[Item],
-    behind: Sequence[Item],
-    others: Iterable[Sequence[Item]] = (),
-) -> int:
-    """How many of the first items of ``batch`` a session holds.
+    Of what another run has written, its first items are looked for before the place, and the rest behind
+    it. One of which something is missing has written to another store, or somebody has taken it back.
 
     Args:
-        batch: What the run was about to write, in that order.
-        written: What it had written before.
-        behind: What the session holds behind the history that the run has read.
-        others: What each other run has written there. One of which anything is not there has written
-            to another session of that id, or somebody has taken it back.
+        place: What `place_behind` said.
+        items: All that the session holds now.
+        written: What the run whose place it is has written. All of it is behind.
+        others: The other runs of the session.
     """
-    spare = Counter(map(canonical, behind))
+    keys = [canonical(item) for item in items]
+    spare = Counter(keys[place:])
     spare.subtract(map(canonical, written))
-    for theirs in others:
-        wrote = Counter(map(canonical, theirs))
-        if all(spare[key] >= count for key, count in wrote.items()):
-            spare.subtract(wrote)
+    before: dict[bytes, list[int]] = {}
+    for at, key in enumerate(keys[:place]):
+        before.setdefault(key, []).append(at)
+    starts = [(place_behind(items, other.held, other.mark), other) for other in others]
+    for start, other in sorted(starts, key=lambda each: each[0]):
+        theirs = [canonical(item) for item in other.written]
+        if Counter(theirs) - Counter(keys[start:]):
+            continue
+        rest = Counter(key for key in theirs if not _taken(before, key, start))
+        if all(spare[key] >= count for key, count in rest.items()):
+            spare.subtract(rest)
+    return spare
+
+
+def _taken(before: dict[bytes, list[int]], key: bytes, start: int) -> bool:
+    """Whether an item stands behind ``start`` that nobody has taken; now somebody has."""
+    places = before.get(key, [])
+    at = bisect_left(places, start)
+    if at == len(places):
+        return False
+    del places[at]
+    return True
+
+
+def held_of(batch: Sequence[Item], spare: Counter[bytes]) -> int:
+    """How many of the first items of ``batch`` are among those that are `unclaimed`."""
+    spare = spare.copy()
     for count, item in enumerate(batch):
         key = canonical(item)
         if spare[key] <= 0:

@@ -119,8 +119,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     purse: Purse | None = None
     """What the run may spend; None where it has no budget and no prices of its own."""
     neighbours: Callable[[], Awaitable[Sequence[RunState]]] | None = None
-    """Reads the other runs of its session that have done something since it began; None where nobody
-    knows them."""
+    """Reads the other runs of its session; None where nobody knows them."""
     show: Callable[[StreamEvent], None] | None = None
     """Where live events of the model go; None when nobody watches."""
     watcher: Watcher | None = None

@@ -127,7 +127,7 @@ class RunEnv(msgspec.Struct, kw_only=True):
             durability=durability_of(log.journal),
             scope=self.scope,
             purse=self.purse,
-            neighbours=partial(neighbours_of, log.journal, log.run_id),
+            neighbours=partial(neighbours_of, log.journal, log.run_id, log.state),
             show=self.show,
             watcher=self.spans,
         )

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from outlast.core.errors import JournalCorrupt, RunNotFound
+from outlast.core.errors import IncompatibleRun, JournalCorrupt, RunNotFound
 from outlast.core.evolve import fold
 from outlast.core.state import RunState
 from outlast.journal.journal import Journal
 
+_MOST = 200
+"""Runs that are read, the newest: a log takes about 1 ms, and a run in doubt is rarely much older."""
 
-async def neighbours_of(journal: Journal, run_id: str) -> Sequence[RunState]:
-    """What those amount to that have done something since the run began.
 
-    One that is damaged, or that is deleted just now, is left out.
+async def neighbours_of(journal: Journal, run_id: str, state: RunState) -> Sequence[RunState]:
+    """What those amount to; none where the session has no id.
+
+    One that is damaged, of a newer version, or deleted just now is left out. Times say nothing of which
+    were there first: clocks jump.
     """
-    (own,) = [run for run in await journal.runs(run_id_starts=run_id) if run.run_id == run_id]
-    session_id = own.metadata.session_id
-    if session_id is None:
+    session_id, label = (
+        state.options.session_id,
+        state.started and state.started.metadata.session_id,
+    )
+    if not session_id:
         return []
+    labels = {session_id: None, label or session_id: None}  # A program may call it something else.
+    runs = [run for name in labels for run in await journal.runs(session_id=name, limit=_MOST)]
     states: list[RunState] = []
-    for run in await journal.runs(session_id=session_id):
-        if run.run_id == run_id or run.updated_at < own.created_at:
-            continue
+    for other in dict.fromkeys(run.run_id for run in runs if run.run_id != run_id):
         try:
-            stored = await journal.read(run.run_id)
-        except (JournalCorrupt, RunNotFound):
+            states.append(fold([stored.event for stored in await journal.read(other)]))
+        except (IncompatibleRun, JournalCorrupt, RunNotFound):
             continue
-        states.append(fold([each.event for each in stored]))
-    return states
+    return [each for each in states if each.options.session_id == session_id]

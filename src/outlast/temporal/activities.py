@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,6 +41,7 @@ from outlast.effects.purse import Purse, purse_of
 from outlast.effects.registry import Registry, reachable
 from outlast.effects.scope import RunScope
 from outlast.effects.view import RunView, restored_context
+from outlast.engine.neighbours import neighbours_of
 from outlast.journal.health import MemoryHealth
 from outlast.sessions.session import Session
 from outlast.temporal.asking import answered
@@ -212,12 +214,14 @@ class Performers:
             await writer.close()
 
     def _place(self, view: RunView, effect_id: str) -> Place:
+        return Place(view, effect_id, self._emit, self._journal(view.run_id))
+
+    def _journal(self, run_id: str) -> TemporalJournal:
         info = activity.info()
-        prefix = (info.workflow_id or "").removesuffix(view.run_id)
-        journal = TemporalJournal(
+        prefix = (info.workflow_id or "").removesuffix(run_id)
+        return TemporalJournal(
             self._client, self._store, info.task_queue, self._settings, prefix=prefix
         )
-        return Place(view, effect_id, self._emit, journal)
 
     async def _emit(self, *events: Event) -> None:
         """Add to the run's log while an effect is performed: durable once the server has the signal."""
@@ -263,6 +267,7 @@ class Performers:
             durability="power",
             scope=RunScope(run_id),
             purse=self._purse(said, state),
+            neighbours=partial(neighbours_of, self._journal(run_id), run_id, state),
         )
 
     def _purse(self, said: OpenEffect, state: RunState) -> Purse | None:
