@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from outlast.mcp.library import is_v2, module
@@ -18,31 +18,64 @@ from outlast.mcp.library import is_v2, module
 PART_BYTES = 2**18
 ID_IS_WITHIN = 4_096
 TOO_LARGE = -32_098
-"""The code of an error of ours, in place of an answer that is too long."""
+"""The code of an error of ours, in place of an answer that is too long, and to a question that is."""
 UNREADABLE = -32_097
-"""And in place of one that is no JSON, or that is nested more deeply than the library reads."""
+"""And of one that is no JSON, or that is nested more deeply than the library reads."""
 _PAIR = rb'\s*"(\w+)"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}"|null|true|false)\s*'
 _FIRST = re.compile(_PAIR + rb",")
 _LAST = re.compile(rb",(?:" + _PAIR + rb",)*" + _PAIR + rb"\}\s*$")
 _PAIRS = re.compile(rb",?" + _PAIR)
 
 
-async def messages(reader: asyncio.StreamReader, limit: int | None) -> AsyncIterator[Any]:
-    """What comes in as the library's messages; what is none as an exception."""
-    async for line in _lines(reader, limit):
-        try:
-            yield message_of(line)
-        except Exception as error:  # noqa: BLE001  # somebody else's text; the session is told
-            yield _refused(line) or error
+async def messages(
+    reader: asyncio.StreamReader, limit: int | None, answer: Callable[[bytes], None]
+) -> AsyncIterator[Any]:
+    """What comes in as the library's messages; what is none as an exception.
+
+    Args:
+        reader: Where it comes from.
+        limit: How many bytes a line may have.
+        answer: Sends a line back. A question that cannot be read is refused by it, and an answer in
+            its own place: nobody is to wait for what will not come.
+    """
+    async for line, is_whole in _lines(reader, limit):
+        message = _message(line) if is_whole else ValueError(f"A line of over {limit} bytes.")
+        if not isinstance(message, ValueError):
+            yield message
+            continue
+        fields = _outer_fields(line)
+        refusal = _refusal(fields, None if is_whole else limit)
+        if refusal is None or "method" in fields:
+            yield message
+        else:
+            yield message_of(refusal)
+        if refusal is not None and "method" in fields:
+            answer(refusal + b"\n")
 
 
-def _refused(line: bytes) -> Any:
-    """What to tell whoever waits for an answer that cannot be read; None if that is not known."""
-    fields = _outer_fields(line)
+def _message(line: bytes) -> Any:
+    """A line as a message; a `ValueError` if it is none."""
+    try:
+        return message_of(line)
+    except Exception as error:  # noqa: BLE001  # somebody else's text; the session is told
+        return error if isinstance(error, ValueError) else ValueError(str(error))
+
+
+def _refusal(fields: dict[str, Any], limit: int | None) -> bytes | None:
+    """What to tell whoever waits for what became of a message; None if nobody does.
+
+    Args:
+        fields: What it says of itself.
+        limit: How long it may be, if it is longer.
+    """
     number = fields.get("id")
-    if fields.get("jsonrpc") != "2.0" or "method" in fields or type(number) not in (int, str):
+    if type(number) not in (int, str):
         return None
-    return message_of(_error(number, UNREADABLE, "what is broken, or nested too deeply to be read"))
+    if limit is not None:
+        return _error(number, TOO_LARGE, f"more than {limit} bytes")
+    if fields.get("jsonrpc") != "2.0":
+        return None
+    return _error(number, UNREADABLE, "what is broken, or nested too deeply to be read")
 
 
 def _error(number: Any, code: int, text: str) -> bytes:
@@ -50,16 +83,19 @@ def _error(number: Any, code: int, text: str) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode()
 
 
-async def _lines(reader: asyncio.StreamReader, limit: int | None) -> AsyncIterator[bytes]:
+async def _lines(
+    reader: asyncio.StreamReader, limit: int | None
+) -> AsyncIterator[tuple[bytes, bool]]:
+    """Each line, and whether that is all of it: of one that is too long it is both ends."""
     parts: list[bytes] = []
     size = 0
     while part := await reader.read(PART_BYTES):
         *ended, part = part.split(b"\n")
         for end in ended:
-            line, size = _joined(parts, end, size, limit), 0
-            parts = []
+            line, is_whole = b"".join((*parts, end)), limit is None or size + len(end) <= limit
+            parts, size = [], 0
             if line.strip():
-                yield line
+                yield line, is_whole
         size += len(part)
         parts = _kept(parts, part, size, limit)
 
@@ -71,15 +107,6 @@ def _kept(parts: list[bytes], part: bytes, size: int, limit: int | None) -> list
         return parts
     whole = b"".join(parts)
     return [whole[:ID_IS_WITHIN], whole[ID_IS_WITHIN:][-ID_IS_WITHIN:]]
-
-
-def _joined(parts: list[bytes], end: bytes, size: int, limit: int | None) -> bytes:
-    if limit is None or size + len(end) <= limit:
-        return b"".join((*parts, end))
-    fields = _outer_fields(b"".join((*parts, end)))
-    if "id" not in fields or "method" in fields:
-        return b"{}"  # Nobody waits for it. It is no message, and so an exception.
-    return _error(fields["id"], TOO_LARGE, f"more than {limit} bytes")
 
 
 def _outer_fields(line: bytes) -> dict[str, Any]:

@@ -109,9 +109,10 @@ async def _read(process: Process, heard: Any, limit: int | None) -> None:
     import anyio
 
     assert process.stdout is not None
+    assert process.stdin is not None
     async with heard:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            async for message in messages(process.stdout, limit):
+            async for message in messages(process.stdout, limit, process.stdin.write):
                 await heard.send(message)
     while await process.stdout.read(PART_BYTES):
         pass  # Nobody listens. It must not wait for us, or it would not hear that its input has ended.
