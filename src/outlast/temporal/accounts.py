@@ -23,9 +23,9 @@ import msgspec
 from outlast.core.budgets import EMPTY, Account, Accounts, Change, Hold
 from outlast.core.errors import JournalCorrupt, JournalUnavailable, StorageBusy
 from outlast.definitions.clock import wall_us
+from outlast.journal.files import write_whole
 from outlast.journal.heartbeat import BEAT_S, Heart, Pulses
 from outlast.journal.owner import life, this_process
-from outlast.temporal.files import write_whole
 
 _BUSY_S = 30.0
 _PAUSE_S = (0.002, 0.02)

@@ -17,9 +17,9 @@ from temporalio.converter import PayloadCodec  # noqa: TC002  # no library is hi
 
 from outlast.core.budgets import Ledger
 from outlast.core.errors import JournalCorrupt, JournalUnavailable, UserError
+from outlast.journal.files import write_whole
 from outlast.journal.opening import open_journal
 from outlast.temporal.accounts import FolderLedger
-from outlast.temporal.files import write_whole
 
 _HEAD = 4
 """Bytes before each part of a stream, which say how long it is."""
