@@ -71,7 +71,7 @@ MAX_NESTING = 3
 MAX_LINES = {
     "core": 6_037, "definitions": 10_395, "tracing": 2_782, "models": 9_502, "journal": 5_775,
     "sessions": 5_145, "effects": 7_560, "engine": 2_940, "calls": 1_890, "run": 5_775,
-    "testing": 4_540, "compat": 2_940, "cli": 7_600, "demo": 630, "extras": 3_780, "mcp": 5_300,
+    "testing": 4_540, "compat": 2_940, "cli": 7_600, "demo": 630, "extras": 4_050, "mcp": 5_300,
     "temporal": 4_600, "views": 2_415, "otel": 945, "replay": 1_050, "evals": 997,
     "server": 7_700, "client": 630, "sandbox": 420,
 }  # fmt: skip

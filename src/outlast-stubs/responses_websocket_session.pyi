@@ -2,6 +2,7 @@
 from outlast.run.responses_session import ResponsesWebSocketSession as ResponsesWebSocketSession
 from outlast.run.responses_session import responses_websocket_session as responses_websocket_session
 from outlast.models.provider import DEFAULT_MODEL as DEFAULT_MODEL
+from outlast.models.provider import MissingKey as MissingKey
 from outlast.models.provider import MultiProvider as MultiProvider
 from outlast.models.provider import MultiProviderMap as MultiProviderMap
 from outlast.models.provider import MultiProviderOpenAIPrefixMode as MultiProviderOpenAIPrefixMode

@@ -106,6 +106,8 @@ models.provider: MultiProvider OpenAIProvider
 models.responses: OpenAIResponsesModel
 models.responses_ws: OpenAIResponsesWSModel OpenAIResponsesWebSocketOptions ResponsesWebSocketError
 otel.setup: OtlpExport export_to_otlp
+extras.cached_model: AnswerCache CachedModel FolderAnswers RedisAnswers
+run.batch: run_batch
 run.export_run: export_run
 run.recover: Recoverer recover_runs
 run.repl: run_demo_loop

@@ -226,6 +226,10 @@ from outlast.effects.error_handlers import RunErrorHandler as RunErrorHandler
 from outlast.effects.error_handlers import RunErrorHandlerInput as RunErrorHandlerInput
 from outlast.effects.error_handlers import RunErrorHandlerResult as RunErrorHandlerResult
 from outlast.effects.error_handlers import RunErrorHandlers as RunErrorHandlers
+from outlast.extras.cached_model import AnswerCache as AnswerCache
+from outlast.extras.cached_model import CachedModel as CachedModel
+from outlast.extras.cached_model import FolderAnswers as FolderAnswers
+from outlast.extras.cached_model import RedisAnswers as RedisAnswers
 from outlast.journal.journal import NotStorable as NotStorable
 from outlast.models.chat import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
 from outlast.models.defaults import OpenAIAgentRegistrationConfig as OpenAIAgentRegistrationConfig
@@ -244,6 +248,7 @@ from outlast.models.responses_ws import OpenAIResponsesWebSocketOptions as OpenA
 from outlast.models.responses_ws import ResponsesWebSocketError as ResponsesWebSocketError
 from outlast.otel.setup import OtlpExport as OtlpExport
 from outlast.otel.setup import export_to_otlp as export_to_otlp
+from outlast.run.batch import run_batch as run_batch
 from outlast.run.export_run import export_run as export_run
 from outlast.run.pending import PendingDecision as PendingDecision
 from outlast.run.recover import Recoverer as Recoverer
@@ -329,6 +334,7 @@ __all__ = [
     "AgentsException",
     "AlreadyDecided",
     "AlreadyRunning",
+    "AnswerCache",
     "ApplyPatchEditor",
     "ApplyPatchOperation",
     "ApplyPatchResult",
@@ -341,6 +347,7 @@ __all__ = [
     "Budget",
     "BudgetExceeded",
     "Button",
+    "CachedModel",
     "CallNotFound",
     "CircuitBreaker",
     "CircuitOpen",
@@ -362,6 +369,7 @@ __all__ = [
     "FallbackModel",
     "Fenced",
     "FileSearchTool",
+    "FolderAnswers",
     "FunctionSpanData",
     "FunctionTool",
     "FunctionToolCustomDataContext",
@@ -459,6 +467,7 @@ __all__ = [
     "ReasoningItem",
     "ReasoningItemIdPolicy",
     "Recoverer",
+    "RedisAnswers",
     "RequestUsage",
     "ResponseSpanData",
     "ResponsesWebSocketError",
@@ -610,6 +619,7 @@ __all__ = [
     "response_span",
     "responses_websocket_session",
     "retry_policies",
+    "run_batch",
     "run_demo_loop",
     "set_conversation_history_wrappers",
     "set_default_openai_agent_registration",

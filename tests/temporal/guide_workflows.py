@@ -38,6 +38,8 @@ from temporalio import activity, workflow
 from temporalio.contrib import openai_agents
 from temporalio.contrib.openai_agents.workflow import activity_as_tool
 
+from outlast import run_batch
+
 
 def did(what: str) -> None:
     """Remember, outside of all workflows, that something was done."""
@@ -313,6 +315,15 @@ class ParallelizationWorkflow:
             picker = Agent(name="picker", instructions="echo")
             best = await Runner.run(picker, "\n".join(outputs), run_config=config)
         return best.final_output
+
+
+@workflow.defn
+class BatchWorkflow:
+    @workflow.run
+    async def run(self, texts: list[str]) -> list[str]:
+        agent = Agent(name="echo", instructions="echo")
+        results = await run_batch(agent, texts, at_once=2)
+        return [each.final_output for each in results]
 
 
 @dataclass

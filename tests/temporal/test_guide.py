@@ -110,6 +110,7 @@ EXPECTED: dict[str, tuple[list[Any], Any]] = {
     ),
     "DeterministicWorkflow": (["tale"], "Final story: tale"),
     "ParallelizationWorkflow": (["hola"], "hola 0\nhola 1\nhola 2"),
+    "BatchWorkflow": ([["a", "b", "c", "d", "e"]], ["a", "b", "c", "d", "e"]),
     "LLMAsAJudgeWorkflow": (["tale"], 2),
     "AgentsAsToolsWorkflow": (["hello"], "hello"),
     "RoutingWorkflow": (["bonjour"], "french_agent: bonjour"),

@@ -1,5 +1,6 @@
 # Written by `python tests/public_names.py`. The module has no file.
 from outlast.models.provider import DEFAULT_MODEL as DEFAULT_MODEL
+from outlast.models.provider import MissingKey as MissingKey
 from outlast.models.provider import MultiProvider as MultiProvider
 from outlast.models.provider import MultiProviderMap as MultiProviderMap
 from outlast.models.provider import MultiProviderOpenAIPrefixMode as MultiProviderOpenAIPrefixMode

@@ -45,7 +45,7 @@ _HEARD: dict[type[Effect], tuple[str, ...]] = {
 """What hooks hear while an effect is performed."""
 _WORKFLOW_NAMES = {name for name in dir(workflow) if name[:1] != "_"} - {"logger", "unsafe", "defn"}
 """What only a workflow has. Its logger works everywhere."""
-_RUNNERS = {"Runner", "AgentRunner", "DefaultRunner"}
+_RUNNERS = {"Runner", "AgentRunner", "DefaultRunner", "run_batch"}
 
 
 class InWorkflow:
