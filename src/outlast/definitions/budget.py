@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import timedelta
 from typing import Any, Literal
 
-from outlast.core.budgets import NANO, Amounts, Claim
+from outlast.core.budgets import NANO, Claim
 from outlast.core.errors import AgentsException, IncompatibleRun, UserError
 from outlast.definitions.clock import utc
 from outlast.definitions.given import check_number
@@ -178,8 +178,3 @@ def limits_of(
         check_number(f"{where}(seconds=...)", seconds, most=MOST / 1000)
         found["ms"] = round(seconds * 1000)
     return {measure: int(limit) for measure, limit in found.items()}
-
-
-def amounts_of(limits: dict[str, int]) -> Amounts:
-    """The same as amounts."""
-    return Amounts(**limits)

@@ -40,7 +40,3 @@ class MCPTooLargeError(UserError):
 
 class MCPListingError(UserError):
     """A server's list has no end: it repeats a cursor, or has too many pages."""
-
-
-class MCPToolMissing(UserError):
-    """A call in the log means a tool that its server does not offer any more."""

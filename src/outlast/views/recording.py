@@ -29,7 +29,6 @@ from outlast.core.events import (
 from outlast.core.evolve import fold
 from outlast.core.ids import EffectId, approval_id, effect_id
 
-_FROM_OUTSIDE = (MessageReceived, InputAdded)
 _PARTS = (StepRecorded, UsageAdded)
 
 
