@@ -80,7 +80,7 @@ async def test_who_lives_elsewhere_keeps_its_run_and_who_died_there_loses_it(
         assert await names(ours) == [1, 3]
 
 
-async def acquired(journal: SqliteJournal, within_s: float = 5.0) -> Lease:
+async def acquired(journal: SqliteJournal, within_s: float = 60.0) -> Lease:
     async with asyncio.timeout(within_s):
         while True:
             try:

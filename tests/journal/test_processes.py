@@ -315,6 +315,6 @@ def test_owners():
     for elsewhere in (f"{boot}/1", "another-boot/1", "another-boot", ""):
         assert life(f"{elsewhere}:{pid}:{started}:{host}") is None
     child = subprocess.Popen([sys.executable, "-c", "pass"])
-    time.sleep(0.3)  # It has ended by now, and nobody has asked how: a zombie.
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # Nobody asks how it ended: a zombie.
     assert life(f"{place}:{child.pid}:{started}") is False
     child.wait()

@@ -65,17 +65,15 @@ async def test_a_run_with_unchanged_tools_of_a_server_costs_what_one_with_functi
 
 
 @pytest.mark.slow
-async def test_servers_connect_at_the_same_time():
+async def test_servers_connect_at_the_same_time(tmp_path: Path):
     def server(number: int) -> MCPServerStdio:
-        env = {"SHOP_START_DELAY": "3"}
+        env = {"SHOP_MEETS_IN": str(tmp_path), "SHOP_MEETS": "5"}
         params: Any = {"command": sys.executable, "args": [str(SHOP), "stdio"], "env": env}
         return MCPServerStdio(params, name=str(number), client_session_timeout_seconds=60)
 
     servers = [server(number) for number in range(5)]
-    began = time.monotonic()
     async with MCPServerManager(
         servers, connect_in_parallel=True, connect_timeout_seconds=60
     ) as manager:
         assert len(manager.active_servers) == 5
-        assert time.monotonic() - began < 5 * 3
     await asyncio.sleep(0)

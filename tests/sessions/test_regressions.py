@@ -119,7 +119,7 @@ async def test_a_write_that_failed_frees_the_file(name: str, tmp_path: Path):
         session, other = backend.open(), backend.open()
         with pytest.raises(TypeError):
             await session.add_items([{"role": "user", "content": object()}])
-        await asyncio.wait_for(other.add_items([USER]), 5)
+        await asyncio.wait_for(other.add_items([USER]), 60)
         assert await session.get_items() == [USER]
 
 
@@ -153,7 +153,7 @@ async def test_a_session_that_fails_ends_a_stream_with_its_error():
             pass
 
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(read(), 5)
+        await asyncio.wait_for(read(), 60)
     session.close()
 
 

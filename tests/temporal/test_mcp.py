@@ -76,7 +76,7 @@ async def test_a_worker_killed_in_a_call_leaves_no_server_and_another_one_goes_o
 ):
     queue = f"m{os.urandom(6).hex()}"
     store = DirectoryStore(tmp_path / "store")
-    settings = TemporalSettings(heartbeat_s=4.0)
+    settings = TemporalSettings(heartbeat_s=8.0)
     engine = TemporalEngine(await connect(store, address), store, queue=queue, settings=settings)
     first = work(queue, "60")
     agent = Agent(name="Buyer", model=Buyer())

@@ -47,7 +47,7 @@ def workers(request: pytest.FixtureRequest, tmp_path: Path, address: str) -> Ite
 
 async def run(name: str, folder: Path, address: str, queue: str):
     store = DirectoryStore(folder / "store")
-    settings = TemporalSettings(heartbeat_s=4.0)
+    settings = TemporalSettings(heartbeat_s=8.0)
     engine = TemporalEngine(await connect(store, address), store, queue=queue, settings=settings)
     result = await Runner.run(agent(name), "go", engine=engine, run_id=f"{queue}-run")
     again = await Runner.run(agent(name), "go", engine=engine, run_id=f"{queue}-run")

@@ -192,7 +192,7 @@ def agent(name: str, turns: int = 2) -> Agent[Any]:
 async def main(name: str, queue: str) -> None:
     store = DirectoryStore(FOLDER / "store")
     client = await connect(store)
-    settings = TemporalSettings(heartbeat_s=4.0)
+    settings = TemporalSettings(heartbeat_s=8.0)
     others = {"chain": lambda: chain_agent(8), "busy": busy_agent}
     program = Program(agent=others[name]() if name in others else agent(name))
     await worker_of(client, store, program, queue=queue, settings=settings).run()

@@ -247,17 +247,22 @@ async def test_an_error_of_the_client_is_sent_as_it_came():
     ],
 )
 async def test_an_exception_is_felt_as_what_it_stands_for(step, raised):
+    limit_s = 0.5 if isinstance(step, TimeoutError) else 60
     async with ScriptedProvider([step]) as provider:
+        client = provider.client(max_retries=0, timeout=limit_s)
         with pytest.raises(raised):
-            await provider.client(max_retries=0, timeout=0.5).responses.create(model="m", input="?")
+            await client.responses.create(model="m", input="?")
 
 
 async def test_it_is_noted_that_a_client_left():
     async with ScriptedProvider([TimeoutError()]) as provider:
-        with pytest.raises(openai.APITimeoutError):
-            await provider.client(max_retries=0, timeout=0.2).responses.create(model="m", input="?")
-        (asked,) = provider.requests
-        async with asyncio.timeout(30):
+        client = provider.client(max_retries=0, timeout=60)
+        asking = asyncio.create_task(client.responses.create(model="m", input="?"))
+        async with asyncio.timeout(60):
+            while not provider.requests:  # noqa: ASYNC110 (a plain fact, nobody is told)
+                await asyncio.sleep(0.01)
+            asking.cancel()
+            (asked,) = provider.requests
             while not asked.client_left:  # noqa: ASYNC110 (a plain fact, nobody is told)
                 await asyncio.sleep(0.01)
 

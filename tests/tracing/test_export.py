@@ -120,7 +120,7 @@ def test_a_queue_that_fills_up_is_delivered_before_its_time():
     exporter = Collecting()
     processor = BatchTraceProcessor(exporter, max_queue_size=2, schedule_delay=60)
     processor.on_span_end(a_span())
-    assert exporter.arrived.wait(5)
+    assert exporter.arrived.wait(60)
     processor.shutdown()
 
 
@@ -130,12 +130,12 @@ def test_what_does_not_fit_is_dropped_with_a_warning(caplog: pytest.LogCaptureFi
     class Slow(Collecting):
         def export(self, items: list[Item]) -> None:
             super().export(items)
-            held.wait(5)
+            held.wait(60)
 
     exporter = Slow()
     processor = BatchTraceProcessor(exporter, max_queue_size=1, schedule_delay=60)
     processor.on_span_end(a_span())
-    assert exporter.arrived.wait(5)
+    assert exporter.arrived.wait(60)
     for _ in range(3):
         processor.on_span_end(a_span())
     held.set()
@@ -166,16 +166,16 @@ def test_shutdown_does_not_wait_longer_than_told(caplog: pytest.LogCaptureFixtur
     class Stuck(Collecting):
         def export(self, items: list[Item]) -> None:
             super().export(items)
-            held.wait(5)
+            held.wait(60)
 
     exporter = Stuck()
     processor = BatchTraceProcessor(exporter, max_queue_size=1, schedule_delay=60)
     processor.on_span_end(a_span())
-    assert exporter.arrived.wait(5)
+    assert exporter.arrived.wait(60)
     processor.shutdown(timeout=0.05)
     assert "shutdown timeout reached" in caplog.text
     held.set()
-    processor.shutdown(timeout=5)
+    processor.shutdown(timeout=60)
 
 
 def test_one_request_carries_what_was_collected(server: Server, uploader: Uploader):
@@ -211,7 +211,7 @@ def test_the_server_may_ask_to_wait_up_to_a_bound(server: Server, uploader: Uplo
     server.answers = [(429, {"Retry-After": "600"})]
     uploader(max_delay=0.2).export([a_span()])
     first, second = server.times
-    assert 0.2 <= second - first < 5
+    assert 0.2 <= second - first < 60
 
 
 def test_a_network_error_is_tried_again_and_given_up(caplog: pytest.LogCaptureFixture):
@@ -237,7 +237,7 @@ def test_a_last_delivery_uses_the_time_it_has(server: Server, uploader: Uploader
     server.answers = [(500, {})]
     processor = BatchTraceProcessor(uploader(), schedule_delay=60)
     processor.on_span_end(a_span())
-    processor.shutdown(timeout=5)
+    processor.shutdown(timeout=60)
     assert len(server.requests) == 2
 
 
@@ -435,10 +435,10 @@ processor.shutdown(timeout=0.2)
 print(time.monotonic() - began, processor.dropped)
 """
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     took, dropped = ran.stdout.split()
-    assert float(took) < 1.0
+    assert float(took) < 8  # The next attempt would begin after ten seconds.
     assert int(dropped) == 2
 
 

@@ -257,7 +257,7 @@ with t.trace("w"):
     time.sleep(0.5)
 sys.exit(7)
 """
-    done = subprocess.run([sys.executable, "-c", code], timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-c", code], timeout=50, check=False)
     assert done.returncode == 7
 
 

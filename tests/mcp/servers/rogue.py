@@ -83,7 +83,7 @@ def list_tools(request):
 def late(request):
     seen["calls"] += 1
     if seen["calls"] == 1:
-        time.sleep(2.5)
+        time.sleep(4.5)
         return answer(request, {"content": [{"type": "text", "text": "late"}]})
     return answer(request, {"content": [TEXT]})
 
