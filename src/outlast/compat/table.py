@@ -165,6 +165,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 _TEMPORAL = (
     "outlast.temporal.plugin", "outlast.temporal.workflow_tools", "outlast.temporal.model_activity",
+    "outlast.temporal.worker_env", "outlast.temporal.workflow_servers",
 )  # fmt: skip
 BORROWED_NAMES: dict[str, tuple[str, ...]] = {
     "exospherehost": ("outlast.compat.exosphere_nodes",),
@@ -173,10 +174,16 @@ BORROWED_NAMES: dict[str, tuple[str, ...]] = {
     "exospherehost.openai._runner": ("outlast.compat.exosphere",),
     "temporalio.contrib.openai_agents": _TEMPORAL,
     "temporalio.contrib.openai_agents.testing": ("outlast.temporal.testing",),
-    "temporalio.contrib.openai_agents.workflow": ("outlast.temporal.workflow_tools",),
+    "temporalio.contrib.openai_agents.workflow": (
+        "outlast.temporal.workflow_tools",
+        "outlast.temporal.workflow_servers",
+    ),
     "temporalio.openai_agents": _TEMPORAL,
     "temporalio.openai_agents.testing": ("outlast.temporal.testing",),
-    "temporalio.openai_agents.workflow": ("outlast.temporal.workflow_tools",),
+    "temporalio.openai_agents.workflow": (
+        "outlast.temporal.workflow_tools",
+        "outlast.temporal.workflow_servers",
+    ),
 }
 """The same for modules under names of other packages, which guides import."""
 

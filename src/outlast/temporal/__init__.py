@@ -22,13 +22,24 @@ if TYPE_CHECKING:
     from outlast.temporal.plugin import OpenAIAgentsPlugin
     from outlast.temporal.settings import TemporalSettings
     from outlast.temporal.store import DirectoryStore, Store
+    from outlast.temporal.worker_env import AllowAllWorkerEnvVars, temporal_worker_env_ref
+    from outlast.temporal.workflow_servers import (
+        StatefulMCPServerProvider,
+        StatelessMCPServerProvider,
+        stateful_mcp_server,
+        stateless_mcp_server,
+        temporal_mcp_server,
+    )
     from outlast.temporal.workflow_tools import activity_as_tool, nexus_operation_as_tool
 
 __all__ = [
+    "AllowAllWorkerEnvVars",
     "DirectoryStore",
     "ModelActivityParameters",
     "OpenAIAgentsPlugin",
     "Program",
+    "StatefulMCPServerProvider",
+    "StatelessMCPServerProvider",
     "Store",
     "TemporalEngine",
     "TemporalJournal",
@@ -37,14 +48,21 @@ __all__ = [
     "connect",
     "nexus_operation_as_tool",
     "run_worker",
+    "stateful_mcp_server",
+    "stateless_mcp_server",
+    "temporal_mcp_server",
+    "temporal_worker_env_ref",
     "worker_of",
 ]
 
 _HOMES = {
+    "AllowAllWorkerEnvVars": "worker_env",
     "DirectoryStore": "store",
     "ModelActivityParameters": "model_activity",
     "OpenAIAgentsPlugin": "plugin",
     "Program": "activities",
+    "StatefulMCPServerProvider": "workflow_servers",
+    "StatelessMCPServerProvider": "workflow_servers",
     "Store": "store",
     "TemporalEngine": "engine",
     "TemporalJournal": "journal",
@@ -53,6 +71,10 @@ _HOMES = {
     "connect": "connecting",
     "nexus_operation_as_tool": "workflow_tools",
     "run_worker": "connecting",
+    "stateful_mcp_server": "workflow_servers",
+    "stateless_mcp_server": "workflow_servers",
+    "temporal_mcp_server": "workflow_servers",
+    "temporal_worker_env_ref": "worker_env",
     "worker_of": "connecting",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -27,6 +27,7 @@ from outlast.effects.place import here
 from outlast.effects.projection import typed, wire
 from outlast.models.normalized import normalized_error
 from outlast.temporal.tokens import typed_event
+from outlast.temporal.worker_env import AllowAllWorkerEnvVars, resolved
 
 NO_LIMITS = ModelLimits(connect=None, first_byte=None, idle=None, thinking=None, total=None)
 """In a workflow the activity's time-outs hold."""
@@ -169,14 +170,19 @@ class ActivityModels(ModelProvider):
 class ModelCalls:
     """The activities that call models, on a worker."""
 
-    def __init__(self, provider: ModelProvider) -> None:
+    def __init__(
+        self,
+        provider: ModelProvider,
+        variables: Collection[str] | AllowAllWorkerEnvVars = (),
+    ) -> None:
         self._provider = provider
+        self._variables = variables
 
     @activity.defn(name=_WHOLE)
     async def whole(self, request: dict[str, Any]) -> dict[str, Any]:
         """What a model says."""
-        model, args, more = self._call(request)
         try:
+            model, args, more = self._call(request)
             response = await model.get_response(*args, **more)
         except Exception as error:  # noqa: BLE001  # whatever a provider raises
             _raise(error)
@@ -185,8 +191,8 @@ class ModelCalls:
     @activity.defn(name=_STREAMED)
     async def streamed(self, request: dict[str, Any]) -> dict[str, Any]:
         """What a model says, with the events of its stream."""
-        model, args, more = self._call(request)
         try:
+            model, args, more = self._call(request)
             events = [wire(each) async for each in model.stream_response(*args, **more)]
         except Exception as error:  # noqa: BLE001  # whatever a provider raises
             _raise(error)
@@ -199,7 +205,7 @@ class ModelCalls:
             asked.instructions,
             asked.input,
             settings,
-            [_tool(each) for each in asked.tools],
+            [_tool(resolved(each, self._variables)) for each in asked.tools],
             _Schema(asked.schema) if asked.schema else None,
             [Handoff(on_invoke_handoff=_not_here, **each) for each in asked.handoffs],
             ModelTracing(asked.tracing),

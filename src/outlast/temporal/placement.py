@@ -138,7 +138,7 @@ def _of_tool(agent: Any, name: str) -> list[Any]:
             tool.needs_approval,
             *(each.guardrail_function for each in checks),
         ]
-    return found or [_unknown]
+    return found or [*agent.mcp_servers] or [_unknown]
 
 
 async def _unknown() -> None:

@@ -29,7 +29,10 @@ from outlast.temporal.beside import user_code
 from outlast.temporal.codec import converter
 from outlast.temporal.inside import WORKFLOWS, Setup, WorkflowRunner
 from outlast.temporal.model_activity import ModelActivityParameters, ModelCalls
+from outlast.temporal.server_activities import ServerActivities
 from outlast.temporal.store import Store
+from outlast.temporal.worker_env import AllowAllWorkerEnvVars
+from outlast.temporal.workflow_servers import ServerProvider
 
 _PASSED = ("outlast", "agents", "openai_agents", "openai", "pydantic", "msgspec", "mcp", "httpx")
 
@@ -43,11 +46,17 @@ class OpenAIAgentsPlugin(SimplePlugin):
     Args:
         model_params: How model calls become activities.
         model_provider: What finds models by name.
+        mcp_server_providers: MCP servers that workflows use by their names; see
+            `StatelessMCPServerProvider`.
+        sandbox_clients: Not yet.
         register_activities: Whether workers perform activities; False where others do.
         add_temporal_spans: Taken, without effect: traces are those of runs.
         use_otel_instrumentation: Taken, without effect: `outlast.otel` exports what workers trace.
-        sandbox_clients: Not yet.
-        resolvable_worker_env_vars: Not yet.
+        resolvable_worker_env_vars: Variables of the environment that `temporal_worker_env_ref` may name.
+        mcp_servers: What makes MCP servers, by the names under which workflows use them; see
+            `temporal_mcp_server`.
+        mcp_connection_idle_timeout: How long such a server stays connected while nobody uses it; None for
+            ever, zero to connect it for each operation.
         store: Where large payloads are kept instead of in histories, see `outlast.temporal.DirectoryStore`.
         user_code_timeout: How long one call of a tool or hook may take that is performed beside the
             workflow.
@@ -57,27 +66,21 @@ class OpenAIAgentsPlugin(SimplePlugin):
         self,
         model_params: ModelActivityParameters | None = None,
         model_provider: ModelProvider | None = None,
-        mcp_server_providers: Sequence[Any] = (),
+        mcp_server_providers: Sequence[ServerProvider] = (),
         sandbox_clients: Sequence[Any] = (),
         register_activities: bool = True,
         add_temporal_spans: bool = True,
         use_otel_instrumentation: bool = False,
-        resolvable_worker_env_vars: Collection[str] | Any = (),
+        resolvable_worker_env_vars: Collection[str] | AllowAllWorkerEnvVars = (),
         *,
         mcp_servers: Mapping[str, Callable[..., Any]] | None = None,
         mcp_connection_idle_timeout: timedelta | None = timedelta(seconds=300),
         store: Store | None = None,
         user_code_timeout: timedelta = timedelta(hours=1),
     ) -> None:
-        del add_temporal_spans, use_otel_instrumentation, mcp_connection_idle_timeout
-        absent = {
-            "sandbox_clients": sandbox_clients, "resolvable_worker_env_vars": resolvable_worker_env_vars,
-            "mcp_server_providers": mcp_server_providers, "mcp_servers": mcp_servers,
-        }  # fmt: skip
-        if names := [name for name, value in absent.items() if value]:
-            raise UserError(
-                f"OpenAIAgentsPlugin does not know {', '.join(names)} yet. Leave it out."
-            )
+        del add_temporal_spans, use_otel_instrumentation
+        if sandbox_clients:
+            raise UserError("OpenAIAgentsPlugin does not know sandbox_clients yet. Leave it out.")
         params = model_params or ModelActivityParameters()
         if params.start_to_close_timeout is None and params.schedule_to_close_timeout is None:
             raise ValueError(  # upstream's class
@@ -89,11 +92,13 @@ class OpenAIAgentsPlugin(SimplePlugin):
             user_code_timeout=user_code_timeout,
         )
         self._store = store
-        calls = ModelCalls(self._setup.provider or MultiProvider())
+        calls = ModelCalls(self._setup.provider or MultiProvider(), resolvable_worker_env_vars)
+        self._servers = _servers(mcp_server_providers, mcp_servers, mcp_connection_idle_timeout)
+        operations = [each for server in self._servers for each in server.activities()]
         super().__init__(  # pyright: ignore[reportUnknownMemberType]  # Temporal's own types
             name="OpenAIAgentsPlugin",
             data_converter=self._converter,
-            activities=[calls.whole, calls.streamed, user_code]
+            activities=[calls.whole, calls.streamed, user_code, *operations]
             if register_activities
             else [user_code],
             workflow_runner=_sandbox,
@@ -114,6 +119,8 @@ class OpenAIAgentsPlugin(SimplePlugin):
         host.register(WORKFLOWS)
         # Loaded here and not by the first workflow, which may not take two seconds for a step.
         import_module("openai.types.responses")
+        if self._servers:
+            import_module("mcp.types")
         before = get_default_agent_runner()
         runner = WorkflowRunner(self._setup, before)
         set_default_agent_runner(runner)
@@ -121,6 +128,29 @@ class OpenAIAgentsPlugin(SimplePlugin):
             yield
         finally:
             set_default_agent_runner(before)
+            for server in self._servers:
+                await server.close()
+
+
+def _servers(
+    providers: Sequence[ServerProvider],
+    factories: Mapping[str, Callable[..., Any]] | None,
+    idle: timedelta | None,
+) -> list[ServerActivities]:
+    """The servers of a worker. Those of providers are connected for each operation.
+
+    Raises:
+        UserError: Two have the same name.
+    """
+    kept = [ServerProvider(name, make) for name, make in (factories or {}).items()]
+    names = [each.name for each in (*providers, *kept)]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(
+            f"OpenAIAgentsPlugin has several MCP servers of the name {sorted(twice)}. Workflows know them by "
+            "their names: give each its own."
+        )
+    once = [ServerActivities(each, timedelta(0)) for each in providers]
+    return [*once, *(ServerActivities(each, idle) for each in kept)]
 
 
 def _sandbox(runner: SandboxRunner | None) -> SandboxRunner:
