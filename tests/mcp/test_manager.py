@@ -68,3 +68,16 @@ async def test_a_strict_manager_that_failed_has_no_server_to_offer(drops: bool):
         await manager.connect_all()
     assert names(manager.active_servers) == ([] if drops else ["a", "b"])
     assert sorted(log) == ["+a", "+b", "-a", "-b"]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_who_is_cancelled_while_servers_connect_does_not_go_on(at_once: bool):
+    servers = [Fragile(name, [], connect="hangs") for name in "ab"]
+    has_gone_on = False
+    with pytest.raises(TimeoutError):
+        async with (
+            asyncio.timeout(0.05),
+            MCPServerManager(servers, connect_in_parallel=at_once, connect_timeout_seconds=None),
+        ):
+            has_gone_on = True
+    assert not has_gone_on

@@ -266,12 +266,12 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
         await self._changed(clean)
 
     async def _changed(self, change: Callable[[], Awaitable[None]]) -> list[MCPServer]:
-        """Make one change at a time. Whoever is cancelled meanwhile may just want to go on."""
+        """Make one change at a time. A server may cancel its own connecting, and nobody else's."""
         try:
             async with self._gate:
                 await change()
         except asyncio.CancelledError:
-            if not self.suppress_cancelled_error:
+            if _is_cancelled() or not self.suppress_cancelled_error:
                 raise
         return self.active_servers
 
