@@ -4,7 +4,9 @@
                             └─────────▶ idle, and the error is raised
 
 The library wants a connection to be closed by the task that opened it. So a task of the server's own
-does both, and `connect` and `cleanup` may be called by any task, also by two.
+does both, and `connect` and `cleanup` may be called by any task, also by two. Whoever asks from the
+loop of another thread is served in that of the connection. One that was left behind, with a loop that
+nobody runs any more or with the process that has forked this one, is opened anew here.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import asyncio
 import contextvars
 from abc import abstractmethod
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from outlast.core.errors import UserError
+from outlast.definitions.forks import at_fork
 from outlast.definitions.logger import logger
 from outlast.mcp.errors import MCPConnectionError, MCPTimeoutError
 from outlast.mcp.failures import (
@@ -84,6 +88,9 @@ class ConnectedServer(MCPServer):
         """Why the connection has ended, where HTTP says so."""
         self._in_turn: asyncio.Lock | None = None
         """Held for each request by a server whose requests go one after the other."""
+        self._left_behind: list[object] = []
+        """What must not be closed here, or collected: the process that has forked this one uses it."""
+        at_fork(self)
 
     @abstractmethod
     def create_streams(self) -> AbstractAsyncContextManager[Any]:
@@ -105,8 +112,36 @@ class ConnectedServer(MCPServer):
             MCPConnectionError: It cannot be reached, or does not speak MCP.
             MCPCommandNotFound: Its command does not exist.
         """
-        async with self._gate:
-            await self._connect()
+
+        async def gated() -> None:
+            async with self._gate:
+                await self._connect()
+
+        await self._at_home(gated)
+
+    async def _at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do what needs the connection in the loop that has it, be it that of another thread."""
+        loop = self._owner.get_loop() if self._owner is not None else None
+        if loop is None or loop is asyncio.get_running_loop():
+            return await work()
+        if not loop.is_running():
+            self._leave()
+            return await work()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), loop))
+
+    def _leave(self) -> None:
+        """Have no connection, as it stands: nobody can close it."""
+        self._owner = self._closing = self._link = self.session = None
+        self._gate, self._listing = asyncio.Lock(), Listing()
+        self._in_turn = self._in_turn and asyncio.Lock()
+
+    def before_fork(self) -> None:
+        """See `Forked`. The connection stays with the parent."""
+
+    def in_child(self) -> None:
+        """See `Forked`. The next request opens a connection of the child's own."""
+        self._left_behind += [self._owner, self._link, self._listing]
+        self._leave()
 
     async def _connect(self) -> None:
         if self.session is not None and not self._is_gone():
@@ -223,9 +258,13 @@ class ConnectedServer(MCPServer):
 
     async def cleanup(self) -> None:
         """Stop talking to the server. Does nothing if there is no connection."""
-        async with self._gate:
-            self._is_wanted = False
-            await self._close()
+
+        async def gated() -> None:
+            async with self._gate:
+                self._is_wanted = False
+                await self._close()
+
+        await self._at_home(gated)
 
     async def _close(self) -> None:
         owner, closing, is_ready = self._owner, self._closing, self._link is not None
@@ -263,7 +302,7 @@ class ConnectedServer(MCPServer):
         """The session to use now. One that has ended by itself is opened again, until that succeeds."""
         if self._is_gone():
             logger.warning("Connecting again to MCP server %s.", public_name(self.name))
-            await self._connect_again()
+            await self._at_home(self._connect_again)
         if self.session is None:
             raise UserError(
                 "Server not initialized. Make sure you call `connect()` first: MCP server "
@@ -273,6 +312,9 @@ class ConnectedServer(MCPServer):
 
     async def _request(self, doing: str, ask: Callable[[Any], Awaitable[T]]) -> T:
         """What the server answers; ``ask`` makes the request on a session."""
+        return await self._at_home(partial(self._request_here, doing, ask))
+
+    async def _request_here(self, doing: str, ask: Callable[[Any], Awaitable[T]]) -> T:
         session = await self._live()
         try:
             return await self._asked(doing, session, ask)
@@ -285,6 +327,9 @@ class ConnectedServer(MCPServer):
 
         So does one to a process that a call has left hanging, and that is deaf from then on.
         """
+        return await self._at_home(partial(self._read_here, doing, ask))
+
+    async def _read_here(self, doing: str, ask: Callable[[Any], Awaitable[T]]) -> T:
         began, connection = asyncio.get_running_loop().time(), self._closing
         try:
             return await self._request(doing, ask)
