@@ -276,7 +276,7 @@ class JournalContract:
         following = asyncio.ensure_future(anext(watcher))
         await asyncio.sleep(0)
         await journal.append(lease, [step(2), step(3)])
-        assert (await asyncio.wait_for(following, 5)).event == step(2)
+        assert (await asyncio.wait_for(following, 60)).event == step(2)
         assert (await anext(watcher)).seq == 3
         await watcher.aclose()
 

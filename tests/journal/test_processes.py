@@ -194,7 +194,7 @@ async def test_a_watcher_sees_what_another_process_appends(tmp_path: Path, start
     watcher = journal.watch("r", after=0)
     for word in ("one", "two"):
         tell(child, word)
-        stored = await asyncio.wait_for(anext(watcher), 5)
+        stored = await asyncio.wait_for(anext(watcher), 60)
         assert stored.event == StepRecorded("t", "s", result=word)
         assert stored.epoch == 2
     await watcher.aclose()

@@ -114,7 +114,7 @@ async def test_a_process_that_died_is_replaced_at_the_next_call(stdio_shop: Any)
     async with stdio_shop.server() as server:
         await server.call_tool("price", {"item": "tea"})
         os.kill(stdio_shop.calls()[-1]["pid"], signal.SIGKILL)
-        await asyncio.wait_for(server._stderr.is_over.wait(), 10)
+        await asyncio.wait_for(server._stderr.is_over.wait(), 60)
         again = await server.call_tool("price", {"item": "tea"})
     assert again.content[0].text == "tea: 7 EUR"
     assert len({each["pid"] for each in stdio_shop.calls()}) == 2
@@ -151,7 +151,7 @@ async def test_a_server_that_was_asked_while_it_was_down_is_asked_again_once_it_
         script: Any = params.args if shop.transport == "stdio" else []
         if script:
             os.kill(shop.calls()[-1]["pid"], signal.SIGKILL)
-            await asyncio.wait_for(server._stderr.is_over.wait(), 10)
+            await asyncio.wait_for(server._stderr.is_over.wait(), 60)
             params.args = ["no such file"]
         shop.stop()
         for ask in (asked_the_price(server), server.list_tools(), server.list_prompts()):

@@ -77,7 +77,7 @@ class Slow:
 
     async def settled(self) -> None:
         """Wait until this process is done with the run."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await self.status()).endswith("here"):  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(0)
 

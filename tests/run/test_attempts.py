@@ -32,7 +32,7 @@ class Work:
     def blocking(self) -> Any:
         def pay() -> str:
             if self.enter():
-                self.may_end.wait(10)
+                self.may_end.wait(60)
             self.at_work -= 1
             return "paid"
 
@@ -77,7 +77,7 @@ async def test_a_resumed_call_waits_until_its_attempt_before_has_ended(
     resumed = asyncio.create_task(
         Runner.resume("r", agent(tool, assistant_message("done")), run_config=config)
     )
-    await asyncio.to_thread(is_told.wait, 10)
+    await asyncio.to_thread(is_told.wait, 60)
     assert "its attempt before works on" in caplog.text
     assert work.begun == 1
     work.may_end.set()
@@ -115,7 +115,7 @@ def test_an_attempt_of_a_closed_loop_keeps_nobody_waiting():
         async with attempts.one_attempt("k"):
             return "done"
 
-    assert asyncio.run(asyncio.wait_for(again(), 5)) == "done"
+    assert asyncio.run(asyncio.wait_for(again(), 60)) == "done"
     attempts._attempts.finish("k", left_work.work)
 
 
@@ -140,7 +140,7 @@ class Steps:
         def pay(ctx: ToolContext[Any]) -> str:
             if not self.has_begun.is_set():
                 self.has_begun.set()
-                self.may_go_on.wait(10)
+                self.may_go_on.wait(60)
             try:
                 return ctx.step_sync("charge", self._charge)
             except Exception as error:

@@ -163,7 +163,7 @@ async def test_what_failed_of_what_can_pass_goes_on_where_that_is_wanted(
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110  # the journal is asked, nobody tells
             await asyncio.sleep(0.005)
 

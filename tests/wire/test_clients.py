@@ -263,7 +263,7 @@ async def test_a_run_whose_reader_is_cancelled_can_be_resumed(kind: Callable[...
 
         before = asyncio.all_tasks()
         reading = asyncio.create_task(read())
-        await asyncio.wait_for(began.wait(), 10)
+        await asyncio.wait_for(began.wait(), 60)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
@@ -312,6 +312,6 @@ async def test_who_is_cancelled_does_not_wait_for_a_slow_close():
 
 async def _until(holds: Callable[[], bool]) -> None:
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():
             await wait(0.01)
