@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from outlast.definitions.forks import at_fork
 from outlast.sessions.extras import library
+from outlast.sessions.per_loop import LoopsLock
 from outlast.sessions.rewriting import Change
 from outlast.sessions.session import SessionSettings, check_items, item_text
 from outlast.sessions.sqlite import newest_items, rewriting
@@ -36,8 +38,8 @@ _RETRY_S = 0.01
 class AsyncSQLiteSession(StoredSession):
     """A conversation in a SQLite file that is read and written off the event loop's thread.
 
-    It reads and writes the tables of `SQLiteSession`. Any number of sessions and processes may
-    share a file; one object belongs to one event loop. Needs the extra ``sqlite``.
+    It reads and writes the tables of `SQLiteSession`. Any number of sessions, loops and processes
+    may share a file. Needs the extra ``sqlite``.
 
     Args:
         session_id: The conversation.
@@ -67,10 +69,21 @@ class AsyncSQLiteSession(StoredSession):
         self.messages_table = messages_table
         self._tables = SessionTables(sessions_table, messages_table)
         self._path = database_file(db_path)
-        self._lock = asyncio.Lock()
+        self._lock = LoopsLock()
         self._connection: aiosqlite.Connection | None = None
         self._closed = False
         self._must_sync = False
+        self._parents: list[object] = []
+        """In a forked child: what the parent goes on with."""
+        at_fork(self)
+
+    def before_fork(self) -> None:
+        """See `Forked`. The connection stays the parent's."""
+
+    def in_child(self) -> None:
+        """See `Forked`. The thread of the connection is the parent's: the child opens another one."""
+        self._parents.append(self._connection)
+        self._connection = None
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.core.errors import WrongValue
+from outlast.sessions.per_loop import LoopsLock
 from outlast.sessions.session import SessionABC, SessionSettings, check_items, session_settings_from
 from outlast.sessions.stored import run_to_end
 
@@ -57,7 +57,7 @@ class OpenAIConversationsSession(SessionABC):
         self._session_id = conversation_id
         self._openai_client = _client(openai_client)
         self.session_settings = session_settings_from(session_settings) or SessionSettings()
-        self._lock = asyncio.Lock()
+        self._lock = LoopsLock()
 
     @property
     def session_id(self) -> str:

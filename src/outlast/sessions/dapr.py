@@ -8,10 +8,12 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from outlast.definitions.clock import wall_s
 from outlast.sessions.extras import library
+from outlast.sessions.per_loop import has_loop
 from outlast.sessions.rewriting import Change
 from outlast.sessions.server_session import ServerSession
 from outlast.sessions.session import SessionSettings
@@ -88,7 +90,9 @@ class DaprSession(ServerSession):
             session_settings: How the session is read where a run does not say.
             **kwargs: More arguments for the session.
         """
-        client = library("dapr.aio.clients", cls.__name__, "dapr").DaprClient(address=dapr_address)
+        clients = library("dapr.aio.clients", cls.__name__, "dapr")
+        make = partial(clients.DaprClient, address=dapr_address)
+        client: Any = make() if has_loop() else None  # It wants a loop.
         session = cls(
             session_id,
             state_store_name=state_store_name,
@@ -96,7 +100,7 @@ class DaprSession(ServerSession):
             session_settings=session_settings,
             **kwargs,
         )
-        return session.owning_its_client()
+        return session.owning_its_client(make)
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first; none if it is 0 or less."""

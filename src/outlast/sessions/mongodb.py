@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.core.errors import WrongType
@@ -57,8 +58,8 @@ class MongoDBSession(ServerSession):
         if not isinstance(session_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a caller's value
             raise WrongType("session_id must be a string")
         super().__init__(session_id, client, session_settings)
-        self._sessions: Any = self._client[database][sessions_collection]
-        self._messages: Any = self._client[database][messages_collection]
+        self._database = database
+        self._collections = (sessions_collection, messages_collection)
         self._is_indexed = False
 
     @classmethod
@@ -83,15 +84,23 @@ class MongoDBSession(ServerSession):
             **kwargs: More arguments for the session.
         """
         pymongo = library("pymongo", cls.__name__, "mongodb")
-        client = pymongo.AsyncMongoClient(uri, **(client_kwargs or {}))
+        make = partial(pymongo.AsyncMongoClient, uri, **(client_kwargs or {}))
         session = cls(
             session_id,
-            client=client,
+            client=make(),
             database=database,
             session_settings=session_settings,
             **kwargs,
         )
-        return session.owning_its_client()
+        return session.owning_its_client(make)
+
+    @property
+    def _sessions(self) -> Any:
+        return self._client[self._database][self._collections[0]]
+
+    @property
+    def _messages(self) -> Any:
+        return self._client[self._database][self._collections[1]]
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first; none if it is 0 or less."""

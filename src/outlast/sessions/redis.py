@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from outlast.definitions.clock import wall_s
@@ -100,11 +101,10 @@ class RedisSession(ServerSession):
             session_settings: How the session is read where a run does not say.
             **kwargs: More arguments for the session.
         """
-        client = library("redis.asyncio", cls.__name__, "redis").from_url(
-            url, **(redis_kwargs or {})
-        )
-        session = cls(session_id, redis_client=client, session_settings=session_settings, **kwargs)
-        return session.owning_its_client()
+        redis = library("redis.asyncio", cls.__name__, "redis")
+        make = partial(redis.from_url, url, **(redis_kwargs or {}))
+        session = cls(session_id, redis_client=make(), session_settings=session_settings, **kwargs)
+        return session.owning_its_client(make)
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first; none if it is 0 or less."""
@@ -138,8 +138,8 @@ class RedisSession(ServerSession):
         async with self._lock:
             return await self._transact(lambda step: self._refill(step, change))
 
-    async def _close_client(self) -> None:
-        await self._client.aclose()
+    async def _close_client(self, client: Any) -> None:
+        await client.aclose()
 
     async def _answers(self) -> bool:
         return bool(await self._client.ping())

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
+from outlast.sessions.per_loop import PerLoop
 from outlast.sessions.session import SessionSettings
 from outlast.sessions.stored import StoredSession
 
 
 class ServerSession(StoredSession):
-    """A conversation on a server. A session that made its client closes it, and only that one."""
+    """A conversation on a server. A session that made its client closes it, and only that one.
+
+    Clients belong to the loop in which they are used. A session that makes its own has one for each
+    loop that uses it, so it may be shared by threads, and used by one `asyncio.run` after another.
+    """
 
     def __init__(
         self,
@@ -20,21 +26,36 @@ class ServerSession(StoredSession):
         session_settings: SessionSettings | dict[str, Any] | None,
     ) -> None:
         super().__init__(session_id, session_settings)
-        self._client = client
-        self._lock = asyncio.Lock()
-        self._owns_client = False
+        self._given: Any = client
+        self._clients: PerLoop[Any] | None = None
+        self._locks = PerLoop(asyncio.Lock)
         self._closed = False
 
-    def owning_its_client(self) -> Self:
-        """This session, whose client `close` closes from now on."""
-        self._owns_client = True
+    def owning_its_client(self, make: Callable[[], Any]) -> Self:
+        """This session, whose client `close` closes from now on; ``make`` makes one for another loop."""
+        self._clients = PerLoop(make, self._given)
         return self
 
+    @property
+    def _client(self) -> Any:
+        """The client for the loop that runs."""
+        return self._given if self._clients is None else self._clients.here()
+
+    @property
+    def _lock(self) -> asyncio.Lock:
+        """Held by one of this loop at a time. Those of others are to the server like other processes."""
+        return self._locks.here()
+
     async def close(self) -> None:
-        """Close the client if the session made it. A second close does nothing."""
-        if self._owns_client and not self._closed:
+        """Close the client if the session made it. A second close does nothing.
+
+        Of those that other loops have used, each is forgotten with its loop.
+        """
+        if self._clients is not None and not self._closed:
             self._closed = True
-            await self._close_client()
+            client = self._clients.take()
+            if client is not None:
+                await self._close_client(client)
 
     async def ping(self) -> bool:
         """Whether the server answers.
@@ -66,8 +87,8 @@ class ServerSession(StoredSession):
                 "Make a new one to go on."
             )
 
-    async def _close_client(self) -> None:
-        await self._client.close()
+    async def _close_client(self, client: Any) -> None:
+        await client.close()
 
     @abstractmethod
     async def _answers(self) -> bool:

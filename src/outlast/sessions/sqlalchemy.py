@@ -7,9 +7,12 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from outlast.definitions.forks import at_fork
 from outlast.sessions.extras import library
+from outlast.sessions.per_loop import PerLoop, has_loop, held
 from outlast.sessions.rewriting import Change, plan
 from outlast.sessions.session import SessionSettings, item_text
 from outlast.sessions.stored import StoredSession, run_to_end
@@ -24,7 +27,6 @@ _T = TypeVar("_T")
 _RETRIES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Waits before a write to a locked SQLite database is tried again."""
 _BUSY_TIMEOUT_MS = 5000
-_POLL_S = 0.001
 
 
 class SQLAlchemySession(StoredSession):
@@ -60,11 +62,12 @@ class SQLAlchemySession(StoredSession):
     ) -> None:
         library("sqlalchemy.ext.asyncio", type(self).__name__, "sqlalchemy")
         super().__init__(session_id, session_settings)
-        self._engine = engine
+        self._given = engine
+        self._own: PerLoop[AsyncEngine] | None = None
         self._must_create = create_tables
         self._ensure_ascii = ensure_ascii
         self._sessions, self._messages = _tables(sessions_table, messages_table)
-        self._shared = _shared(engine)
+        _shared(engine)
 
     @classmethod
     def from_url(
@@ -86,13 +89,31 @@ class SQLAlchemySession(StoredSession):
             **kwargs: More arguments for the session.
         """
         sqlalchemy = library("sqlalchemy.ext.asyncio", cls.__name__, "sqlalchemy")
-        engine = sqlalchemy.create_async_engine(url, **(engine_kwargs or {}))
-        return cls(session_id, engine=engine, session_settings=session_settings, **kwargs)
+        make = partial(sqlalchemy.create_async_engine, url, **(engine_kwargs or {}))
+        engine = make()
+        session = cls(session_id, engine=engine, session_settings=session_settings, **kwargs)
+        from sqlalchemy.pool import StaticPool
+
+        if not isinstance(engine.pool, StaticPool):  # A database in memory has but one connection.
+            session._own = PerLoop(make, engine)  # its own
+        return session
 
     @property
     def engine(self) -> AsyncEngine:
-        """The engine, for instance to dispose of it."""
-        return self._engine
+        """The engine, for instance to dispose of it.
+
+        A session that makes its own has one for each loop that uses it; outside of them, this is
+        the first one.
+        """
+        return self._engine if has_loop() else self._given
+
+    @property
+    def _engine(self) -> AsyncEngine:
+        return self._given if self._own is None else self._own.here()
+
+    @property
+    def _shared(self) -> _Shared:
+        return _shared(self._engine)
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:
         """The newest ``limit`` items, the oldest first; all of them if that is negative."""
@@ -287,6 +308,18 @@ class _Shared:
         self._one_connection = threading.Lock() if isinstance(engine.pool, StaticPool) else None
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        self._engine = weakref.ref(engine.sync_engine)
+        at_fork(self)
+
+    def before_fork(self) -> None:
+        """See `Forked`. The parent goes on with its connections."""
+
+    def in_child(self) -> None:
+        """See `Forked`. The connections are the parent's, and so are the threads that they wait for."""
+        self.preparing = threading.Lock()
+        self._one_connection = self._one_connection and threading.Lock()
+        if (engine := self._engine()) is not None:
+            engine.dispose(close=False)
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[None]:
@@ -296,17 +329,6 @@ class _Shared:
             return
         async with held(self._one_connection):
             yield
-
-
-@asynccontextmanager
-async def held(lock: threading.Lock) -> AsyncGenerator[None]:
-    """Hold a lock that tasks of several loops share."""
-    while not lock.acquire(blocking=False):  # noqa: ASYNC110  # an event belongs to one loop
-        await asyncio.sleep(_POLL_S)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 _engines: weakref.WeakKeyDictionary[Any, _Shared] = weakref.WeakKeyDictionary()
