@@ -17,9 +17,9 @@ from pathlib import Path
 TOP = Path(__file__).parents[1]
 PLACE = TOP / ".venv-newest"
 MINORS = range(15, sys.version_info.minor, -1)
+EXTRAS = "encrypt,mcp,otel,server,sqlalchemy,sqlite,websocket"
 LIBRARIES = (
-    "aiosqlite", "cryptography", "genai-prices", "hypothesis", "litellm", "mcp", "pytest",
-    "pytest-asyncio", "pytest-timeout", "pytest-xdist", "SQLAlchemy[asyncio]", "websockets",
+    "hypothesis", "litellm", "pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist",
 )  # fmt: skip
 FOLDERS = (
     "core",
@@ -44,7 +44,9 @@ def main() -> int:
         return 0
     env = PLACE / "env" / "bin" / "python"
     run(found, "-m", "venv", "--clear", PLACE / "env", limit_s=_INSTALL_S)
-    if not run(env, "-m", "pip", "install", "--quiet", TOP, *LIBRARIES, limit_s=_INSTALL_S):
+    if not run(
+        env, "-m", "pip", "install", "--quiet", f"{TOP}[{EXTRAS}]", *LIBRARIES, limit_s=_INSTALL_S
+    ):
         print(f"{found} lacks libraries that have no build for it yet: that part did not run.")
         return 0
     run(env, "--version", limit_s=_INSTALL_S)
