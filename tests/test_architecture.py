@@ -39,7 +39,6 @@ LEAF_ON_LEAF = {
     ("demo", "cli"),
     ("demo", "testing"),
     ("testing", "sandbox"),
-    ("compat", "sandbox"),
     ("cli", "testing"),
     ("cli", "compat"),
     ("cli", "temporal"),
@@ -48,7 +47,6 @@ LEAF_ON_LEAF = {
     ("cli", "otel"),
     ("cli", "replay"),
     ("cli", "evals"),
-    ("evals", "replay"),
     ("server", "replay"),
     ("cli", "mcp"),
     ("compat", "mcp"),
@@ -70,11 +68,11 @@ MAX_NESTING = 3
 # Ceilings in lines, docstrings and blank lines included: what is there, and a little. A part that
 # needs more says so here, in the change that needs it.
 MAX_LINES = {
-    "core": 6_037, "definitions": 10_395, "tracing": 2_782, "models": 9_502, "journal": 5_775,
-    "sessions": 5_145, "effects": 7_560, "engine": 2_940, "calls": 1_890, "run": 5_775,
-    "testing": 4_540, "compat": 2_940, "cli": 7_600, "demo": 630, "extras": 4_050, "mcp": 5_300,
-    "temporal": 4_850, "views": 2_415, "otel": 945, "replay": 1_050, "evals": 997,
-    "server": 7_700, "client": 630, "sandbox": 420,
+    "core": 5_940, "definitions": 10_390, "tracing": 2_580, "models": 9_060, "journal": 5_450,
+    "sessions": 5_040, "effects": 7_550, "engine": 2_780, "calls": 1_840, "run": 5_775,
+    "testing": 4_540, "compat": 2_740, "cli": 7_600, "demo": 580, "extras": 4_050, "mcp": 5_300,
+    "temporal": 4_810, "views": 2_240, "otel": 840, "replay": 1_020, "evals": 920,
+    "server": 7_640, "client": 610, "sandbox": 420,
 }  # fmt: skip
 
 # A reason, or it does not stand here.
@@ -166,6 +164,16 @@ def test_imports_point_down(path: Path):
     if part in LEAVES:
         leaves = {(part, other) for other in used & {*LEAVES} - {part}}
         assert leaves <= LEAF_ON_LEAF
+
+
+def test_no_leaf_may_build_on_one_that_it_does_not_use():
+    leaves = {
+        (part_of(path), other)
+        for path in MODULES
+        for other in parts_imported(path) & {*LEAVES} - {part_of(path)}
+        if part_of(path) in LEAVES
+    }
+    assert LEAF_ON_LEAF - leaves == set()
 
 
 def test_no_module_imports_itself_by_a_way_round():
@@ -333,7 +341,7 @@ def test_reading_an_id_by_hand_is_found(line: str):
 
 # What an event means is said in the core (the fold) and in the views. Elsewhere, who makes events may
 # look at what it made, and a journal at what it stores; the numbers only go down.
-MAX_EVENTS_READ = {"temporal": 3, "effects": 3, "engine": 14, "run": 3, "journal": 5}
+MAX_EVENTS_READ = {"temporal": 3, "effects": 3, "engine": 10, "run": 2, "journal": 5}
 EVENTS = {
     event.name
     for event in ast.parse((SOURCE / "core" / "events.py").read_text()).body
