@@ -43,6 +43,7 @@ format: $(DEV)  ## Format, fix what can be fixed, rewrite the stub of public nam
 
 chaos: $(DEV)  ## Kill runs at random and check what is left (ARGS="--seed 7 --runs 50")
 	$(BIN)/python tests/chaos/chaos.py $(ARGS)
+	OUTLAST_TEST_EXAMPLES=500 $(BIN)/python -m pytest -q tests/journal/test_machine.py -k Longer
 
 # The libraries leave connections open in the loop of each test, for the collector to find.
 LENIENT := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -170,7 +171,11 @@ TestProcess.settings = settings(max_examples=60, stateful_step_count=50, deadlin
 TestPower.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
 
 
+EXAMPLES = int(os.environ.get("OUTLAST_TEST_EXAMPLES", "120"))
+"""`make chaos` looks at 500, which takes a minute on a machine that has nothing else to do."""
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # A minute on a machine that has nothing else to do.
+@pytest.mark.timeout(600)
 class TestLonger(Machine.TestCase):
-    settings = settings(max_examples=500, stateful_step_count=50, deadline=None)
+    settings = settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None)
