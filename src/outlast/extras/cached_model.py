@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from outlast.calls.fallback import FallbackModel, Paced, health_key
 from outlast.core.errors import ModelBehaviorError, UserError
 from outlast.core.identity import content_hash
 from outlast.core.usage import Usage
+from outlast.definitions.clock import wall_s
 from outlast.definitions.function_tool import FunctionTool
 from outlast.definitions.handoff import Handoff
 from outlast.definitions.limits import ModelEndpoint
@@ -67,7 +67,7 @@ class FolderAnswers:
 
     async def put(self, key: str, data: bytes, keep_s: float) -> None:
         """Keep ``data`` for so many seconds."""
-        until = f"{time.time() + keep_s:.3f}\n".encode()
+        until = f"{wall_s() + keep_s:.3f}\n".encode()
         await asyncio.to_thread(write_whole, self._file(key), until + data)
 
     def _file(self, key: str) -> Path:
@@ -78,7 +78,7 @@ class FolderAnswers:
             until, _, data = file.read_bytes().partition(b"\n")
         except FileNotFoundError:
             return None
-        if float(until) > time.time():
+        if float(until) > wall_s():
             return data
         file.unlink(missing_ok=True)
         return None
