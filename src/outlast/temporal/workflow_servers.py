@@ -69,8 +69,8 @@ class StatelessMCPServerProvider(ServerProvider):
 class StatefulMCPServerProvider(ServerProvider):
     """Makes a server for a block of a workflow, which keeps its state until the block is left.
 
-    If its worker dies, so does the state: the workflow gets an `ApplicationError` of type
-    "DedicatedWorkerFailure".
+    If its worker dies, so does the state: an operation fails with an `ApplicationError` of type
+    "DedicatedWorkerFailure", and a tool call of an agent as any call that fails.
 
     Args:
         name: By which workflows know it.
