@@ -42,7 +42,6 @@ CANCELLED, UNAVAILABLE = RPCStatusCode.CANCELLED, RPCStatusCode.UNAVAILABLE
 @pytest.mark.parametrize(
     ("statuses", "left"),
     [
-        ((CANCELLED, CANCELLED, CANCELLED, CANCELLED), 1),
         ((CANCELLED, UNAVAILABLE, CANCELLED), 1),
         ((UNAVAILABLE, CANCELLED), 1),
     ],
