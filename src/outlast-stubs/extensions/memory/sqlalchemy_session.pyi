@@ -1,3 +1,2 @@
 # Written by `python tests/public_names.py`. The module has no file.
 from outlast.sessions.sqlalchemy import SQLAlchemySession as SQLAlchemySession
-from outlast.sessions.sqlalchemy import held as held
