@@ -15,6 +15,7 @@ class Fragile(Board):
     def __init__(self, name: str, log: list[str], **ends: Any) -> None:
         super().__init__(name, {})
         self.log, self.ends = log, ends
+        self.has_begun = asyncio.Event()
 
     async def connect(self) -> None:
         await self._end("connect", "+")
@@ -24,6 +25,7 @@ class Fragile(Board):
 
     async def _end(self, step: str, sign: str) -> None:
         self.log.append(sign + self.name)
+        self.has_begun.set()
         end = self.ends.get(step)
         if isinstance(end, BaseException):
             raise end
@@ -81,3 +83,23 @@ async def test_who_is_cancelled_while_servers_connect_does_not_go_on(at_once: bo
         ):
             has_gone_on = True
     assert not has_gone_on
+
+
+@pytest.mark.parametrize("suppresses", [True, False])
+async def test_who_is_cancelled_before_it_is_their_turn_goes_on_where_that_is_wanted(
+    suppresses: bool,
+):
+    server = Fragile("a", [], connect="hangs")
+    manager = MCPServerManager(
+        [server], connect_timeout_seconds=None, suppress_cancelled_error=suppresses
+    )
+    first = asyncio.create_task(manager.connect_all())
+    await server.has_begun.wait()
+    second = asyncio.create_task(manager.reconnect())
+    await asyncio.sleep(0)
+    second.cancel()
+    came_to = (await asyncio.gather(second, return_exceptions=True))[0]
+    first.cancel()
+    ended = (await asyncio.gather(first, return_exceptions=True))[0]
+    assert isinstance(came_to, list if suppresses else asyncio.CancelledError)
+    assert isinstance(ended, asyncio.CancelledError)

@@ -266,12 +266,17 @@ class MCPServerManager(AbstractAsyncContextManager["MCPServerManager"]):
         await self._changed(clean)
 
     async def _changed(self, change: Callable[[], Awaitable[None]]) -> list[MCPServer]:
-        """Make one change at a time. A server may cancel its own connecting, and nobody else's."""
+        """Make one change at a time. A server may cancel its own connecting, and nobody else's.
+
+        Whoever is cancelled before it is their turn has changed nothing, and may just want to go on.
+        """
+        is_our_turn = False
         try:
             async with self._gate:
+                is_our_turn = True
                 await change()
         except asyncio.CancelledError:
-            if _is_cancelled() or not self.suppress_cancelled_error:
+            if not self.suppress_cancelled_error or (is_our_turn and _is_cancelled()):
                 raise
         return self.active_servers
 
