@@ -1,5 +1,6 @@
 """All errors are one family, keep their facts, and survive pickling."""
 
+import copy
 import pickle
 from types import SimpleNamespace
 
@@ -36,6 +37,43 @@ def test_an_error_says_what_happened_and_survives_pickling(error, text):
     again = pickle.loads(pickle.dumps(error))
     assert str(error) == str(again) == text
     assert again.run_data is None
+
+
+def family(kind=AgentsException):
+    yield kind
+    for each in kind.__subclasses__():
+        yield from family(each)
+
+
+@pytest.mark.parametrize("kind", sorted(set(family()), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.deepcopy])
+def test_every_error_arrives_with_all_that_can_go_along(kind, again):
+    error = kind.__new__(kind)
+    error.args = ("what happened",)
+    vars(error).update(
+        message="what happened",
+        number=3,
+        run_data={"agent": test_every_error_arrives_with_all_that_can_go_along},
+    )
+    carried = again(error)
+    assert type(carried) is kind
+    assert (carried.args, carried.number, str(carried)) == (error.args, 3, str(error))
+    assert carried.run_data == error.run_data
+
+
+def test_what_cannot_go_along_is_left_behind_and_kept_by_a_copy():
+    error = UserError("what happened")
+    error.run_data = lambda: "an agent"
+    assert pickle.loads(pickle.dumps(error)).run_data is None
+    assert copy.copy(error).run_data is error.run_data
+
+
+def test_an_error_of_a_class_that_is_made_while_a_program_runs_arrives_as_what_it_is_made_of():
+    class Both(ModelTimeoutError, OSError):
+        pass
+
+    carried = pickle.loads(pickle.dumps(Both(2.5)))
+    assert (type(carried), carried.timeout_seconds) == (ModelTimeoutError, 2.5)
 
 
 def test_a_tripped_guardrail_names_its_kind():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Self, cast
 
+from outlast.core.carried import carried, copied
 from outlast.core.run_data import RunErrorDetails
 
 
@@ -15,6 +16,15 @@ class AgentsException(Exception):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
         self.run_data = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return carried(self)
+
+    def __copy__(self) -> Self:
+        return copied(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copied(self, memo)
 
 
 class PlainError(AgentsException):
@@ -69,9 +79,6 @@ class ModelRefusalError(AgentsException):
         self.refusal = refusal
         super().__init__(f"Model refused to produce output: {refusal}")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.refusal,)
-
 
 class ModelTimeoutError(AgentsException):
     """One attempt of a model call took longer than `ModelSettings.timeout`."""
@@ -81,9 +88,6 @@ class ModelTimeoutError(AgentsException):
     def __init__(self, timeout_seconds: float) -> None:
         self.timeout_seconds = timeout_seconds
         super().__init__(f"Model call timed out after {timeout_seconds:g} seconds.")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.timeout_seconds,)
 
 
 # --- What goes wrong between a program and its model's endpoint. ------------------------------
@@ -134,9 +138,6 @@ class ModelDeadlineExceeded(ModelTimeoutError, ModelRequestError):
         self.limit = limit
         self.message = _too_late(limit, f"{timeout_seconds:g} seconds")
         self.args = (self.message,)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ModelDeadlineExceeded, (self.limit, self.timeout_seconds)
 
 
 _LATE = {
@@ -202,9 +203,6 @@ class _NotAsked(AgentsException):
         self.wait_s = wait_s
         super().__init__(f"Model {model!r} {self.why}. It may be asked in {wait_s:.1f} seconds.")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.model, self.retry_at, self.wait_s)
-
 
 class CircuitOpen(_NotAsked):
     """A model has failed so often in a row that it is not asked until `retry_at`."""
@@ -241,9 +239,6 @@ class BudgetExceeded(AgentsException):
             "on the command line) or raise its limit, then resume the run."
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return BudgetExceeded, (self.budget, self.measure, self.limit, self.used, self.wanted)
-
 
 class ToolTimeoutError(AgentsException):
     """A tool took longer than its `timeout` and asked to fail the run when it does."""
@@ -256,9 +251,6 @@ class ToolTimeoutError(AgentsException):
         self.timeout_seconds = timeout_seconds
         super().__init__(f"Tool '{tool_name}' timed out after {timeout_seconds:g} seconds.")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.tool_name, self.timeout_seconds)
-
 
 class _GuardrailTripped(AgentsException):
     """A guardrail of a whole run said no."""
@@ -269,9 +261,6 @@ class _GuardrailTripped(AgentsException):
         self.guardrail_result = guardrail_result
         kind = type(guardrail_result.guardrail).__name__
         super().__init__(f"Guardrail {kind} triggered tripwire")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.guardrail_result,)
 
 
 class InputGuardrailTripwireTriggered(_GuardrailTripped):
@@ -294,9 +283,6 @@ class ToolInputGuardrailTripwireTriggered(AgentsException):
         kind = type(guardrail).__name__
         super().__init__(f"Tool input guardrail {kind} triggered tripwire")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.guardrail, self.output)
-
 
 class ToolOutputGuardrailTripwireTriggered(AgentsException):
     """A tool guardrail refused a result and asked to fail the run."""
@@ -309,9 +295,6 @@ class ToolOutputGuardrailTripwireTriggered(AgentsException):
         self.output = output
         kind = type(guardrail).__name__
         super().__init__(f"Tool output guardrail {kind} triggered tripwire")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.guardrail, self.output)
 
 
 # --- Durable runs. -----------------------------------------------------------------------
@@ -437,9 +420,6 @@ class RunParked(MachineError):
             f"({why}). Nothing is lost. recover_runs goes on with it then, Runner.resume at once."
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RunParked, (self.run_id, self.retry_at, *self._told)
-
 
 class RunIsPaused(MachineError):
     """Somebody has paused the run, and no process waits with it. `Runner.resume` goes on with it."""
@@ -462,9 +442,6 @@ class RunFailedBefore(AgentsException):
         self.kind = kind
         self.message = message
         super().__init__(message)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RunFailedBefore, (self.kind, self.message)
 
 
 class IncompatibleRun(MachineError):
