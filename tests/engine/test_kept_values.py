@@ -11,6 +11,7 @@ import zoneinfo
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +23,14 @@ from outlast import (
     Agent,
     AgentOutputSchema,
     GuardrailFunctionOutput,
+    InputGuardrail,
     OutputGuardrail,
     RunConfig,
     Runner,
+    ToolCallOutputItem,
     ToolContext,
+    ToolGuardrailFunctionOutput,
+    ToolOutputGuardrail,
     ToolOutputText,
     ToolsToFinalOutputResult,
     UserError,
@@ -117,6 +122,11 @@ VALUES: dict[str, Callable[[], Any]] = {
     "int enum": lambda: Level.HIGH,
     "text enum": lambda: Word.YES,
     "part": lambda: ToolOutputText(text="hi"),
+    "paths": lambda: [Path("/a\udc80"), PurePosixPath("b"), PureWindowsPath("c:/d")],
+    "deque": lambda: collections.deque([1, (2,)], maxlen=2),
+    "counter": lambda: collections.Counter({"a": 2, 3: 1}),
+    "ordered dict": lambda: collections.OrderedDict([("b", 1), ((1, 2), "a")]),
+    "range": lambda: range(1, 9, 3),
 }
 
 
@@ -133,7 +143,7 @@ def circle() -> list[Any]:
 REFUSED: dict[str, Callable[[], Any]] = {
     "object": object,
     "function": lambda: circle,
-    "ordered dict": lambda: collections.OrderedDict(a=1),
+    "default dict": lambda: collections.defaultdict(list, a=[1]),
     "text subclass": lambda: Sub("x"),
     "circle": circle,
     "named zone": lambda: datetime(2026, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Vienna")),
@@ -145,7 +155,7 @@ def shape(value: Any) -> Any:
     """A value with all its types, to compare; not-a-number equals itself."""
     if isinstance(value, BaseModel):
         return type(value), shape(dict(value))
-    if isinstance(value, dict):
+    if type(value) is dict:
         return dict, sorted(((shape(k), shape(v)) for k, v in value.items()), key=repr)
     if isinstance(value, set | frozenset):
         return type(value), sorted(map(shape, value), key=repr)
@@ -233,6 +243,45 @@ async def test_a_value_is_the_same_before_and_after_a_crash(name: str):
     for place, looks in seen.looks.items():
         assert looks == [items if place == "items" else whole] * len(looks)
         assert len(looks) >= 2
+
+
+@pytest.mark.parametrize("name", {**VALUES, **REFUSED})
+async def test_a_result_says_the_same_when_it_is_read_again(name: str):
+    make = {**VALUES, **REFUSED}[name]
+
+    @function_tool
+    def work() -> Any:
+        return make()
+
+    def told(*_: Any) -> GuardrailFunctionOutput:
+        return GuardrailFunctionOutput(make(), tripwire_triggered=False)
+
+    def told_of_tool(_: Any) -> ToolGuardrailFunctionOutput:
+        return ToolGuardrailFunctionOutput(make())
+
+    work.tool_output_guardrails = [ToolOutputGuardrail(told_of_tool, "tool")]
+    script = [[function_call("work", {}, call_id="w")], [assistant_message("done")]]
+    desk = Agent[Any](
+        name="desk",
+        model=ScriptedModel(script),
+        tools=[work],
+        input_guardrails=[InputGuardrail(told, "in", run_in_parallel=False)],
+        output_guardrails=[OutputGuardrail(told, "out")],
+    )
+    config = RunConfig(journal=MemoryJournal())
+    looks: list[Any] = []
+    for _ in range(2):
+        result = await Runner.run(desk, "x", run_id="r", run_config=config)
+        outputs = [item.output for item in result.new_items if isinstance(item, ToolCallOutputItem)]
+        checks: Any = [
+            *result.input_guardrail_results,
+            *result.tool_output_guardrail_results,
+            *result.output_guardrail_results,
+        ]
+        assert (len(outputs), len(checks)) == (1, 3)
+        kept = outputs if name in VALUES else []  # Of others, only this process has the object.
+        looks.append([shape(each) for each in [*kept, *(c.output.output_info for c in checks)]])
+    assert looks[0] == looks[1]
 
 
 @pytest.mark.parametrize("name", REFUSED)

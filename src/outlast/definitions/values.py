@@ -17,10 +17,12 @@ import dataclasses
 import functools
 import typing
 from base64 import b64decode, b64encode
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 from uuid import UUID
 
@@ -135,8 +137,8 @@ def _pack(value: Any, see: Lookup, depth: int) -> Any:
         return [_pack(each, see, depth + 1) for each in value]
     if kind is dict:
         return _pack_dict(value, see, depth + 1)
-    if kind in _SEQUENCES:
-        return _as(kind.__name__, [_pack(each, see, depth + 1) for each in value])
+    if kind in _HOLDERS:
+        return _as(kind.__name__, _pack(_HOLDERS[kind][0](value), see, depth + 1))
     return _pack_object(value, see, depth + 1)
 
 
@@ -227,7 +229,7 @@ def unpack(packed: object, see: Lookup = nowhere) -> Any:
         return _object(see(fields[_NAME]), body, see)
     if kind == "dict":
         return {unpack(key, see): unpack(each, see) for key, each in body}
-    return _NAMED[kind](unpack(each, see) for each in body)
+    return _HELD[kind](unpack(body, see))
 
 
 def _object(found: Any, body: Any, see: Lookup) -> Any:
@@ -276,8 +278,25 @@ def _pack_complex(value: complex) -> list[Any]:
     return [repr(value.real), repr(value.imag)]
 
 
-_SEQUENCES = {tuple, set, frozenset}
-_NAMED: dict[str, Any] = {each.__name__: each for each in _SEQUENCES}
+def _pairs(value: dict[Any, Any]) -> list[Any]:
+    return [[key, each] for key, each in value.items()]
+
+
+_HOLDERS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    tuple: (list, tuple),
+    set: (list, set),
+    frozenset: (list, frozenset),
+    deque: (lambda held: [held.maxlen, list(held)], lambda both: deque(both[1], both[0])),
+    Counter: (dict, Counter),
+    OrderedDict: (_pairs, OrderedDict),
+    range: (lambda held: [held.start, held.stop, held.step], lambda three: range(*three)),
+    **{
+        kind: (str, kind)
+        for kind in (PurePosixPath, PureWindowsPath, type(Path()))  # By exact type, as all others.
+    },
+}
+"""By exact type, what holds other values or a text: what it is made of, and how it is made again."""
+_HELD: dict[str, Any] = {kind.__name__: make for kind, (_, make) in _HOLDERS.items()}
 _LEAVES: dict[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     bytes: (_bytes, b64decode),
     bytearray: (_bytes, lambda text: bytearray(b64decode(text))),

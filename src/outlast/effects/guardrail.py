@@ -71,8 +71,8 @@ async def check(effect: CheckGuardrail, view: RunView, emit: Emit) -> Outcome:
         agent = view.agents.first
         result = await guardrail.run(agent, _subject(view, effect), view.context)
     view.live.checks[effect.id] = result
+    info, result.output = keep_info(result.output, guardrail)
     output = result.output
-    info = keep_info(output.output_info, guardrail)
     tripped = bool(output.tripwire_triggered)
     event = GuardrailChecked(effect.id, effect.stage, effect.name, tripped, info, effect.agent)
     is_refused = tripped and effect.stage == "output"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import msgspec
@@ -76,8 +77,18 @@ def keep_output(output: object, see: Lookup, who: str) -> Any:
         ) from error
 
 
-def keep_info(info: Any, guardrail: Any) -> Any:
-    """What a guardrail told of its check; of what has no form in the log, its JSON or its text."""
+def keep_info(output: Any, guardrail: Any) -> tuple[Any, Any]:
+    """What the log keeps of what a guardrail tells of its check, and its answer with that.
+
+    Of what has no form in the log, it keeps the JSON or the text, also for whoever reads it first.
+    """
+    info = _info(output.output_info, guardrail)
+    output = copy.copy(output)
+    output.output_info = kept_info(info, guardrail)
+    return info, output
+
+
+def _info(info: Any, guardrail: Any) -> Any:
     try:
         return pack(info, scope_of(guardrail.guardrail_function))
     except NotKept:

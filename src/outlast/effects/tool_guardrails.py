@@ -85,7 +85,7 @@ class Checks:
         effect, (result, tripped) = self._effect, _STAGES[stage]
         for n, guardrail in enumerate(guardrails):
             # One may change what it is given, and context variables.
-            output = await _answer(guardrail, copy.copy(data))
+            info, output = keep_info(await _answer(guardrail, copy.copy(data)), guardrail)
             key = tool_check_id(effect.id, stage, n)
             self._results[key] = result(guardrail=guardrail, output=output)
             behavior = output.behavior["type"]
@@ -98,7 +98,7 @@ class Checks:
                     agent=effect.agent,
                     call_id=effect.call.id,
                     behavior=behavior,
-                    info=keep_info(output.output_info, guardrail),
+                    info=info,
                     message=without_surrogates(shown(output.behavior.get("message", ""))),
                     tool=effect.call.qualified_name,
                 )
