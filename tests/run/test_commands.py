@@ -464,3 +464,31 @@ async def test_what_only_a_run_adds_cannot_be_sent(scene: Scene, kind: str):
     with pytest.raises(UserError, match=f"only the run itself adds: {kind}"):
         await Runner.send("r", items, run_config=scene.config)
     assert await scene.told() == []
+
+
+@pytest.mark.parametrize("ticks", range(4))
+@pytest.mark.parametrize("end", ["put_down", "cancel", "interrupt", "task"])
+async def test_a_stream_that_is_stopped_ends_for_its_reader_however_early(
+    end: str, ticks: int, scene: Scene
+):
+    result = Runner.run_streamed(scene.agent(), "begin", run_config=scene.config)
+    task = result.run_loop_task
+    assert task
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    scene.may_end.set()
+    if end == "task":
+        task.cancel()
+    else:
+        getattr(result, end)()
+
+    async def read() -> None:
+        async for _ in result.stream_events():
+            pass
+
+    reader = asyncio.create_task(read())
+    await asyncio.wait([reader], timeout=30)
+    assert reader.done()
+    assert reader.cancelled() or reader.exception() is None
+    assert result.is_complete
+    assert task.done()

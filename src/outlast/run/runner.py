@@ -97,8 +97,7 @@ class AgentRunner:
         result.input = "" if isinstance(call.input, RunState) else copied(call.input)
         call.on_abandon = result.on_abandon = call.request.config.on_abandon or "finish"
         task = in_background(_watched(call, result))
-        # Whoever reads the stream gets the error; nobody has to ask the task as well.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        task.add_done_callback(lambda done: _ended(done, result))
         result.run_loop_task = task
         return result
 
@@ -136,6 +135,14 @@ async def _watched(call: Call, result: RunResultStreaming) -> None:
         raise
     finally:
         result.finish(error)
+
+
+def _ended(task: asyncio.Task[None], result: RunResultStreaming) -> None:
+    if not task.cancelled():
+        task.exception()  # Whoever reads the stream gets the error; nobody has to ask the task as well.
+    elif not result.is_complete:
+        # It was cancelled before its first step, so `_watched` has not told the reader.
+        result.finish(asyncio.CancelledError())
 
 
 _default = AgentRunner()
