@@ -163,13 +163,11 @@ from outlast.definitions.context import note_fault as note_fault
 from outlast.definitions.context import note_unfit as note_unfit
 from outlast.definitions.context import plain_context as plain_context
 from outlast.definitions.context import unfit_of as unfit_of
-from outlast.definitions.calling import HAS_NO_THREADS as HAS_NO_THREADS
 from outlast.definitions.calling import MAX_THREADS as MAX_THREADS
 from outlast.definitions.calling import P as P
 from outlast.definitions.calling import awaited as awaited
 from outlast.definitions.calling import in_thread as in_thread
 from outlast.definitions.calling import run_in_thread as run_in_thread
-from outlast.definitions.calling import without_threads as without_threads
 from outlast.definitions.docstrings import DocstringStyle as DocstringStyle
 from outlast.definitions.docstrings import FuncDocumentation as FuncDocumentation
 from outlast.definitions.docstrings import generate_func_documentation as generate_func_documentation

@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from outlast.definitions.calling import HAS_NO_THREADS, in_thread, run_in_thread
+from outlast.definitions.calling import in_thread, run_in_thread
 from outlast.definitions.forks import at_fork
+from outlast.definitions.host import has_threads
 from outlast.definitions.logger import logger
 from outlast.definitions.loops import Home
 
@@ -45,7 +46,7 @@ async def attempt_in_thread(
     key: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """What ``function`` returns, called in a thread; until it ends, the call has an attempt at work."""
-    if HAS_NO_THREADS.get():
+    if not has_threads():
         return await run_in_thread(function, *args, **kwargs)
     work = in_thread(function, *args, **kwargs)
     if key:

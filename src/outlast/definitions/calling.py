@@ -11,34 +11,19 @@ import contextvars
 import functools
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from outlast.core.shown import tame
 from outlast.definitions.forks import at_fork, take
+from outlast.definitions.host import has_threads
 
 MAX_THREADS = 64
 """Threads start one by one, when none is free, up to this bound. Further calls wait their turn."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-HAS_NO_THREADS: ContextVar[bool] = ContextVar("outlast_no_threads", default=False)
-"""Whether functions are called in place, for the loop that runs has no threads, as a workflow's."""
-
-
-@contextmanager
-def without_threads() -> Generator[None]:
-    """A block in which blocking functions are called in place."""
-    token = HAS_NO_THREADS.set(True)
-    try:
-        yield
-    finally:
-        HAS_NO_THREADS.reset(token)
 
 
 async def awaited(result: T | Awaitable[T]) -> T:
@@ -49,7 +34,7 @@ async def awaited(result: T | Awaitable[T]) -> T:
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What ``function`` returns, called in a thread that sees the caller's context variables."""
-    if HAS_NO_THREADS.get():
+    if not has_threads():
         return _call(function, *args, **kwargs)
     return await asyncio.wrap_future(in_thread(function, *args, **kwargs))
 

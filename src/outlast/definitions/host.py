@@ -1,6 +1,7 @@
-"""What a host that repeats a program's steps, such as Temporal's workflows, changes for ids and tracing.
+"""What a host that repeats a program's steps, such as Temporal's workflows, changes for ids, tracing and threads.
 
-Such a host registers itself. Elsewhere ids are random, and everything happens for the first time.
+Such a host registers itself. Elsewhere ids are random, everything happens for the first time, and
+there are threads.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ class Host(Protocol):
 
     def is_replaying(self) -> bool:
         """Whether the caller repeats what has happened already."""
+        ...
+
+    def is_here(self) -> bool:
+        """Whether the caller is performed by it: on its loop, which has no threads."""
         ...
 
 
@@ -41,3 +46,8 @@ def random_bytes(count: int) -> bytes:
 def is_replaying() -> bool:
     """Whether what happens now has happened already, and nobody is to be told again."""
     return any(host.is_replaying() for host in _hosts)
+
+
+def has_threads() -> bool:
+    """Whether what blocks may wait in a thread."""
+    return not any(host.is_here() for host in _hosts)

@@ -23,7 +23,6 @@ from temporalio.exceptions import ApplicationError
 from outlast.core.effects import CallModel, Effect
 from outlast.core.events import Event
 from outlast.core.evolve import fold
-from outlast.definitions.calling import HAS_NO_THREADS
 from outlast.effects.hook_calls import tell_hooks
 from outlast.effects.hooks import TELL, Calls, tell
 from outlast.effects.live import failure_event
@@ -79,8 +78,7 @@ class Work:
 
     async def perform(self) -> Answer:
         """What it comes to."""
-        TELL.set(None)
-        HAS_NO_THREADS.set(False)  # The workflow's context came along.
+        TELL.set(None)  # The workflow's context came along.
         before = snapshot(self.roots)
         place = Place(self.view, self.effect.id, self.emit, self.env.log.journal)
         if self.calls is not None:

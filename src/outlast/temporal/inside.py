@@ -23,7 +23,6 @@ from outlast.core.effects import CallModel, Effect, Wait
 from outlast.core.errors import UserError
 from outlast.core.events import Event, TimerFired
 from outlast.core.state import RunState
-from outlast.definitions.calling import without_threads
 from outlast.definitions.model import Model, ModelProvider
 from outlast.effects.config import ModelInputData, RunConfig, coerce_run_config
 from outlast.effects.hooks import TELL, Calls
@@ -45,7 +44,7 @@ from outlast.temporal.placement import belongs_to_workflow, hooks_of, where
 
 
 class _WorkflowHost:
-    """Ids of a workflow's runs, traces and spans are the same in every replay."""
+    """Ids of a workflow's runs, traces and spans are the same in every replay; its loop has no threads."""
 
     def __init__(self) -> None:
         self._sources: WeakKeyDictionary[asyncio.AbstractEventLoop, Random] = WeakKeyDictionary()
@@ -57,6 +56,9 @@ class _WorkflowHost:
         if loop not in self._sources:
             self._sources[loop] = Random(workflow.info().run_id)  # noqa: S311  # it has to repeat itself
         return self._sources[loop].randbytes(count)
+
+    def is_here(self) -> bool:
+        return workflow.in_workflow()
 
     def is_replaying(self) -> bool:
         return workflow.in_workflow() and workflow.unsafe.is_replaying()
@@ -122,8 +124,7 @@ class WorkflowEngine:
 
         token = TELL.set(None if any(map(belongs_to_workflow, heard)) else told)
         try:
-            with without_threads():
-                return await self._here.perform(effect, emit)
+            return await self._here.perform(effect, emit)
         finally:
             TELL.reset(token)
 
