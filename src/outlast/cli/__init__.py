@@ -23,11 +23,16 @@ def app_for(words: Sequence[str]) -> Any:
     Every command has what it needs at the top of its module; together that takes half a second.
     """
     name = _first(words)
-    module = f"outlast.cli.commands.{_MODULES.get(name, name)}"
+    module = module_of(name)
     if not (name.isalpha() and importlib.util.find_spec(module)):
         return importlib.import_module("outlast.cli.app").app
     importlib.import_module(module)
     return importlib.import_module("outlast.cli.command").app
+
+
+def module_of(name: str) -> str:
+    """Where a command of that name is, if there is one."""
+    return f"outlast.cli.commands.{_MODULES.get(name, name)}"
 
 
 def _first(words: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ _owners: weakref.WeakSet[Forked] = weakref.WeakSet()
 _lock = threading.Lock()
 _crossing: list[Forked] = []
 _locks: list[threading.Lock] = []
+_left: list[object] = []
 
 
 def at_fork(owner: Forked) -> None:
@@ -47,6 +48,11 @@ def take(lock: threading.Lock) -> bool:
         return False
     _locks.append(lock)
     return True
+
+
+def leave_to_parent(*things: object) -> None:
+    """In a forked child: neither close nor collect what the parent goes on with."""
+    _left.extend(things)
 
 
 def _before() -> None:

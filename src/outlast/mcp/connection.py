@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from outlast.core.errors import UserError
-from outlast.definitions.forks import at_fork
+from outlast.definitions.forks import at_fork, leave_to_parent
 from outlast.definitions.logger import logger
 from outlast.mcp.errors import MCPConnectionError, MCPTimeoutError
 from outlast.mcp.failures import (
@@ -88,8 +88,6 @@ class ConnectedServer(MCPServer):
         """Why the connection has ended, where HTTP says so."""
         self._in_turn: asyncio.Lock | None = None
         """Held for each request by a server whose requests go one after the other."""
-        self._left_behind: list[object] = []
-        """What must not be closed here, or collected: the process that has forked this one uses it."""
         at_fork(self)
 
     @abstractmethod
@@ -112,12 +110,11 @@ class ConnectedServer(MCPServer):
             MCPConnectionError: It cannot be reached, or does not speak MCP.
             MCPCommandNotFound: Its command does not exist.
         """
+        await self._at_home(partial(self._alone, self._connect))
 
-        async def gated() -> None:
-            async with self._gate:
-                await self._connect()
-
-        await self._at_home(gated)
+    async def _alone(self, change: Callable[[], Awaitable[None]]) -> None:
+        async with self._gate:
+            await change()
 
     async def _at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do what needs the connection in the loop that has it, be it that of another thread."""
@@ -140,7 +137,7 @@ class ConnectedServer(MCPServer):
 
     def in_child(self) -> None:
         """See `Forked`. The next request opens a connection of the child's own."""
-        self._left_behind += [self._owner, self._link, self._listing]
+        leave_to_parent(self._owner, self._link)
         self._leave()
 
     async def _connect(self) -> None:
@@ -151,9 +148,8 @@ class ConnectedServer(MCPServer):
         self._is_wanted = True
 
     async def _connect_again(self) -> None:
-        async with self._gate:
-            if self._is_wanted:  # Nobody has cleaned up meanwhile.
-                await self._connect()
+        if self._is_wanted:  # Nobody has cleaned up meanwhile.
+            await self._connect()
 
     def _is_gone(self) -> bool:
         """Whether there was a connection that nobody has closed, and there is none any more."""
@@ -258,13 +254,11 @@ class ConnectedServer(MCPServer):
 
     async def cleanup(self) -> None:
         """Stop talking to the server. Does nothing if there is no connection."""
+        await self._at_home(partial(self._alone, self._end))
 
-        async def gated() -> None:
-            async with self._gate:
-                self._is_wanted = False
-                await self._close()
-
-        await self._at_home(gated)
+    async def _end(self) -> None:
+        self._is_wanted = False
+        await self._close()
 
     async def _close(self) -> None:
         owner, closing, is_ready = self._owner, self._closing, self._link is not None
@@ -302,7 +296,7 @@ class ConnectedServer(MCPServer):
         """The session to use now. One that has ended by itself is opened again, until that succeeds."""
         if self._is_gone():
             logger.warning("Connecting again to MCP server %s.", public_name(self.name))
-            await self._at_home(self._connect_again)
+            await self._at_home(partial(self._alone, self._connect_again))
         if self.session is None:
             raise UserError(
                 "Server not initialized. Make sure you call `connect()` first: MCP server "

@@ -45,12 +45,12 @@ async def messages(
             continue
         fields = _outer_fields(line)
         refusal = _refusal(fields, None if is_whole else limit)
-        if refusal is None or "method" in fields:
-            yield message
-        else:
+        if refusal is not None and "method" not in fields:
             yield message_of(refusal)
-        if refusal is not None and "method" in fields:
+            continue
+        if refusal is not None:
             answer(refusal + b"\n")
+        yield message
 
 
 def _message(line: bytes) -> Any:

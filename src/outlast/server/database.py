@@ -15,7 +15,7 @@ from outlast.journal.database import storage_error
 class Database:
     """A file that all processes of a machine share. It is made and opened when it is first used.
 
-    Whatever keeps it from being read or written is a `JournalError`, as for the journal.
+    What SQLite raises is a `JournalError`, as for the journal.
 
     Args:
         file: Where it is.

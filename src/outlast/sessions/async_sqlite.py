@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outlast.definitions.forks import at_fork
+from outlast.definitions.forks import at_fork, leave_to_parent
 from outlast.sessions.extras import library
 from outlast.sessions.per_loop import LoopsLock
 from outlast.sessions.rewriting import Change
@@ -73,8 +73,6 @@ class AsyncSQLiteSession(StoredSession):
         self._connection: aiosqlite.Connection | None = None
         self._closed = False
         self._must_sync = False
-        self._parents: list[object] = []
-        """In a forked child: what the parent goes on with."""
         at_fork(self)
 
     def before_fork(self) -> None:
@@ -82,7 +80,7 @@ class AsyncSQLiteSession(StoredSession):
 
     def in_child(self) -> None:
         """See `Forked`. The thread of the connection is the parent's: the child opens another one."""
-        self._parents.append(self._connection)
+        leave_to_parent(self._connection)
         self._connection = None
 
     async def get_items(self, limit: int | None = None) -> list[TResponseInputItem]:

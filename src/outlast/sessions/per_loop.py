@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
-from outlast.definitions.forks import at_fork
+from outlast.definitions.forks import at_fork, leave_to_parent
 
 _T = TypeVar("_T")
 _POLL_S = 0.001
@@ -27,12 +27,16 @@ def has_loop() -> bool:
 @asynccontextmanager
 async def held(lock: threading.Lock) -> AsyncGenerator[None]:
     """Hold a lock that tasks of several loops share."""
-    while not lock.acquire(blocking=False):  # noqa: ASYNC110  # an event belongs to one loop
-        await asyncio.sleep(_POLL_S)
+    await _acquired(lock)
     try:
         yield
     finally:
         lock.release()
+
+
+async def _acquired(lock: threading.Lock) -> None:
+    while not lock.acquire(blocking=False):  # noqa: ASYNC110  # an event belongs to one loop
+        await asyncio.sleep(_POLL_S)
 
 
 class PerLoop(Generic[_T]):
@@ -52,8 +56,6 @@ class PerLoop(Generic[_T]):
             weakref.WeakKeyDictionary()
         )
         self._lock = threading.Lock()
-        self._parents: list[object] = []
-        """What must not be closed here, or collected, in a forked child."""
         at_fork(self)
 
     def here(self) -> _T:
@@ -79,7 +81,7 @@ class PerLoop(Generic[_T]):
     def in_child(self) -> None:
         """See `Forked`."""
         self._lock = threading.Lock()
-        self._parents += [dict(self._kept), self._first]
+        leave_to_parent(dict(self._kept), self._first)
         self._kept, self._first = weakref.WeakKeyDictionary(), None
 
 
@@ -95,8 +97,7 @@ class LoopsLock:
         here = self._here.here()
         await here.acquire()
         try:
-            while not self._lock.acquire(blocking=False):  # noqa: ASYNC110  # an event belongs to one loop
-                await asyncio.sleep(_POLL_S)
+            await _acquired(self._lock)
         except BaseException:
             here.release()
             raise

@@ -92,10 +92,8 @@ class SQLAlchemySession(StoredSession):
         make = partial(sqlalchemy.create_async_engine, url, **(engine_kwargs or {}))
         engine = make()
         session = cls(session_id, engine=engine, session_settings=session_settings, **kwargs)
-        from sqlalchemy.pool import StaticPool
-
-        if not isinstance(engine.pool, StaticPool):  # A database in memory has but one connection.
-            session._own = PerLoop(make, engine)  # its own
+        if not session._shared.has_one_connection:  # As a database in memory has.
+            session._own = PerLoop(make, engine)
         return session
 
     @property
@@ -320,6 +318,11 @@ class _Shared:
         self._one_connection = self._one_connection and threading.Lock()
         if (engine := self._engine()) is not None:
             engine.dispose(close=False)
+
+    @property
+    def has_one_connection(self) -> bool:
+        """Whether all loops have to share one."""
+        return self._one_connection is not None
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[None]:
